@@ -23,7 +23,7 @@ IMAGENET_STD: Rgb = (0.229, 0.224, 0.225)
 class Section(BaseModel):
     """One section of the YAML file: frozen, and closed against unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True)
 
 
 class PathSettings(Section):

@@ -1,0 +1,1 @@
+"""What is sent to the competition's server, and what comes back."""

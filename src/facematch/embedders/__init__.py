@@ -1,0 +1,23 @@
+"""What turns crops into embeddings. Each file is one `Embedder`; nothing after it knows which it was."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.fingerprint import Fingerprint
+
+
+class Embedder(Protocol):
+    """Crops in, vectors out. Made cheaply: heavy work waits for the first `embed`."""
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Return everything after the crop that decides an embedding."""
+
+    @property
+    def batch(self) -> int:
+        """Return how many crops to give at once."""
+
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return N×D vectors of N×S×S×3 RGB crops."""

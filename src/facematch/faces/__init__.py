@@ -1,0 +1,1 @@
+"""From photos to crops: detectors, the cropper, and many photos at once."""

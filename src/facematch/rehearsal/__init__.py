@@ -1,0 +1,1 @@
+"""A competition server of one's own, to rehearse with."""

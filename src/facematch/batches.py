@@ -1,0 +1,110 @@
+"""P×K batches: K photos of each of P different identities, every photo at least once an epoch."""
+
+import numpy as np
+from numpy.random import Generator, SeedSequence, default_rng
+from numpy.typing import NDArray
+
+from facematch.errors import FacematchError
+
+Indices = NDArray[np.int64]
+
+
+def pk_batches(
+    labels: NDArray[np.int64], identities_per_batch: int, photos_per_identity: int, *, seed: int, epoch: int
+) -> list[Indices]:
+    """Return the batches of one epoch as indices into `labels` (N,), P·K each, identity after identity.
+
+    Each identity's shuffled photos are cut into chunks of K, and each chunk goes into a batch that
+    does not hold its identity yet. (seed, epoch) decide everything.
+
+    - Every photo, hence every identity, appears at least once an epoch.
+    - The identities of a batch are different, and each has exactly K places.
+    - There are no more batches than needed: the larger of ⌈chunks / P⌉ and the chunks of the
+      largest identity.
+    - A last chunk that is short is filled with the identity's other photos; a photo appears twice in
+      a chunk only where the identity has fewer than K photos, and then as evenly as possible.
+    - A batch that is short is filled with further chunks of other identities, each in its turn.
+    - With fewer identities than P, P is the number of identities.
+    - Fewer than two identities have no negative: FacematchError. P below 2 or K below 1 too.
+    """
+    if identities_per_batch < 2 or photos_per_identity < 1:
+        raise FacematchError(
+            f"A batch of {identities_per_batch} identities × {photos_per_identity} photos holds no triplet.",
+            "Set training.identities_per_batch and training.photos_per_identity to 2 or more.",
+        )
+    rng = default_rng(SeedSequence(seed, spawn_key=(epoch,)))
+    photos = _photos_of_each(labels)
+    if len(photos) < 2:
+        raise FacematchError(
+            f"Batches need photos of at least 2 identities; {len(labels)} photos of {len(photos)} were given.",
+            "Add a folder of photos for each further person.",
+        )
+    chunks = [_chunks(own, photos_per_identity, rng) for own in photos]
+    per_batch = min(identities_per_batch, len(photos))
+    batches = _pack([len(own) for own in chunks], per_batch, rng)
+    _top_up(batches, per_batch, len(photos), rng)
+    return [
+        np.concatenate([_next_chunk(chunks[who], photos[who], photos_per_identity, rng) for who in batch])
+        for batch in batches
+    ]
+
+
+def _photos_of_each(labels: NDArray[np.int64]) -> list[Indices]:
+    if len(labels) == 0:
+        return []
+    order = np.argsort(labels, kind="stable").astype(np.int64)
+    starts = np.flatnonzero(np.diff(labels[order])) + 1
+    return np.split(order, starts)
+
+
+def _chunks(photos: Indices, size: int, rng: Generator) -> list[Indices]:
+    """Cut shuffled photos into chunks of exactly `size`, the last one filled with other photos."""
+    shuffled = rng.permutation(photos)
+    whole = len(shuffled) // size * size
+    chunks = [shuffled[start : start + size] for start in range(0, whole, size)]
+    if whole == len(shuffled):
+        return chunks
+    rest = np.concatenate([shuffled[whole:], np.resize(shuffled, size)])[:size]
+    return [*chunks, rest]
+
+
+def _next_chunk(left: list[Indices], photos: Indices, size: int, rng: Generator) -> Indices:
+    return left.pop() if left else np.resize(rng.permutation(photos), size)
+
+
+def _pack(chunk_counts: list[int], per_batch: int, rng: Generator) -> list[list[int]]:
+    """Place every identity into as many different batches as it has chunks; return who is in each.
+
+    The batches are dealt like shuffled cards, a new round when all have been dealt, so that two
+    batches never differ by more than one identity and none grows beyond `per_batch`.
+    """
+    number = max(max(chunk_counts), -(-sum(chunk_counts) // per_batch))
+    batches: list[list[int]] = [[] for _ in range(number)]
+    deck: list[int] = []
+    for who in rng.permutation(len(chunk_counts)).tolist():
+        for batch in _deal(deck, number, chunk_counts[who], set(), rng):
+            batches[batch].append(who)
+    return batches
+
+
+def _top_up(batches: list[list[int]], per_batch: int, identities: int, rng: Generator) -> None:
+    deck: list[int] = []
+    for batch in batches:
+        batch += _deal(deck, identities, per_batch - len(batch), set(batch), rng)
+
+
+def _deal(deck: list[int], cards: int, count: int, without: set[int], rng: Generator) -> list[int]:
+    """Take `count` different cards, none of `without`, from a deck of 0 … cards-1 that never ends."""
+    hand: list[int] = []
+    held, passed = set(without), []
+    while len(hand) < count:
+        if not deck:
+            deck.extend(rng.permutation(cards).tolist())
+        card = deck.pop()
+        if card in held:
+            passed.append(card)
+        else:
+            held.add(card)
+            hand.append(card)
+    deck.extend(reversed(passed))
+    return hand

@@ -1,0 +1,212 @@
+"""The command line. Each command is a few lines here; its work is in `facematch.commands`.
+
+Nothing heavy is imported before a command runs, so that help answers at once.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from facematch import __version__
+from facematch.errors import FacematchError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Match faces: crop, train, validate, rank a gallery for every query, submit ten names each.",
+)
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="YAML file with the settings.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one setting, e.g. server.url=http://…; repeatable."),
+]
+JsonOut = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+_TRIPLET = Path("config/triplet.yaml")
+
+
+@app.command()
+def train(
+    config: Config = _TRIPLET,
+    set_: Sets = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run, bit for bit.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move an earlier run of this name aside.")] = False,
+) -> None:
+    """Train the network on folders of people; the best checkpoint is chosen on people it never saw."""
+    from facematch.commands.train import train_command
+
+    train_command(config, set_ or [], resume=resume, fresh=fresh)
+
+
+@app.command()
+def validate(
+    config: Config = _TRIPLET,
+    set_: Sets = None,
+    query: Annotated[Path | None, typer.Option(help="A fixed query folder instead of validation people.")] = None,
+    gallery: Annotated[Path | None, typer.Option(help="Its gallery folder.")] = None,
+    truth: Annotated[Path | None, typer.Option(help='Its ground truth: {"query": ["gallery", …]}.')] = None,
+    json_: JsonOut = False,
+) -> None:
+    """Tell the score to expect: retrieval of unseen people, beside raw pixels and the untrained network."""
+    from facematch.commands.validate import validate_command
+
+    validate_command(config, set_ or [], query, gallery, truth, as_json=json_)
+
+
+@app.command()
+def request(
+    config: Config = _TRIPLET,
+    set_: Sets = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before the submission is sent.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where the payload is written.")] = None,
+) -> None:
+    """Rank the gallery for every query, check and keep the submission, send it, show the score."""
+    from facematch.commands.request import request_command
+
+    request_command(config, set_ or [], dry_run=dry_run, out=out)
+
+
+@app.command()
+def crop(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos, or one photo.")],
+    out: Annotated[Path, typer.Argument(help="Folder for crops, crops.csv and contact sheets.")],
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with `faces:`.")] = None,
+    set_: Sets = None,
+) -> None:
+    """Crop the faces of a folder; one CSV row for every file met, and contact sheets to look through."""
+    from facematch.commands.crop import crop_command
+
+    crop_command(photos, out, config, set_ or [])
+
+
+@app.command()
+def embed(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos, or one photo.")],
+    out: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+    config: Config = _TRIPLET,
+    set_: Sets = None,
+) -> None:
+    """Write the embeddings of a folder with names and fingerprint, for `rank` or for other programs."""
+    from facematch.commands.embed import embed_command
+
+    embed_command(photos, out, config, set_ or [])
+
+
+@app.command()
+def rank(
+    query: Annotated[Path, typer.Argument(help="Embeddings of the queries, written by `embed`.")],
+    gallery: Annotated[Path, typer.Argument(help="Embeddings of the gallery.")],
+    k: Annotated[int, typer.Option("-k", min=1, help="How many names for each query.")] = 10,
+    metric: Annotated[str | None, typer.Option(help="euclidean, cosine, jaccard or manhattan.")] = None,
+) -> None:
+    """Rank saved embeddings: prints CSV with query, rank, gallery photo and distance."""
+    from facematch.commands.embed import rank_command
+
+    rank_command(query, gallery, k, metric)
+
+
+@app.command()
+def identities(config: Config = _TRIPLET, set_: Sets = None) -> None:
+    """Check the labelled photos before a run and say what to mend."""
+    from facematch.commands.identities import identities_command
+
+    identities_command(config, set_ or [])
+
+
+@app.command("augment-preview")
+def augment_preview(
+    out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = Path("augment-preview.png"),
+    config: Config = _TRIPLET,
+    set_: Sets = None,
+    count: Annotated[int, typer.Option(min=1, max=50, help="How many training photos to show.")] = 8,
+) -> None:
+    """Write a picture of what training sees: originals on the left, augmented variants beside them."""
+    from facematch.commands.identities import augment_preview_command
+
+    augment_preview_command(out, config, set_ or [], count)
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option(help="Folder for the sample data.")] = Path("data"),
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 2026,
+) -> None:
+    """Make photographs to rehearse with: 100 real faces, one photograph each, varied."""
+    from facematch.commands.sample import sample_command
+
+    sample_command(out, seed)
+
+
+@app.command()
+def serve(
+    truth: Annotated[Path, typer.Option(help="Ground truth to score against.")] = Path(
+        "data/rehearsal/ground_truth.json"
+    ),
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+) -> None:
+    """Run a competition server to rehearse with; answers in both dialects. Ctrl-C stops it."""
+    from facematch.commands.sample import serve_command
+
+    serve_command(truth, host, port)
+
+
+@app.command()
+def demo(config: Config = Path("config/sample.yaml")) -> None:
+    """Run the whole job once: sample data, training, validation, submission to a rehearsal server."""
+    from facematch.commands.demo import demo_command
+
+    demo_command(config)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"facematch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Match faces: crop, train, validate, rank a gallery for every query, submit ten names each."""
+
+
+def main() -> None:
+    """Run `facematch`."""
+    _run(app)
+
+
+def main_of(command: Literal["train", "request"]) -> None:
+    """Run one command as a program of its own: `train.py` and `request_send.py`."""
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    if command == "train":
+        single.command()(train)
+    else:
+        single.command()(request)
+    _run(single)
+
+
+def _run(program: typer.Typer) -> None:
+    from facematch.console import err, warnings_as_notes
+
+    warnings_as_notes()
+    try:
+        program()
+    except FacematchError as error:
+        err.print(f"error: {error.message}", style="bold red", markup=False)
+        if error.hint:
+            err.print(error.hint, markup=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("stopped; nothing is half written", style="yellow")
+        sys.exit(130)
+    except BrokenPipeError:  # `facematch rank … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

@@ -1,0 +1,70 @@
+"""`facematch demo`: the whole job once, by the same commands a user types, each shown before it runs."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from facematch.console import say
+from facematch.errors import FacematchError
+from facematch.flow import run_folder
+from facematch.settings_file import load_settings
+
+_TRUTH = Path("data/rehearsal/ground_truth.json")
+
+
+def demo_command(config: Path) -> None:
+    """Make the sample, crop, train, validate, rehearse; every step's output is shown as it comes."""
+    settings = load_settings(config)
+    started = time.monotonic()
+    chosen = ["--config", str(config)]
+    _step("sample photographs: one real face of each person, varied", ["sample"])
+    _step("what the cropper finds in the gallery", ["crop", str(settings.paths.gallery), "crops", *chosen])
+    _step("training on people, measured on people it never sees", ["train", *chosen, "--fresh"])
+    _step("the score to expect", ["validate", *chosen])
+    with _server() as address:
+        _step(
+            "a submission to the rehearsal server",
+            ["request", *chosen, "--set", f"server.url={address}/{settings.server.dialect}/"],
+        )
+    say(f"\nThe whole job took {time.monotonic() - started:.0f} s. Where to look next:")
+    say("  crops/crops.png, crops/misses.png    what the cropper found and what it missed")
+    say(f"  {run_folder(settings)}    weights, settings, log; curves: tensorboard --logdir checkpoints")
+    say(f"  {settings.paths.submissions}    every submission with its answer")
+    say("  README.md, “The day of the competition”    the same with your own photos")
+
+
+def _step(what: str, arguments: Sequence[str]) -> None:
+    say(f"\n== {what}", "bold")
+    shown = {"train": "python train.py", "request": "python request_send.py"}
+    name = shown.get(arguments[0], f"facematch {arguments[0]}")
+    say(f"$ {name} {shlex.join(arguments[1:])}".rstrip(), "cyan")
+    sys.stdout.flush()
+    done = subprocess.run([sys.executable, "-m", "facematch", *arguments], check=False)
+    if done.returncode:
+        raise FacematchError(f"the step “{what}” ended with exit code {done.returncode}; its message is above.")
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    # A rehearsal server on a free port, as a process of its own.
+    say("\n== a rehearsal server, in place of the competition's", "bold")
+    command = [sys.executable, "-m", "facematch", "serve", "--port", "0", "--truth", str(_TRUTH)]
+    say("$ facematch serve", "cyan")
+    server = subprocess.Popen([*command], stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"})
+    try:
+        assert server.stderr is not None
+        for line in server.stderr:
+            if "http://" in line:
+                yield "http://" + line.split("http://")[1].split()[0].rstrip("/")
+                break
+        else:
+            raise FacematchError("the rehearsal server did not start.", "Run it alone to see why: facematch serve")
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=20)

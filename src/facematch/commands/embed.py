@@ -1,0 +1,45 @@
+"""`facematch embed` and `facematch rank`: embeddings as files, so that ranking never recomputes them."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from facematch.console import note, say, working
+from facematch.embeddings import load_embeddings
+from facematch.errors import FacematchError, nearest_name
+from facematch.faces.values import coverage_of, record_of
+from facematch.flow import build_embedder, photo_embedder
+from facematch.photos import find_photos
+from facematch.ranking import METRICS, distance_estimator
+from facematch.settings_file import load_settings
+
+
+def embed_command(photos: Path, out: Path, config: Path, overrides: Sequence[str]) -> None:
+    """Embed a folder and write names, vectors and fingerprint to a .safetensors file."""
+    settings = load_settings(config, overrides)
+    stage = photo_embedder(settings, build_embedder(settings))
+    found = find_photos(photos)
+    if not found.files:
+        raise FacematchError(f"{photos} holds no photos; {len(found.unreadable)} files cannot be used.")
+    with working("embedding", len(found.files)) as progress:
+        embedded = stage.run(found.files, progress)
+    embedded.embeddings.save(out)
+    records = [*embedded.records, *(record_of(bad) for bad in found.unreadable)]
+    for record in records:
+        if record.status in ("miss", "unreadable"):
+            note(f"{record.name}: {record.reason}")
+    say(f"{coverage_of(records)}")
+    say(f"{len(embedded.embeddings)} embeddings: {out}")
+
+
+def rank_command(query: Path, gallery: Path, k: int, metric: str | None) -> None:
+    """Print the ranking of saved embeddings as CSV."""
+    if metric is not None and metric not in METRICS:
+        raise FacematchError(f"--metric {metric} is not known{nearest_name(metric, METRICS)}.", ", ".join(METRICS))
+    ranking = distance_estimator(load_embeddings(query), load_embeddings(gallery), k, metric)
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["query", "rank", "gallery", "distance"])
+    for number, name in enumerate(ranking.queries):
+        for place, answer in enumerate(ranking.names(number), start=1):
+            table.writerow([name, place, answer, f"{ranking.distances[number, place - 1]:.6f}"])

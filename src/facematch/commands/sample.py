@@ -1,0 +1,27 @@
+"""`facematch sample` and `facematch serve`: everything a rehearsal needs."""
+
+from pathlib import Path
+
+from facematch.console import note, say, working
+
+
+def sample_command(out: Path, seed: int) -> None:
+    """Write the sample data, unless it is there already."""
+    from facematch.sample.write import write_sample
+
+    with working("sample photographs", 1000) as progress:
+        summary = write_sample(out, seed=seed, on_progress=lambda done, total: progress(done * 1000 // max(1, total)))
+    what = "already there" if summary.already_there else "written"
+    say(f"{what}: {summary.photos} photos of {summary.people} people in {out / 'faces'}, for training and validation")
+    say(
+        f"  {summary.queries} queries and {summary.gallery} gallery photos of {summary.gallery_people} other people in "
+        f"{out / 'test_data'}"
+    )
+    say("  One real photograph of each person, varied: a rehearsal, not a benchmark.")
+
+
+def serve_command(truth: Path, host: str, port: int) -> None:
+    """Run the rehearsal server until Ctrl-C."""
+    from facematch.rehearsal.server import serve
+
+    serve(truth, host, port, on_ready=lambda address: note(f"rehearsal server at {address} – Ctrl-C stops it"))

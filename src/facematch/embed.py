@@ -1,0 +1,124 @@
+"""From photo files to `Embeddings`: the stage between the cropper and the ranking.
+
+What was embedded before, by content and settings, is read from the cache; only the rest is cropped
+and embedded.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.cache import Cache
+from facematch.embedders import Embedder
+from facematch.embeddings import Embeddings
+from facematch.faces.cropper import Cropper
+from facematch.faces.stream import crop_bytes, crop_cache, in_order
+from facematch.faces.values import Crop, FaceRecord, record_of
+from facematch.fingerprint import Fingerprint
+from facematch.photos import PhotoFile, PhotoLimits, Unreadable, read_bytes
+from facematch.settings import MissChoice
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedPhotos:
+    """Embeddings of the photos that have one, and how every file ended, in the order given."""
+
+    embeddings: Embeddings
+    records: tuple[FaceRecord, ...]
+
+
+@dataclass(frozen=True)
+class PhotoEmbedder:
+    """Everything that turns a photo file into an embedding."""
+
+    cropper: Cropper
+    embedder: Embedder
+    metric: str
+    miss: MissChoice
+    limits: PhotoLimits
+    cache: Path
+    workers: int | None = None
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Return what decides an embedding of a found face."""
+        return self.cropper.fingerprint | self.embedder.fingerprint
+
+    def run(self, files: Sequence[PhotoFile], on_progress: Callable[[int], None] | None = None) -> EmbeddedPhotos:
+        """Embed every file that can be. `on_progress` gets the number of files done.
+
+        Raises FacematchError for a photo without a face when `miss` is error, and for embeddings
+        that hold NaN.
+        """
+        digest = (self.fingerprint | Fingerprint({"faces.miss": self.miss})).digest
+        records: list[FaceRecord] = []
+        vectors: dict[int, NDArray[np.float32]] = {}
+        waiting: list[tuple[int, Crop]] = []
+        with (
+            crop_cache(self.cache, self.cropper) as crops,
+            Cache(self.cache / f"embeddings-{digest[:16]}.sqlite") as kept,
+        ):
+            for index, found in enumerate(self._each(files, crops, kept)):
+                if isinstance(found, Crop):
+                    waiting.append((index, found))
+                elif isinstance(found, tuple):
+                    vectors[index] = found[1]
+                records.append(_record(found))
+                if len(waiting) == self.embedder.batch:
+                    self._flush(waiting, vectors, kept)
+                if on_progress is not None:
+                    on_progress(index + 1)
+            self._flush(waiting, vectors, kept)
+        return EmbeddedPhotos(self._embeddings(files, vectors), tuple(records))
+
+    def _each(self, files: Sequence[PhotoFile], crops: Cache, kept: Cache) -> Iterator["_Found"]:
+        def one(file: PhotoFile) -> "_Found":
+            read = read_bytes(file, self.limits)
+            if isinstance(read, Unreadable):
+                return record_of(read)
+            data, sha256 = read
+            known = kept.get(sha256)
+            if known is not None:
+                return _from_note(known[0], file.name), np.frombuffer(known[1], np.float32)
+            outcome = crop_bytes(file.name, data, sha256, self.cropper, crops, self.miss, self.limits)
+            return outcome if isinstance(outcome, Crop) else record_of(outcome)
+
+        cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
+        return in_order(one, files, self.workers or os.cpu_count() or 1)
+
+    def _flush(self, waiting: list[tuple[int, Crop]], vectors: dict[int, NDArray[np.float32]], kept: Cache) -> None:
+        if not waiting:
+            return
+        rows = self.embedder.embed(np.stack([crop.image for _, crop in waiting]))
+        for (index, crop), row in zip(waiting, rows, strict=True):
+            vectors[index] = row
+            if np.isfinite(row).all():
+                kept.put(crop.sha256, json.dumps(asdict(record_of(crop))), row.tobytes())
+        waiting.clear()
+
+    def _embeddings(self, files: Sequence[PhotoFile], vectors: dict[int, NDArray[np.float32]]) -> Embeddings:
+        order = sorted(vectors)
+        stacked = np.stack([vectors[i] for i in order]) if order else np.empty((0, 0), np.float32)
+        names = tuple(files[i].name for i in order)
+        return Embeddings(names, np.asarray(stacked, dtype=np.float32), self.metric, self.fingerprint)
+
+
+_Found = Crop | FaceRecord | tuple[FaceRecord, NDArray[np.float32]]
+
+
+def _record(found: _Found) -> FaceRecord:
+    if isinstance(found, tuple):
+        return found[0]
+    return record_of(found) if isinstance(found, Crop) else found
+
+
+def _from_note(note: str, name: str) -> FaceRecord:
+    values = json.loads(note)
+    box = values.pop("box")
+    return FaceRecord(**{**values, "name": name, "box": None if box is None else tuple(box)})

@@ -1,0 +1,132 @@
+"""Any ONNX face model from a file, checked against the model's own inputs."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import FacematchError
+from facematch.files import sha256_of_file
+from facematch.fingerprint import Fingerprint, Value
+
+
+@dataclass
+class OnnxEmbedder:
+    """One image input, one vector output.
+
+    `size` is the input's side in pixels; crops of another size are resized. `layout` and `channels`
+    are the order of the input's axes and colours; `mean` and `std` normalise values from 0 to 255;
+    `batch` is the largest batch the model takes. With `normalise` vectors are scaled to length 1.
+    """
+
+    file: Path
+    size: int = 112
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    channels: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    std: tuple[float, float, float] = (128.0, 128.0, 128.0)
+    batch: int = 32
+    normalise: bool = True
+    _session: Any = field(default=None, repr=False)
+    _any_batch: bool = field(default=True, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.file.is_file():
+            raise FacematchError(
+                f"embedder.file: {self.file} does not exist.", "Name the ONNX file: --set embedder.file=PATH"
+            )
+        if 0 in self.std:
+            raise FacematchError(f"embedder.std is {list(self.std)}; it is divided by, so 0 cannot be.")
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """Return the file's digest and how its input is made."""
+        settings: dict[str, Value] = {
+            "kind": "onnx",
+            "file_sha256": sha256_of_file(self.file),
+            "size": self.size,
+            "layout": self.layout,
+            "channels": self.channels,
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "normalise": self.normalise,
+        }
+        return Fingerprint({f"embedder.{key}": value for key, value in settings.items()})
+
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return N×D vectors of N×S×S×3 RGB crops. Raises FacematchError when the model does not take them."""
+        if self._session is None:
+            self._session = self._open()
+        name = self._session.get_inputs()[0].name
+        parts = []
+        for start in range(0, len(images), self.batch):
+            some = images[start : start + self.batch]
+            # A model of fixed batch gets its last batch filled up with copies.
+            filled = some if self._any_batch else np.resize(some, (self.batch, *some.shape[1:]))
+            parts.append(self._vectors(self._session.run(None, {name: self._input(filled)}))[: len(some)])
+        vectors: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
+        if self.normalise:
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            vectors /= np.where(lengths == 0, 1, lengths)
+        return vectors
+
+    def _input(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if images.shape[1] != self.size:
+            how = cv2.INTER_AREA if images.shape[1] > self.size else cv2.INTER_CUBIC
+            images = np.stack([cv2.resize(i, (self.size, self.size), interpolation=how) for i in images])
+        if self.channels == "bgr":
+            images = images[..., ::-1]
+        scaled = (images.astype(np.float32) - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2) if self.layout == "nchw" else scaled)
+
+    def _vectors(self, outputs: list[NDArray[Any]]) -> NDArray[Any]:
+        vectors = outputs[0]
+        if vectors.ndim > 2:
+            vectors = vectors.reshape(len(vectors), -1)
+        if vectors.ndim != 2:
+            raise FacematchError(f"{self.file} gives an output of shape {vectors.shape}; expected N×D vectors.")
+        return vectors
+
+    def _open(self) -> Any:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise FacematchError(
+                "ONNX models need onnxruntime, which is not installed.", "Run: pip install onnxruntime"
+            ) from error
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(str(self.file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions have no common public base
+            raise FacematchError(
+                f"embedder.file: {self.file} is not a model that ONNX Runtime loads: {error}"
+            ) from error
+        self._check(session)
+        return session
+
+    def _check(self, session: Any) -> None:
+        inputs = session.get_inputs()
+        if len(inputs) != 1 or inputs[0].type != "tensor(float)":
+            found = ", ".join(f"{i.name} {i.type}{i.shape}" for i in inputs)
+            raise FacematchError(f"{self.file} takes {found}; expected one float image input.")
+        sides = (3, self.size, self.size) if self.layout == "nchw" else (self.size, self.size, 3)
+        shape = inputs[0].shape
+        fits = len(shape) == 4 and all(
+            not isinstance(found, int) or found == wanted for found, wanted in zip(shape[1:], sides, strict=True)
+        )
+        if not fits:
+            raise FacematchError(
+                f"{self.file} takes an input of shape {shape}, but the settings say {['N', *sides]}.",
+                "Set embedder.size and embedder.layout (nchw or nhwc) to the model's.",
+            )
+        self._any_batch = not (isinstance(shape[0], int) and shape[0] > 0)
+        if not self._any_batch and shape[0] != self.batch:
+            raise FacematchError(
+                f"{self.file} takes batches of exactly {shape[0]}, but embedder.batch is {self.batch}.",
+                f"Set embedder.batch={shape[0]}.",
+            )

@@ -1,0 +1,106 @@
+"""The `Embeddings` value: names, vectors, metric and the fingerprint of what made them."""
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import FacematchError
+from facematch.files import replacing
+from facematch.fingerprint import Fingerprint
+
+_FORMAT = "facematch embeddings 1"
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """N names, N×D `float32` vectors, the metric that compares them and their fingerprint.
+
+    Raises FacematchError when names and vectors do not belong together, a name is given twice or a
+    vector holds NaN or infinity.
+    """
+
+    names: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    metric: str
+    fingerprint: Fingerprint
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or self.vectors.dtype != np.float32:
+            raise FacematchError(
+                f"embeddings are float32 N×D; found {self.vectors.dtype} of shape {self.vectors.shape}."
+            )
+        if len(self.names) != len(self.vectors):
+            raise FacematchError(f"{len(self.names)} names but {len(self.vectors)} embeddings.")
+        if len(set(self.names)) != len(self.names):
+            twice = next(name for i, name in enumerate(self.names) if name in self.names[:i])
+            raise FacematchError(f"{twice} stands twice among the names of the embeddings.")
+        bad = ~np.isfinite(self.vectors).all(axis=1)
+        if bad.any():
+            names = [self.names[i] for i in np.flatnonzero(bad)]
+            raise FacematchError(
+                f"{len(names)} of {len(self.names)} embeddings hold NaN or infinity, first {names[0]}.",
+                "The network is broken (training diverged, or a damaged file): use another checkpoint.",
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def save(self, path: Path) -> None:
+        """Write a .safetensors file: the vectors, and the rest in its header."""
+        from safetensors.numpy import save_file
+
+        header = {
+            "format": _FORMAT,
+            "names": json.dumps(self.names),
+            "metric": self.metric,
+            "fingerprint": json.dumps(dict(self.fingerprint.settings)),
+        }
+        with replacing(path) as temporary:
+            save_file({"vectors": np.ascontiguousarray(self.vectors)}, temporary, metadata=header)
+
+
+def load_embeddings(path: Path) -> Embeddings:
+    """Read what `Embeddings.save` wrote. Raises FacematchError for any other or a damaged file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    header = read_safetensors_header(path, "embeddings")
+    if header.get("format") != _FORMAT:
+        raise FacematchError(
+            f"{path} holds no embeddings of facematch.",
+            "Make them with: facematch embed PHOTOS OUT.safetensors",
+        )
+    try:
+        vectors = load_file(path)["vectors"]
+        names = tuple(str(name) for name in json.loads(header["names"]))
+        fingerprint = Fingerprint(json.loads(header["fingerprint"]))
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise FacematchError(f"{path} is damaged: {error}.", "Make the embeddings again.") from error
+    return Embeddings(names, vectors, header["metric"], fingerprint)
+
+
+def read_safetensors_header(path: Path, what: str) -> dict[str, str]:
+    """Return the text metadata of a .safetensors file without reading its tensors.
+
+    The format: 8 bytes little-endian length, then that much JSON with `__metadata__`.
+    """
+    try:
+        with path.open("rb") as opened:
+            (length,) = struct.unpack("<Q", opened.read(8))
+            if length > 100_000_000:
+                raise ValueError("its header is too long")
+            header = json.loads(opened.read(length))
+            metadata = header.get("__metadata__", {})
+            end = 8 + length + max((t["data_offsets"][1] for k, t in header.items() if k != "__metadata__"), default=0)
+            opened.seek(0, 2)
+            if opened.tell() != end:
+                raise ValueError(f"it is {opened.tell()} bytes long, {end} were written: cut short or changed")
+    except FileNotFoundError:
+        raise FacematchError(f"{what}: {path} does not exist.") from None
+    except (OSError, ValueError, struct.error, KeyError, AttributeError, TypeError) as error:
+        raise FacematchError(f"{what}: {path} is not a whole .safetensors file: {error}.") from error
+    return {str(key): str(value) for key, value in metadata.items()}

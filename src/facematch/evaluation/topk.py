@@ -1,0 +1,142 @@
+"""Top-k (CMC) figures of a ranking, with a bootstrap interval over identities."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.embeddings import Embeddings
+from facematch.errors import FacematchError
+from facematch.evaluation.score import competition_score
+from facematch.ranking import Metric, Ranking, distance_estimator
+
+KS = (1, 5, 10)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Share of queries with a right identity among the first 1, 5 and 10 names.
+
+    `interval` is the 95 % bootstrap interval of top-1 over identities; `score` is on the
+    competition's scale from 0 to 1000.
+    """
+
+    top1: float
+    top5: float
+    top10: float
+    interval: tuple[float, float]
+    queries: int
+    gallery: int
+
+    @property
+    def score(self) -> float:
+        """Return 600·top1 + 300·top5 + 100·top10."""
+        return competition_score(self.top1, self.top5, self.top10)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the figures and the score as plain JSON values."""
+        return {**asdict(self), "interval": list(self.interval), "score": self.score}
+
+
+def figures_from_dict(values: dict[str, object]) -> Figures:
+    """Return the figures that `as_dict` wrote."""
+    kept: dict[str, Any] = {key: value for key, value in values.items() if key != "score"}
+    low, high = kept.pop("interval")
+    return Figures(**kept, interval=(low, high))
+
+
+def first_hits(ranking: Ranking, relevant: Sequence[frozenset[str]]) -> NDArray[np.int64]:
+    """Return for each query the place (from 1) of its first right gallery name, 0 when there is none."""
+    places = np.zeros(len(ranking.queries), dtype=np.int64)
+    for query, right in enumerate(relevant):
+        places[query] = next((place for place, name in enumerate(ranking.names(query), start=1) if name in right), 0)
+    return places
+
+
+def topk_figures(places: NDArray[np.int64], groups: Sequence[Hashable], gallery: int, *, seed: int = 0) -> Figures:
+    """Return the figures of `first_hits`; `groups` are the queries' identities, for the interval.
+
+    Raises FacematchError without queries.
+    """
+    if not len(places):
+        raise FacematchError(
+            "there is no query with a right answer in the gallery, so there is nothing to score.",
+            "Validation needs people with at least two readable photos.",
+        )
+    top1, top5, top10 = (float(((places > 0) & (places <= k)).mean()) for k in KS)
+    interval = bootstrap_interval(places == 1, groups, seed=seed)
+    return Figures(top1, top5, top10, interval, len(places), gallery)
+
+
+def bootstrap_interval(
+    hits: NDArray[np.bool_], groups: Sequence[Hashable], *, rounds: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of the share of hits, drawing whole groups.
+
+    Photos of one person are not independent, so people are drawn with replacement, not photos
+    (cluster bootstrap, Field & Welsh 2007).
+    """
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    index = np.array([numbers[group] for group in groups])
+    right = np.bincount(index, weights=hits.astype(np.float64))
+    asked = np.bincount(index).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(0, len(numbers), size=(rounds, len(numbers)))
+    shares = right[draws].sum(1) / asked[draws].sum(1)
+    low, high = np.percentile(shares, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def each_photo_a_query(
+    embeddings: Embeddings, identities: Sequence[str], asked: Sequence[bool], metric: Metric
+) -> Figures:
+    """Every photo is a query in turn against all others; a photo never counts as its own match.
+
+    `identities` belong to the embeddings one by one; `asked` is False for photos that are in the
+    gallery only (distractors). A query whose person has no other photo has no right answer and is
+    left out.
+    """
+    photos: dict[str, set[str]] = {}
+    for name, identity in zip(embeddings.names, identities, strict=True):
+        photos.setdefault(identity, set()).add(name)
+    chosen = [i for i, person in enumerate(identities) if asked[i] and len(photos[person]) > 1]
+    if not chosen:
+        return topk_figures(np.zeros(0, np.int64), [], len(embeddings))
+    queries = Embeddings(
+        tuple(embeddings.names[i] for i in chosen),
+        embeddings.vectors[chosen],
+        embeddings.metric,
+        embeddings.fingerprint,
+    )
+    ranking = distance_estimator(queries, embeddings, max(KS), metric, exclude_same_name=True)
+    relevant = [frozenset(photos[identities[i]]) for i in chosen]
+    people = [identities[i] for i in chosen]
+    return topk_figures(first_hits(ranking, relevant), people, len(embeddings) - 1)
+
+
+def fixed_queries(query: Embeddings, gallery: Embeddings, truth: dict[str, frozenset[str]], metric: Metric) -> Figures:
+    """Rank a gallery folder for the queries of a ground truth; a query without embedding counts as wrong.
+
+    Queries that share a right gallery photo show the same person: they are one group for the interval.
+    Raises FacematchError when the truth names none of the queries.
+    """
+    known = set(query.names)
+    if not known & truth.keys():
+        raise FacematchError(
+            f"the ground truth names {len(truth)} queries, none of which is in the query folder "
+            f"(first in the truth: {next(iter(truth), 'none')}; first in the folder: {query.names[0]}).",
+            "Check that --query and --truth belong together.",
+        )
+    ranking = distance_estimator(query, gallery, max(KS), metric)
+    hits = dict(
+        zip(
+            ranking.queries,
+            first_hits(ranking, [truth.get(n, frozenset()) for n in ranking.queries]),
+            strict=True,
+        )
+    )
+    places = np.array([hits.get(name, 0) for name in truth], dtype=np.int64)
+    groups = [min(right, default=name) for name, right in truth.items()]
+    return topk_figures(places, groups, len(gallery))

@@ -1,0 +1,142 @@
+"""From a photo to a square crop: which face wins, how much around it, what stands in for a miss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.faces.detectors import Detector
+from facematch.faces.values import Box, Crop, Face, Image, Miss
+from facematch.fingerprint import Fingerprint
+from facematch.photos import Photo
+
+# Where the five points lie in a crop of 112 px: the usual template of ArcFace (Deng et al. 2019).
+FIVE_POINTS = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
+
+
+@dataclass(frozen=True)
+class Cropper:
+    """Cuts one face out of each photo.
+
+    `size` is the crop's side in pixels; `margin` widens the box's longer side by that share in all
+    (half on each side); `choose` says which of several faces wins. A face with five points is
+    aligned to the template instead, without margin.
+    """
+
+    detector: Detector
+    size: int = 112
+    margin: float = 0.2
+    choose: Literal["largest", "central"] = "largest"
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Return everything that decides the pixels of a crop of a found face."""
+        settings = {
+            "detector": self.detector.name,
+            "size": self.size,
+            "margin": self.margin,
+            "choose": self.choose,
+            **self.detector.settings(),
+        }
+        return Fingerprint({f"faces.{key}": value for key, value in settings.items()})
+
+    def crop(self, photo: Photo) -> Crop | Miss:
+        """Return the winning face of a photo as a square crop, or the reason there is none."""
+        height, width = photo.image.shape[:2]
+        face = choose_face(self.detector.detect(photo.image), width, height, self.choose)
+        if face is None:
+            return Miss(photo.name, photo.sha256, f"no face found by {self.detector.name} in {width}×{height}")
+        if self.detector.name == "none":
+            return stand_in(photo, self.size, "whole", reason="")
+        if face.points:
+            image = align(photo.image, face.points, self.size)
+        else:
+            image = cut_square(photo.image, face, self.size, self.margin)
+        box = (round(face.x), round(face.y), round(face.width), round(face.height))
+        return Crop(photo.name, photo.sha256, image, box, face.detector, face.score)
+
+
+def choose_face(faces: Sequence[Face], width: int, height: int, rule: Literal["largest", "central"]) -> Face | None:
+    """Return the largest face, or the one nearest the photo's centre; None without faces.
+
+    Equal candidates are told apart by score, then from left to right and top to bottom, so the
+    choice never depends on the detector's order.
+    """
+
+    def order(face: Face) -> tuple[float, ...]:
+        area = face.width * face.height
+        dx = face.x + face.width / 2 - width / 2
+        dy = face.y + face.height / 2 - height / 2
+        first = -area if rule == "largest" else dx * dx + dy * dy
+        return (first, -face.score, face.x, face.y)
+
+    return min(faces, key=order, default=None)
+
+
+def cut_square(image: Image, face: Face, size: int, margin: float) -> Image:
+    """Return the square around a face box, widened by `margin`, as size×size×3.
+
+    What lies beyond the photo's edge repeats its edge pixels, so the face is never squeezed.
+    """
+    side = max(1, round(max(face.width, face.height) * (1 + margin)))
+    left = round(face.x + face.width / 2 - side / 2)
+    top = round(face.y + face.height / 2 - side / 2)
+    return _resize(_window(image, left, top, side), size)
+
+
+def align(image: Image, points: Sequence[tuple[float, float]], size: int) -> Image:
+    """Return the face moved, turned and scaled so that its five points meet `FIVE_POINTS`."""
+    matrix = similarity_transform(np.array(points), FIVE_POINTS * (size / 112))
+    shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if shrink < 0.5:  # warping alone would skip pixels of a large photo
+        height, width = image.shape[:2]
+        reduced = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+        image = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA)
+        matrix[:, :2] /= np.array([reduced[0] / width, reduced[1] / height])
+    warped = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(warped, dtype=np.uint8)
+
+
+def similarity_transform(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the 2×3 matrix of the least-squares similarity from N×2 to N×2 points (Umeyama 1991)."""
+    source_mean, target_mean = source.mean(0), target.mean(0)
+    centred = source - source_mean
+    u, scales, vt = np.linalg.svd((target - target_mean).T @ centred / len(source))
+    sign = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
+    rotation = u @ np.diag(sign) @ vt
+    scale = float((scales * sign).sum() / max(centred.var(0).sum(), 1e-12))
+    shift = target_mean - scale * rotation @ source_mean
+    return np.hstack([scale * rotation, shift[:, None]])
+
+
+def stand_in(photo: Photo, size: int, how: Literal["whole", "centre"], reason: str) -> Crop:
+    """Return the whole photo, padded to a square by its edge pixels, or its central square, as a crop."""
+    height, width = photo.image.shape[:2]
+    side = max(height, width) if how == "whole" else min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    box: Box = (0, 0, width, height) if how == "whole" else (left, top, side, side)
+    image = _resize(_window(photo.image, left, top, side), size)
+    return Crop(photo.name, photo.sha256, image, box, how, 0.0, reason)
+
+
+def _window(image: Image, left: int, top: int, side: int) -> Image:
+    # The square [left, left+side) × [top, top+side); outside the picture its edge is repeated.
+    height, width = image.shape[:2]
+    inside = image[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
+    before_y, before_x = max(0, -top), max(0, -left)
+    after_y, after_x = max(0, top + side - height), max(0, left + side - width)
+    if not (before_y or before_x or after_y or after_x):
+        return inside
+    return np.asarray(
+        cv2.copyMakeBorder(inside, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE), dtype=np.uint8
+    )
+
+
+def _resize(square: Image, size: int) -> Image:
+    how = cv2.INTER_AREA if square.shape[0] > size else cv2.INTER_CUBIC
+    return np.ascontiguousarray(cv2.resize(square, (size, size), interpolation=how), dtype=np.uint8)

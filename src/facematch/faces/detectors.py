@@ -1,0 +1,196 @@
+"""Face detectors: Haar cascades that OpenCV ships, and YuNet from a model file.
+
+Both search a reduced copy of the photo and answer in pixels of the photo.
+"""
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import cv2
+import numpy as np
+
+from facematch.errors import FacematchError, nearest_name
+from facematch.faces.values import Face, Image
+from facematch.files import sha256_of_file
+from facematch.fingerprint import Value
+
+_LOCAL = threading.local()  # OpenCV's detectors keep state: one of each for each thread
+
+
+class Detector(Protocol):
+    """Finds faces in one RGB photo."""
+
+    @property
+    def name(self) -> str:
+        """Return the detector's name in settings and reports."""
+
+    def detect(self, image: Image) -> list[Face]:
+        """Return the faces of an H×W×3 RGB `uint8` photo, in any order."""
+
+    def settings(self) -> dict[str, Value]:
+        """Return everything that decides what is found, by name."""
+
+
+@dataclass(frozen=True)
+class HaarDetector:
+    """Viola–Jones cascade (Viola & Jones 2001) of OpenCV; the next cascade is tried when one finds nothing.
+
+    `detect_size` is the longer side, in pixels, of the grey copy that is searched; `min_size` is a
+    share of the photo's shorter side below 1, else pixels of the photo. The score is the number of
+    raw detections that were grouped.
+    """
+
+    cascades: tuple[str, ...]
+    scale_factor: float = 1.1
+    min_neighbors: int = 5
+    min_size: float = 0.15
+    detect_size: int = 320
+    name: ClassVar[str] = "haar"
+
+    def __post_init__(self) -> None:
+        for cascade in self.cascades:
+            _cascade_path(cascade)
+
+    def detect(self, image: Image) -> list[Face]:
+        """Return the faces the first successful cascade finds."""
+        small, scale = _reduced(image, self.detect_size)
+        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        side = self.min_size * min(grey.shape) if self.min_size < 1 else self.min_size / scale
+        smallest = max(1, round(side))
+        for cascade in self.cascades:
+            boxes, neighbors = _cascade(cascade).detectMultiScale2(
+                grey,
+                scaleFactor=self.scale_factor,
+                minNeighbors=self.min_neighbors,
+                minSize=(smallest, smallest),
+            )
+            if len(boxes):
+                return [
+                    Face(x * scale, y * scale, width * scale, height * scale, float(count), cascade)
+                    for (x, y, width, height), count in zip(np.asarray(boxes).tolist(), neighbors, strict=True)
+                ]
+        return []
+
+    def settings(self) -> dict[str, Value]:
+        """Return the cascades and their parameters."""
+        return {
+            "cascades": list(self.cascades),
+            "scale_factor": self.scale_factor,
+            "min_neighbors": self.min_neighbors,
+            "min_size": self.min_size,
+            "detect_size": self.detect_size,
+        }
+
+
+@dataclass(frozen=True)
+class YunetDetector:
+    """YuNet (Wu et al. 2023) through `cv2.FaceDetectorYN`, with five points for each face.
+
+    `file` is its ONNX file; `min_score` is the confidence from 0 to 1; `detect_size` is the longer
+    side, in pixels, of the copy that is searched.
+    """
+
+    file: Path
+    min_score: float = 0.6
+    detect_size: int = 320
+    name: ClassVar[str] = "yunet"
+
+    def __post_init__(self) -> None:
+        if not self.file.is_file():
+            raise FacematchError(
+                f"faces.yunet_file: {self.file} does not exist.",
+                "Give the path of YuNet's ONNX file with --set faces.yunet_file=FILE, or use faces.detector: haar.",
+            )
+        _yunet(self.file)
+
+    def detect(self, image: Image) -> list[Face]:
+        """Return the faces with a score of at least `min_score`."""
+        small, scale = _reduced(image, self.detect_size)
+        network = _yunet(self.file)
+        network.setScoreThreshold(self.min_score)
+        network.setInputSize((small.shape[1], small.shape[0]))
+        _, rows = network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        faces = []
+        for row in rows if rows is not None else ():
+            x, y, width, height = (float(value) * scale for value in row[:4])
+            points = tuple((float(px) * scale, float(py) * scale) for px, py in row[4:14].reshape(5, 2))
+            if np.isfinite(row).all():
+                faces.append(Face(x, y, width, height, float(row[14]), self.name, points))
+        return faces
+
+    def settings(self) -> dict[str, Value]:
+        """Return the model's digest and parameters."""
+        return {
+            "yunet_sha256": sha256_of_file(self.file),
+            "yunet_score": self.min_score,
+            "detect_size": self.detect_size,
+        }
+
+
+@dataclass(frozen=True)
+class NoDetector:
+    """Takes every photo whole, as one face: for photos that are crops already."""
+
+    name: ClassVar[str] = "none"
+
+    def detect(self, image: Image) -> list[Face]:
+        """Return the whole photo as its one face."""
+        height, width = image.shape[:2]
+        return [Face(0.0, 0.0, float(width), float(height), 0.0, self.name)]
+
+    def settings(self) -> dict[str, Value]:
+        """Return nothing: there is nothing to set."""
+        return {}
+
+
+def _reduced(image: Image, long_side: int) -> tuple[Image, float]:
+    # A copy whose longer side is at most `long_side`, and the factor back to the photo.
+    height, width = image.shape[:2]
+    scale = max(height, width) / long_side
+    if scale <= 1:
+        return image, 1.0
+    size = (max(1, round(width / scale)), max(1, round(height / scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), scale
+
+
+def _cascade_path(name: str) -> str:
+    folder = getattr(getattr(cv2, "data", None), "haarcascades", "")
+    if not folder or not hasattr(cv2, "CascadeClassifier"):
+        raise FacematchError(
+            f"OpenCV {cv2.__version__} has no Haar cascades; versions below 5 have them.",
+            "Run: pip install -r requirements.txt",
+        )
+    path = Path(name) if os.sep in name else Path(folder) / name
+    if not path.is_file():
+        known = sorted(file.name for file in Path(folder).glob("*.xml"))
+        raise FacematchError(
+            f"faces.cascade: {name} is not a cascade file of OpenCV{nearest_name(name, known)}.",
+            f"OpenCV {cv2.__version__} ships: {', '.join(file for file in known if 'frontalface' in file)}.",
+        )
+    return str(path)
+
+
+def _cascade(name: str) -> cv2.CascadeClassifier:
+    loaded: dict[str, cv2.CascadeClassifier] = _LOCAL.__dict__.setdefault("cascades", {})
+    if name not in loaded:
+        cascade = cv2.CascadeClassifier(_cascade_path(name))
+        if cascade.empty():
+            raise FacematchError(f"faces.cascade: {name} could not be loaded by OpenCV {cv2.__version__}.")
+        loaded[name] = cascade
+    return loaded[name]
+
+
+def _yunet(file: Path) -> cv2.FaceDetectorYN:
+    loaded: dict[Path, cv2.FaceDetectorYN] = _LOCAL.__dict__.setdefault("yunet", {})
+    if file not in loaded:
+        try:
+            loaded[file] = cv2.FaceDetectorYN.create(str(file), "", (320, 320))
+        except cv2.error as error:
+            raise FacematchError(
+                f"faces.yunet_file: {file} is not a YuNet model that OpenCV {cv2.__version__} loads: {error.err}.",
+                "The file with fixed input (yunet_n_640_640.onnx) loads; its dynamic sibling does not.",
+            ) from error
+    return loaded[file]

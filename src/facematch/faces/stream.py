@@ -1,0 +1,128 @@
+"""Crops of many photos: read, looked up by content, detected on all cores, in the order given."""
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from facematch.cache import Cache
+from facematch.errors import FacematchError
+from facematch.faces.cropper import Cropper, stand_in
+from facematch.faces.values import Crop, Miss, Outcome
+from facematch.photos import PhotoFile, PhotoLimits, Unreadable, decode, read_bytes
+from facematch.settings import MissChoice
+
+T = TypeVar("T")
+
+
+def crop_cache(folder: Path, cropper: Cropper) -> Cache:
+    """Open the cache of crops that this cropper makes."""
+    return Cache(folder / f"crops-{cropper.fingerprint.digest[:16]}.sqlite")
+
+
+def crop_photos(
+    files: Sequence[PhotoFile],
+    cropper: Cropper,
+    cache: Cache,
+    *,
+    miss: MissChoice,
+    limits: PhotoLimits,
+    workers: int | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Iterator[Outcome]:
+    """Yield a `Crop`, a `Miss` or an `Unreadable` for every file, in order.
+
+    Threads do the work: decoding and detection release Python's lock. At most a few dozen photos are
+    in memory at once. `miss` says what a photo without a face becomes; with `error` the first one
+    raises FacematchError. `on_progress` gets the number of files done.
+    """
+
+    def one(file: PhotoFile) -> Outcome:
+        read = read_bytes(file, limits)
+        return read if isinstance(read, Unreadable) else crop_bytes(file.name, *read, cropper, cache, miss, limits)
+
+    cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
+    for done, outcome in enumerate(in_order(one, files, workers or os.cpu_count() or 1), start=1):
+        if on_progress is not None:
+            on_progress(done)
+        yield outcome
+
+
+def crop_bytes(
+    name: str, data: bytes, sha256: str, cropper: Cropper, cache: Cache, miss: MissChoice, limits: PhotoLimits
+) -> Outcome:
+    """Return how one photo ends, from the cache where its bytes were seen before."""
+    found = _lookup(cache, sha256, name, sha256)
+    if found is None:
+        photo = decode(name, data, sha256, limits)
+        if isinstance(photo, Unreadable):
+            return photo
+        found = cropper.crop(photo)
+        _keep(cache, sha256, found)
+    if isinstance(found, Crop) or miss == "skip":
+        return found
+    if miss == "error":
+        raise FacematchError(
+            f"{name}: {found.reason}, and faces.miss is error.",
+            "Look at the photo, try other faces.* parameters, or set faces.miss to whole, centre or skip.",
+        )
+    key = f"{sha256}:{miss}"
+    replacement = _lookup(cache, key, name, sha256)
+    if replacement is None:
+        photo = decode(name, data, sha256, limits)
+        if isinstance(photo, Unreadable):
+            return photo
+        replacement = stand_in(photo, cropper.size, miss, found.reason)
+        _keep(cache, key, replacement)
+    return replacement
+
+
+def in_order(work: Callable[[PhotoFile], T], files: Iterable[PhotoFile], workers: int) -> Iterator[T]:
+    """Yield `work(file)` for each file in order, on `workers` threads, a bounded number ahead."""
+    waiting: deque[Future[T]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="crop")
+    try:
+        for file in files:
+            waiting.append(pool.submit(work, file))
+            if len(waiting) >= 16 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:  # an error or Ctrl-C: what has not begun is dropped
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _keep(cache: Cache, key: str, outcome: Crop | Miss) -> None:
+    if isinstance(outcome, Miss):
+        cache.put(key, json.dumps({"miss": outcome.reason}), b"")
+        return
+    note = {
+        "box": outcome.box,
+        "detector": outcome.detector,
+        "score": outcome.score,
+        "reason": outcome.reason,
+    }
+    image = cv2.cvtColor(outcome.image, cv2.COLOR_RGB2BGR)
+    _, png = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    cache.put(key, json.dumps(note), png.tobytes())
+
+
+def _lookup(cache: Cache, key: str, name: str, sha256: str) -> Crop | Miss | None:
+    kept = cache.get(key)
+    if kept is None:
+        return None
+    note = json.loads(kept[0])
+    if "miss" in note:
+        return Miss(name, sha256, note["miss"])
+    image = cv2.imdecode(np.frombuffer(kept[1], np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        return None
+    x, y, width, height = note["box"]
+    rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    return Crop(name, sha256, rgb, (x, y, width, height), note["detector"], note["score"], note["reason"])

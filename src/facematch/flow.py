@@ -1,0 +1,109 @@
+"""From settings to stages: the edge where the YAML file becomes plain arguments."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from facematch.cache import cache_folder
+from facematch.embed import PhotoEmbedder
+from facematch.embedders import Embedder
+from facematch.errors import FacematchError
+from facematch.faces.cropper import Cropper
+from facematch.faces.detectors import Detector, HaarDetector, NoDetector, YunetDetector
+from facematch.fingerprint import Fingerprint, require_same
+from facematch.networks.checkpoint import CheckpointHeader, read_checkpoint_header
+from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
+from facematch.photos import PhotoLimits
+from facematch.settings import EmbedderSettings, FaceSettings, PhotoSettings, Settings
+
+Progress = Callable[[int], None]
+
+
+def build_cropper(faces: FaceSettings) -> Cropper:
+    """Return the cropper that `faces:` describes."""
+    detector: Detector
+    if faces.detector == "yunet":
+        assert faces.yunet_file is not None  # checked by the settings
+        detector = YunetDetector(faces.yunet_file, faces.yunet_score, faces.detect_size)
+    elif faces.detector == "haar":
+        cascades = (faces.cascade, *faces.fallback_cascades)
+        detector = HaarDetector(cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, faces.detect_size)
+    else:
+        detector = NoDetector()
+    return Cropper(detector, faces.size, faces.margin, faces.choose)
+
+
+def photo_limits(photos: PhotoSettings) -> PhotoLimits:
+    """Return the limits that `photos:` describes."""
+    return PhotoLimits(photos.max_pixels, photos.max_bytes)
+
+
+def photo_embedder(settings: Settings, embedder: Embedder) -> PhotoEmbedder:
+    """Return the stage from photo files to embeddings for one embedder."""
+    return PhotoEmbedder(
+        build_cropper(settings.faces),
+        embedder,
+        settings.ranking.metric,
+        settings.faces.miss,
+        photo_limits(settings.photos),
+        cache_folder(settings.paths.cache),
+    )
+
+
+def build_embedder(settings: Settings) -> Embedder:
+    """Return the embedder that `embedder:` describes. No network is loaded yet.
+
+    Raises FacematchError when its file or checkpoint is missing, or when the checkpoint was trained
+    on crops made in another way.
+    """
+    if settings.embedder.kind == "pixels":
+        from facematch.embedders.pixels import PixelEmbedder
+
+        return PixelEmbedder()
+    if settings.embedder.kind == "onnx":
+        return _onnx(settings.embedder)
+    from facematch.embedders.network import NetworkEmbedder
+
+    return NetworkEmbedder(trained_header(settings), settings.training.device)
+
+
+def trained_header(settings: Settings) -> CheckpointHeader:
+    """Return the header of the checkpoint in use: `paths.checkpoint`, else this configuration's run folder.
+
+    Raises FacematchError when there is none, or when cropping or network settings are not those it
+    was trained with.
+    """
+    header = read_checkpoint_header(settings.paths.checkpoint or run_folder(settings))
+    ours = build_cropper(settings.faces).fingerprint | network_spec(settings).fingerprint
+    trained = Fingerprint({k: v for k, v in header.fingerprint.settings.items() if k != WEIGHTS_KEY})
+    require_same(ours, "the settings", trained, f"the checkpoint {header.path}")
+    return header
+
+
+def network_spec(settings: Settings) -> NetworkSpec:
+    """Return what `network:` says about building the network."""
+    network = settings.network
+    return NetworkSpec(network.backbone, network.embedding, network.normalise, network.mean, network.std)
+
+
+def run_folder(settings: Settings) -> Path:
+    """Return the run folder of this configuration."""
+    return settings.paths.checkpoints / settings.name
+
+
+def _onnx(settings: EmbedderSettings) -> Embedder:
+    from facematch.embedders.onnx import OnnxEmbedder
+
+    if settings.file is None:
+        raise FacematchError(
+            "embedder.kind is onnx, but embedder.file names no model.", "Add --set embedder.file=MODEL.onnx"
+        )
+    return OnnxEmbedder(
+        settings.file,
+        settings.size,
+        settings.layout,
+        settings.channels,
+        settings.mean,
+        settings.std,
+        settings.batch,
+        settings.normalise,
+    )

@@ -1,0 +1,18 @@
+"""Labelled photos: whose face each one shows. Loaded, checked before a run, split by person."""
+
+from facematch.identities.check import Checked, check_identities, require_disjoint
+from facematch.identities.sources import load_identities, load_many
+from facematch.identities.split import split_identities
+from facematch.identities.values import LabelledPhotos, Problem, summarise_problems
+
+__all__ = [
+    "Checked",
+    "LabelledPhotos",
+    "Problem",
+    "check_identities",
+    "load_identities",
+    "load_many",
+    "require_disjoint",
+    "split_identities",
+    "summarise_problems",
+]

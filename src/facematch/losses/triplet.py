@@ -1,0 +1,121 @@
+"""The triplet loss of a batch, exact and in O(B²) memory, with what tells whether it learns."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from facematch.errors import FacematchError, nearest_name
+from facematch.losses.distances import Distance, pairwise_distances, working_dtype
+from facematch.losses.mining import Margin, Mining, mine, pairs_of
+
+Reduction = Literal["active", "valid"]
+
+
+@dataclass(frozen=True, eq=False)
+class TripletLoss:
+    """A batch's loss and its diagnostics, as scalar tensors on the embeddings' device.
+
+    Only `loss` carries a gradient. Reading a diagnostic (`.item()`) waits for the device; making one
+    does not. Everything is 0 where it has nothing to measure.
+    """
+
+    loss: Tensor  # float32
+    triplets: Tensor  # int64: triplets (batch-hard: anchors) that entered the mean
+    active_share: Tensor  # of all valid triplets (batch-hard: of the anchors), those with a loss > 0
+    mean_positive: Tensor  # mean distance of two photos of one identity
+    mean_negative: Tensor  # mean distance of two photos of different identities
+    spread: Tensor  # std·√D / mean norm: 1 for well spread unit embeddings, 0 when all are equal
+
+
+def triplet_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    mining: Mining,
+    margin: Margin,
+    distance: Distance = "euclidean",
+    reduction: Reduction = "active",
+) -> TripletLoss:
+    """Return the triplet loss of B×D `embeddings` (any floating type) with B integer `labels`.
+
+    A valid triplet is an anchor a, a positive p ≠ a of its identity and a negative n of another; its
+    loss is max(0, d_ap − d_an + margin), or softplus(d_ap − d_an) with margin `soft`. Mining:
+
+    - `batch-all`: every valid triplet.
+    - `semi-hard`: those with d_ap < d_an < d_ap + margin, all of them (Schroff et al. 2015).
+    - `batch-hard`: for each anchor its farthest positive and nearest negative (Hermans et al. 2017).
+
+    The loss is the mean over the mined triplets with a loss > 0 (`active`) or over all of them (`valid`);
+    the two are the same for semi-hard and for the soft margin, whose loss is never 0. Without any, the
+    loss is 0 and so is its gradient. A NaN embedding makes the loss NaN. First derivatives only.
+
+    Raises FacematchError for shapes that do not fit, labels that are not integers, unknown names, a
+    margin that is not positive and a soft margin with semi-hard.
+    """
+    _check(embeddings, labels, mining, margin, reduction)
+    distances = pairwise_distances(embeddings, distance).to(working_dtype(embeddings.device))  # B×B
+    pairs = pairs_of(labels)
+    mined = mine(distances.detach(), pairs, mining, margin)
+    entered = mined.active if reduction == "active" else mined.candidates
+    total = (mined.weights * distances).sum() + mined.offset
+    return TripletLoss(
+        loss=(total / entered.clamp(min=1)).float(),
+        triplets=entered,
+        active_share=mined.active_share.float(),
+        mean_positive=_mean_where(distances.detach(), pairs.positive),
+        mean_negative=_mean_where(distances.detach(), pairs.negative),
+        spread=spread(embeddings),
+    )
+
+
+@torch.no_grad()
+def spread(embeddings: Tensor) -> Tensor:
+    """Return how far B×D embeddings fill their space: 0 when all are equal, about 1 when spread evenly.
+
+    The standard deviation over the batch, averaged over the dimensions, times √D and divided by the mean
+    norm (Chen and He 2021, section 4.1, watch std against 1/√D in the same way). 0 for an empty batch.
+    """
+    count, dimensions = embeddings.shape
+    if not count or not dimensions:
+        return torch.zeros((), device=embeddings.device)
+    x = embeddings.to(working_dtype(embeddings.device))
+    norm = x.square().sum(dim=1).sqrt().mean()
+    deviation = x.std(dim=0, correction=0).mean() * math.sqrt(dimensions)
+    return (deviation / norm.masked_fill(norm == 0, 1)).float()
+
+
+def _mean_where(distances: Tensor, mask: Tensor) -> Tensor:
+    return ((distances * mask).sum() / mask.sum().clamp(min=1)).float()
+
+
+def _check(embeddings: Tensor, labels: Tensor, mining: str, margin: float | str, reduction: str) -> None:
+    if labels.shape != embeddings.shape[:1]:
+        raise FacematchError(
+            f"labels are {tuple(labels.shape)} for embeddings of {tuple(embeddings.shape)}; "
+            "one label for each row is needed."
+        )
+    if labels.is_floating_point() or labels.is_complex():
+        raise FacematchError(
+            f"labels are {labels.dtype}; integers are needed.",
+            "Number the identities: a float32 cannot tell numbers above 16,777,216 apart.",
+        )
+    for name, value, known in (
+        ("mining", mining, get_args(Mining)),
+        ("reduction", reduction, get_args(Reduction)),
+    ):
+        if value not in known:
+            raise FacematchError(
+                f"{name} {value!r} is not known{nearest_name(value, known)}; known are {', '.join(known)}.",
+                f"Set loss.{name}.",
+            )
+    if margin == "soft":
+        if mining == "semi-hard":
+            raise FacematchError(
+                "semi-hard mining needs a margin that is a number; a soft margin has no end.",
+                "Set loss.margin to a number, 0.2 for example, or loss.mining to batch-hard or batch-all.",
+            )
+    elif isinstance(margin, str) or not 0 < margin < math.inf:
+        raise FacematchError(f"margin is {margin!r}; a number above 0 or soft is needed.", "Set loss.margin.")

@@ -1,0 +1,136 @@
+"""A trained network in one .safetensors file: weights, how to build it, and what decided it.
+
+Nothing here needs torch until the network itself is loaded, so a command can check a checkpoint and
+find cached embeddings before it starts computing.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facematch.embeddings import read_safetensors_header
+from facematch.errors import FacematchError
+from facematch.files import replacing
+from facematch.fingerprint import Fingerprint
+from facematch.networks.spec import WEIGHTS_KEY, spec_from_dict
+
+if TYPE_CHECKING:
+    from facematch.networks.embedding import EmbeddingNetwork
+
+_FORMAT = "facematch checkpoint 1"
+
+
+@dataclass(frozen=True)
+class CheckpointHeader:
+    """What a checkpoint tells without its tensors.
+
+    `fingerprint` covers cropping, normalisation, network and weights. `origin` is how the network
+    looked before training (source, seed), so that it can be built again for comparison. `people` are
+    the identities it was trained on. `metric` is the distance it was trained for.
+    """
+
+    path: Path
+    spec: dict[str, Any]
+    fingerprint: Fingerprint
+    origin: dict[str, Any]
+    people: tuple[str, ...]
+    metric: str
+    trained: dict[str, Any]  # epoch, validation figures
+
+
+def save_checkpoint(
+    path: Path,
+    network: "EmbeddingNetwork",
+    crops: Fingerprint,
+    *,
+    origin: dict[str, Any],
+    people: tuple[str, ...],
+    metric: str,
+    trained: dict[str, Any],
+) -> None:
+    """Write a network with its header, whole or not at all."""
+    from safetensors.torch import save_file
+
+    from facematch.networks.weights import weights_digest
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    weights = Fingerprint({WEIGHTS_KEY: weights_digest(network)})
+    fingerprint = crops | network.spec.fingerprint | weights
+    header = {
+        "format": _FORMAT,
+        "spec": network.spec.as_dict(),
+        "fingerprint": dict(fingerprint.settings),
+        "origin": origin,
+        "people": list(people),
+        "metric": metric,
+        "trained": trained,
+    }
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"facematch": json.dumps(header)})
+
+
+def read_checkpoint_header(path: Path) -> CheckpointHeader:
+    """Read a checkpoint's header. `path` is a run folder (its best weights) or a .safetensors file.
+
+    Raises FacematchError when it is missing, cut short, or not one of ours.
+    """
+    file = checkpoint_file(path)
+    text = read_safetensors_header(file, "checkpoint").get("facematch")
+    try:
+        header = json.loads(text or "")
+        if header["format"] != _FORMAT:
+            raise ValueError(f"format {header['format']!r}")
+        return CheckpointHeader(
+            file,
+            header["spec"],
+            Fingerprint(header["fingerprint"]),
+            header["origin"],
+            tuple(header["people"]),
+            header["metric"],
+            header["trained"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise FacematchError(
+            f"checkpoint: {file} was not written by facematch's training ({error}).",
+            "Give a run folder below checkpoints/ or its best.safetensors. Weights of another program can "
+            "be a start for training with network.weights.",
+        ) from error
+
+
+def checkpoint_file(path: Path) -> Path:
+    """Return the .safetensors file that `path` means. Raises FacematchError when there is none."""
+    if path.is_dir():
+        if (path / "best.safetensors").is_file():
+            return path / "best.safetensors"
+        raise FacematchError(
+            f"checkpoint: {path} holds no best.safetensors, so its training has not validated once yet.",
+            "Train first: python train.py --config CONFIG (add --resume to go on with a stopped run).",
+        )
+    if not path.exists():
+        raise FacematchError(
+            f"checkpoint: {path} does not exist.",
+            "Train first with python train.py --config CONFIG, or name one with --set paths.checkpoint=PATH.",
+        )
+    return path
+
+
+def load_checkpoint(path: Path) -> "EmbeddingNetwork":
+    """Load a network from a checkpoint, checked against the digest in its header, in evaluation mode."""
+    from safetensors.torch import load_file
+
+    from facematch.networks.embedding import EmbeddingNetwork
+    from facematch.networks.weights import weights_digest
+
+    header = read_checkpoint_header(path)
+    network = EmbeddingNetwork(spec_from_dict(header.spec))
+    try:
+        network.load_state_dict(load_file(header.path))
+    except Exception as error:  # safetensors and torch raise several kinds
+        raise FacematchError(f"checkpoint: {header.path} is damaged: {error}") from error
+    if weights_digest(network) != header.fingerprint.settings.get(WEIGHTS_KEY):
+        raise FacematchError(
+            f"checkpoint: {header.path} is damaged: its weights are not those that were written.",
+            "Copy it again, or take another checkpoint.",
+        )
+    return network.eval()

@@ -1,0 +1,97 @@
+"""A torchvision classification backbone with a linear embedding in place of its last layer."""
+
+from collections.abc import Iterable
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facematch.errors import FacematchError, nearest_name
+from facematch.networks.spec import NetworkSpec
+
+
+class EmbeddingNetwork(nn.Module):
+    """RGB `uint8` N×S×S×3 or normalised float N×3×S×S in, embeddings N×D out.
+
+    With `normalise` each embedding has length 1. `backbone` ends in its features (N×F); `head` is the
+    linear embedding.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.backbone, features = build_backbone(spec.backbone)
+        self.head = nn.Linear(features, spec.embedding)
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1) * 255, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return N×D embeddings of a batch."""
+        if images.dtype == torch.uint8:
+            images = self.preprocess(images)
+        embedded: Tensor = self.head(self.backbone(images))
+        return functional.normalize(embedded.float(), dim=1) if self.spec.normalise else embedded.float()
+
+    def preprocess(self, images: Tensor) -> Tensor:
+        """Return `uint8` N×S×S×3 RGB as normalised float N×3×S×S, laid out channels last.
+
+        The one place where pixels become numbers, in training and after.
+        """
+        scaled = images.permute(0, 3, 1, 2).float()
+        return (scaled - self.mean) / self.std
+
+
+def build_backbone(name: str) -> tuple[nn.Module, int]:
+    """Return a torchvision classification network without its last linear layer, and its feature count.
+
+    Raises FacematchError for an unknown name and for a network that does not end in a linear layer.
+    """
+    known = torchvision.models.list_models(module=torchvision.models)
+    if name not in known:
+        raise FacematchError(
+            f"network.backbone: {name!r} is not a classification network of torchvision{nearest_name(name, known)}.",
+            "For example: resnet18, resnet50, efficientnet_b0, vgg16, vit_b_32.",
+        )
+    keywords = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
+    network: nn.Module = torchvision.models.get_model(name, weights=None, **keywords)
+    last_name, last = list(network.named_modules())[-1]
+    for module_name, module in network.named_modules():
+        if isinstance(module, nn.Linear):
+            last_name, last = module_name, module
+    if not isinstance(last, nn.Linear) or last.out_features != 1000:
+        raise FacematchError(
+            f"network.backbone: {name} does not end in a linear layer, so it cannot carry an embedding.",
+            "Choose another, for example resnet50.",
+        )
+    parent_name, _, attribute = last_name.rpartition(".")
+    setattr(network.get_submodule(parent_name), attribute, nn.Identity())
+    return network, last.in_features
+
+
+def freeze_stages(network: EmbeddingNetwork, stages: Iterable[str]) -> None:
+    """Stop the named stages of the backbone from being trained; their BatchNorm keeps its statistics.
+
+    A stage is a child of the backbone, such as `conv1` or `layer1`, or a child of one, such as
+    `features.0`. Raises FacematchError for a name the backbone does not have.
+    """
+    for stage in stages:
+        known = [name for name, _ in network.backbone.named_modules() if len(name) > 0 and name.count(".") < 2]
+        if stage not in known:
+            top = [name for name, _ in network.backbone.named_children()]
+            raise FacematchError(
+                f"network.freeze: {network.spec.backbone} has no stage {stage!r}{nearest_name(stage, known)}.",
+                f"Its stages are: {', '.join(top)}.",
+            )
+        for parameter in network.backbone.get_submodule(stage).parameters():
+            parameter.requires_grad_(False)
+
+
+def set_training_mode(network: EmbeddingNetwork, stages: Iterable[str]) -> None:
+    """Put the network in training mode, frozen stages in evaluation mode."""
+    network.train()
+    for stage in stages:
+        network.backbone.get_submodule(stage).eval()

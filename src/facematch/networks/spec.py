@@ -1,0 +1,36 @@
+"""How a network is built: known without torch, so that a checkpoint can be checked before any compute."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from facematch.fingerprint import Fingerprint
+
+WEIGHTS_KEY = "network.weights_sha256"
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What is needed to build a network again: everything but its weights.
+
+    `mean` and `std` normalise RGB channels scaled to 0–1.
+    """
+
+    backbone: str
+    embedding: int
+    normalise: bool
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Return the network's part of a fingerprint, all but its weights."""
+        return Fingerprint({f"network.{key}": value for key, value in self.as_dict().items()})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values."""
+        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+
+
+def spec_from_dict(values: dict[str, Any]) -> NetworkSpec:
+    """Return the specification that `as_dict` wrote."""
+    return NetworkSpec(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})

@@ -1,0 +1,162 @@
+"""Where a backbone's first weights come from: ImageNet, a file, or nothing – and which it was."""
+
+import hashlib
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from facematch.errors import FacematchError
+from facematch.files import sha256_of_file
+from facematch.networks.embedding import EmbeddingNetwork
+from facematch.networks.spec import NetworkSpec
+
+_REACH_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a network's first weights came from: `source` for the record, `notice` for the user."""
+
+    source: str
+    notice: str
+    loud: bool = False
+
+
+def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[EmbeddingNetwork, Origin]:
+    """Build a network: the head always random from `seed`, the backbone as `weights` says.
+
+    `imagenet` downloads torchvision's best ImageNet weights (or takes them from torch's cache) and
+    checks their digest; `none` is random; `auto` is `imagenet` when the file is cached or its host
+    answers within seconds, else random with a loud notice; anything else is a file (.pth of a state
+    dict, or .safetensors, also a checkpoint of facematch).
+
+    Raises FacematchError when what was asked for cannot be had.
+    """
+    torch.manual_seed(seed)
+    network = EmbeddingNetwork(spec)
+    if weights == "none":
+        return network, Origin("none", "weights: random (network.weights: none)")
+    if weights == "auto" and not _within_reach(spec.backbone):
+        return network, Origin(
+            "none",
+            "weights: RANDOM – no ImageNet weights in torch's cache and no network to fetch them. Training from "
+            "nothing needs more photos and more time. Place the file and set network.weights to its path.",
+            loud=True,
+        )
+    if weights in ("imagenet", "auto"):
+        state, source = _imagenet(spec.backbone)
+        _load_backbone(network.backbone, state, source)
+        return network, Origin("imagenet", f"weights: ImageNet ({source})")
+    path = Path(weights)
+    state = read_weights_file(path)
+    if any(key.startswith("backbone.") for key in state):  # one of our own checkpoints: backbone and head
+        _load_own(network, state, path)
+    else:
+        _load_backbone(network.backbone, state, str(path))
+    return network, Origin(str(path), f"weights: {path}")
+
+
+def weights_digest(network: nn.Module) -> str:
+    """Return SHA-256 over a network's named tensors (names, shapes, bytes), 64 hex digits."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def read_weights_file(path: Path) -> dict[str, Tensor]:
+    """Read a state dict without running code. Checks the digest a file name carries (name-1a2b3c4d.pth).
+
+    Raises FacematchError for a missing, damaged or foreign file.
+    """
+    if not path.is_file():
+        raise FacematchError(
+            f"network.weights: {path} does not exist; expected imagenet, none, auto or a file.",
+            "Give a .pth state dict (for example resnet50-11ad3fa6.pth of torchvision) or a .safetensors file.",
+        )
+    expected = re.search(r"-([0-9a-f]{8,})\.pth$", path.name)
+    found = sha256_of_file(path) if expected else ""
+    if expected and not found.startswith(expected[1]):
+        raise FacematchError(
+            f"network.weights: {path} is damaged: its SHA-256 begins {found[:8]}, its name says {expected[1]}.",
+            "Copy or download the file again.",
+        )
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch and safetensors raise many kinds for a damaged file
+        raise FacematchError(f"network.weights: {path} cannot be read as weights: {error}") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise FacematchError(f"network.weights: {path} holds no state dict (tensors by name).")
+    return state
+
+
+def _imagenet(backbone: str) -> tuple[dict[str, Tensor], str]:
+    weights = torchvision.models.get_model_weights(backbone)
+    if not len(weights):
+        raise FacematchError(f"torchvision has no ImageNet weights for {backbone}.", "Set network.weights: none.")
+    url = str(weights.DEFAULT.url)
+    path = _cached(url)
+    if not path.is_file():
+        digest = re.search(r"-([0-9a-f]{8,})\.pth$", path.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), digest[1] if digest else None, progress=False)
+        except (OSError, RuntimeError) as error:
+            raise FacematchError(
+                f"network.weights: ImageNet weights for {backbone} could not be fetched: {error}.",
+                f"Bring {path.name} by another way and set network.weights to its path, or to none.",
+            ) from error
+    return read_weights_file(path), str(weights.DEFAULT)
+
+
+def _cached(url: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+
+
+def _within_reach(backbone: str) -> bool:
+    weights = torchvision.models.get_model_weights(backbone)
+    if not len(weights):
+        return False
+    if _cached(weights.DEFAULT.url).is_file():
+        return True
+    url = urlparse(weights.DEFAULT.url)
+    try:
+        with socket.create_connection((url.hostname, url.port or 443), timeout=_REACH_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _load_backbone(backbone: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    # The classifier's own last layer is not wanted; every tensor of the backbone is.
+    wanted = backbone.state_dict()
+    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
+    wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
+    if missing or wrong:
+        first = (missing or wrong)[0]
+        raise FacematchError(
+            f"network.weights: {source} does not fit the backbone: {len(missing)} tensors missing, "
+            f"{len(wrong)} of another shape, first {first}.",
+            "Set network.backbone to the network the weights belong to.",
+        )
+    backbone.load_state_dict({name: state[name] for name in wanted if name in state}, strict=False)
+
+
+def _load_own(network: EmbeddingNetwork, state: dict[str, Tensor], path: Path) -> None:
+    head = {name: tensor for name, tensor in state.items() if name.startswith("head.")}
+    body = {name.removeprefix("backbone."): t for name, t in state.items() if name.startswith("backbone.")}
+    _load_backbone(network.backbone, body, str(path))
+    if all(head[f"head.{n}"].shape == t.shape for n, t in network.head.named_parameters() if f"head.{n}" in head):
+        network.head.load_state_dict({name.removeprefix("head."): tensor for name, tensor in head.items()})

@@ -1,0 +1,103 @@
+"""Read settings from a YAML file and `--set section.key=value`; every mistake is named with its remedy."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from facematch.errors import FacematchError, nearest_name
+from facematch.settings import Settings
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without code, in which a key given twice is an error instead of a silent choice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Return a mapping; raises for a key that stands twice."""
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
+    """Return checked settings: defaults, then the YAML file, then `section.key=value` overrides.
+
+    Raises FacematchError that names the file, the key, what was found and the nearest known key.
+    """
+    values = {} if path is None else _read(path)
+    for override in overrides:
+        _apply(values, override)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        where = "the settings" if path is None else str(path)
+        if overrides:
+            where += " with --set"
+        raise FacematchError(
+            f"{where}: {'; '.join(_explain(error))}.", "config/triplet.yaml shows every key."
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
+    except FileNotFoundError:
+        raise FacematchError(
+            f"{path} does not exist ({path.absolute()}).",
+            "Name a settings file, for example --config config/triplet.yaml",
+        ) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise FacematchError(f"{path} is not a YAML file that can be read: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise FacematchError(f"{path} holds {type(values).__name__}; expected sections such as `faces:` with keys.")
+    return values
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    keys = name.strip().split(".")
+    if not equals or not all(keys):
+        raise FacematchError(
+            f"--set {override}: expected section.key=value.",
+            "For example: --set server.url=http://10.1.2.3:3001/results/",
+        )
+    try:
+        value = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise FacematchError(f"--set {override}: {text!r} is not a YAML value: {error}") from error
+    if isinstance(value, dict) and not text.lstrip().startswith("{"):
+        value = text  # `server.group=Team: A` is a name, not a mapping
+    inner = values
+    for key in keys[:-1]:
+        inner = inner.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise FacematchError(f"--set {override}: {key} is a single value, not a section.")
+    inner[keys[-1]] = value
+
+
+def _explain(error: ValidationError) -> Iterable[str]:
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"] if not str(part).startswith(("dict[", "literal[")))
+        if item["type"] == "extra_forbidden":
+            yield f"{place} is not a known setting{nearest_name(str(item['loc'][-1]), _keys(item['loc'][:-1]))}"
+        else:
+            given = "" if isinstance(item["input"], dict) else f" (found {item['input']!r})"
+            yield f"{place}: {item['msg'].removeprefix('Value error, ')}{given}".lstrip(": ")
+
+
+def _keys(place: tuple[int | str, ...]) -> list[str]:
+    # The known keys of the section at `place`.
+    section: type[BaseModel] = Settings
+    for part in place:
+        field = section.model_fields.get(str(part))
+        kinds = [field.annotation, *get_args(field.annotation)] if field else []
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), section)
+    return list(section.model_fields)

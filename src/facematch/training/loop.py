@@ -1,0 +1,314 @@
+"""The training loop: batch, forward, loss, backward, clip, step; validate; keep the best.
+
+Everything random comes from (seed, epoch, batch), so a stopped and resumed run ends with the same
+weights, bit for bit, as an unbroken one on the same machine.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facematch.batches import pk_batches
+from facematch.errors import FacematchError
+from facematch.evaluation.topk import Figures, figures_from_dict
+from facematch.files import write_json
+from facematch.losses.triplet import TripletLoss, triplet_loss
+from facematch.machine import choose_device, gains_from_bf16, loader_workers
+from facematch.networks.embedding import EmbeddingNetwork, freeze_stages, set_training_mode
+from facematch.settings import LossSettings, TrainingSettings
+from facematch.training.classifier import CosineClassifier
+from facematch.training.collapse import CollapseGuard
+from facematch.training.data import Augment, augmented_batches
+from facematch.training.log import TrainingLog
+from facematch.training.run_folder import RunFolder, cut_log, load_state, save_state
+from facematch.training.schedule import learning_rate_factor
+from facematch.training.stopping import StopRequest
+
+_SAVE_EVERY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Crops (N×S×S×3 `uint8`), the number of each one's person, and how many people there are."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    people: int
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What the loop asks of its surroundings.
+
+    `validate` measures retrieval on unseen people; `save` writes a checkpoint (file name, network,
+    epoch, figures); `report` shows one line for each epoch and gets (epoch, progress 0–1) for each step.
+    """
+
+    validate: Callable[[EmbeddingNetwork], Figures]
+    save: Callable[[str, EmbeddingNetwork, int, Figures | None], None]
+    report: Callable[[str], None]
+    progress: Callable[[int, float], None]
+
+
+@dataclass
+class Progress:
+    """Where a run stands. Saved with the state."""
+
+    epoch: int = 1
+    batch: int = 0
+    step: int = 0
+    best: dict[str, object] | None = None
+    best_epoch: int = 0
+    without_better: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended: `stopped` by a signal (else 0), the best validation and its epoch."""
+
+    stopped: int
+    best: Figures | None
+    best_epoch: int
+    epochs: int
+    reason: str
+
+
+class Trainer:
+    """One run: the network, its optimiser and where it stands."""
+
+    def __init__(
+        self,
+        network: EmbeddingNetwork,
+        data: TrainingSet,
+        augment: Augment,
+        folder: RunFolder,
+        *,
+        loss: LossSettings,
+        training: TrainingSettings,
+        freeze: tuple[str, ...],
+        seed: int,
+    ) -> None:
+        self.data, self.augment, self.folder = data, augment, folder
+        self.loss, self.training, self.freeze, self.seed = loss, training, freeze, seed
+        self.device = choose_device(training.device)
+        self.bf16 = training.precision == "bf16" or (training.precision == "auto" and gains_from_bf16(self.device))
+        self.network = network.to(self.device)
+        if training.channels_last:
+            self.network = self.network.to(memory_format=torch.channels_last)
+        freeze_stages(network, freeze)
+        torch.manual_seed(seed)
+        self.classifier: CosineClassifier | None = None
+        if loss.classifier_epochs or loss.classifier_weight:
+            self.classifier = CosineClassifier(network.spec.embedding, data.people, loss.classifier_scale)
+            self.classifier.to(self.device)
+        self.optimiser = build_optimiser(network, self.classifier, training)
+        self.guard = CollapseGuard(training.collapse_steps, loss.margin)
+        self.batches_per_epoch = len(self._batches(1))
+        self.at = Progress()
+        self.log = TrainingLog(folder)
+        self.saved = time.monotonic()
+
+    def resume(self) -> bool:
+        """Go back to the saved state; returns whether there was one."""
+        state = load_state(self.folder)
+        if state is None:
+            cut_log(self.folder, 0)
+            return False
+        self.network.load_state_dict(state["network"])
+        if self.classifier is not None:
+            self.classifier.load_state_dict(state["classifier"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.guard.load(state["guard"])
+        self.at = Progress(**state["progress"])
+        cut_log(self.folder, state["log_bytes"])
+        return True
+
+    def save_state(self) -> None:
+        """Save everything needed to go on from here."""
+        self.log.flush()
+        save_state(
+            self.folder,
+            {
+                "network": self.network.state_dict(),
+                "classifier": self.classifier.state_dict() if self.classifier is not None else {},
+                "optimiser": self.optimiser.state_dict(),
+                "guard": self.guard.state(),
+                "progress": vars(self.at),
+                "log_bytes": self.folder.log.stat().st_size if self.folder.log.is_file() else 0,
+            },
+        )
+        self.saved = time.monotonic()
+
+    def run(self, callbacks: Callbacks, stop: StopRequest) -> TrainingResult:
+        """Train until the last epoch, early stopping or a signal; the state is saved on leaving."""
+        reason = f"all {self.training.epochs} epochs done"
+        while self.at.epoch <= self.training.epochs:
+            self._epoch(callbacks, stop)
+            if stop:
+                self.save_state()
+                callbacks.save("last", self.network, self.at.epoch, None)
+                return self._result(stop.signal, "stopped")
+            patience = self.training.patience
+            if patience is not None and self.at.without_better >= patience:
+                reason = f"no better top-1 in {patience} validations"
+                break
+            if time.monotonic() - self.saved > _SAVE_EVERY_SECONDS:
+                self.save_state()
+        callbacks.save("last", self.network, self.at.epoch - 1, None)
+        result = self._result(0, reason)
+        write_json(self.folder.finished, {"epochs": result.epochs, "reason": reason, "best_epoch": result.best_epoch})
+        self.folder.state.unlink(missing_ok=True)
+        return result
+
+    def _epoch(self, callbacks: Callbacks, stop: StopRequest) -> None:
+        at = self.at
+        batches = self._batches(at.epoch)
+        images = augmented_batches(
+            self.data.images,
+            self.augment,
+            batches,
+            seed=self.seed,
+            epoch=at.epoch,
+            first=at.batch,
+            workers=loader_workers(self.training.workers, self.device),
+        )
+        set_training_mode(self.network, self.freeze)
+        started, first, last = time.monotonic(), at.batch, {}
+        while at.batch < len(batches) and not stop:
+            labels = torch.from_numpy(self.data.labels[batches[at.batch]])
+            last = self._step(next(images), labels, at.epoch - 1 + at.batch / len(batches))
+            at.batch += 1
+            at.step += 1
+            callbacks.progress(at.epoch, at.batch / len(batches))
+            if time.monotonic() - self.saved > _SAVE_EVERY_SECONDS:
+                self.save_state()
+        if stop:
+            return
+        seconds = time.monotonic() - started
+        speed = (at.batch - first) * len(batches[0]) / seconds if at.batch > first else 0.0
+        self._validate(callbacks, last, speed)
+        at.epoch, at.batch = at.epoch + 1, 0
+
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        people, photos = self.training.identities_per_batch, self.training.photos_per_identity
+        return pk_batches(self.data.labels, people, photos, seed=self.seed, epoch=epoch)
+
+    def _step(self, images: Tensor, labels: Tensor, epochs_done: float) -> dict[str, float]:
+        training = self.training
+        factor = self._learning_rate_factor(epochs_done)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["base_lr"] * factor
+        torch.manual_seed((self.seed << 32) + self.at.step)  # dropout
+        labels = labels.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            embeddings = self.network(images.to(self.device, non_blocking=True))
+        loss, triplet, entropy = self._loss(embeddings, labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        norm = 0.0
+        if training.gradient_norm is not None:
+            norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), training.gradient_norm))
+        self.optimiser.step()
+        line = {
+            "loss": float(loss.detach()),
+            "triplet_loss": float(triplet.loss.detach()),
+            "active_share": float(triplet.active_share),
+            "mean_positive": float(triplet.mean_positive),
+            "mean_negative": float(triplet.mean_negative),
+            "spread": float(triplet.spread),
+            "gradient_norm": norm,
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            **({} if entropy is None else {"cross_entropy": float(entropy.detach())}),
+        }
+        self.log.step(self.at.epoch, self.at.step, line)
+        if not math.isfinite(line["loss"]):
+            raise FacematchError(
+                f"the loss is {line['loss']} at epoch {self.at.epoch}, step {self.at.step}.",
+                "Lower training.learning_rate, set training.gradient_norm, or training.precision: fp32.",
+            )
+        if training.collapse_guard and self.at.epoch > self.loss.classifier_epochs:
+            self.guard.observe(
+                loss=line["triplet_loss"],
+                active_share=line["active_share"],
+                mean_positive=line["mean_positive"],
+                mean_negative=line["mean_negative"],
+                spread=line["spread"],
+            )
+        return line
+
+    def _learning_rate_factor(self, epochs_done: float) -> float:
+        # Schedules count steps; epochs may differ by a batch or two, so steps come from epochs done.
+        training, per_epoch = self.training, self.batches_per_epoch
+        return learning_rate_factor(
+            training.schedule,
+            round(epochs_done * per_epoch),
+            total_steps=training.epochs * per_epoch,
+            warmup_steps=round(training.warmup_epochs * per_epoch),
+            step_size=training.step_epochs * per_epoch,
+            step_factor=training.step_factor,
+        )
+
+    def _loss(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, TripletLoss, Tensor | None]:
+        # The loss to minimise, the triplet diagnostics, and the cross-entropy where there is one.
+        triplet = triplet_loss(
+            embeddings,
+            labels,
+            mining=self.loss.mining_at(self.at.epoch),
+            margin=self.loss.margin,
+            distance=self.loss.distance,
+            reduction=self.loss.reduction,
+        )
+        if self.classifier is None:
+            return triplet.loss, triplet, None
+        warming = self.at.epoch <= self.loss.classifier_epochs
+        if not warming and self.loss.classifier_weight == 0:
+            return triplet.loss, triplet, None
+        entropy = nn.functional.cross_entropy(self.classifier(embeddings), labels)
+        if warming:
+            return entropy, triplet, entropy
+        return triplet.loss + self.loss.classifier_weight * entropy, triplet, entropy
+
+    def _validate(self, callbacks: Callbacks, last: dict[str, float], speed: float) -> None:
+        at, training = self.at, self.training
+        line: dict[str, Any] = {**last, "images_per_second": speed}
+        text = (
+            f"epoch {at.epoch}/{training.epochs}  loss {last.get('loss', 0):.4f}  "
+            f"active {last.get('active_share', 0):.0%}  spread {last.get('spread', 0):.2f}"
+        )
+        if at.epoch % training.validate_every == 0 or at.epoch == training.epochs:
+            figures = callbacks.validate(self.network)
+            line |= {"validation": figures.as_dict()}
+            text += f"  unseen people: top-1 {figures.top1:.3f}  top-10 {figures.top10:.3f}"
+            if at.best is None or figures.top1 > figures_from_dict(at.best).top1:
+                at.best, at.best_epoch, at.without_better = figures.as_dict(), at.epoch, 0
+                callbacks.save("best", self.network, at.epoch, figures)
+                text += "  (best)"
+            else:
+                at.without_better += 1
+        self.log.epoch(at.epoch, at.step, line)
+        callbacks.report(f"{text}  {speed:.0f} photos/s")
+
+    def _result(self, stopped: int, reason: str) -> TrainingResult:
+        best = figures_from_dict(self.at.best) if self.at.best is not None else None
+        return TrainingResult(stopped, best, self.at.best_epoch, self.at.epoch - 1, reason)
+
+
+def build_optimiser(
+    network: EmbeddingNetwork, classifier: nn.Module | None, training: TrainingSettings
+) -> torch.optim.Optimizer:
+    """Return Adam or AdamW with one learning rate for the backbone and one for the embedding."""
+    head = [*network.head.parameters(), *(classifier.parameters() if classifier is not None else ())]
+    backbone = [parameter for parameter in network.backbone.parameters() if parameter.requires_grad]
+    rates = training.learning_rate
+    groups: list[dict[str, Any]] = [{"params": head, "lr": rates.head, "base_lr": rates.head}]
+    if backbone:
+        groups.insert(0, {"params": backbone, "lr": rates.backbone, "base_lr": rates.backbone})
+    kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
+    return kind(groups, weight_decay=training.weight_decay)

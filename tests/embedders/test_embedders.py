@@ -1,0 +1,151 @@
+"""One contract for every embedder, and the ONNX file checked against its own inputs."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from facematch.embedders import Embedder
+from facematch.embedders.network import ModuleEmbedder, NetworkEmbedder
+from facematch.embedders.onnx import OnnxEmbedder
+from facematch.embedders.pixels import PixelEmbedder
+from facematch.errors import FacematchError
+from facematch.fingerprint import Fingerprint
+from facematch.networks.checkpoint import read_checkpoint_header, save_checkpoint
+from facematch.networks.embedding import EmbeddingNetwork
+from facematch.networks.spec import NetworkSpec
+from facematch.settings import IMAGENET_MEAN, IMAGENET_STD
+
+
+def mean_model(path: Path, shape: list[object], *, axes: list[int], inputs: int = 1) -> Path:
+    """A model that gives each channel's mean over the picture: N×3."""
+    values = [helper.make_tensor_value_info(f"in{i}", TensorProto.FLOAT, shape) for i in range(inputs)]
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [shape[0], 3])
+    nodes = [helper.make_node("ReduceMean", ["in0", "axes"], ["out"], keepdims=0)]
+    constant = helper.make_tensor("axes", TensorProto.INT64, [2], axes)
+    graph = helper.make_graph(nodes, "mean", values, [out], [constant])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 9
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(params=["pixels", "module", "network", "onnx", "onnx-batch-2"])
+def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> Embedder:
+    if request.param == "pixels":
+        return PixelEmbedder(side=8)
+    if request.param.startswith("onnx"):
+        batch = 2 if request.param.endswith("2") else "N"
+        path = mean_model(tmp_path / "m.onnx", [batch, 3, 32, 32], axes=[2, 3])
+        return OnnxEmbedder(path, size=32, batch=2 if batch == 2 else 4, normalise=False)
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD))
+    if request.param == "module":
+        return ModuleEmbedder(network, batch=3)
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, network, Fingerprint(), origin={}, people=(), metric="euclidean", trained={})
+    return NetworkEmbedder(read_checkpoint_header(path), "cpu", batch=3)
+
+
+def crops(count: int, side: int = 32) -> NDArray[np.uint8]:
+    return np.random.default_rng(count).integers(0, 256, size=(count, side, side, 3), dtype=np.uint8)
+
+
+def test_vectors_are_finite_float32_one_for_each_crop(embedder: Embedder) -> None:
+    for count in (1, 2, 5):
+        vectors = embedder.embed(crops(count))
+        assert vectors.dtype == np.float32
+        assert vectors.shape == (count, vectors.shape[1])
+        assert np.isfinite(vectors).all()
+
+
+def test_a_vector_does_not_depend_on_its_neighbours_in_the_batch(embedder: Embedder) -> None:
+    images = crops(5)
+    together = embedder.embed(images)
+    alone = np.concatenate([embedder.embed(images[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_the_fingerprint_is_stable_and_can_be_written(embedder: Embedder) -> None:
+    assert embedder.fingerprint.digest == embedder.fingerprint.digest
+    assert embedder.fingerprint.settings
+    assert embedder.batch >= 1
+
+
+def test_a_checkpoint_embeds_as_the_network_it_holds(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    network = EmbeddingNetwork(NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD))
+    network(torch.randn(8, 3, 32, 32))  # BatchNorm has statistics of its own
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, network, Fingerprint(), origin={}, people=(), metric="euclidean", trained={})
+    stored = NetworkEmbedder(read_checkpoint_header(path), "cpu")
+    module = ModuleEmbedder(network)
+    np.testing.assert_allclose(stored.embed(crops(3)), module.embed(crops(3)), atol=1e-6)
+    assert stored.fingerprint == module.fingerprint
+    assert network.training  # embedding left the mode as it was
+
+
+def test_grey_pixels_equal_the_formula() -> None:
+    image = crops(1, 8)
+    vector = PixelEmbedder(side=8).embed(image)[0]
+    grey = np.round(image[0].astype(np.float64) @ [0.299, 0.587, 0.114])
+    expected = (grey - grey.mean()).ravel()
+    np.testing.assert_allclose(vector, expected / np.linalg.norm(expected), atol=6e-3)
+    assert not PixelEmbedder(side=8).embed(np.full((1, 8, 8, 3), 9, np.uint8)).any()
+
+
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_onnx_input_is_made_as_the_settings_say(tmp_path: Path, layout: str, channels: str) -> None:
+    shape = ["N", 3, 16, 16] if layout == "nchw" else ["N", 16, 16, 3]
+    path = mean_model(tmp_path / "m.onnx", shape, axes=[2, 3] if layout == "nchw" else [1, 2])
+    mean, std = (10.0, 20.0, 30.0), (2.0, 4.0, 8.0)
+    embedder = OnnxEmbedder(path, 16, layout, channels, mean, std, normalise=False)  # type: ignore[arg-type]
+    images = crops(3, 16)
+    ordered = images[..., ::-1] if channels == "bgr" else images
+    expected = (ordered.reshape(3, -1, 3).mean(1) - mean) / np.array(std)
+    np.testing.assert_allclose(embedder.embed(images), expected, rtol=1e-4)
+
+
+def test_crops_of_another_size_are_resized_for_the_model(tmp_path: Path) -> None:
+    path = mean_model(tmp_path / "m.onnx", ["N", 3, 16, 16], axes=[2, 3])
+    embedder = OnnxEmbedder(path, 16, normalise=False)
+    flat = np.full((2, 40, 40, 3), 200, np.uint8)
+    np.testing.assert_allclose(embedder.embed(flat), np.full((2, 3), (200 - 127.5) / 128), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings", "message"),
+    [
+        (["N", 3, 96, 96], {"size": 112}, r"but the settings say \['N', 3, 112, 112\]"),
+        (["N", 112, 112, 3], {"size": 112}, "embedder.size and embedder.layout"),
+        ([1, 3, 112, 112], {"batch": 32}, "takes batches of exactly 1, but embedder.batch is 32"),
+        (["N", 3], {}, "but the settings say"),
+    ],
+)
+def test_settings_that_do_not_fit_the_model_are_named(
+    tmp_path: Path, shape: list[object], settings: dict[str, int], message: str
+) -> None:
+    path = mean_model(tmp_path / "m.onnx", shape, axes=[0, 1])
+    with pytest.raises(FacematchError, match=message):
+        OnnxEmbedder(path, **settings).embed(crops(1))  # type: ignore[arg-type]
+
+
+def test_a_model_of_two_inputs_is_refused(tmp_path: Path) -> None:
+    path = mean_model(tmp_path / "m.onnx", ["N", 3, 16, 16], axes=[2, 3], inputs=2)
+    with pytest.raises(FacematchError, match="expected one float image input"):
+        OnnxEmbedder(path, 16).embed(crops(1))
+
+
+def test_missing_damaged_and_impossible_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FacematchError, match=r"embedder\.file: .* does not exist"):
+        OnnxEmbedder(tmp_path / "none.onnx")
+    (tmp_path / "bad.onnx").write_bytes(b"nonsense")
+    with pytest.raises(FacematchError, match="is not a model that ONNX Runtime loads"):
+        OnnxEmbedder(tmp_path / "bad.onnx").embed(crops(1))
+    with pytest.raises(FacematchError, match=r"embedder\.std"):
+        OnnxEmbedder(tmp_path / "bad.onnx", std=(1.0, 0.0, 1.0))

@@ -1,0 +1,138 @@
+"""Top-k figures against a naive count, an ideal model, and the published example."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from facematch.embeddings import Embeddings
+from facematch.errors import FacematchError
+from facematch.evaluation.topk import (
+    bootstrap_interval,
+    each_photo_a_query,
+    figures_from_dict,
+    first_hits,
+    fixed_queries,
+    topk_figures,
+)
+from facematch.fingerprint import Fingerprint
+from facematch.ranking import Ranking
+
+
+def embeddings(vectors: NDArray[np.float32], prefix: str = "p") -> Embeddings:
+    names = tuple(f"{prefix}{i:04d}" for i in range(len(vectors)))
+    return Embeddings(names, np.asarray(vectors, dtype=np.float32), "euclidean", Fingerprint())
+
+
+def naive(vectors: NDArray[np.float32], people: list[str], asked: list[bool], k: int) -> tuple[float, int]:
+    """Every asked photo a query against all others, by plain loops."""
+    hits = queries = 0
+    for i, person in enumerate(people):
+        if not asked[i] or people.count(person) < 2:
+            continue
+        others = sorted(
+            (np.float32(np.linalg.norm(vectors[i].astype(float) - vectors[j].astype(float))), j)
+            for j in range(len(people))
+            if j != i
+        )
+        queries += 1
+        hits += any(people[j] == person for _, j in others[:k])
+    return hits / queries, queries
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 8), st.integers(0, 5))
+def test_equals_a_naive_count(seed: int, identities: int, distractors: int) -> None:
+    rng = np.random.default_rng(seed)
+    people = [f"id{i}" for i in range(identities) for _ in range(rng.integers(1, 5))]
+    people += ["id0"]  # at least one query
+    people += [f"other{i}" for i in range(distractors)]
+    asked = [person.startswith("id") for person in people]
+    vectors = rng.normal(size=(len(people), 3)).astype(np.float32)
+    figures = each_photo_a_query(embeddings(vectors), people, asked, "euclidean")
+    for k, got in ((1, figures.top1), (5, figures.top5), (10, figures.top10)):
+        expected, queries = naive(vectors, people, asked, k)
+        assert got == pytest.approx(expected)
+        assert figures.queries == queries
+    assert figures.gallery == len(people) - 1
+
+
+def test_an_ideal_model_is_right_every_time() -> None:
+    people = [f"id{i // 3}" for i in range(30)]
+    vectors = np.repeat(np.eye(10, dtype=np.float32), 3, axis=0)
+    figures = each_photo_a_query(embeddings(vectors), people, [True] * 30, "cosine")
+    assert (figures.top1, figures.top5, figures.top10, figures.score) == (1, 1, 1, 1000)
+    assert figures.interval == (1.0, 1.0)
+
+
+def test_a_photo_is_never_its_own_match() -> None:
+    # Each photo is nearest to itself, second nearest to another person.
+    vectors = np.array([[0, 0], [10, 0], [0.1, 0], [10.1, 0]], np.float32)
+    figures = each_photo_a_query(embeddings(vectors), ["a", "a", "b", "b"], [True] * 4, "euclidean")
+    assert figures.top1 == 0
+
+
+def test_nobody_with_two_photos_is_an_error() -> None:
+    with pytest.raises(FacematchError, match="nothing to score"):
+        each_photo_a_query(embeddings(np.ones((3, 2), np.float32)), ["a", "b", "c"], [True] * 3, "euclidean")
+    with pytest.raises(FacematchError, match="nothing to score"):
+        each_photo_a_query(embeddings(np.ones((3, 2), np.float32)), ["a", "a", "c"], [False] * 3, "euclidean")
+
+
+def test_the_published_answer_of_a_server_is_reached() -> None:
+    places = np.zeros(107, np.int64)
+    places[:12], places[12:23], places[23:34] = 1, 3, 9
+    figures = topk_figures(places, [str(i) for i in range(107)], 1500)
+    assert [figures.top1, figures.top5, figures.top10] == [
+        0.11214953271028037,
+        0.21495327102803738,
+        0.3177570093457944,
+    ]
+    assert figures.score == pytest.approx(600 * 12 / 107 + 300 * 23 / 107 + 100 * 34 / 107)
+
+
+def test_first_hits_counts_from_one() -> None:
+    indices = np.array([[0, 1, 2], [2, 1, 0]])
+    ranking = Ranking(("q", "r"), ("a", "b", "c"), indices, np.zeros((2, 3), np.float32), "euclidean")
+    assert first_hits(ranking, [frozenset("c"), frozenset("z")]).tolist() == [3, 0]
+    assert first_hits(ranking, [frozenset("ab"), frozenset("ab")]).tolist() == [1, 2]
+
+
+def test_a_query_without_embedding_counts_as_wrong() -> None:
+    query = embeddings(np.array([[0.0, 0], [5, 5]], np.float32), "q")
+    gallery = embeddings(np.array([[0.0, 0], [5, 5], [9, 9]], np.float32), "g")
+    truth = {"q0000": frozenset({"g0000"}), "q0001": frozenset({"g0001"}), "lost": frozenset({"g0002"})}
+    figures = fixed_queries(query, gallery, truth, "euclidean")
+    assert figures.queries == 3
+    assert figures.top1 == pytest.approx(2 / 3)
+
+
+def test_a_truth_of_other_photos_is_an_error() -> None:
+    query, gallery = embeddings(np.ones((1, 2), np.float32), "q"), embeddings(np.ones((1, 2), np.float32), "g")
+    with pytest.raises(FacematchError, match="names 1 queries, none of which is in the query folder"):
+        fixed_queries(query, gallery, {"x.jpg": frozenset({"g0000"})}, "euclidean")
+
+
+def test_an_interval_covers_the_share_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(200):
+        ability = rng.beta(4, 2, size=60)  # photos of one person hit together
+        groups = np.repeat(np.arange(60), 4)
+        hits = rng.random(240) < ability[groups]
+        low, high = bootstrap_interval(hits, groups.tolist(), rounds=400, seed=trial)
+        covered += low <= 4 / 6 <= high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_an_interval_draws_people_not_photos() -> None:
+    hits = np.repeat([True, False] * 10, 20)
+    by_person = bootstrap_interval(hits, np.repeat(np.arange(20), 20).tolist())
+    by_photo = bootstrap_interval(hits, list(range(400)))
+    assert by_person[1] - by_person[0] > 2 * (by_photo[1] - by_photo[0])
+
+
+def test_figures_survive_json() -> None:
+    figures = topk_figures(np.array([1, 0, 5, 10, 1]), list("abcde"), 9)
+    assert figures_from_dict(figures.as_dict()) == figures

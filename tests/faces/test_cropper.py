@@ -1,0 +1,180 @@
+"""Which face wins, what is cut, and what stands in for a miss."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facematch.faces.cropper import (
+    FIVE_POINTS,
+    Cropper,
+    align,
+    choose_face,
+    cut_square,
+    similarity_transform,
+    stand_in,
+)
+from facematch.faces.detectors import NoDetector
+from facematch.faces.values import Crop, Face, Image, Miss
+from facematch.fingerprint import Value
+from facematch.photos import Photo
+
+
+def face(x: float, y: float, side: float, score: float = 1.0) -> Face:
+    return Face(x, y, side, side, score, "test")
+
+
+def ramp(height: int, width: int) -> Image:
+    """Red tells the column, green the row."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = np.arange(width) % 256
+    image[..., 1] = (np.arange(height) % 256)[:, None]
+    return image
+
+
+class Fixed:
+    """A detector that finds what it is told to."""
+
+    name = "fixed"
+
+    def __init__(self, *faces: Face) -> None:
+        self.faces = list(faces)
+
+    def detect(self, image: Image) -> list[Face]:
+        return self.faces
+
+    def settings(self) -> dict[str, Value]:
+        return {}
+
+
+def photo(image: Image) -> Photo:
+    return Photo("a.jpg", "0" * 64, image)
+
+
+def test_the_largest_face_wins_or_the_most_central() -> None:
+    small_central, large_corner = face(45, 45, 10), face(0, 0, 40)
+    assert choose_face([small_central, large_corner], 100, 100, "largest") is large_corner
+    assert choose_face([small_central, large_corner], 100, 100, "central") is small_central
+    assert choose_face([], 100, 100, "largest") is None
+
+
+@given(st.permutations([face(0, 0, 20, 5), face(60, 0, 20, 9), face(60, 60, 20, 9)]), st.sampled_from(["largest"]))
+def test_the_choice_does_not_depend_on_the_detectors_order(faces: list[Face], rule: str) -> None:
+    assert choose_face(faces, 100, 100, rule) == face(60, 0, 20, 9)  # type: ignore[arg-type]
+
+
+def test_a_box_inside_the_photo_is_cut_as_it_is() -> None:
+    crop = cut_square(ramp(100, 120), face(30, 20, 40), 40, 0.0)
+    np.testing.assert_array_equal(crop, ramp(100, 120)[20:60, 30:70])
+
+
+def test_the_margin_widens_the_side_half_on_each_side() -> None:
+    crop = cut_square(ramp(200, 200), face(80, 80, 40), 48, 0.2)
+    np.testing.assert_array_equal(crop, ramp(200, 200)[76:124, 76:124])
+
+
+def test_a_tall_box_becomes_a_square_around_its_centre() -> None:
+    crop = cut_square(ramp(200, 200), Face(90, 60, 20, 80, 1, "t"), 80, 0.0)
+    np.testing.assert_array_equal(crop, ramp(200, 200)[60:140, 60:140])
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.floats(-80, 80),
+    st.floats(-80, 80),
+    st.floats(0.5, 90),
+    st.floats(-0.4, 1.5),
+)
+def test_beyond_the_edge_the_edge_is_repeated(
+    height: int, width: int, x: float, y: float, side: float, margin: float
+) -> None:
+    whole = max(1, round(side * (1 + margin)))
+    left, top = round(x + side / 2 - whole / 2), round(y + side / 2 - whole / 2)
+    if left >= width or top >= height or left + whole <= 0 or top + whole <= 0:
+        return  # a box that lies outside the photo altogether is no detection
+    image = ramp(height, width)
+    crop = cut_square(image, face(x, y, side), whole, margin)
+    rows = np.clip(np.arange(top, top + whole), 0, height - 1)
+    columns = np.clip(np.arange(left, left + whole), 0, width - 1)
+    np.testing.assert_array_equal(crop, image[rows][:, columns])
+
+
+def test_a_crop_is_resized_to_the_size_asked_for() -> None:
+    for side in (16, 40, 300):
+        assert cut_square(ramp(400, 400), face(50, 50, side), 64, 0.2).shape == (64, 64, 3)
+
+
+def test_whole_pads_to_a_square_and_centre_cuts_one() -> None:
+    image = ramp(40, 100)
+    whole = stand_in(photo(image), 100, "whole", "no face")
+    np.testing.assert_array_equal(whole.image[30:70], image)
+    np.testing.assert_array_equal(whole.image[0], image[0])
+    assert (whole.box, whole.detector, whole.reason) == ((0, 0, 100, 40), "whole", "no face")
+    centre = stand_in(photo(image), 40, "centre", "no face")
+    np.testing.assert_array_equal(centre.image, image[:, 30:70])
+    assert centre.box == (30, 0, 40, 40)
+
+
+def test_no_face_is_a_miss_with_its_reason() -> None:
+    found = Cropper(Fixed(), 32).crop(photo(ramp(50, 60)))
+    assert isinstance(found, Miss)
+    assert found.reason == "no face found by fixed in 60×50"
+
+
+def test_a_found_face_carries_its_box_and_detector() -> None:
+    found = Cropper(Fixed(face(10, 12, 20, 3.0)), 32).crop(photo(ramp(50, 60)))
+    assert isinstance(found, Crop)
+    assert (found.box, found.detector, found.score, found.reason) == ((10, 12, 20, 20), "test", 3.0, "")
+    assert found.image.shape == (32, 32, 3)
+
+
+def test_without_a_detector_every_photo_is_its_own_face() -> None:
+    found = Cropper(NoDetector(), 50).crop(photo(ramp(50, 50)))
+    assert isinstance(found, Crop)
+    assert found.reason == ""
+    np.testing.assert_array_equal(found.image, ramp(50, 50))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0.2, 5), st.floats(-3.1, 3.1), st.floats(-50, 50), st.floats(-50, 50))
+def test_a_similarity_is_recovered_exactly(scale: float, angle: float, dx: float, dy: float) -> None:
+    rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = FIVE_POINTS @ rotation.T + [dx, dy]
+    matrix = similarity_transform(FIVE_POINTS, moved)
+    np.testing.assert_allclose(matrix, np.hstack([rotation, [[dx], [dy]]]), atol=1e-8)
+
+
+def test_a_similarity_has_no_mirror_image_and_least_error() -> None:
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(5, 2)), rng.normal(size=(5, 2))
+    matrix = similarity_transform(source, target)
+    assert np.linalg.det(matrix[:, :2]) > 0
+
+    def error(m: np.ndarray) -> float:  # type: ignore[type-arg]
+        return float(((source @ m[:, :2].T + m[:, 2] - target) ** 2).sum())
+
+    a, b = matrix[0, 0], matrix[1, 0]
+    for delta in rng.normal(scale=1e-2, size=(200, 4)):
+        other = np.array([[a + delta[0], -b - delta[1], 0], [b + delta[1], a + delta[0], 0]])
+        other[:, 2] = matrix[:, 2] + delta[2:]
+        assert error(matrix) <= error(other) + 1e-12
+
+
+@pytest.mark.parametrize("zoom", [1.0, 2.0, 6.0])
+def test_alignment_brings_the_five_points_to_the_template(zoom: float) -> None:
+    points = FIVE_POINTS * zoom + [30, 20]
+    image = np.zeros((int(160 * zoom), int(160 * zoom), 3), np.uint8)
+    for x, y in points:  # a bright disc at each point
+        yy, xx = np.mgrid[: image.shape[0], : image.shape[1]]
+        image[(xx - x) ** 2 + (yy - y) ** 2 < (4 * zoom) ** 2] = 255
+    crop = align(image, [(float(x), float(y)) for x, y in points], 112)
+    for x, y in FIVE_POINTS:
+        assert crop[round(y), round(x)].min() > 200
+    assert crop[5, 5].max() < 50
+
+
+def test_a_fingerprint_tells_every_setting_of_the_crop() -> None:
+    one, two = Cropper(NoDetector(), 32), Cropper(NoDetector(), 32, margin=0.3)
+    assert one.fingerprint.difference(two.fingerprint) == ("faces.margin", 0.2, 0.3)

@@ -1,0 +1,93 @@
+"""Backbones, preprocessing and freezing."""
+
+import numpy as np
+import pytest
+import torch
+
+from facematch.errors import FacematchError
+from facematch.networks.embedding import EmbeddingNetwork, build_backbone, freeze_stages, set_training_mode
+from facematch.networks.spec import NetworkSpec, spec_from_dict
+from facematch.settings import IMAGENET_MEAN, IMAGENET_STD
+
+
+def spec(backbone: str = "resnet18", *, embedding: int = 16, normalise: bool = True) -> NetworkSpec:
+    return NetworkSpec(backbone, embedding, normalise, IMAGENET_MEAN, IMAGENET_STD)
+
+
+@pytest.mark.parametrize(
+    ("name", "features"),
+    [("resnet18", 512), ("resnet50", 2048), ("efficientnet_b0", 1280), ("mobilenet_v3_small", 1024)],
+)
+def test_a_backbone_ends_in_its_features(name: str, features: int) -> None:
+    backbone, found = build_backbone(name)
+    assert found == features
+    with torch.inference_mode():
+        assert backbone.eval()(torch.zeros(2, 3, 64, 64)).shape == (2, features)
+
+
+def test_a_transformer_is_a_backbone_too() -> None:
+    backbone, found = build_backbone("vit_b_32")
+    assert found == 768
+    with torch.inference_mode():
+        assert backbone.eval()(torch.zeros(1, 3, 224, 224)).shape == (1, 768)
+
+
+def test_an_unknown_backbone_is_named_with_the_nearest() -> None:
+    with pytest.raises(FacematchError, match=r"'resnet5' is not .* \(did you mean 'resnet50'\?\)"):
+        build_backbone("resnet5")
+
+
+def test_a_network_without_a_last_linear_layer_is_refused() -> None:
+    with pytest.raises(FacematchError, match="squeezenet1_0 does not end in a linear layer"):
+        build_backbone("squeezenet1_0")
+
+
+def test_preprocessing_equals_the_formula() -> None:
+    network = EmbeddingNetwork(spec())
+    images = np.random.default_rng(0).integers(0, 256, size=(2, 8, 8, 3), dtype=np.uint8)
+    got = network.preprocess(torch.from_numpy(images)).numpy()
+    for n in range(2):
+        for channel in range(3):
+            expected = (images[n, :, :, channel] / 255 - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]
+            np.testing.assert_allclose(got[n, channel], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_embeddings_have_length_one_only_when_asked(normalise: bool) -> None:
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(spec(normalise=normalise)).eval()
+    images = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        embeddings = network(images)
+        plain = network.head(network.backbone(network.preprocess(images)))
+    assert embeddings.shape == (3, 16)
+    lengths = embeddings.norm(dim=1)
+    if normalise:
+        torch.testing.assert_close(lengths, torch.ones(3))
+        torch.testing.assert_close(embeddings, plain / plain.norm(dim=1, keepdim=True))
+    else:
+        torch.testing.assert_close(embeddings, plain)
+
+
+def test_frozen_stages_are_not_trained_and_keep_their_statistics() -> None:
+    network = EmbeddingNetwork(spec())
+    stages = ("conv1", "bn1", "layer1")
+    freeze_stages(network, stages)
+    set_training_mode(network, stages)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    optimiser = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
+    network(torch.randn(4, 3, 32, 32)).sum().backward()
+    optimiser.step()
+    changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed
+    assert not any(name.startswith(("backbone.conv1", "backbone.bn1", "backbone.layer1")) for name in changed)
+
+
+def test_an_unknown_stage_is_named() -> None:
+    with pytest.raises(FacematchError, match=r"no stage 'layer9' .*did you mean 'layer"):
+        freeze_stages(EmbeddingNetwork(spec()), ["layer9"])
+
+
+def test_a_specification_survives_json() -> None:
+    one = spec(embedding=7)
+    assert spec_from_dict(one.as_dict()) == one

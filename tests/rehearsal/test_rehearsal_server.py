@@ -1,0 +1,255 @@
+"""The rehearsal server: by its application, over a real socket, and as a process that Ctrl-C stops."""
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from facematch.competition.client import post, submission_url
+from facematch.competition.submission import Submission
+from facematch.errors import FacematchError
+from facematch.rehearsal.server import create_app, serve
+
+TRUTH = {f"q{n}.jpg": frozenset({f"g{n}.jpg"}) for n in range(4)}
+WRONG = tuple(f"w{n}.jpg" for n in range(10))
+
+
+def submission(group: str = "us") -> Submission:
+    # Right at the 1st, 5th and 10th place, and never.
+    return Submission(
+        group,
+        {
+            "q0.jpg": ("g0.jpg", *WRONG[1:]),
+            "q1.jpg": (*WRONG[:4], "g1.jpg", *WRONG[5:]),
+            "q2.jpg": (*WRONG[:9], "g2.jpg"),
+            "q3.jpg": WRONG,
+        },
+    )
+
+
+class Local:
+    """Asks an application without a socket."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+
+    def post(self, path: str, **request: Any) -> httpx.Response:
+        return asyncio.run(self._ask("POST", path, **request))
+
+    def get(self, path: str, **request: Any) -> httpx.Response:
+        return asyncio.run(self._ask("GET", path, **request))
+
+    async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(app=self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return await client.request(method, path, **request)
+
+
+@pytest.fixture
+def client() -> Local:
+    return Local(create_app(TRUTH))
+
+
+class TestAnswers:
+    def test_both_dialects(self, client: Local) -> None:
+        results = client.post("/results/", content=submission().payload())
+        assert (results.status_code, results.json()) == (200, {"results": [0.25, 0.5, 0.75]})
+        retrieval = client.post("/retrieval/", content=submission().payload())
+        assert (retrieval.status_code, retrieval.json()) == (200, {"accuracy": 150 + 150 + 75})
+
+    @pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/x-www-form-urlencoded", ""])
+    def test_any_content_type(self, client: Local, kind: str) -> None:
+        answer = client.post("/results/", content=submission().payload(), headers={"Content-Type": kind})
+        assert answer.json() == {"results": [0.25, 0.5, 0.75]}
+
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            (b"", "not JSON"),
+            (b"{", "not JSON"),
+            (b"\xff", "not JSON"),
+            (b'{"name": "us", "images": {}}', "has no key 'groupname'"),
+            (b'{"groupname": "us", "images": {"q0.jpg": "g0.jpg"}}', "not a list of names"),
+        ],
+    )
+    @pytest.mark.parametrize("path", ["/results/", "/retrieval/"])
+    def test_malformed(self, client: Local, body: bytes, words: str, path: str) -> None:
+        answer = client.post(path, content=body)
+        assert answer.status_code == 400
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert words in answer.text
+
+    def test_too_large(self) -> None:
+        client = Local(create_app(TRUTH, max_body=100))
+        answer = client.post("/results/", content=b" " * 101)
+        assert (answer.status_code, answer.headers["content-type"]) == (413, "text/plain; charset=utf-8")
+        assert "larger than 100 bytes" in answer.text
+        assert client.post("/results/", content=b" " * 100).status_code == 400
+
+    @pytest.mark.parametrize("path", ["/results", "/retrieval", "/", "/docs", "/openapi.json", "/elsewhere/"])
+    def test_other_paths(self, client: Local, path: str) -> None:
+        answer = client.post(path, content=submission().payload(), follow_redirects=False)
+        assert answer.status_code in (404, 405)
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert "/results/ or /retrieval/" in answer.text
+
+    def test_looking_at_a_post_address(self, client: Local) -> None:
+        answer = client.get("/results/")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+    def test_one_line_is_logged_for_each_that_was_scored(self) -> None:
+        lines: list[str] = []
+        client = Local(create_app(TRUTH, log=lines.append))
+        client.post("/results/", content=submission("us\n\x1b[2J").payload())
+        client.post("/results/", content=b"nonsense")
+        client.post("/retrieval/", content=Submission("", {}).payload())
+        assert len(lines) == 2
+        assert "/results/ us[2J: score 375.0 (top-1 0.250, top-5 0.500, top-10 0.750; 4 queries)" in lines[0]
+        assert "/retrieval/ (no name): score 0.0" in lines[1]
+        assert all(line.isprintable() for line in lines)
+
+
+class TestPage:
+    def test_it_tells_what_this_is(self, client: Local) -> None:
+        page = client.get("/")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "ground truth of 4 queries" in page.text
+        assert "http://testserver/results/" in page.text
+        assert "http://testserver/retrieval/" in page.text
+        assert "None yet." in page.text
+
+    def test_it_shows_the_last_submissions_newest_first(self, client: Local) -> None:
+        for number in range(60):
+            client.post("/results/", content=submission(f"group{number}").payload())
+        text = client.get("/").text
+        assert re.findall(r"group\d+", text) == [f"group{n}" for n in range(59, 9, -1)]
+        assert "375.0" in text
+        assert "0.250 / 0.500 / 0.750" in text
+
+    def test_what_strangers_wrote_is_escaped_and_bounded(self, client: Local) -> None:
+        client.post("/results/", content=submission("<script>alert('x')</script>&{queries}").payload())
+        client.post("/results/", content=submission("n" * 5000).payload())
+        page = client.get("/", headers={"Host": "h<b>"})
+        assert "<script" not in page.text
+        assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;{queries}" in page.text
+        assert "n" * 80 in page.text
+        assert "n" * 81 not in page.text
+        assert "h<b>" not in page.text
+
+    def test_it_needs_nothing_from_outside(self, client: Local) -> None:
+        page = client.get("/")
+        assert not re.search(r"<(script|link|img|iframe)\b|\bsrc=|url\(", page.text)
+        assert page.headers["content-security-policy"].startswith("default-src 'none'")
+
+    def test_the_ground_truth_stays_inside(self, client: Local) -> None:
+        client.post("/results/", content=submission().payload())
+        assert "g0.jpg" not in client.get("/").text
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """The application on a free port of this machine, in a thread."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(create_app(TRUTH), log_config=None, lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+class TestEndToEnd:
+    def test_our_client_in_both_dialects(self) -> None:
+        with running() as address:
+            results = post(submission(), submission_url(address, "results"), "results", timeout=10)
+            retrieval = post(submission(), submission_url(address, "retrieval"), "retrieval", timeout=10)
+        assert (results.top1, results.top5, results.top10, results.score) == (0.25, 0.5, 0.75, 375)
+        assert (retrieval.dialect, retrieval.top1, retrieval.score) == ("retrieval", None, 375)
+
+    def test_a_missing_slash_is_an_error_that_shows_the_way(self) -> None:
+        with running() as address, pytest.raises(FacematchError) as caught:
+            post(submission(), f"{address}/results", "results", timeout=10)
+        assert "error status 404 Not Found: Not Found. POST a submission to /results/" in caught.value.message
+
+    def test_a_real_task_in_size(self) -> None:
+        names = tuple(f"{n:040x}.jpg" for n in range(10))
+        large = Submission("us", {f"{n:040x}.jpg": names for n in range(6000)})
+        with running() as address:
+            assert post(large, f"{address}/retrieval/", "retrieval", timeout=20).score == 0
+
+
+class TestServe:
+    def start(self, tmp_path: Path) -> tuple["subprocess.Popen[str]", str]:
+        (tmp_path / "truth.json").write_text(json.dumps({query: list(names) for query, names in TRUTH.items()}))
+        code = (
+            "from pathlib import Path; from facematch.rehearsal.server import serve; "
+            "serve(Path('truth.json'), port=0, on_ready=lambda address: print(address, flush=True)); print('left')"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        return process, process.stdout.readline().strip()
+
+    def test_it_serves_until_ctrl_c(self, tmp_path: Path) -> None:
+        process, address = self.start(tmp_path)
+        try:
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address)
+            answer = post(submission(), f"{address}/results/", "results", timeout=10)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=15)
+        finally:
+            process.kill()
+        assert answer.score == 375
+        assert (process.returncode, out.strip()) == (0, "left")
+        assert len(err.splitlines()) == 1
+        assert "/results/ us: score 375.0" in err
+
+    def test_ctrl_c_at_once_and_with_an_open_connection(self, tmp_path: Path) -> None:
+        process, address = self.start(tmp_path)
+        try:
+            port = int(address.rsplit(":", 1)[1])
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as idle:
+                idle.sendall(b"POST /results/ HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=15)
+        finally:
+            process.kill()
+        assert process.returncode == 0
+
+    def test_a_port_in_use(self, tmp_path: Path) -> None:
+        (tmp_path / "truth.json").write_text('{"q.jpg": ["g.jpg"]}')
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            with pytest.raises(FacematchError) as caught:
+                serve(tmp_path / "truth.json", port=port)
+        assert f"port {port} on 127.0.0.1 is already in use" in caught.value.message
+        assert "--port" in caught.value.hint
+
+    def test_an_address_of_another_machine(self, tmp_path: Path) -> None:
+        (tmp_path / "truth.json").write_text('{"q.jpg": ["g.jpg"]}')
+        with pytest.raises(FacematchError) as caught:
+            serve(tmp_path / "truth.json", host="192.0.2.1", port=0)
+        assert "cannot listen on 192.0.2.1" in caught.value.message
+        assert "--host" in caught.value.hint
+
+    def test_a_bad_ground_truth_is_told_before_anything_listens(self, tmp_path: Path) -> None:
+        ready: list[str] = []
+        with pytest.raises(FacematchError, match="does not exist"):
+            serve(tmp_path / "absent.json", port=0, on_ready=ready.append)
+        assert ready == []

@@ -1,0 +1,93 @@
+"""Embeddings check themselves, and a file saved and loaded is equal."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from facematch.embeddings import Embeddings, load_embeddings
+from facematch.errors import FacematchError
+from facematch.fingerprint import Fingerprint, require_same
+
+PRINT = Fingerprint({"faces.size": 112, "network.weights_sha256": "ab", "faces.cascades": ["a", "b"]})
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(0, 5), st.integers(1, 4)),
+        elements=st.floats(-1e6, 1e6, width=32),
+    ),
+    st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=5, max_size=5, unique=True),
+)
+def test_saved_and_loaded_is_equal(tmp_path: Path, vectors: np.ndarray, names: list[str]) -> None:  # type: ignore[type-arg]
+    one = Embeddings(tuple(names[: len(vectors)]), vectors, "cosine", PRINT)
+    one.save(tmp_path / "e.safetensors")
+    two = load_embeddings(tmp_path / "e.safetensors")
+    assert (two.names, two.metric, two.fingerprint) == (one.names, one.metric, one.fingerprint)
+    np.testing.assert_array_equal(two.vectors, one.vectors)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_are_refused_by_name(bad: float) -> None:
+    vectors = np.zeros((3, 2), np.float32)
+    vectors[1, 1] = bad
+    with pytest.raises(FacematchError, match=r"1 of 3 embeddings hold NaN or infinity, first b\.jpg"):
+        Embeddings(("a.jpg", "b.jpg", "c.jpg"), vectors, "cosine", PRINT)
+
+
+def test_names_and_vectors_must_belong_together() -> None:
+    with pytest.raises(FacematchError, match="2 names but 3 embeddings"):
+        Embeddings(("a", "b"), np.zeros((3, 2), np.float32), "cosine", PRINT)
+    with pytest.raises(FacematchError, match="a stands twice"):
+        Embeddings(("a", "a"), np.zeros((2, 2), np.float32), "cosine", PRINT)
+    with pytest.raises(FacematchError, match="float32 N×D; found float64"):
+        Embeddings(("a",), np.zeros((1, 2)), "cosine", PRINT)  # type: ignore[arg-type]
+
+
+def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "e.safetensors"
+    with pytest.raises(FacematchError, match="does not exist"):
+        load_embeddings(path)
+    save_file({"a": np.zeros(2, np.float32)}, path)
+    with pytest.raises(FacematchError, match="holds no embeddings of facematch"):
+        load_embeddings(path)
+    Embeddings(("a",), np.ones((1, 2), np.float32), "cosine", PRINT).save(path)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(FacematchError, match="cut short or changed"):
+        load_embeddings(path)
+    path.write_text("hello")
+    with pytest.raises(FacematchError, match="not a whole"):
+        load_embeddings(path)
+
+
+def test_a_failed_save_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "e.safetensors"
+    Embeddings(("a",), np.ones((1, 2), np.float32), "cosine", PRINT).save(path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FacematchError, match="could not be written"):
+        Embeddings(("b",), np.ones((1, 2), np.float32), "cosine", PRINT).save(tmp_path / "folder")
+    assert load_embeddings(path).names == ("a",)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["e.safetensors", "folder"]
+
+
+def test_a_fingerprint_names_the_first_difference() -> None:
+    other = PRINT | Fingerprint({"faces.size": 64})
+    assert PRINT.difference(other) == ("faces.size", 112, 64)
+    assert PRINT.difference(PRINT) is None
+    assert PRINT.difference(Fingerprint({**PRINT.settings, "new": 1})) == ("new", None, 1)
+    with pytest.raises(FacematchError, match=r"faces\.size is 112 in the settings and 64 in the checkpoint"):
+        require_same(PRINT, "the settings", other, "the checkpoint")
+
+
+def test_a_digest_depends_on_values_not_on_order() -> None:
+    turned = Fingerprint(dict(reversed(PRINT.settings.items())))
+    assert turned.digest == PRINT.digest != (PRINT | Fingerprint({"faces.size": 113})).digest
+    assert json.loads(json.dumps(dict(PRINT.settings))) == dict(PRINT.settings)

@@ -1,0 +1,124 @@
+"""A mistake in the settings is named with its remedy; nothing is silently ignored."""
+
+from pathlib import Path
+
+import pytest
+
+from facematch.errors import FacematchError
+from facematch.settings import LossSettings, Settings
+from facematch.settings_file import load_settings
+
+CONFIGS = sorted((Path(__file__).parents[1] / "config").glob("*.yaml"))
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    assert load_settings(None) == Settings()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_shipped_configuration_is_valid(path: Path) -> None:
+    assert load_settings(path).name == path.stem
+
+
+def test_the_main_configuration_shows_every_key() -> None:
+    import yaml
+
+    shown = yaml.safe_load((CONFIGS[0].parent / "triplet.yaml").read_text(encoding="utf-8"))
+    for section, field in Settings.model_fields.items():
+        if section == "embedder":  # shown in onnx.yaml
+            continue
+        keys = getattr(field.default, "model_fields_set", None)
+        assert section in shown
+        if keys is not None:
+            assert set(type(field.default).model_fields) == set(shown[section]), section
+
+
+def test_an_unknown_key_is_named_with_the_nearest(tmp_path: Path) -> None:
+    path = written(tmp_path, "faces:\n  cascde: x.xml\n")
+    with pytest.raises(FacematchError, match=r"faces\.cascde is not a known setting \(did you mean 'cascade'\?\)"):
+        load_settings(path)
+
+
+def test_an_unknown_section_is_named_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(FacematchError, match=r"trainning is not a known setting \(did you mean 'training'\?\)"):
+        load_settings(written(tmp_path, "trainning: {}\n"))
+
+
+def test_an_unknown_key_two_levels_down_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FacematchError, match=r"learning_rate\.bakbone .*did you mean 'backbone'"):
+        load_settings(written(tmp_path, "training: {learning_rate: {bakbone: 1}}\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training: {epochs: 0}", r"training\.epochs: Input should be greater than or equal to 1 \(found 0\)"),
+        ("training: {epochs: many}", r"training\.epochs: .*valid integer.*\(found 'many'\)"),
+        ("faces: {miss: ignore}", r"faces\.miss: .*'whole', 'centre', 'skip' or 'error'"),
+        ("faces: {detector: yunet}", r"faces: faces\.detector: yunet needs faces\.yunet_file"),
+        ("name: ../elsewhere", r"name: String should match"),
+        ("loss: {margin: soft, mining: semi-hard}", "soft has no margin"),
+        ("loss: {mining: {3: semi-hard}}", "begins with epoch 1"),
+        ("- a\n- b", "holds list; expected sections"),
+        ("faces: {size: 64, size: 96}", "'size' stands twice"),
+        ("faces: [", "is not a YAML file that can be read"),
+    ],
+)
+def test_wrong_values_are_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(FacematchError, match=message):
+        load_settings(written(tmp_path, text))
+
+
+def test_a_missing_file_is_named_with_its_full_path(tmp_path: Path) -> None:
+    with pytest.raises(FacematchError, match=r"none\.yaml does not exist \(/"):
+        load_settings(tmp_path / "none.yaml")
+
+
+def test_an_empty_file_means_defaults(tmp_path: Path) -> None:
+    assert load_settings(written(tmp_path, "# nothing yet\n")) == Settings()
+
+
+def test_overrides_win_over_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "server: {group: a, url: 'http://a/'}\n")
+    settings = load_settings(path, ["server.group=b: c", "training.learning_rate.head=1e-5", "paths.query=/x y"])
+    assert settings.server.group == "b: c"
+    assert settings.server.url == "http://a/"
+    assert settings.training.learning_rate.head == 1e-5
+    assert settings.paths.query == Path("/x y")
+
+
+def test_a_group_may_be_a_number() -> None:
+    assert load_settings(None, ["server.group=42"]).server.group == "42"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("server.url", "expected section.key=value"),
+        (".url=x", "expected section.key=value"),
+        ("server.ulr=x", r"server\.ulr is not a known setting \(did you mean 'url'\?\)"),
+        ("name.deep=1", "name is a single value, not a section"),
+        ("faces.size=[1", "is not a YAML value"),
+    ],
+)
+def test_wrong_overrides_are_named(tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(FacematchError, match=message):
+        load_settings(written(tmp_path, "name: a\n"), [override])
+
+
+def test_a_mining_schedule_says_what_holds_when() -> None:
+    loss = LossSettings(mining={1: "batch-all", 5: "semi-hard", 9: "batch-hard"})
+    assert [loss.mining_at(epoch) for epoch in (1, 4, 5, 8, 9, 99)] == [
+        "batch-all",
+        "batch-all",
+        "semi-hard",
+        "semi-hard",
+        "batch-hard",
+        "batch-hard",
+    ]

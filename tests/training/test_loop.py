@@ -1,0 +1,271 @@
+"""The loop learns, stops when asked, and goes on bit for bit."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from facematch.embedders.network import ModuleEmbedder
+from facematch.embeddings import Embeddings
+from facematch.errors import FacematchError
+from facematch.evaluation.topk import Figures, each_photo_a_query
+from facematch.fingerprint import Fingerprint
+from facematch.networks.embedding import EmbeddingNetwork
+from facematch.networks.spec import NetworkSpec
+from facematch.networks.weights import weights_digest
+from facematch.settings import IMAGENET_MEAN, IMAGENET_STD, LossSettings, TrainingSettings
+from facematch.training.classifier import CosineClassifier
+from facematch.training.data import augmented_batches, picture_seed
+from facematch.training.loop import Callbacks, Trainer, TrainingResult, TrainingSet, build_optimiser
+from facematch.training.run_folder import RunFolder, read_log
+from facematch.training.stopping import StopRequest, stop_on_signals
+
+SIDE = 32
+
+
+def noise(image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    """A small augmentation that depends on its seed alone."""
+    rng = np.random.default_rng(seed)
+    image = image[:, ::-1] if rng.random() < 0.5 else image
+    return np.clip(image.astype(np.int16) + rng.integers(-12, 13, image.shape), 0, 255).astype(np.uint8)
+
+
+def people(count: int, photos: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Each person a pattern of grey blocks; each photo of it under a strong light of another colour."""
+    rng = np.random.default_rng(seed)
+    images, labels = [], []
+    for person in range(count):
+        pattern = np.kron(rng.uniform(-60, 60, size=(4, 4, 1)), np.ones((8, 8, 1)))
+        for _ in range(photos):
+            lit = pattern + rng.uniform(60, 195, size=3) + rng.normal(scale=10, size=(SIDE, SIDE, 3))
+            images.append(np.clip(lit, 0, 255).astype(np.uint8))
+            labels.append(person)
+    return np.stack(images), np.array(labels, dtype=np.int64)
+
+
+TRAIN = TrainingSet(*people(8, 4, seed=0), people=8)
+UNSEEN = people(10, 3, seed=1)
+TRAINING = TrainingSettings(
+    epochs=3,
+    identities_per_batch=4,
+    photos_per_identity=2,
+    learning_rate={"backbone": 1e-3, "head": 1e-3},  # type: ignore[arg-type]
+    patience=None,
+    precision="fp32",
+    workers=0,
+    device="cpu",
+)
+LOSS = LossSettings(mining="semi-hard", margin=0.2, classifier_epochs=1)
+
+
+def validate(network: EmbeddingNetwork) -> Figures:
+    vectors = ModuleEmbedder(network).embed(UNSEEN[0])
+    names = tuple(f"{i:03d}" for i in range(len(vectors)))
+    embeddings = Embeddings(names, vectors, "euclidean", Fingerprint())
+    return each_photo_a_query(embeddings, [str(i) for i in UNSEEN[1]], [True] * len(names), "euclidean")
+
+
+class Surroundings:
+    """Records what the loop asks for; stops it after a number of steps."""
+
+    def __init__(self, stop: StopRequest | None = None, stop_after: int | None = None) -> None:
+        self.saved: list[tuple[str, int]] = []
+        self.lines: list[str] = []
+        self.stop, self.stop_after, self.steps = stop, stop_after, 0
+
+    def callbacks(self, validate: Callable[[EmbeddingNetwork], Figures] = validate) -> Callbacks:
+        return Callbacks(
+            validate, lambda name, _, epoch, __: self.saved.append((name, epoch)), self.lines.append, self.step
+        )
+
+    def step(self, *_: object) -> None:
+        self.steps += 1
+        if self.stop is not None and self.steps == self.stop_after:
+            self.stop.signal = signal.SIGTERM
+
+
+def trainer(
+    folder: Path, loss: LossSettings = LOSS, training: TrainingSettings = TRAINING, freeze: tuple[str, ...] = ()
+) -> Trainer:
+    torch.manual_seed(7)
+    network = EmbeddingNetwork(NetworkSpec("shufflenet_v2_x0_5", 16, True, IMAGENET_MEAN, IMAGENET_STD))
+    return Trainer(network, TRAIN, noise, RunFolder(folder), loss=loss, training=training, freeze=freeze, seed=5)
+
+
+def run(made: Trainer, stop_after: int | None = None) -> tuple[TrainingResult, Surroundings]:
+    stop = StopRequest()
+    around = Surroundings(stop, stop_after)
+    return made.run(around.callbacks(), stop), around
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, TrainingResult, Surroundings]:
+    made = trainer(tmp_path_factory.mktemp("unbroken") / "run")
+    return made, *run(made)
+
+
+def test_a_run_ends_with_its_best_and_last_weights(unbroken: tuple[Trainer, TrainingResult, Surroundings]) -> None:
+    made, result, around = unbroken
+    assert result.stopped == 0
+    assert result.epochs == 3
+    assert result.best is not None
+    assert around.saved[-1] == ("last", 3)
+    assert ("best", result.best_epoch) in around.saved
+    assert made.folder.finished.is_file()
+    assert not made.folder.state.exists()
+
+
+def test_the_log_has_every_step_once_with_the_diagnostics(
+    unbroken: tuple[Trainer, TrainingResult, Surroundings],
+) -> None:
+    log = read_log(unbroken[0].folder)
+    steps = [line["step"] for line in log if line["kind"] == "step"]
+    assert steps == list(range(len(steps)))
+    assert len(steps) == 3 * 4
+    wanted = {"loss", "active_share", "mean_positive", "mean_negative", "spread", "learning_rate"}
+    assert all(wanted <= line.keys() for line in log)
+    assert [line["epoch"] for line in log if line["kind"] == "epoch"] == [1, 2, 3]
+    assert all("cross_entropy" in line for line in log if line["epoch"] == 1)
+    assert not any("cross_entropy" in line for line in log if line["epoch"] > 1)
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 6, 12])
+def test_a_stopped_and_resumed_run_ends_with_the_same_bits(
+    tmp_path: Path, unbroken: tuple[Trainer, TrainingResult, Surroundings], stop_after: int
+) -> None:
+    first, _ = run(trainer(tmp_path / "run"), stop_after)
+    assert first.stopped == signal.SIGTERM
+    again = trainer(tmp_path / "run")
+    assert again.resume()
+    second, _ = run(again)
+    whole = unbroken[0]
+    assert weights_digest(again.network) == weights_digest(whole.network)
+    assert second.best == unbroken[1].best
+
+    def without_speed(folder: RunFolder) -> list[dict[str, object]]:
+        return [{k: v for k, v in line.items() if k != "images_per_second"} for line in read_log(folder)]
+
+    ours, theirs = without_speed(again.folder), without_speed(whole.folder)
+    assert [line for line in ours if line["kind"] == "step"] == [line for line in theirs if line["kind"] == "step"]
+
+
+def test_a_killed_run_goes_on_from_its_last_saved_state(
+    tmp_path: Path, unbroken: tuple[Trainer, TrainingResult, Surroundings]
+) -> None:
+    made = trainer(tmp_path / "run")
+
+    class Killed(BaseException):
+        pass
+
+    def fail(*_: object) -> None:
+        raise Killed
+
+    around = Surroundings()
+    made.saved = -1e9  # the state is saved after the next step
+    callbacks = around.callbacks()
+    with pytest.raises(Killed):
+        made.run(Callbacks(fail, callbacks.save, callbacks.report, callbacks.progress), StopRequest())  # type: ignore[arg-type]
+    made.log.flush()  # lines that were written after the state
+    again = trainer(tmp_path / "run")
+    assert again.resume()
+    assert again.at.step == 1
+    run(again)
+    assert weights_digest(again.network) == weights_digest(unbroken[0].network)
+    steps = [line["step"] for line in read_log(again.folder) if line["kind"] == "step"]
+    assert steps == list(range(12))
+
+
+def test_training_learns_people_it_has_never_seen(tmp_path: Path) -> None:
+    longer = TRAINING.model_copy(update={"epochs": 10, "identities_per_batch": 8})
+    made = trainer(tmp_path / "run", LossSettings(mining="semi-hard", classifier_epochs=5), longer)
+    made.data = TrainingSet(*people(32, 4, seed=2), people=32)
+    made.classifier = CosineClassifier(16, 32, 16.0)
+    made.optimiser = build_optimiser(made.network, made.classifier, longer)
+    before = validate(made.network)
+    result, _ = run(made)
+    assert result.best is not None
+    assert result.best.top1 > before.top1 + 0.15
+
+
+def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
+    patient = TRAINING.model_copy(update={"epochs": 30, "patience": 2})
+    made = trainer(tmp_path / "run", training=patient)
+    fixed = Figures(0.5, 0.5, 0.5, (0.4, 0.6), 10, 10)
+    result = made.run(Surroundings().callbacks(lambda _: fixed), StopRequest())
+    assert result.epochs == 3  # the first is the best, two more without a better one
+    assert "no better top-1 in 2 validations" in result.reason
+
+
+def test_frozen_stages_stay_as_they_were(tmp_path: Path) -> None:
+    made = trainer(tmp_path / "run", freeze=("conv1", "stage2"))
+    before = made.network.backbone.get_submodule("stage2").state_dict()
+    before = {name: tensor.clone() for name, tensor in before.items()}
+    run(made, stop_after=4)
+    after = made.network.backbone.get_submodule("stage2").state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_its_remedy(tmp_path: Path) -> None:
+    made = trainer(tmp_path / "run")
+    with torch.no_grad():
+        made.network.head.weight.fill_(float("nan"))
+    with pytest.raises(FacematchError, match="the loss is nan at epoch 1, step 0") as caught:
+        run(made)
+    assert "learning_rate" in caught.value.hint
+
+
+def test_a_hopeless_run_is_stopped_by_the_guard_unless_it_is_off(tmp_path: Path) -> None:
+    loss = LossSettings(mining="batch-hard", margin=0.2)
+    short = TRAINING.model_copy(update={"collapse_steps": 6, "epochs": 4})
+
+    def collapsed(folder: Path, training: TrainingSettings) -> Trainer:
+        made = trainer(folder, loss, training)
+        with torch.no_grad():  # every embedding the same, for good
+            made.network.head.weight.zero_()
+        for parameter in made.network.parameters():
+            parameter.requires_grad_(False)
+        made.network.head.weight.requires_grad_(True)
+        made.optimiser = torch.optim.SGD([made.network.head.weight], lr=0.0)
+        made.optimiser.param_groups[0]["base_lr"] = 0.0
+        return made
+
+    with pytest.raises(FacematchError, match="collapse") as caught:
+        run(collapsed(tmp_path / "guarded", short))
+    assert "semi-hard" in caught.value.hint
+    off = short.model_copy(update={"collapse_guard": False})
+    assert run(collapsed(tmp_path / "free", off))[0].epochs == 4
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_do_not_depend_on_workers_or_where_they_begin(workers: int) -> None:
+    batches = [np.array([0, 1, 2]), np.array([5, 6, 7]), np.array([3, 9, 11])]
+    whole = list(augmented_batches(TRAIN.images, noise, batches, seed=1, epoch=2, first=0, workers=0))
+    rest = list(augmented_batches(TRAIN.images, noise, batches, seed=1, epoch=2, first=1, workers=workers))
+    assert len(rest) == 2
+    assert all(torch.equal(a, b) for a, b in zip(whole[1:], rest, strict=True))
+    expected = noise(TRAIN.images[6], picture_seed(1, 2, 1, 1))
+    np.testing.assert_array_equal(rest[0][1].numpy(), expected)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_asks_once_and_a_second_one_ends(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with stop_on_signals() as stop:
+        assert not stop
+        os.kill(os.getpid(), number)
+        assert stop
+        assert stop.signal == number
+        assert signal.getsignal(number) is before
+    assert signal.getsignal(number) is before
+
+
+def test_the_log_is_json_lines(unbroken: tuple[Trainer, TrainingResult, Surroundings]) -> None:
+    text = unbroken[0].folder.log.read_text(encoding="utf-8")
+    assert all(json.loads(line) for line in text.splitlines())
+    assert list((unbroken[0].folder.path / "tensorboard").iterdir())
