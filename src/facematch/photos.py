@@ -1,32 +1,53 @@
-"""Photos: found in folders, decoded once and safely. Every file ends as a photo or as a named reason."""
+"""Photos: found in folders and decoded once, safely. Every file ends as a photo or as a named reason."""
 
 import hashlib
 import io
+import logging
 import os
 import stat
+import struct
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ExifTags, ImageCms
 from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
 
 from facematch.errors import FacematchError
+from facematch.photo_reasons import RefusedError, reason_of, too_much
 
 Rgb = NDArray[np.uint8]
 
-# Pillow's readers that are safe on files from strangers; never EPS and the like, which run programs.
-_FORMATS = (
-    "JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF",
-)  # fmt: skip
+# Readers that are safe on files from strangers, never EPS and the like, which run programs. JPEG reads
+# MPO too; TGA has no signature, so it comes last.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "ICO", "JPEG2000", "AVIF", "TGA")
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
+_NOT_FILES = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_TURNS = {
+    2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
+    3: PillowImage.Transpose.ROTATE_180,
+    4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
+    5: PillowImage.Transpose.TRANSPOSE,
+    6: PillowImage.Transpose.ROTATE_270,
+    7: PillowImage.Transpose.TRANSVERSE,
+    8: PillowImage.Transpose.ROTATE_90,
+}
+_EXIF_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, OSError, struct.error)
 
-# Pixel limits are checked here, from the header; Pillow's own global limit would also warn.
-PillowImage.MAX_IMAGE_PIXELS = None
-warnings.filterwarnings("ignore", module=r"PIL\..*")
+# Once, for all threads: what Pillow warns of is either harmless or becomes a reason here.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -39,7 +60,7 @@ class PhotoFile:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that is no photo, with the reason in plain words."""
+    """A file that is no photo, with the reason in plain words; its SHA-256 where the bytes were read."""
 
     name: str
     reason: str
@@ -48,7 +69,7 @@ class Unreadable:
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A decoded photo: RGB `uint8` H×W×3, upright, and the SHA-256 of the file's bytes."""
+    """A decoded photo: upright RGB `uint8` H×W×3, C-contiguous, and the SHA-256 of the file's bytes."""
 
     name: str
     sha256: str
@@ -58,11 +79,13 @@ class Photo:
         shape = self.image.shape
         if self.image.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
             raise ValueError(f"a photo is uint8 H×W×3; {self.name} is {self.image.dtype} {shape}")
+        if not self.image.flags.c_contiguous:
+            raise ValueError(f"a photo is C-contiguous; {self.name} is a view with strides {self.image.strides}")
 
 
 @dataclass(frozen=True)
 class PhotoLimits:
-    """The largest picture (pixels) and file (bytes) that is decoded."""
+    """The largest picture (pixels) that is decoded and the largest file (bytes) that is read."""
 
     max_pixels: int = 89_000_000
     max_bytes: int = 200_000_000
@@ -77,38 +100,44 @@ class Found:
 
 
 def find_photos(folder: Path) -> Found:
-    """Return every file below `folder`; links to folders are followed, each real folder once.
+    """Return every file below `folder`; links are followed, each real folder once.
 
-    Files are told by content, not by name, so every regular file is a candidate; hidden and system
-    files, broken links, loops, sockets and folders that cannot be listed are named as unreadable. A
-    single file is a set of one. Raises FacematchError when `folder` does not exist.
+    Files are told by content, not by name, so every regular file is a candidate. Hidden and system
+    files, broken links, links to a folder already searched, pipes and devices, folders that cannot be
+    listed and files whose names are not UTF-8 are named as unreadable. The path of a single file gives
+    that file. Raises FacematchError when `folder` is missing, neither folder nor file, or cannot be
+    listed.
     """
-    if not folder.exists():
-        raise FacematchError(f"{folder} does not exist ({folder.absolute()}).", "Check the path.")
-    if folder.is_file():
+    try:
+        mode = folder.stat().st_mode
+        if stat.S_ISDIR(mode):
+            os.scandir(folder).close()
+    except (OSError, ValueError) as error:
+        shown = _shown(str(folder))
+        raise FacematchError(f"{shown} cannot be searched for photos: {_why(error)}.", "Check the path.") from None
+    if stat.S_ISREG(mode):
         return Found((PhotoFile(_shown(folder.name), folder),), ())
-    files: list[PhotoFile] = []
-    bad: list[Unreadable] = []
-    for entry in _walk(folder, "", set()):
-        (bad if isinstance(entry, Unreadable) else files).append(entry)  # type: ignore[arg-type]
-    return Found(tuple(sorted(files, key=lambda f: f.name)), tuple(sorted(bad, key=lambda u: u.name)))
+    if not stat.S_ISDIR(mode):
+        kind = _NOT_FILES.get(stat.S_IFMT(mode), "something else")
+        raise FacematchError(f"{_shown(str(folder))} is {kind}, not a folder of photos.", "Check the path.")
+    met = sorted(_walk(folder), key=lambda entry: entry.name)
+    return Found(
+        tuple(entry for entry in met if isinstance(entry, PhotoFile)),
+        tuple(entry for entry in met if isinstance(entry, Unreadable)),
+    )
 
 
 def read_bytes(file: PhotoFile, limits: PhotoLimits) -> tuple[bytes, str] | Unreadable:
     """Return a file's bytes and their SHA-256 as 64 hex digits, or the reason it cannot be read."""
     try:
-        with os.fdopen(_open_without_waiting(file.path), "rb") as opened:
-            status = os.fstat(opened.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                return Unreadable(file.name, "not a regular file")
-            if status.st_size > limits.max_bytes:
-                return Unreadable(
-                    file.name,
-                    f"{status.st_size / 1e6:.1f} MB is more than the limit of {limits.max_bytes / 1e6:.1f} MB",
-                )
-            data = opened.read()
-    except OSError as error:
-        return Unreadable(file.name, (error.strerror or str(error)).lower())
+        status = file.path.stat()  # before opening: opening a pipe would wait for its other end
+        if not stat.S_ISREG(status.st_mode):
+            return Unreadable(file.name, _not_a_file(status.st_mode))
+        if status.st_size > limits.max_bytes:
+            return Unreadable(file.name, too_much(status.st_size, limits.max_bytes, "MB"))
+        data = file.path.read_bytes()
+    except (OSError, ValueError) as error:
+        return Unreadable(file.name, _why(error))
     if not data:
         return Unreadable(file.name, "empty file")
     return data, hashlib.sha256(data).hexdigest()
@@ -121,74 +150,89 @@ def read_photo(file: PhotoFile, limits: PhotoLimits = PhotoLimits()) -> Photo | 
 
 
 def decode(name: str, data: bytes, sha256: str, limits: PhotoLimits) -> Photo | Unreadable:
-    """Decode a file's bytes to upright RGB; the one place where pixels are made.
+    """Decode a file's bytes to upright RGB: the one place where pixels are made; safe in threads.
 
-    The first frame of an animation, the first page of a document. Alpha is laid over white, CMYK and
-    other colour spaces become RGB, 16 bits become the upper 8, 32-bit and floating-point grey is
-    stretched from its least to its greatest value. EXIF orientation is applied; a damaged EXIF block is
-    ignored. Never raises for what a file holds.
+    The first frame of an animation, the first page of a document. EXIF orientation is applied, a
+    damaged EXIF block ignored. Transparency is laid over white; CMYK, YCbCr and Lab become RGB. Colour
+    of 16 bits keeps its upper 8; grey of more than 8 bits is scaled as `_eight_bits` says. The array is
+    read-only. Never raises for what a file holds.
     """
     try:
-        with PillowImage.open(io.BytesIO(data), formats=_formats()) as picture:
-            width, height = picture.size
-            if not width or not height:
-                return Unreadable(name, f"a picture of {width}×{height} pixels", sha256)
-            if width * height > limits.max_pixels:
-                found, most = width * height / 1e6, limits.max_pixels / 1e6
-                return Unreadable(name, f"{found:.1f} MP is more than the limit of {most:.1f} MP", sha256)
-            picture.load()
-            return Photo(name, sha256, _rgb(_upright(picture)))
-    except UnidentifiedImageError:
-        return Unreadable(name, _what_it_is(data), sha256)
-    except MemoryError:
-        return Unreadable(name, "too large for this machine's memory", sha256)
+        return Photo(name, sha256, _pixels(data, limits.max_pixels))
     except Exception as error:  # Pillow's readers raise whatever a hostile file provokes
-        return Unreadable(name, _in_plain_words(error), sha256)
+        return Unreadable(name, reason_of(error, data, limits.max_pixels), sha256)
 
 
-def _walk(folder: Path, prefix: str, above: set[tuple[int, int]]) -> Iterator[PhotoFile | Unreadable]:
-    # `above` are the real folders seen so far, by device and inode.
-    try:
-        status = folder.stat()
-        above.add((status.st_dev, status.st_ino))
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        yield Unreadable(prefix.rstrip("/") or str(folder), f"folder not listed: {(error.strerror or '').lower()}")
-        return
-    for entry in entries:
-        yield from _entry(entry, prefix, above)
+# --- finding --------------------------------------------------------------------------------------
 
 
-def _entry(entry: "os.DirEntry[str]", prefix: str, above: set[tuple[int, int]]) -> Iterator[PhotoFile | Unreadable]:
+def _walk(top: Path) -> Iterator[PhotoFile | Unreadable]:
+    # Links wait until all real folders are done, so that a photo goes by its real folder's name.
+    searched: dict[tuple[int, int], str] = {}
+    waiting = deque([("", top)])
+    while waiting:
+        name, path = waiting.popleft()
+        try:
+            status = path.stat()
+            before = searched.setdefault((status.st_dev, status.st_ino), name)
+            if before != name:
+                yield Unreadable(name, _searched_already(name, before))
+                continue
+            with os.scandir(path) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            yield Unreadable(name, f"folder cannot be listed: {_why(error)}")
+            continue
+        for entry in entries:
+            found = _entry(entry, f"{name}/" if name else "")
+            if not isinstance(found, tuple):
+                yield found
+            elif entry.is_symlink():
+                waiting.append(found)
+            else:
+                waiting.appendleft(found)
+
+
+def _entry(entry: "os.DirEntry[str]", prefix: str) -> PhotoFile | Unreadable | tuple[str, Path]:
+    # A folder comes back as its name and path.
     name = prefix + _shown(entry.name)
-    if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_FILES:
-        yield Unreadable(name, "hidden folder" if entry.is_dir(follow_symlinks=False) else "hidden file")
-        return
+    if entry.name.startswith("."):
+        return Unreadable(name, "hidden folder" if entry.is_dir(follow_symlinks=False) else "hidden file")
+    if entry.name.lower() in _SYSTEM_FILES:
+        return Unreadable(name, "hidden system file")
+    path = Path(entry.path)
     try:
-        status = entry.stat()  # follows links
+        status = path.stat()
     except OSError as error:
-        looping = entry.is_symlink() and "symbolic links" in (error.strerror or "")
-        reason = (
-            "link that leads to itself" if looping else "broken link" if entry.is_symlink() else str(error.strerror)
-        )
-        yield Unreadable(name, reason.lower())
-        return
+        broken = entry.is_symlink() and isinstance(error, FileNotFoundError)
+        return Unreadable(name, "broken link" if broken else _why(error))
     if stat.S_ISDIR(status.st_mode):
-        if (status.st_dev, status.st_ino) in above:
-            yield Unreadable(name, "link to a folder that was searched already")
-        else:
-            yield from _walk(Path(entry.path), f"{name}/", above)
-    elif not stat.S_ISREG(status.st_mode):
-        yield Unreadable(name, "not a regular file")
-    elif entry.name != _shown(entry.name):
-        yield Unreadable(name, "its name is not valid text (UTF-8): rename it")
-    else:
-        yield PhotoFile(name, Path(entry.path))
+        return name, path
+    if not stat.S_ISREG(status.st_mode):
+        return Unreadable(name, _not_a_file(status.st_mode))
+    if _shown(entry.name) != entry.name:
+        return Unreadable(name, "its name is not valid UTF-8: rename it")
+    return PhotoFile(name, path)
 
 
-def _open_without_waiting(path: Path) -> int:
-    # A pipe put in place of a file must not hang; Windows knows neither flag's twin.
-    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+def _searched_already(name: str, before: str) -> str:
+    if not before or name.startswith(f"{before}/"):
+        return f"link that loops back to {before or 'the folder searched'}"
+    return f"the same folder as {before}, which was searched already"
+
+
+def _not_a_file(mode: int) -> str:
+    kind = "a folder" if stat.S_ISDIR(mode) else _NOT_FILES.get(stat.S_IFMT(mode), "something else")
+    return f"{kind}, not a regular file"
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError):
+        return "its name cannot be opened"
+    if isinstance(error, FileNotFoundError):
+        return "it does not exist"
+    text = error.strerror or type(error).__name__
+    return "link that leads to itself" if "symbolic links" in text else text.lower()
 
 
 def _shown(name: str) -> str:
@@ -196,60 +240,61 @@ def _shown(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+# --- decoding -------------------------------------------------------------------------------------
+
+
+@cache
 def _formats() -> tuple[str, ...]:
     PillowImage.init()
     return tuple(name for name in _FORMATS if name in PillowImage.OPEN)
 
 
+def _pixels(data: bytes, max_pixels: int) -> Rgb:
+    ceiling = PillowImage.MAX_IMAGE_PIXELS
+    if ceiling is not None and ceiling * 2 < max_pixels:
+        PillowImage.MAX_IMAGE_PIXELS = max_pixels  # one for the process; only raised, so threads do not quarrel
+    with PillowImage.open(io.BytesIO(data), formats=_formats()) as picture:
+        width, height = picture.size
+        if width * height > max_pixels:
+            raise RefusedError(too_much(width * height, max_pixels, "MP"))
+        picture.load()
+        return _rgb(_upright(picture))
+
+
 def _upright(picture: PillowImage.Image) -> PillowImage.Image:
     try:
-        return ImageOps.exif_transpose(picture) or picture
-    except Exception:  # a damaged EXIF block does not make the pixels worse
+        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except _EXIF_ERRORS:
         return picture
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _rgb(picture: PillowImage.Image) -> Rgb:
-    if picture.mode.startswith("I;16"):
-        grey = np.asarray(picture).astype(np.uint16)
-        return np.repeat((grey >> 8).astype(np.uint8)[..., None], 3, axis=2)
-    if picture.mode in ("I", "F"):
-        return _stretched(np.asarray(picture, dtype=np.float64))
-    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = PillowImage.new("RGBA", picture.size, (255, 255, 255, 255))
-        picture = PillowImage.alpha_composite(white, picture)
-    if picture.mode == "P":  # a palette entry beyond the palette is not worth losing the photo
+    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
+        image = np.repeat(_eight_bits(np.asarray(picture))[..., None], 3, axis=2)
+        image.setflags(write=False)
+        return image
+    if picture.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        picture = ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB") or picture
+    elif picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        picture = PillowImage.new("RGB", picture.size, "white")
+        picture.paste(layer, mask=layer)
+    elif picture.mode != "RGB":
         picture = picture.convert("RGB")
-    return np.array(picture.convert("RGB"), dtype=np.uint8)
+    return np.asarray(picture, dtype=np.uint8)
 
 
-def _stretched(grey: NDArray[np.float64]) -> Rgb:
-    finite = np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(finite.min()), float(finite.max())
-    scaled = (finite - low) * (255 / (high - low)) if high > low else np.zeros_like(finite)
-    return np.repeat(np.round(scaled).astype(np.uint8)[..., None], 3, axis=2)
-
-
-def _what_it_is(data: bytes) -> str:
-    # Words for files that no reader recognises.
-    head = data[:512].lstrip().lower()
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
-        return "HEIC is not read: convert it to JPEG"
-    if b"<svg" in head:
-        return "SVG is a drawing, not a photo"
-    if head.startswith((b"<!doctype", b"<html")):
-        return "a web page, not an image"
-    if head.startswith((b"%pdf", b"%!ps")):
-        return "a PDF or PostScript document, not an image"
-    known = {b"\xff\xd8": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WebP", b"II*\0": "TIFF"}
-    for magic, kind in known.items():
-        if data.startswith(magic):
-            return f"a damaged {kind} file"
-    return f"not an image (begins with {data[:12]!r})"
-
-
-def _in_plain_words(error: Exception) -> str:
-    text = " ".join(str(error).split())[:200]
-    if any(word in text.lower() for word in ("truncated", "not enough", "unexpected end", "eof", "premature")):
-        return f"the file is cut short ({text})"
-    return f"damaged ({text or type(error).__name__})"
+def _eight_bits(grey: NDArray[Any]) -> NDArray[np.uint8]:
+    # White is the smallest full scale that holds the brightest pixel: 8, 12 (which cameras store in 16)
+    # or 16 bits; for floating point 1 or 255. What fits none is stretched from its least to its greatest.
+    if grey.dtype.kind == "f":
+        grey = np.nan_to_num(grey.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = grey.min(), grey.max()
+    if grey.dtype.kind != "f" and low >= 0 and high < 1 << 16:
+        shift = 0 if high < 1 << 8 else 4 if high < 1 << 12 else 8
+        return (grey >> shift).astype(np.uint8)
+    black, white = (0.0, 1.0 if high <= 1 else 255.0) if low >= 0 and high <= 255 else (float(low), float(high))
+    scaled = (grey.astype(np.float64) - black) * (255 / (white - black or 1))
+    return np.round(scaled).astype(np.uint8)

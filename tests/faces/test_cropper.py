@@ -120,7 +120,7 @@ def test_whole_pads_to_a_square_and_centre_cuts_one() -> None:
 def test_no_face_is_a_miss_with_its_reason() -> None:
     found = Cropper(Fixed(), 32).crop(photo(ramp(50, 60)))
     assert isinstance(found, Miss)
-    assert found.reason == "no face found by fixed in 60×50"
+    assert found.reason == "no face found by fixed in 60x50 px"
 
 
 def test_a_found_face_carries_its_box_and_detector() -> None:

@@ -22,9 +22,11 @@ from facematch.networks.weights import weights_digest
 from facematch.settings import IMAGENET_MEAN, IMAGENET_STD, LossSettings, TrainingSettings
 from facematch.training.classifier import CosineClassifier
 from facematch.training.data import augmented_batches, picture_seed
-from facematch.training.loop import Callbacks, Trainer, TrainingResult, TrainingSet, build_optimiser
+from facematch.training.loop import Trainer
+from facematch.training.optimiser import build_optimiser
 from facematch.training.run_folder import RunFolder, read_log
 from facematch.training.stopping import StopRequest, stop_on_signals
+from facematch.training.values import Callbacks, TrainingResult, TrainingSet
 
 SIDE = 32
 

@@ -30,7 +30,9 @@ def identities_command(config: Path, overrides: Sequence[str]) -> None:
 def augment_preview_command(out: Path, config: Path, overrides: Sequence[str], count: int) -> None:
     """Write a picture: crops of training photos on the left, augmented variants beside them."""
     settings = load_settings(config, overrides)
-    augment = build_augmentation(settings.augment if settings.augment is not None else FACE_DEFAULT)
+    augment = build_augmentation(
+        settings.augment if settings.augment is not None else FACE_DEFAULT, settings.faces.size
+    )
     people, _ = training_and_validation(settings)
     chosen = [
         people.files[i] for i in np.linspace(0, len(people.files) - 1, min(4 * count, len(people.files))).astype(int)

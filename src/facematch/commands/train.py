@@ -27,9 +27,10 @@ from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.weights import initial_network, weights_digest
 from facematch.settings import MissChoice, Settings
 from facematch.settings_file import load_settings
-from facematch.training.loop import Callbacks, Trainer, TrainingResult, TrainingSet
+from facematch.training.loop import Trainer
 from facematch.training.run_folder import RunFolder, check_run, start_run
 from facematch.training.stopping import stop_on_signals
+from facematch.training.values import Callbacks, TrainingResult, TrainingSet
 
 
 def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh: bool) -> None:
@@ -39,7 +40,9 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
     if resume and folder.finished.is_file():
         say(f"{folder.path} is finished: {read_json(folder.finished, 'the run')['reason']}")
         return
-    augment = build_augmentation(settings.augment if settings.augment is not None else FACE_DEFAULT)
+    augment = build_augmentation(
+        settings.augment if settings.augment is not None else FACE_DEFAULT, settings.faces.size
+    )
     check_run(folder, settings, resume=resume, fresh=fresh)
     with watch.stage("reading labels"):
         people, validation = training_and_validation(settings)
@@ -70,7 +73,7 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
             network,
             build_cropper(settings.faces).fingerprint,
             origin=record,
-            people=names,
+            people=tuple(people.people),
             metric=settings.ranking.metric,
             trained={"epoch": epoch, "validation": figures.as_dict() if figures else None},
         )

@@ -50,7 +50,7 @@ class Cropper:
         height, width = photo.image.shape[:2]
         face = choose_face(self.detector.detect(photo.image), width, height, self.choose)
         if face is None:
-            return Miss(photo.name, photo.sha256, f"no face found by {self.detector.name} in {width}×{height}")
+            return Miss(photo.name, photo.sha256, f"no face found by {self.detector.name} in {width}x{height} px")
         if self.detector.name == "none":
             return stand_in(photo, self.size, "whole", reason="")
         if face.points:

@@ -6,8 +6,6 @@ weights, bit for bit, as an unbroken one on the same machine.
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from torch import Tensor, nn
 
 from facematch.batches import pk_batches
 from facematch.errors import FacematchError
-from facematch.evaluation.topk import Figures, figures_from_dict
+from facematch.evaluation.topk import figures_from_dict
 from facematch.files import write_json
 from facematch.losses.triplet import TripletLoss, triplet_loss
 from facematch.machine import choose_device, gains_from_bf16, loader_workers
@@ -27,57 +25,13 @@ from facematch.training.classifier import CosineClassifier
 from facematch.training.collapse import CollapseGuard
 from facematch.training.data import Augment, augmented_batches
 from facematch.training.log import TrainingLog
+from facematch.training.optimiser import build_optimiser
 from facematch.training.run_folder import RunFolder, cut_log, load_state, save_state
 from facematch.training.schedule import learning_rate_factor
 from facematch.training.stopping import StopRequest
+from facematch.training.values import Callbacks, Progress, TrainingResult, TrainingSet
 
 _SAVE_EVERY_SECONDS = 60.0
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingSet:
-    """Crops (N×S×S×3 `uint8`), the number of each one's person, and how many people there are."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    people: int
-
-
-@dataclass(frozen=True)
-class Callbacks:
-    """What the loop asks of its surroundings.
-
-    `validate` measures retrieval on unseen people; `save` writes a checkpoint (file name, network,
-    epoch, figures); `report` shows one line for each epoch and gets (epoch, progress 0–1) for each step.
-    """
-
-    validate: Callable[[EmbeddingNetwork], Figures]
-    save: Callable[[str, EmbeddingNetwork, int, Figures | None], None]
-    report: Callable[[str], None]
-    progress: Callable[[int, float], None]
-
-
-@dataclass
-class Progress:
-    """Where a run stands. Saved with the state."""
-
-    epoch: int = 1
-    batch: int = 0
-    step: int = 0
-    best: dict[str, object] | None = None
-    best_epoch: int = 0
-    without_better: int = 0
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """How a run ended: `stopped` by a signal (else 0), the best validation and its epoch."""
-
-    stopped: int
-    best: Figures | None
-    best_epoch: int
-    epochs: int
-    reason: str
 
 
 class Trainer:
@@ -193,7 +147,7 @@ class Trainer:
             return
         seconds = time.monotonic() - started
         speed = (at.batch - first) * len(batches[0]) / seconds if at.batch > first else 0.0
-        self._validate(callbacks, last, speed)
+        self._validate(callbacks, last, speed, started)
         at.epoch, at.batch = at.epoch + 1, 0
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
@@ -275,7 +229,7 @@ class Trainer:
             return entropy, triplet, entropy
         return triplet.loss + self.loss.classifier_weight * entropy, triplet, entropy
 
-    def _validate(self, callbacks: Callbacks, last: dict[str, float], speed: float) -> None:
+    def _validate(self, callbacks: Callbacks, last: dict[str, float], speed: float, started: float) -> None:
         at, training = self.at, self.training
         line: dict[str, Any] = {**last, "images_per_second": speed}
         text = (
@@ -293,22 +247,9 @@ class Trainer:
             else:
                 at.without_better += 1
         self.log.epoch(at.epoch, at.step, line)
-        callbacks.report(f"{text}  {speed:.0f} photos/s")
+        minutes = (training.epochs - at.epoch) * (time.monotonic() - started) / 60
+        callbacks.report(f"{text}  {speed:.0f} photos/s" + (f"  {minutes:.0f} min left" if minutes >= 1 else ""))
 
     def _result(self, stopped: int, reason: str) -> TrainingResult:
         best = figures_from_dict(self.at.best) if self.at.best is not None else None
         return TrainingResult(stopped, best, self.at.best_epoch, self.at.epoch - 1, reason)
-
-
-def build_optimiser(
-    network: EmbeddingNetwork, classifier: nn.Module | None, training: TrainingSettings
-) -> torch.optim.Optimizer:
-    """Return Adam or AdamW with one learning rate for the backbone and one for the embedding."""
-    head = [*network.head.parameters(), *(classifier.parameters() if classifier is not None else ())]
-    backbone = [parameter for parameter in network.backbone.parameters() if parameter.requires_grad]
-    rates = training.learning_rate
-    groups: list[dict[str, Any]] = [{"params": head, "lr": rates.head, "base_lr": rates.head}]
-    if backbone:
-        groups.insert(0, {"params": backbone, "lr": rates.backbone, "base_lr": rates.backbone})
-    kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, weight_decay=training.weight_decay)

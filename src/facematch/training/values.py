@@ -1,0 +1,56 @@
+"""The values of a training run: what goes in, where it stands, how it ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.evaluation.topk import Figures
+from facematch.networks.embedding import EmbeddingNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Crops (N×S×S×3 `uint8`), the number of each one's person, and how many people there are."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    people: int
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What the loop asks of its surroundings.
+
+    `validate` measures retrieval on unseen people; `save` writes a checkpoint (file name, network,
+    epoch, figures); `report` shows one line for each epoch and gets (epoch, progress 0–1) for each step.
+    """
+
+    validate: Callable[[EmbeddingNetwork], Figures]
+    save: Callable[[str, EmbeddingNetwork, int, Figures | None], None]
+    report: Callable[[str], None]
+    progress: Callable[[int, float], None]
+
+
+@dataclass
+class Progress:
+    """Where a run stands. Saved with the state."""
+
+    epoch: int = 1
+    batch: int = 0
+    step: int = 0
+    best: dict[str, object] | None = None
+    best_epoch: int = 0
+    without_better: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended: `stopped` by a signal (else 0), the best validation and its epoch."""
+
+    stopped: int
+    best: Figures | None
+    best_epoch: int
+    epochs: int
+    reason: str

@@ -1,0 +1,115 @@
+"""Haar and YuNet find real faces, in pixels of the photo, and say clearly what is wrong."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from facematch.errors import FacematchError
+from facematch.faces import detectors
+from facematch.faces.detectors import HaarDetector, NoDetector, YunetDetector
+from facematch.faces.values import Image
+from facematch.photos import Photo, PhotoFile, read_photo
+from facematch.sample.sources import load_faces
+from shared import shared
+
+DEFAULT = "haarcascade_frontalface_default.xml"
+ALT2 = "haarcascade_frontalface_alt2.xml"
+
+
+@pytest.fixture(scope="module")
+def scene() -> Image:
+    """Two real faces, 150 and 90 px wide, on grey: at (40, 60) and at (260, 200)."""
+    canvas = np.full((360, 480, 3), 120, np.uint8)
+    for number, side, x, y in ((0, 150, 40, 60), (1, 90, 260, 200)):
+        face = cv2.resize(np.asarray(load_faces()[number]), (side, side), interpolation=cv2.INTER_CUBIC)
+        grey = np.clip(face * 255 if face.max() <= 1 else face, 0, 255).astype(np.uint8)
+        canvas[y : y + side, x : x + side] = grey[..., None]
+    return canvas
+
+
+def centres(faces: list[detectors.Face]) -> list[tuple[float, float]]:
+    return sorted((face.x + face.width / 2, face.y + face.height / 2) for face in faces)
+
+
+@pytest.mark.parametrize("detect_size", [240, 320, 4096])
+def test_boxes_are_in_pixels_of_the_photo_whatever_is_searched(scene: Image, detect_size: int) -> None:
+    found = HaarDetector((DEFAULT,), detect_size=detect_size, min_size=0.1).detect(scene)
+    assert len(found) >= 2
+    for x, y in ((115, 135), (305, 245)):
+        assert any(abs(cx - x) < 25 and abs(cy - y) < 25 for cx, cy in centres(found))
+
+
+def test_the_smallest_face_is_a_share_of_the_photo_or_pixels(scene: Image) -> None:
+    share = HaarDetector((DEFAULT,), min_size=110 / 360).detect(scene)
+    pixels = HaarDetector((DEFAULT,), min_size=110).detect(scene)
+    assert centres(share) == centres(pixels)
+    assert all(face.width >= 105 for face in pixels)
+    assert len(HaarDetector((DEFAULT,), min_size=0.1).detect(scene)) > len(pixels) >= 1
+
+
+def test_the_next_cascade_is_tried_only_when_one_finds_nothing(scene: Image) -> None:
+    both = HaarDetector((DEFAULT, ALT2))
+    assert {face.detector for face in both.detect(scene)} == {DEFAULT}
+    strict = HaarDetector(("haarcascade_smile.xml", DEFAULT), min_neighbors=60)
+    plain = np.full((100, 100, 3), 90, np.uint8)
+    assert strict.detect(plain) == []
+
+
+def test_nothing_is_found_where_there_is_nothing() -> None:
+    for shape in ((1, 1, 3), (5, 400, 3), (200, 200, 3)):
+        assert HaarDetector((DEFAULT, ALT2)).detect(np.full(shape, 77, np.uint8)) == []
+
+
+def test_an_unknown_cascade_is_named_with_the_nearest() -> None:
+    with pytest.raises(FacematchError, match=r"did you mean 'haarcascade_frontalface_alt2\.xml'"):
+        HaarDetector(("haarcascade_frontalface_alt22.xml",))
+
+
+def test_an_opencv_without_cascades_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(detectors.cv2, "CascadeClassifier")
+    with pytest.raises(FacematchError, match="has no Haar cascades; versions below 5 have them"):
+        HaarDetector((DEFAULT,))
+
+
+def test_both_opencv_wheels_are_of_one_version_below_5() -> None:
+    from importlib.metadata import version
+
+    assert version("opencv-python") == version("opencv-python-headless")
+    assert int(version("opencv-python").split(".")[0]) < 5
+
+
+def test_a_missing_or_foreign_yunet_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FacematchError, match=r"faces\.yunet_file: .* does not exist"):
+        YunetDetector(tmp_path / "none.onnx")
+    (tmp_path / "bad.onnx").write_bytes(b"nonsense")
+    with pytest.raises(FacematchError, match="is not a YuNet model that OpenCV"):
+        YunetDetector(tmp_path / "bad.onnx")
+
+
+def test_yunet_gives_five_points_in_pixels_of_the_photo() -> None:
+    file = shared("weights/yunet_n_640_640.onnx")
+    path = sorted(shared("data/london/001").iterdir())[0]
+    photo = read_photo(PhotoFile(path.name, path))
+    assert isinstance(photo, Photo)
+    small = YunetDetector(file, detect_size=200).detect(photo.image)
+    large = YunetDetector(file, detect_size=640).detect(photo.image)
+    assert len(small) == len(large) == 1
+    np.testing.assert_allclose(small[0].points, large[0].points, atol=0.03 * photo.image.shape[0])
+    left_eye, right_eye, nose, left_mouth, _ = small[0].points
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert left_eye[1] < nose[1] < left_mouth[1]
+
+
+def test_settings_tell_everything_that_decides_what_is_found() -> None:
+    one = HaarDetector((DEFAULT,))
+    for change in (
+        HaarDetector((ALT2,)),
+        HaarDetector((DEFAULT,), scale_factor=1.3),
+        HaarDetector((DEFAULT,), min_neighbors=3),
+        HaarDetector((DEFAULT,), min_size=30),
+        HaarDetector((DEFAULT,), detect_size=200),
+    ):
+        assert change.settings() != one.settings()
+    assert NoDetector().settings() == {}

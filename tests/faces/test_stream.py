@@ -1,0 +1,167 @@
+"""Many photos: in order, cached by content, every file accounted for."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from facematch.cache import Cache
+from facematch.errors import FacematchError
+from facematch.faces.cropper import Cropper
+from facematch.faces.stream import crop_cache, crop_photos, in_order
+from facematch.faces.values import Crop, Face, Image, Miss, Outcome, coverage_of, record_of
+from facematch.fingerprint import Value
+from facematch.photos import PhotoFile, PhotoLimits, Unreadable, find_photos
+from facematch.settings import MissChoice
+
+
+class BrightSquare:
+    """Finds the bright pixels of a picture as one face; counts how often it looked."""
+
+    name = "bright"
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def detect(self, image: Image) -> list[Face]:
+        self.looks += 1
+        rows, columns = np.nonzero(image[..., 0] > 200)
+        if not len(rows):
+            return []
+        x, y = columns.min(), rows.min()
+        side = max(int(np.ptp(columns)), int(np.ptp(rows))) + 1
+        return [Face(float(x), float(y), float(side), float(side), 1.0, self.name)]
+
+    def settings(self) -> dict[str, Value]:
+        return {}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten photos: even ones show a bright square at their own place, odd ones nothing; and a broken file."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(10):
+        image = np.full((60, 80, 3), number * 5, np.uint8)
+        if number % 2 == 0:
+            image[10 : 10 + 3 * (number + 2), 20:40] = 250 - number
+        PillowImage.fromarray(image).save(photos / f"{number}.png")
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8 no")
+    return photos
+
+
+def run(folder: Path, cache: Path, miss: MissChoice, detector: BrightSquare) -> list[Outcome]:
+    cropper = Cropper(detector, size=24, margin=0.0)
+    with crop_cache(cache, cropper) as kept:
+        files = find_photos(folder).files
+        return list(crop_photos(files, cropper, kept, miss=miss, limits=PhotoLimits(), workers=4))
+
+
+def test_every_file_ends_as_a_crop_a_miss_or_unreadable_in_order(folder: Path, tmp_path: Path) -> None:
+    outcomes = run(folder, tmp_path / "cache", "skip", BrightSquare())
+    assert [outcome.name for outcome in outcomes] == [f"{i}.png" for i in range(10)] + ["broken.jpg"]
+    assert [type(outcome) for outcome in outcomes] == [Crop, Miss] * 5 + [Unreadable]
+    coverage = coverage_of(record_of(outcome) for outcome in outcomes)
+    assert (coverage.files, coverage.found, coverage.missed, coverage.unreadable) == (11, 5, 5, 1)
+    assert str(coverage) == "5 faces in 10 photos (50.0%), 5 without a face: left out, 1 files not read"
+
+
+@pytest.mark.parametrize("miss", ["whole", "centre"])
+def test_a_miss_becomes_what_the_user_chose_and_is_counted(folder: Path, tmp_path: Path, miss: MissChoice) -> None:
+    outcomes = run(folder, tmp_path / "cache", miss, BrightSquare())
+    stand_ins = [outcome for outcome in outcomes if isinstance(outcome, Crop) and outcome.reason]
+    assert len(stand_ins) == 5
+    assert {record_of(crop).status for crop in stand_ins} == {miss}
+    assert coverage_of(record_of(o) for o in outcomes).stand_in == 5
+
+
+def test_a_miss_can_be_an_error_that_names_the_photo(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(FacematchError, match=r"1\.png: no face found by bright in 80x60 px, and faces\.miss is error"):
+        run(folder, tmp_path / "cache", "error", BrightSquare())
+
+
+def test_the_second_time_nothing_is_detected_and_pixels_are_the_same(folder: Path, tmp_path: Path) -> None:
+    first = run(folder, tmp_path / "cache", "whole", BrightSquare())
+    again = BrightSquare()
+    second = run(folder, tmp_path / "cache", "whole", again)
+    assert again.looks == 0
+    for one, two in zip(first, second, strict=True):
+        assert record_of(one) == record_of(two)
+        if isinstance(one, Crop) and isinstance(two, Crop):
+            np.testing.assert_array_equal(one.image, two.image)
+
+
+def test_renaming_moving_and_touching_cost_nothing(folder: Path, tmp_path: Path) -> None:
+    run(folder, tmp_path / "cache", "whole", BrightSquare())
+    moved = tmp_path / "elsewhere"
+    folder.rename(moved)
+    (moved / "0.png").rename(moved / "zero.png")
+    (moved / "2.png").touch()
+    again = BrightSquare()
+    names = [outcome.name for outcome in run(moved, tmp_path / "cache", "whole", again)]
+    assert again.looks == 0
+    assert "zero.png" in names
+
+
+def test_another_way_of_cropping_has_a_cache_of_its_own(folder: Path, tmp_path: Path) -> None:
+    run(folder, tmp_path / "cache", "skip", BrightSquare())
+    wider = Cropper(BrightSquare(), size=24, margin=0.5)
+    with crop_cache(tmp_path / "cache", wider) as kept:
+        outcomes = list(
+            crop_photos(find_photos(folder).files, wider, kept, miss="skip", limits=PhotoLimits(), workers=2)
+        )
+    first = run(folder, tmp_path / "cache", "skip", BrightSquare())[0]
+    assert isinstance(first, Crop)
+    assert isinstance(outcomes[0], Crop)
+    assert not np.array_equal(first.image, outcomes[0].image)
+
+
+def test_a_damaged_entry_of_the_cache_is_made_again(folder: Path, tmp_path: Path) -> None:
+    cropper = Cropper(BrightSquare(), size=24, margin=0.0)
+    first = run(folder, tmp_path / "cache", "skip", BrightSquare())[0]
+    assert isinstance(first, Crop)
+    with crop_cache(tmp_path / "cache", cropper) as kept:
+        note = kept.get(first.sha256)
+        assert note is not None
+        kept.put(first.sha256, note[0], b"not a PNG")
+    again = run(folder, tmp_path / "cache", "skip", BrightSquare())[0]
+    assert isinstance(again, Crop)
+    np.testing.assert_array_equal(first.image, again.image)
+
+
+def test_work_stays_in_order_and_only_a_little_ahead() -> None:
+    begun: list[int] = []
+
+    def work(file: PhotoFile) -> int:
+        begun.append(int(file.name))
+        return int(file.name)
+
+    files = [PhotoFile(str(i), Path()) for i in range(500)]
+    results = in_order(work, files, workers=2)
+    assert next(results) == 0
+    assert len(begun) <= 40
+    assert list(results) == list(range(1, 500))
+
+
+def test_an_error_in_one_file_stops_what_has_not_begun() -> None:
+    begun: list[str] = []
+
+    def work(file: PhotoFile) -> None:
+        begun.append(file.name)
+        if file.name == "3":
+            raise FacematchError("stop")
+
+    with pytest.raises(FacematchError, match="stop"):
+        list(in_order(work, [PhotoFile(str(i), Path()) for i in range(1000)], workers=2))
+    assert len(begun) < 100
+
+
+def test_a_cache_in_memory_serves_as_well(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    cropper = Cropper(BrightSquare(), size=24)
+    with pytest.warns(UserWarning, match="nothing is kept"):
+        cache = Cache(tmp_path / "file" / "c.sqlite")
+    outcomes = list(crop_photos(find_photos(folder).files, cropper, cache, miss="skip", limits=PhotoLimits()))
+    assert len(outcomes) == 11
+    cache.close()

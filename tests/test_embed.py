@@ -1,0 +1,113 @@
+"""From photo files to embeddings: cached by content and settings, every file accounted for."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from facematch.embed import PhotoEmbedder
+from facematch.errors import FacematchError
+from facematch.faces.cropper import Cropper
+from facematch.faces.detectors import NoDetector
+from facematch.fingerprint import Fingerprint
+from facematch.photos import PhotoLimits, find_photos
+
+
+class MeanColour:
+    """An embedder that tells a crop's mean colour and counts what it was given."""
+
+    def __init__(self, version: str = "1", batch: int = 4) -> None:
+        self.fingerprint = Fingerprint({"embedder.version": version})
+        self.batch = batch
+        self.batches: list[int] = []
+
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.batches.append(len(images))
+        return images.reshape(len(images), -1, 3).mean(1, dtype=np.float64).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(10):
+        PillowImage.new("RGB", (20, 20), (number, 2 * number, 100)).save(photos / f"{number}.png")
+    (photos / "x.jpg").write_bytes(b"")
+    return photos
+
+
+def stage(cache: Path, embedder: MeanColour, size: int = 16) -> PhotoEmbedder:
+    return PhotoEmbedder(Cropper(NoDetector(), size), embedder, "euclidean", "whole", PhotoLimits(), cache, workers=3)
+
+
+def test_vectors_and_records_come_in_the_order_of_the_files(folder: Path, tmp_path: Path) -> None:
+    embedder = MeanColour()
+    seen: list[int] = []
+    done = stage(tmp_path / "c", embedder).run(find_photos(folder).files, seen.append)
+    assert done.embeddings.names == tuple(f"{i}.png" for i in range(10))
+    np.testing.assert_allclose(done.embeddings.vectors, [[i, 2 * i, 100] for i in range(10)], atol=0.5)
+    assert [record.status for record in done.records] == ["found"] * 10 + ["unreadable"]
+    assert embedder.batches == [4, 4, 2]
+    assert seen == list(range(1, 12))
+
+
+def test_the_second_time_nothing_is_embedded(folder: Path, tmp_path: Path) -> None:
+    first = stage(tmp_path / "c", MeanColour()).run(find_photos(folder).files)
+    (folder / "3.png").rename(folder / "a-new-name.png")
+    again = MeanColour()
+    second = stage(tmp_path / "c", again).run(find_photos(folder).files)
+    assert again.batches == []
+    assert second.embeddings.names[-1] == "a-new-name.png"
+    np.testing.assert_array_equal(np.sort(first.embeddings.vectors, 0), np.sort(second.embeddings.vectors, 0))
+    assert {record.sha256 for record in first.records} == {record.sha256 for record in second.records}
+
+
+def test_only_what_is_new_is_embedded(folder: Path, tmp_path: Path) -> None:
+    stage(tmp_path / "c", MeanColour()).run(find_photos(folder).files)
+    PillowImage.new("RGB", (20, 20), (200, 0, 0)).save(folder / "new.png")
+    again = MeanColour()
+    stage(tmp_path / "c", again).run(find_photos(folder).files)
+    assert again.batches == [1]
+
+
+@pytest.mark.parametrize("change", ["embedder", "crop"])
+def test_other_settings_have_a_cache_of_their_own(folder: Path, tmp_path: Path, change: str) -> None:
+    stage(tmp_path / "c", MeanColour()).run(find_photos(folder).files)
+    again = MeanColour(version="2" if change == "embedder" else "1")
+    done = stage(tmp_path / "c", again, size=24 if change == "crop" else 16).run(find_photos(folder).files)
+    assert sum(again.batches) == 10
+    assert done.embeddings.fingerprint.settings["faces.size"] == (24 if change == "crop" else 16)
+
+
+def test_an_interrupted_run_keeps_what_it_had(folder: Path, tmp_path: Path) -> None:
+    class Interrupted(MeanColour):
+        def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            if len(self.batches) == 2:
+                raise KeyboardInterrupt
+            return super().embed(images)
+
+    with pytest.raises(KeyboardInterrupt):
+        stage(tmp_path / "c", Interrupted()).run(find_photos(folder).files)
+    again = MeanColour()
+    stage(tmp_path / "c", again).run(find_photos(folder).files)
+    assert sum(again.batches) == 2
+
+
+def test_a_broken_network_is_an_error_and_is_not_cached(folder: Path, tmp_path: Path) -> None:
+    class Broken(MeanColour):
+        def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return super().embed(images) * np.float32(np.nan)
+
+    with pytest.raises(FacematchError, match=r"10 of 10 embeddings hold NaN or infinity, first 0\.png"):
+        stage(tmp_path / "c", Broken()).run(find_photos(folder).files)
+    fine = MeanColour()
+    stage(tmp_path / "c", fine).run(find_photos(folder).files)
+    assert sum(fine.batches) == 10
+
+
+def test_no_photos_give_no_embeddings(tmp_path: Path) -> None:
+    done = stage(tmp_path / "c", MeanColour()).run(())
+    assert len(done.embeddings) == 0
+    assert done.records == ()
