@@ -1,5 +1,6 @@
 """Photos: found in folders and decoded once, safely. Every file ends as a photo or as a named reason."""
 
+import errno
 import hashlib
 import io
 import logging
@@ -118,8 +119,7 @@ def find_photos(folder: Path) -> Found:
     if stat.S_ISREG(mode):
         return Found((PhotoFile(_shown(folder.name), folder),), ())
     if not stat.S_ISDIR(mode):
-        kind = _NOT_FILES.get(stat.S_IFMT(mode), "something else")
-        raise FacematchError(f"{_shown(str(folder))} is {kind}, not a folder of photos.", "Check the path.")
+        raise FacematchError(f"{_shown(str(folder))} is {_kind(mode)}, not a folder of photos.", "Check the path.")
     met = sorted(_walk(folder), key=lambda entry: entry.name)
     return Found(
         tuple(entry for entry in met if isinstance(entry, PhotoFile)),
@@ -132,7 +132,7 @@ def read_bytes(file: PhotoFile, limits: PhotoLimits) -> tuple[bytes, str] | Unre
     try:
         status = file.path.stat()  # before opening: opening a pipe would wait for its other end
         if not stat.S_ISREG(status.st_mode):
-            return Unreadable(file.name, _not_a_file(status.st_mode))
+            return Unreadable(file.name, f"{_kind(status.st_mode)}, not a file")
         if status.st_size > limits.max_bytes:
             return Unreadable(file.name, too_much(status.st_size, limits.max_bytes, "MB"))
         data = file.path.read_bytes()
@@ -153,9 +153,9 @@ def decode(name: str, data: bytes, sha256: str, limits: PhotoLimits) -> Photo | 
     """Decode a file's bytes to upright RGB: the one place where pixels are made; safe in threads.
 
     The first frame of an animation, the first page of a document. EXIF orientation is applied, a
-    damaged EXIF block ignored. Transparency is laid over white; CMYK, YCbCr and Lab become RGB. Colour
-    of 16 bits keeps its upper 8; grey of more than 8 bits is scaled as `_eight_bits` says. The array is
-    read-only. Never raises for what a file holds.
+    damaged EXIF block ignored. Transparency is laid over white; CMYK, YCbCr and Lab become RGB. 16 bits
+    become the upper 8; grey that fills only 8 or 12 of its 16 bits keeps those, and 32-bit or
+    floating-point grey is scaled to its range. The array is read-only. Never raises for what a file holds.
     """
     try:
         return Photo(name, sha256, _pixels(data, limits.max_pixels))
@@ -209,7 +209,7 @@ def _entry(entry: "os.DirEntry[str]", prefix: str) -> PhotoFile | Unreadable | t
     if stat.S_ISDIR(status.st_mode):
         return name, path
     if not stat.S_ISREG(status.st_mode):
-        return Unreadable(name, _not_a_file(status.st_mode))
+        return Unreadable(name, f"{_kind(status.st_mode)}, not a file")
     if _shown(entry.name) != entry.name:
         return Unreadable(name, "its name is not valid UTF-8: rename it")
     return PhotoFile(name, path)
@@ -221,9 +221,8 @@ def _searched_already(name: str, before: str) -> str:
     return f"the same folder as {before}, which was searched already"
 
 
-def _not_a_file(mode: int) -> str:
-    kind = "a folder" if stat.S_ISDIR(mode) else _NOT_FILES.get(stat.S_IFMT(mode), "something else")
-    return f"{kind}, not a regular file"
+def _kind(mode: int) -> str:
+    return "a folder" if stat.S_ISDIR(mode) else _NOT_FILES.get(stat.S_IFMT(mode), "something else")
 
 
 def _why(error: OSError | ValueError) -> str:
@@ -231,8 +230,9 @@ def _why(error: OSError | ValueError) -> str:
         return "its name cannot be opened"
     if isinstance(error, FileNotFoundError):
         return "it does not exist"
-    text = error.strerror or type(error).__name__
-    return "link that leads to itself" if "symbolic links" in text else text.lower()
+    if error.errno == errno.ELOOP:
+        return "link that leads to itself"
+    return (error.strerror or type(error).__name__).lower()
 
 
 def _shown(name: str) -> str:
