@@ -44,7 +44,7 @@ class TrainingLog:
         if self._board is None:
             from torch.utils.tensorboard.writer import SummaryWriter
 
-            self._board = SummaryWriter(str(self._folder.path / "tensorboard"), purge_step=step)  # type: ignore[no-untyped-call]
+            self._board = SummaryWriter(str(self._folder.path / "tensorboard"), purge_step=step)
         for name, value in values.items():
             if isinstance(value, float):
                 self._board.add_scalar(f"{group}/{name}", value, step)
