@@ -1,8 +1,12 @@
 """Every test has a cache folder of its own, so nothing a user has is read or written."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Tests run side by side: one thread each, or small networks wait for each other's threads most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

@@ -3,12 +3,12 @@
 Nothing heavy is imported before a command runs, so that help answers at once.
 """
 
-import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from facematch import __version__
 from facematch.errors import FacematchError
@@ -193,10 +193,24 @@ def main_of(command: Literal["train", "request"]) -> None:
     _run(single)
 
 
+class _Command(TyperCommand):
+    # Typer ends a command on Ctrl-C without a word.
+    def invoke(self, ctx: Any) -> Any:
+        from facematch.console import note
+
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            note("stopped; nothing is half written", "yellow")
+            raise SystemExit(130) from None
+
+
 def _run(program: typer.Typer) -> None:
     from facematch.console import err, warnings_as_notes
 
     warnings_as_notes()
+    for command in program.registered_commands:
+        command.cls = _Command
     try:
         program()
     except FacematchError as error:
@@ -204,9 +218,3 @@ def _run(program: typer.Typer) -> None:
         if error.hint:
             err.print(error.hint, markup=False)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("stopped; nothing is half written", style="yellow")
-        sys.exit(130)
-    except BrokenPipeError:  # `facematch rank … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)

@@ -296,5 +296,5 @@ def _eight_bits(grey: NDArray[Any]) -> NDArray[np.uint8]:
         shift = 0 if high < 1 << 8 else 4 if high < 1 << 12 else 8
         return (grey >> shift).astype(np.uint8)
     black, white = (0.0, 1.0 if high <= 1 else 255.0) if low >= 0 and high <= 255 else (float(low), float(high))
-    scaled = (grey.astype(np.float64) - black) * (255 / (white - black or 1))
+    scaled = (grey.astype(np.float64) - black) * 255 / (white - black or 1)
     return np.round(scaled).astype(np.uint8)

@@ -28,6 +28,8 @@ def crop_command(photos: Path, out: Path, config: Path | None, overrides: Sequen
     if photos.is_dir() and photos.resolve() in (out.resolve(), *out.resolve().parents):
         raise FacematchError(f"{out} lies inside {photos}, so its crops would be cropped again.", "Choose another OUT.")
     found = find_photos(photos)
+    if not found.files:
+        raise FacematchError(f"{photos} holds no photos; {len(found.unreadable)} files cannot be used.")
     records, tiles = _crop_all(found, out, settings)
     records += [record_of(unreadable) for unreadable in found.unreadable]
     _write_table(out / "crops.csv", records)

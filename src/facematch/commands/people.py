@@ -43,7 +43,7 @@ def training_and_validation(settings: Settings) -> tuple[LabelledPhotos, Validat
         checked = _checked(load_identities(wanted.validation, wanted.images), settings, 1, "validation")
         require_disjoint(everyone, checked)
         asked = checked.labelled
-    return train, ValidationPeople(asked, _distractors(settings))
+    return train, _with_distractors(settings, asked, train.people)
 
 
 def validation_people(settings: Settings, trained_on: Iterable[str]) -> ValidationPeople:
@@ -60,24 +60,31 @@ def validation_people(settings: Settings, trained_on: Iterable[str]) -> Validati
                 f"{len(both)} people of {wanted.validation} were in the training, first {both[0]}.",
                 "Validate on people the network has never seen: its figures mean nothing on the others.",
             )
-        return ValidationPeople(asked, _distractors(settings))
+        return _with_distractors(settings, asked, seen)
     everyone = _checked(load_many(wanted.train, wanted.images), settings, wanted.min_photos, "training").labelled
     if not seen:  # an embedder that was not trained here
-        return ValidationPeople(everyone, _distractors(settings))
+        return _with_distractors(settings, everyone, ())
     asked = everyone.only([person for person in everyone.people if person not in seen])
     if not asked.files:
         raise FacematchError(
             "every person of identities.train was in the training, so there is nobody to validate on.",
             "Name a folder of other people with --set identities.validation=FOLDER.",
         )
-    return ValidationPeople(asked, _distractors(settings))
+    return _with_distractors(settings, asked, seen)
 
 
-def _distractors(settings: Settings) -> LabelledPhotos:
+def _with_distractors(settings: Settings, asked: LabelledPhotos, trained_on: Iterable[str]) -> ValidationPeople:
     folder: Path | None = settings.identities.distractors
     if folder is None:
-        return LabelledPhotos((), ())
-    return _checked(load_identities(folder, settings.identities.images), settings, 1, "distractors").labelled
+        return ValidationPeople(asked, LabelledPhotos((), ()))
+    others = _checked(load_identities(folder, settings.identities.images), settings, 1, "distractors").labelled
+    for people, where in ((asked.people, "asked for in validation"), (trained_on, "in the training")):
+        if both := sorted(set(others.people) & set(people)):
+            raise FacematchError(
+                f"{len(both)} people of identities.distractors ({folder}) are also {where}, first {both[0]}.",
+                "Distractors are people that nobody asks for and that the network has never seen: take them out.",
+            )
+    return ValidationPeople(asked, others)
 
 
 def _checked(loaded: tuple[LabelledPhotos, list[Problem]], settings: Settings, min_photos: int, what: str) -> Checked:

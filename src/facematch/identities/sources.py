@@ -70,7 +70,7 @@ def load_identities(source: Path, images: Path | None = None) -> Loaded:
         return _load_folder(source)
     if source.is_file():
         return _load_list(source, images or source.parent)
-    raise FacematchError(f"Labelled photos: {source} does not exist.", LAYOUT)
+    raise FacematchError(f"labelled photos: {source} does not exist.", LAYOUT)
 
 
 def _prefixes(sources: Sequence[Path]) -> list[str]:

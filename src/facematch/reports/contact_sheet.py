@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont, ImageOps
+from PIL import ImageDraw, ImageFont
 
 from facematch.files import replacing
 
@@ -89,7 +89,9 @@ def _draw_tile(sheet: PillowImage.Image, draw: ImageDraw.ImageDraw, tile: Tile, 
 
 def _small(image: NDArray[np.uint8], size: int) -> PillowImage.Image:
     every = max(1, min(image.shape[:2]) // (4 * size))  # a large photo is thinned out before it is resized
-    return ImageOps.contain(PillowImage.fromarray(np.ascontiguousarray(image[::every, ::every])), (size, size))
+    picture = PillowImage.fromarray(np.ascontiguousarray(image[::every, ::every]))
+    scale = size / max(picture.size)
+    return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
 
 
 def _fitted(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

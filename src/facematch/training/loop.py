@@ -147,7 +147,7 @@ class Trainer:
             return
         seconds = time.monotonic() - started
         speed = (at.batch - first) * len(batches[0]) / seconds if at.batch > first else 0.0
-        self._validate(callbacks, last, speed, started)
+        self._validate(callbacks, last, speed, None if first else started)
         at.epoch, at.batch = at.epoch + 1, 0
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
@@ -229,7 +229,8 @@ class Trainer:
             return entropy, triplet, entropy
         return triplet.loss + self.loss.classifier_weight * entropy, triplet, entropy
 
-    def _validate(self, callbacks: Callbacks, last: dict[str, float], speed: float, started: float) -> None:
+    def _validate(self, callbacks: Callbacks, last: dict[str, float], speed: float, started: float | None) -> None:
+        # `started`: when the epoch began, to tell the time left; None for an epoch resumed half-way.
         at, training = self.at, self.training
         line: dict[str, Any] = {**last, "images_per_second": speed}
         text = (
@@ -247,7 +248,7 @@ class Trainer:
             else:
                 at.without_better += 1
         self.log.epoch(at.epoch, at.step, line)
-        minutes = (training.epochs - at.epoch) * (time.monotonic() - started) / 60
+        minutes = (training.epochs - at.epoch) * (time.monotonic() - started) / 60 if started is not None else 0
         callbacks.report(f"{text}  {speed:.0f} photos/s" + (f"  {minutes:.0f} min left" if minutes >= 1 else ""))
 
     def _result(self, stopped: int, reason: str) -> TrainingResult:

@@ -1,0 +1,43 @@
+"""The small project: made and trained once for each test process, copied for each test."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from command_helpers import Run, run_command, write_project
+
+from facematch.commands.train import train_command
+
+
+@pytest.fixture(scope="session")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEMATCH_CACHE", str(folder / "cache"))
+        patch.chdir(folder)
+        write_project(folder)
+        train_command(Path("small.yaml"), [], resume=False, fresh=False)
+    return folder
+
+
+@pytest.fixture
+def project(_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the small project as the current folder, its crops cached already."""
+    folder = tmp_path / "project"
+    shutil.copytree(_made, folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("FACEMATCH_CACHE", str(folder / "cache"))
+    return folder
+
+
+@pytest.fixture
+def untrained(project: Path) -> Path:
+    """The small project before its training."""
+    shutil.rmtree(project / "checkpoints")
+    return project
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process: `run("crop", IN, OUT)`."""
+    return lambda *arguments: run_command(capsys, arguments)

@@ -1,0 +1,108 @@
+"""Files are whole or not there, whatever happens while they are written."""
+
+import errno
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facematch.errors import FacematchError
+from facematch.files import read_json, replacing, sha256_of_file, write_bytes, write_json
+
+
+def test_a_file_and_its_folders_are_made(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a" / "b" / "c.bin", b"abc")
+    assert (tmp_path / "a" / "b" / "c.bin").read_bytes() == b"abc"
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["c.bin"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
+def test_others_may_read_it_as_the_user_allows(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_bytes(tmp_path / "c.bin", b"abc")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "c.bin").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("error", [RuntimeError("x"), KeyboardInterrupt()])
+def test_what_breaks_leaves_the_old_file(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "c.bin"
+    path.write_bytes(b"old")
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
+    assert path.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["c.bin"]
+
+
+def test_a_full_disk_is_said_and_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "c.bin"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FacematchError, match=r"c\.bin could not be written: No space left on device") as caught:
+        write_bytes(path, b"new")
+    assert "Free space on the disk" in caught.value.hint
+    assert path.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["c.bin"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FacematchError, match="could not be written"):
+        write_bytes(tmp_path / "file" / "c.bin", b"x")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.bin"
+    path.write_bytes(b"old")
+    code = (
+        "import sys, time; from pathlib import Path; from facematch.files import replacing\n"
+        "with replacing(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_bytes(b'half'); print('writing', flush=True); time.sleep(60)"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == b"writing\n"
+    writer.kill()
+    writer.wait(10)
+    writer.stdout.close()
+    assert path.read_bytes() == b"old"
+
+
+def test_json_keeps_order_and_letters(tmp_path: Path) -> None:
+    value = {"b": [1, 2.5, None], "a": "Größe"}
+    write_json(tmp_path / "v.json", value)
+    text = (tmp_path / "v.json").read_text(encoding="utf-8")
+    assert list(read_json(tmp_path / "v.json", "it")) == ["b", "a"]
+    assert "Größe" in text
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", b"\xff\xfe", b'{"a": 1'])
+def test_what_is_no_json_is_named(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "v.json").write_bytes(data)
+    with pytest.raises(FacematchError, match=r"the truth: .*v\.json cannot be read as JSON"):
+        read_json(tmp_path / "v.json", "the truth")
+    with pytest.raises(FacematchError, match="does not exist"):
+        read_json(tmp_path / "absent.json", "the truth")
+
+
+def test_the_digest_of_a_large_file(tmp_path: Path) -> None:
+    data = os.urandom(3_000_001)
+    (tmp_path / "x").write_bytes(data)
+    assert sha256_of_file(tmp_path / "x") == hashlib.sha256(data).hexdigest()
