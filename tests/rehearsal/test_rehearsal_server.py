@@ -196,6 +196,8 @@ class TestServe:
     def start(self, tmp_path: Path) -> tuple["subprocess.Popen[str]", str]:
         (tmp_path / "truth.json").write_text(json.dumps({query: list(names) for query, names in TRUTH.items()}))
         code = (
+            # A shell's background job, and so its children, ignore Ctrl-C until they ask for it.
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
             "from pathlib import Path; from facematch.rehearsal.server import serve; "
             "serve(Path('truth.json'), port=0, on_ready=lambda address: print(address, flush=True)); print('left')"
         )
