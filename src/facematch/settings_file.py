@@ -30,7 +30,7 @@ def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
 
     Raises FacematchError that names the file, the key, what was found and the nearest known key.
     """
-    values = {} if path is None else _read(path)
+    values = {} if path is None else read_yaml(path)
     for override in overrides:
         _apply(values, override)
     try:
@@ -40,11 +40,12 @@ def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
         if overrides:
             where += " with --set"
         raise FacematchError(
-            f"{where}: {'; '.join(_explain(error))}.", "config/triplet.yaml shows every key."
+            f"{where}: {'; '.join(explain(error, Settings))}.", "config/triplet.yaml shows every key."
         ) from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a YAML file's mapping; raises FacematchError for a missing, unreadable or other file."""
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
     except FileNotFoundError:
@@ -83,19 +84,20 @@ def _apply(values: dict[str, Any], override: str) -> None:
     inner[keys[-1]] = value
 
 
-def _explain(error: ValidationError) -> Iterable[str]:
+def explain(error: ValidationError, root: type[BaseModel]) -> Iterable[str]:
+    """Yield one line for each mistake in values for `root`, with the nearest known key for an unknown one."""
     for item in error.errors():
         place = ".".join(str(part) for part in item["loc"] if not str(part).startswith(("dict[", "literal[")))
         if item["type"] == "extra_forbidden":
-            yield f"{place} is not a known setting{nearest_name(str(item['loc'][-1]), _keys(item['loc'][:-1]))}"
+            yield f"{place} is not a known setting{nearest_name(str(item['loc'][-1]), _keys(root, item['loc'][:-1]))}"
         else:
             given = "" if isinstance(item["input"], dict) else f" (found {item['input']!r})"
             yield f"{place}: {item['msg'].removeprefix('Value error, ')}{given}".lstrip(": ")
 
 
-def _keys(place: tuple[int | str, ...]) -> list[str]:
+def _keys(root: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     # The known keys of the section at `place`.
-    section: type[BaseModel] = Settings
+    section = root
     for part in place:
         field = section.model_fields.get(str(part))
         kinds = [field.annotation, *get_args(field.annotation)] if field else []
