@@ -26,6 +26,9 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override one setting, e.g. server.url=http://…; repeatable."),
 ]
 JsonOut = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Again = Annotated[
+    bool, typer.Option("--again", help="Send it even where the same answers were scored, or may have been.")
+]
 _TRIPLET = Path("config/triplet.yaml")
 
 
@@ -63,11 +66,97 @@ def request(
     set_: Sets = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before the submission is sent.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where the payload is written.")] = None,
+    again: Again = False,
 ) -> None:
     """Rank the gallery for every query, check and keep the submission, send it, show the score."""
     from facematch.commands.request import request_command
 
-    request_command(config, set_ or [], dry_run=dry_run, out=out)
+    request_command(config, set_ or [], dry_run=dry_run, out=out, again=again)
+
+
+_FolderOfQueries = Annotated[Path, typer.Option(help="Folder of query photos.")]
+_FolderOfGallery = Annotated[Path, typer.Option(help="Folder of gallery photos.")]
+_Payload = Annotated[Path, typer.Argument(help="The JSON text of a submission.")]
+_AnyConfig = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with `paths:` and `server:`.")]
+_QUERY, _GALLERY = Path("data/test_data/query"), Path("data/test_data/gallery")
+
+
+@app.command()
+def check(
+    file: _Payload,
+    query: _FolderOfQueries = _QUERY,
+    gallery: _FolderOfGallery = _GALLERY,
+    config: _AnyConfig = None,
+    set_: Sets = None,
+) -> None:
+    """Name every defect of a payload, ours or not; exit code 1 when it has one."""
+    from facematch.commands.submit import check_command
+
+    check_command(file, query, gallery, config, set_ or [])
+
+
+@app.command()
+def submit(
+    file: _Payload,
+    query: _FolderOfQueries = _QUERY,
+    gallery: _FolderOfGallery = _GALLERY,
+    config: _AnyConfig = None,
+    set_: Sets = None,
+    again: Again = False,
+) -> None:
+    """Check, keep and send a payload that was made elsewhere."""
+    from facematch.commands.submit import submit_command
+
+    submit_command(file, query, gallery, config, set_ or [], again=again)
+
+
+@app.command()
+def resend(
+    number: Annotated[int | None, typer.Argument(help="The submission's number.", show_default=False)] = None,
+    pending: Annotated[bool, typer.Option("--pending", help="All that were to be sent and were not scored.")] = False,
+    config: _AnyConfig = None,
+    set_: Sets = None,
+    again: Again = False,
+) -> None:
+    """Send a kept submission, to server.url or to where it was sent last."""
+    from facematch.commands.submit import resend_command
+
+    resend_command(number, config, set_ or [], pending=pending, again=again)
+
+
+@app.command()
+def submissions(config: _AnyConfig = None, set_: Sets = None, json_: JsonOut = False) -> None:
+    """List the kept submissions with their scores, best first."""
+    from facematch.commands.submissions import submissions_command
+
+    submissions_command(config, set_ or [], as_json=json_)
+
+
+@app.command()
+def rescore(
+    truth: Annotated[Path, typer.Option("--truth", help='{"query": ["gallery", …]}')],
+    config: _AnyConfig = None,
+    set_: Sets = None,
+    json_: JsonOut = False,
+) -> None:
+    """Score all kept submissions against a ground truth."""
+    from facematch.commands.submissions import rescore_command
+
+    rescore_command(truth, config, set_ or [], as_json=json_)
+
+
+@app.command()
+def diff(
+    first: Annotated[int, typer.Argument(help="A submission's number.")],
+    second: Annotated[int, typer.Argument(help="Another's.")],
+    out: Annotated[Path, typer.Option(help="The HTML page to write.")] = Path("diff.html"),
+    config: _AnyConfig = None,
+    set_: Sets = None,
+) -> None:
+    """Show which queries two submissions answer differently, with thumbnails on an HTML page."""
+    from facematch.commands.submissions import diff_command
+
+    diff_command(first, second, out, config, set_ or [])
 
 
 @app.command()

@@ -62,6 +62,11 @@ def read_json(path: Path, what: str) -> Any:
         raise FacematchError(f"{what}: {path} cannot be read as JSON: {error}.") from error
 
 
+def sha256_of(data: bytes) -> str:
+    """Return the SHA-256 of bytes as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hex digits, reading it in blocks."""
     with path.open("rb") as opened:

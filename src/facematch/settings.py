@@ -176,12 +176,19 @@ class RankingSettings(Section):
 
 
 class ServerSettings(Section):
-    """The competition's server: told on the day."""
+    """The competition's server: told on the day. What its dialects are stands in config/competition.yaml."""
 
-    url: str | None = None
+    url: str | None = None  # None: the form's `address`
     group: str = "facematch"
-    dialect: Literal["results", "retrieval"] = "results"
-    timeout: Positive = 60.0  # seconds to wait for the answer
+    dialect: str = "results"  # a name under the form's `dialects:`
+    form: Path | None = None  # None: config/competition.yaml
+    timeout: Positive = 60.0  # seconds to wait for one answer
+    deadline: Positive = 600.0  # seconds for all attempts together
+    attempts: Count = 8
+    backoff: Positive = 1.0  # seconds before the second attempt; doubled each time, with jitter
+    headers: dict[str, str] = {}  # header: the environment variable that holds its value
+    verify: bool = True  # check the certificate of an https:// address
+    ca_bundle: Path | None = None  # certificates to trust; None: the system's, or $REQUESTS_CA_BUNDLE
 
 
 class Settings(Section):

@@ -47,11 +47,12 @@ def test_a_submission_is_kept_sent_and_scored(project: Path, run: Run, address: 
     for answer in payload["images"].values():
         assert len(set(answer)) == 10
         assert set(answer) <= set(names(GALLERY))
-    kept, answered = sorted(Path("submissions").iterdir(), key=lambda path: "answer" in path.name)
+    (kept,) = Path("submissions").glob("*.json")
     assert kept.read_bytes() == Path("mine.json").read_bytes()
-    score = json.loads(answered.read_text())["score"]
-    assert f"score {score:.0f} of 1000" in done.out
-    assert f"submission: {kept}" in done.out
+    (row,) = json.loads(run("submissions", "--json").out)["submissions"]
+    assert (row["fate"], row["attempts"]) == ("scored", 1)
+    assert f"score {row['score']:.0f} of 1000" in done.out
+    assert f"submission 1: {kept}" in done.out
     assert "expected: score about" in done.out
     assert ("top-1" in done.out.splitlines()[-1]) == (dialect == "results")
 
@@ -60,7 +61,8 @@ def test_a_dry_run_needs_no_address_and_sends_nothing(project: Path, run: Run) -
     done = run(*REQUEST, "--dry-run")
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1] == "not sent (--dry-run)"
-    assert len(names(Path("submissions"))) == 1
+    assert len(list(Path("submissions").glob("*.json"))) == 1
+    assert run("submissions").err == ""  # nothing is unfinished
 
 
 def test_the_second_run_is_the_same_and_loads_no_torch(project: Path, run: Run) -> None:
@@ -80,11 +82,13 @@ def test_the_second_run_is_the_same_and_loads_no_torch(project: Path, run: Run) 
 def test_a_server_that_is_down_loses_nothing(project: Path, run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    done = run(*REQUEST, "--set", f"server.url=http://127.0.0.1:{port}/results/")
-    (kept,) = Path("submissions").iterdir()
+    quick = ("--set", "server.attempts=2", "--set", "server.backoff=0.01")
+    done = run(*REQUEST, "--set", f"server.url=http://127.0.0.1:{port}/results/", *quick)
+    (kept,) = Path("submissions").glob("*.json")
     assert done.code == 1
     assert "cannot be reached" in done.err
-    assert f"The submission is kept: {kept}" in done.err
+    assert "Attempt 2 of 2 in" in done.err
+    assert "It is kept as submission 1: facematch resend 1" in done.err
     assert len(json.loads(kept.read_text())["images"]) == 3
 
 
@@ -97,7 +101,7 @@ def test_a_query_that_cannot_be_read_is_answered_all_the_same(project: Path, run
     images = json.loads(Path("mine.json").read_text())["images"]
     assert images["0000.jpg"] == names(GALLERY)[:10]
     assert "notes.txt" not in images
-    assert "1 of 4 queries have no embedding; their ten names are a guess: 0000.jpg" in done.err
+    assert "1 of 4 queries have no embedding; their 10 names are a guess: 0000.jpg" in done.err
     assert "0000.jpg (file is cut short)" in done.err
     assert "notes.txt (" in done.err
 
@@ -117,12 +121,12 @@ def test_a_photo_without_a_face_becomes_what_the_user_chose(project: Path, run: 
     if choice == "error":
         assert done.code == 1
         assert "wall.png: no face found" in done.err
-        assert not Path("submissions").exists()
+        assert not list(Path("submissions").glob("*.json"))
         return
     assert done.code == 0, done.err
     assert len(json.loads(Path("mine.json").read_text())["images"]) == 4
     assert "3 faces in 4 photos (75.0%)" in done.err
-    assert ("their ten names are a guess: wall.png" in done.err) == (choice == "skip")
+    assert ("their 10 names are a guess: wall.png" in done.err) == (choice == "skip")
 
 
 def test_nobody_to_validate_on_is_said_and_does_not_stop(project: Path, run: Run) -> None:
@@ -224,7 +228,11 @@ def _nothing() -> None:
         (_nothing, ("server.urll=http://x",), "did you mean 'url'?"),
         (_nothing, ("server.url=10.0.0.1:8000/results/",), "has no http:// or https://"),
         (_nothing, ("server.url=http://h/retrieval/",), "the path of the dialect retrieval"),
-        (_nothing, ("server.dialect=result",), "server.dialect"),
+        (_nothing, ("server.dialect=result",), "did you mean 'results'?"),
+        (_nothing, ("server.form=nowhere.yaml",), "nowhere.yaml does not exist"),
+        (_nothing, ("server.headers={Authorization: NO_SUCH_TOKEN}",), "NO_SUCH_TOKEN, which is not set"),
+        (_nothing, ("server.ca_bundle=nowhere.pem",), "nowhere.pem does not exist"),
+        (_submissions_is_a_file, (), "journal.sqlite cannot be used"),
         (_nothing, ("server.url=null",), "server.url is not set"),
     ],
 )
@@ -247,14 +255,14 @@ def test_each_mistake_is_named_before_any_compute(
     assert words in done.err
     assert done.err.startswith("error: ")
     assert "Traceback" not in done.err
-    assert not Path("submissions").exists()
+    assert not Path("submissions").is_dir()
 
 
 def test_a_place_that_cannot_be_written_is_named(project: Path, run: Run) -> None:
     _submissions_is_a_file()
     done = run(*REQUEST, "--dry-run")
     assert done.code == 1
-    assert "submissions cannot be written" in done.err
+    assert "submissions/journal.sqlite cannot be used" in done.err
 
 
 def test_ctrl_c_leaves_no_submission_behind(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +273,7 @@ def test_ctrl_c_leaves_no_submission_behind(project: Path, run: Run, monkeypatch
     done = run(*REQUEST, "--dry-run")
     assert done.code == 130
     assert "nothing is half written" in done.err
-    assert not Path("submissions").exists()
+    assert not list(Path("submissions").glob("*.json"))
 
 
 @pytest.mark.parametrize("detector", ["haar", "yunet"])

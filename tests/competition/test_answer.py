@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.competition.answer import Answer, Dialect, gist, parse_answer
-from facematch.errors import FacematchError
+from facematch.competition.answer import Answer, AnswerError, gist
+from facematch.competition.answer import parse_answer as parse
+from facematch.competition.form import AnswerForm, CompetitionForm, Dialect
+
+FORM = CompetitionForm()
+
+
+def parse_answer(text: str, dialect: str, form: CompetitionForm = FORM) -> Answer:
+    return parse(text, form, dialect)
+
 
 PUBLISHED = '{"results": [0.11214953271028037, 0.21495327102803738, 0.3177570093457944]}'
 
@@ -16,13 +24,11 @@ def test_the_published_answer() -> None:
     answer = parse_answer(PUBLISHED, "results")
     assert (answer.top1, answer.top5, answer.top10) == (12 / 107, 23 / 107, 34 / 107)
     assert answer.score == pytest.approx((600 * 12 + 300 * 23 + 100 * 34) / 107)
-    assert (answer.dialect, answer.text) == ("results", PUBLISHED)
+    assert answer.dialect == "results"
 
 
 def test_the_other_dialect_gives_the_score_alone() -> None:
-    assert parse_answer('{"accuracy": 812.5}', "retrieval") == Answer(
-        "retrieval", None, None, None, 812.5, '{"accuracy": 812.5}'
-    )
+    assert parse_answer('{"accuracy": 812.5}', "retrieval") == Answer("retrieval", None, None, None, 812.5)
 
 
 def test_an_answer_in_the_other_dialect_is_accepted_and_named() -> None:
@@ -31,7 +37,7 @@ def test_an_answer_in_the_other_dialect_is_accepted_and_named() -> None:
 
 
 @pytest.mark.parametrize("dialect", ["results", "retrieval"])
-def test_the_dialect_asked_for_wins_when_both_are_there(dialect: Dialect) -> None:
+def test_the_dialect_asked_for_wins_when_both_are_there(dialect: str) -> None:
     assert parse_answer('{"accuracy": 1, "results": [0, 0, 0], "more": null}', dialect).dialect == dialect
 
 
@@ -47,10 +53,31 @@ def test_any_three_shares_come_through(shares: tuple[float, float, float]) -> No
     assert 0 <= answer.score <= 1000.0001
 
 
-def test_the_text_kept_is_bounded() -> None:
-    long = '{"accuracy": 5, "padding": "' + "x" * 50_000 + '"}'
-    answer = parse_answer(long, "retrieval")
-    assert answer.text == long[:10_000]
+def test_an_answer_in_a_form_told_on_the_day() -> None:
+    points = Dialect(path="/rank", answer=AnswerForm(key="points", form="score"))
+    form = CompetitionForm(weights=(5, 3, 2), dialects={"new": points, "results": Dialect()})
+    assert parse_answer('{"points": 7.5}', "new", form).score == 7.5
+    assert parse_answer('{"results": [0.5, 0.5, 1]}', "new", form).score == 5 * 0.5 + 3 * 0.5 + 2
+    with pytest.raises(AnswerError, match=r"out of range \(0 to 10\)"):
+        parse_answer('{"points": 11}', "new", form)
+    with pytest.raises(AnswerError, match="neither the key 'points' nor 'results'") as caught:
+        parse_answer('{"accuracy": 5}', "new", form)
+    assert '{"points": score} or {"results": [top1, top5, top10]}' in caught.value.hint
+    with pytest.raises(AnswerError, match="has not the key 'points'"):
+        parse_answer("{}", "new", CompetitionForm(dialects={"new": points}))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", "empty"), ("<p>", "html"), ("x", "not-json"), ("{}", "wrong-form"), ('{"accuracy": NaN}', "not-finite"),
+        ('{"accuracy": 1001}', "out-of-range"),
+    ],
+)  # fmt: skip
+def test_each_kind_has_its_word(text: str, kind: str) -> None:
+    with pytest.raises(AnswerError) as caught:
+        parse_answer(text, "results")
+    assert caught.value.kind == kind
 
 
 @pytest.mark.parametrize(
@@ -83,8 +110,8 @@ def test_the_text_kept_is_bounded() -> None:
     ],
 )
 @pytest.mark.parametrize("dialect", ["results", "retrieval"])
-def test_each_wrong_answer_has_its_own_words(text: str, words: str, dialect: Dialect) -> None:
-    with pytest.raises(FacematchError) as caught:
+def test_each_wrong_answer_has_its_own_words(text: str, words: str, dialect: str) -> None:
+    with pytest.raises(AnswerError) as caught:
         parse_answer(text, dialect)
     assert words in caught.value.message
     assert len(caught.value.message) < 500

@@ -1,25 +1,20 @@
-"""Submissions: their form, every defect, and the files they are kept in."""
+"""Submissions: their form and every defect."""
 
-import errno
-import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.competition.answer import Answer
-from facematch.competition.submission import Submission, check, defects, save_answer, save_submission
+from facematch.competition.form import Dialect
+from facematch.competition.submission import Submission, check, defects
 from facematch.errors import FacematchError
 
 QUERIES = [f"q{n}.jpg" for n in range(4)]
 GALLERY = [f"g{n:02}.jpg" for n in range(20)]
-NOON = datetime(2026, 11, 3, 12, 0, 5, tzinfo=timezone.utc)
 
 
 def right() -> dict[str, tuple[str, ...]]:
@@ -34,7 +29,9 @@ class TestForm:
     def test_payload_is_the_text_that_the_server_expects(self) -> None:
         sent = Submission("us", {"q.jpg": ("a.jpg", "b.jpg")})
         assert json.loads(sent.payload()) == {"groupname": "us", "images": {"q.jpg": ["a.jpg", "b.jpg"]}}
-        assert sent.sha256 == hashlib.sha256(sent.payload()).hexdigest()
+        dialect = Dialect(group_key="team", images_key="answers")
+        assert json.loads(sent.payload(dialect)) == {"team": "us", "answers": {"q.jpg": ["a.jpg", "b.jpg"]}}
+        assert Submission.from_payload(sent.payload(dialect), dialect) == sent
 
     @settings(max_examples=40)
     @given(
@@ -206,80 +203,3 @@ class TestDefects:
         images = {query: data.draw(ten) for query in QUERIES}
         if len(set(images.values())) > 1:
             assert found(images) == []
-
-
-class TestKept:
-    def test_the_file_is_the_payload_under_time_and_digest(self, tmp_path: Path) -> None:
-        sent = Submission("us", right())
-        path = save_submission(tmp_path / "new" / "submissions", sent, now=NOON)
-        assert path == tmp_path / "new" / "submissions" / f"20261103T120005Z-{sent.sha256[:8]}.json"
-        assert path.read_bytes() == sent.payload()
-        assert [each.name for each in path.parent.iterdir()] == [path.name]
-
-    def test_the_time_is_utc(self, tmp_path: Path) -> None:
-        local = NOON.astimezone(timezone(timedelta(hours=2)))
-        assert save_submission(tmp_path, Submission("us", {}), now=local).name.startswith("20261103T120005Z-")
-        before = datetime.now(timezone.utc).replace(microsecond=0)
-        stamp = save_submission(tmp_path, Submission("us", {})).name.split("-")[0]
-        written = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
-        assert before <= written <= datetime.now(timezone.utc)
-
-    @pytest.mark.parametrize("links", [True, False])
-    def test_never_over_another(self, tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-        if not links:
-            monkeypatch.setattr(os, "link", _no_links)
-        sent = Submission("us", right())
-        paths = [save_submission(tmp_path, sent, now=NOON) for _ in range(3)]
-        assert [path.name[len("20261103T120005Z-12345678") :] for path in paths] == [".json", "-2.json", "-3.json"]
-        assert all(path.read_bytes() == sent.payload() for path in paths)
-        assert len(list(tmp_path.iterdir())) == 3
-
-    def test_another_process_that_takes_the_name_first_keeps_it(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        link = os.link
-
-        def late(source: Path, target: Path) -> None:
-            if not target.name.endswith("-2.json"):
-                target.write_text("theirs")
-            link(source, target)
-
-        monkeypatch.setattr(os, "link", late)
-        path = save_submission(tmp_path, Submission("us", {}), now=NOON)
-        assert path.name.endswith("-2.json")
-        assert (tmp_path / path.name.replace("-2.json", ".json")).read_text() == "theirs"
-
-    def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
-        (tmp_path / "file").write_text("")
-        with pytest.raises(FacematchError) as caught:
-            save_submission(tmp_path / "file", Submission("us", {}))
-        assert "file cannot be written" in caught.value.message
-        assert "paths.submissions" in caught.value.hint
-
-    def test_a_full_disk_leaves_nothing_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def full(*_: object) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(FacematchError, match="No space left on device"):
-            save_submission(tmp_path, Submission("us", {}))
-        assert list(tmp_path.iterdir()) == []
-
-    def test_the_answer_lies_beside_its_submission(self, tmp_path: Path) -> None:
-        kept = save_submission(tmp_path, Submission("us", right()), now=NOON)
-        answer = Answer("retrieval", None, None, None, 812.5, '{"accuracy": 812.5}')
-        path = save_answer(kept, answer)
-        assert path.name == kept.name.replace(".json", ".answer.json")
-        assert json.loads(path.read_text()) == {
-            "dialect": "retrieval",
-            "top1": None,
-            "top5": None,
-            "top10": None,
-            "score": 812.5,
-            "text": '{"accuracy": 812.5}',
-        }
-        assert save_answer(kept, answer).name == kept.name.replace(".json", ".answer-2.json")
-
-
-def _no_links(*_: object) -> None:
-    raise OSError(errno.EPERM, "Operation not permitted")

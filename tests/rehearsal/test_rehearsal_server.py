@@ -18,13 +18,25 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from facematch.competition.client import post, submission_url
+from facematch.competition.address import submission_url
+from facematch.competition.answer import Answer
+from facematch.competition.exchange import exchange
+from facematch.competition.form import CompetitionForm
 from facematch.competition.submission import Submission
 from facematch.errors import FacematchError
 from facematch.rehearsal.server import create_app, serve
 
+FORM = CompetitionForm()
 TRUTH = {f"q{n}.jpg": frozenset({f"g{n}.jpg"}) for n in range(4)}
 WRONG = tuple(f"w{n}.jpg" for n in range(10))
+
+
+def post(sent: Submission, url: str, dialect: str, timeout: float) -> Answer:
+    """Send as the client does; what is not scored is raised with its message."""
+    outcome = exchange(sent.payload(), url, FORM, dialect, headers={}, timeout=timeout)
+    if outcome.answer is None:
+        raise FacematchError(outcome.message)
+    return outcome.answer
 
 
 def submission(group: str = "us") -> Submission:
@@ -175,8 +187,8 @@ def running() -> Iterator[str]:
 class TestEndToEnd:
     def test_our_client_in_both_dialects(self) -> None:
         with running() as address:
-            results = post(submission(), submission_url(address, "results"), "results", timeout=10)
-            retrieval = post(submission(), submission_url(address, "retrieval"), "retrieval", timeout=10)
+            results = post(submission(), submission_url(address, FORM, "results"), "results", timeout=10)
+            retrieval = post(submission(), submission_url(address, FORM, "retrieval"), "retrieval", timeout=10)
         assert (results.top1, results.top5, results.top10, results.score) == (0.25, 0.5, 0.75, 375)
         assert (retrieval.dialect, retrieval.top1, retrieval.score) == ("retrieval", None, 375)
 

@@ -1,13 +1,16 @@
 """`python request_send.py`: from two folders of photos to a scored submission that is never lost."""
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from facematch.commands.people import validation_people
+from facematch.commands.sending import deliver, destination, say_unfinished
 from facematch.commands.validate import validate_people
-from facematch.competition.client import post, submission_url
-from facematch.competition.submission import NAMES, Submission, check, save_answer, save_submission
+from facematch.competition.folders import Folder, base_name, check_folders
+from facematch.competition.form import load_form
+from facematch.competition.journal import Journal
+from facematch.competition.submission import Submission, check
 from facematch.console import Stopwatch, loud, note, say, working
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.errors import FacematchError
@@ -15,175 +18,78 @@ from facematch.evaluation.topk import Figures
 from facematch.faces.values import coverage_of
 from facematch.files import write_bytes
 from facematch.flow import build_embedder, photo_embedder, photo_limits, trained_header
-from facematch.photos import PhotoFile, Unreadable, find_photos, read_bytes
 from facematch.ranking import Ranking, distance_estimator
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
 
-_PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"}
 
-
-@dataclass(frozen=True)
-class Folder:
-    """A query or gallery folder: photos to embed, and every base name by its file's name."""
-
-    files: tuple[PhotoFile, ...]
-    unreadable: tuple[Unreadable, ...]
-
-
-def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, out: Path | None) -> None:
+def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, out: Path | None, again: bool) -> None:
     """Rank, check, keep, send. Everything that can be wrong is checked before any compute."""
-    settings = load_settings(config, overrides)
-    server, watch = settings.server, Stopwatch()
-    if server.url is None and not dry_run:
-        raise FacematchError(
-            "server.url is not set: the address is told on the day.",
-            "Add --set server.url=http://HOST:PORT/results/, or stop before sending with --dry-run.",
-        )
-    url = submission_url(server.url, server.dialect) if server.url is not None else ""
+    settings, watch = load_settings(config, overrides), Stopwatch()
+    dialect = load_form(settings.server.form).dialect(settings.server.dialect)
+    to = None if dry_run else destination(settings)
     with watch.stage("checking folders"):
-        query, gallery = check_folders(settings.paths.query, settings.paths.gallery, settings)
+        query, gallery = check_folders(
+            settings.paths.query, settings.paths.gallery, photo_limits(settings.photos), dialect.names
+        )
     embedder = photo_embedder(settings, build_embedder(settings))
-    with watch.stage("expected score"):
-        expected = _expected(settings, embedder)
+    with Journal(settings.paths.submissions) as journal:
+        say_unfinished(journal)
+        with watch.stage("expected score"):
+            expected = _expected(settings, embedder)
+        submission = _rank(settings, embedder, query, gallery, dialect.names, watch)
+        payload = submission.payload(dialect)
+        kept = journal.keep(
+            payload, settings.server.dialect, to_send=not dry_run, query=query.path, gallery=gallery.path,
+            made_by=f"{Path(sys.argv[0]).name} --config {config}",
+        )  # fmt: skip
+        say(
+            f"submission {kept.id}: {journal.file(kept)} ({len(submission.images)} queries, {dialect.names} names each)"
+        )
+        if out is not None:
+            write_bytes(out, payload)
+            say(f"payload: {out}")
+        say(f"expected: {expected}")
+        if to is None:
+            say("not sent (--dry-run)")
+        else:
+            with watch.stage("sending"):
+                deliver(journal, kept, to, again=again)
+    note(f"seconds: {watch}")
+
+
+def _rank(
+    settings: Settings, embedder: PhotoEmbedder, query: Folder, gallery: Folder, names: int, watch: Stopwatch
+) -> Submission:
     with watch.stage("embedding queries"):
         queries = _embed(embedder, query, "queries")
     with watch.stage("embedding gallery"):
         answers = _embed(embedder, gallery, "gallery")
     with watch.stage("ranking"):
-        ranking = distance_estimator(queries.embeddings, answers.embeddings, NAMES, settings.ranking.metric)
-        submission = make_submission(server.group, query, ranking)
-        check(submission, _asked(query), [_base(name) for name in answers.embeddings.names])
-    kept = save_submission(settings.paths.submissions, submission)
-    say(f"submission: {kept} ({len(submission.images)} queries, {NAMES} names each)")
-    if out is not None:
-        write_bytes(out, submission.payload())
-        say(f"payload: {out}")
-    say(f"expected: {expected}")
-    if dry_run:
-        note(f"seconds: {watch}")
-        say("not sent (--dry-run)")
-        return
-    with watch.stage("sending"):
-        try:
-            answer = post(submission, url, server.dialect, timeout=server.timeout)
-        except FacematchError as error:
-            raise FacematchError(error.message, f"{error.hint} The submission is kept: {kept}".strip()) from error
-        save_answer(kept, answer)
-    say(f"answer of {url}: {answer.text.strip()}")
-    shown = (
-        "" if answer.top1 is None else f"top-1 {answer.top1:.3f}, top-5 {answer.top5:.3f}, top-10 {answer.top10:.3f}, "
-    )
-    say(f"received: {shown}score {answer.score:.0f} of 1000")
-    note(f"seconds: {watch}")
+        ranking = distance_estimator(queries.embeddings, answers.embeddings, names, settings.ranking.metric)
+        submission = make_submission(settings.server.group, query, ranking, names)
+        check(submission, query.asked, [base_name(name) for name in answers.embeddings.names], names)
+    return submission
 
 
-def check_folders(query: Path, gallery: Path, settings: Settings) -> tuple[Folder, Folder]:
-    """Return both folders' photos, or raise FacematchError for what would make a submission worthless.
-
-    That is: a missing or empty folder, the same folder twice, one inside the other, fewer than ten
-    gallery photos, one base name twice in a folder, the same bytes on both sides.
-    """
-    sides = []
-    for folder, setting in ((query, "paths.query"), (gallery, "paths.gallery")):
-        if not folder.is_dir():
-            raise FacematchError(
-                f"{setting}: {folder} is not a folder ({folder.absolute()}).", f"Name it with --set {setting}=FOLDER"
-            )
-    left, right = query.resolve(), gallery.resolve()
-    if left == right or left in right.parents or right in left.parents:
-        raise FacematchError(
-            f"paths.query ({query}) and paths.gallery ({gallery}) are the same folder, or one holds the other.",
-            "Name two separate folders.",
-        )
-    for folder, setting in ((query, "paths.query"), (gallery, "paths.gallery")):
-        found = find_photos(folder)
-        if not found.files:
-            met = f"; {len(found.unreadable)} files cannot be used" if found.unreadable else ""
-            raise FacematchError(
-                f"{setting}: {folder} holds no photos{met}.", "Put the photos there, without subfolders."
-            )
-        _unique_names(found.files, folder)
-        sides.append(Folder(found.files, found.unreadable))
-    if len(sides[1].files) < NAMES:
-        raise FacematchError(
-            f"paths.gallery: {gallery} holds {len(sides[1].files)} photos; a submission names {NAMES} different ones.",
-            "Check that the whole gallery was unpacked.",
-        )
-    _no_shared_photo(sides[0], sides[1], settings)
-    return sides[0], sides[1]
-
-
-def make_submission(group: str, query: Folder, ranking: Ranking) -> Submission:
-    """Return the ten best gallery names for every query photo.
+def make_submission(group: str, query: Folder, ranking: Ranking, names: int) -> Submission:
+    """Return the best gallery names for every query photo, `names` each.
 
     A query without an embedding (unreadable, or without a face under faces.miss: skip) still has to
-    be answered: it gets the first ten gallery photos by name, which is no better than a guess.
+    be answered: it gets the first gallery photos by name, which is no better than a guess.
     """
-    guess = tuple(_base(name) for name in sorted(ranking.gallery)[:NAMES])
+    guess = tuple(base_name(name) for name in sorted(ranking.gallery)[:names])
     ranked = {
-        _base(name): tuple(_base(answer) for answer in ranking.names(number))
+        base_name(name): tuple(base_name(answer) for answer in ranking.names(number))
         for number, name in enumerate(ranking.queries)
     }
-    asked = _asked(query)
-    guessed = [name for name in asked if name not in ranked]
+    guessed = [name for name in query.asked if name not in ranked]
     if guessed:
         shown = ", ".join(guessed[:3]) + (" …" if len(guessed) > 3 else "")
-        loud(f"{len(guessed)} of {len(asked)} queries have no embedding; their ten names are a guess: {shown}")
-    return Submission(group, {name: ranked.get(name, guess) for name in asked})
-
-
-def _asked(query: Folder) -> list[str]:
-    # Every query photo, read or not; a stray file such as notes.txt or .DS_Store is not a query.
-    names = [file.name for file in query.files] + [bad.name for bad in query.unreadable]
-    return sorted({_base(name) for name in names if _is_photo_name(name)})
-
-
-def _is_photo_name(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.suffix.lower() in _PHOTO_SUFFIXES and not path.name.startswith(".")
-
-
-def _base(name: str) -> str:
-    return PurePosixPath(name).name
-
-
-def _unique_names(files: Sequence[PhotoFile], folder: Path) -> None:
-    seen: dict[str, str] = {}
-    for file in files:
-        if (other := seen.setdefault(_base(file.name), file.name)) != file.name:
-            raise FacematchError(
-                f"{folder} holds {other} and {file.name}: a submission names photos without their folder, "
-                "so the two cannot be told apart.",
-                "Keep one of them, or point to the folder that holds the competition's photos only.",
-            )
-
-
-def _no_shared_photo(query: Folder, gallery: Folder, settings: Settings) -> None:
-    both = sorted({_base(file.name) for file in query.files} & {_base(file.name) for file in gallery.files})
-    if both:
-        raise FacematchError(
-            f"{len(both)} names are in the query and in the gallery folder, first {both[0]} "
-            f"({settings.paths.query} and {settings.paths.gallery}).",
-            "The folders are mixed up, or photos were copied between them: each photo belongs on one side.",
+        loud(
+            f"{len(guessed)} of {len(query.asked)} queries have no embedding; their {names} names are a guess: {shown}"
         )
-    limits = photo_limits(settings.photos)
-    digests: dict[str, str] = {}
-    shared = []
-    for file in query.files:
-        read = read_bytes(file, limits)
-        if not isinstance(read, Unreadable):
-            digests.setdefault(read[1], file.name)
-    for file in gallery.files:
-        read = read_bytes(file, limits)
-        if not isinstance(read, Unreadable) and read[1] in digests:
-            shared.append(f"{digests[read[1]]} = {file.name}")
-    if shared:
-        raise FacematchError(
-            f"{len(shared)} gallery photos have the same bytes as a query, first {shared[0]} "
-            f"({settings.paths.query} and {settings.paths.gallery}).",
-            "The folders are mixed up, or photos were copied between them: each photo belongs on one side.",
-        )
+    return Submission(group, {name: ranked.get(name, guess) for name in query.asked})
 
 
 def _expected(settings: Settings, embedder: PhotoEmbedder) -> str:

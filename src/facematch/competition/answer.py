@@ -1,17 +1,15 @@
-"""What the competition's server answers, in either of its dialects."""
+"""What the competition's server answers, in any of its dialects."""
 
 import html
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from facematch.competition.form import AnswerForm, CompetitionForm
 from facematch.errors import FacematchError
-from facematch.evaluation.score import competition_score
 
-Dialect = Literal["results", "retrieval"]
-
-_MAX_TEXT = 10_000  # characters of an answer that are kept
+MAX_TEXT = 10_000  # characters of an answer that are kept
 _ROUNDING = 1e-9  # share of the range by which a server's rounding may leave it
 _MAYBE_SCORED = (
     "The server may have scored the submission all the same: look at its leaderboard or ask before sending again."
@@ -23,38 +21,47 @@ class Answer:
     """A server's answer.
 
     `dialect` is the one it was given in. `top1`, `top5` and `top10` are shares of the queries (0–1),
-    None in the dialect `retrieval`, which gives the score alone. `score` is from 0 to 1000. `text`
-    is the answer as it came, cut after 10,000 characters.
+    None in a dialect that gives the score alone. `score` is on the competition's scale (0 to 1000).
     """
 
-    dialect: Dialect
+    dialect: str
     top1: float | None
     top5: float | None
     top10: float | None
     score: float
-    text: str
 
 
-def parse_answer(text: str, dialect: Dialect) -> Answer:
+class AnswerError(FacematchError):
+    """An answer without a score; `kind` is one of empty, html, not-json, wrong-form, not-finite, out-of-range."""
+
+    def __init__(self, kind: str, message: str, hint: str = _MAYBE_SCORED) -> None:
+        super().__init__(message, hint)
+        self.kind = kind
+
+
+def parse_answer(text: str, form: CompetitionForm, dialect: str) -> Answer:
     """Return the answer that a server gave as `text` when it was asked in `dialect`.
 
-    `{"results": [top1, top5, top10]}` or `{"accuracy": score}`; an answer in the other dialect is
-    accepted, and `Answer.dialect` says so. Raises FacematchError, each with its own words, for an
-    empty text, HTML, no JSON, another form, and numbers that are not finite or out of range.
+    `{"results": [top1, top5, top10]}` or `{"accuracy": score}`, or as the form says; an answer in
+    another of its dialects is accepted, and `Answer.dialect` says so. Raises AnswerError, each with its
+    own kind and words, for an empty text, HTML, no JSON, another form, and numbers that are not finite
+    or out of range.
     """
     value = _json_object(text)
-    keys: dict[Dialect, str] = {"results": "results", "retrieval": "accuracy"}
-    other: Dialect = "retrieval" if dialect == "results" else "results"
-    given = next((each for each in (dialect, other) if keys[each] in value), None)
+    names = [dialect, *(name for name in form.dialects if name != dialect)]
+    given = next((name for name in names if form.dialect(name).answer.key in value), None)
     if given is None:
-        raise _wrong_form("has neither the key 'results' nor 'accuracy'", text)
-    found = value[keys[given]]
-    if given == "retrieval":
-        return Answer(given, None, None, None, _number(found, 1000, "accuracy", text), text[:_MAX_TEXT])
+        keys = list(dict.fromkeys(each.answer.key for each in form.dialects.values()))
+        what = "neither the key" if len(keys) > 1 else "not the key"
+        raise _wrong_form(f"has {what} {' nor '.join(map(repr, keys))}", text, form)
+    answer = form.dialect(given).answer
+    found = value[answer.key]
+    if answer.form == "score":
+        return Answer(given, None, None, None, _number(found, form.best, answer.key, text, form))
     if not isinstance(found, list) or len(found) != 3:
-        raise _wrong_form("has results that are not a list of three numbers", text)
-    top1, top5, top10 = (_number(share, 1, "results", text) for share in found)
-    return Answer(given, top1, top5, top10, competition_score(top1, top5, top10), text[:_MAX_TEXT])
+        raise _wrong_form(f"has {answer.key} that are not a list of three numbers", text, form)
+    top1, top5, top10 = (_number(share, 1, answer.key, text, form) for share in found)
+    return Answer(given, top1, top5, top10, form.score(top1, top5, top10))
 
 
 def gist(text: str, limit: int = 200) -> str:
@@ -78,38 +85,43 @@ def is_html(text: str) -> bool:
 
 def _json_object(text: str) -> dict[str, Any]:
     if not text.strip():
-        raise FacematchError("the server's answer is empty.", _MAYBE_SCORED)
+        raise AnswerError("empty", "the server's answer is empty.")
     if is_html(text):
-        raise FacematchError(
+        raise AnswerError(
+            "html",
             f"the server answered with an HTML page instead of a score: {gist(text)}",
             f"Check server.url: a login page, a proxy or a tired server answers like this. {_MAYBE_SCORED}",
         )
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise FacematchError(f"the server's answer is not JSON: {gist(text)}", _MAYBE_SCORED) from None
+        raise AnswerError("not-json", f"the server's answer is not JSON: {gist(text)}") from None
     if not isinstance(value, dict):
-        raise _wrong_form("is not a JSON object", text)
+        raise AnswerError("wrong-form", f"the server's answer is not a JSON object: {gist(text)}")
     return value
 
 
-def _number(value: Any, top: int, key: str, text: str) -> float:
+def _number(value: Any, top: float, key: str, text: str, form: CompetitionForm) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong_form(f"has {gist(repr(value), 40)} in {key!r}, not a number", text)
+        raise _wrong_form(f"has {gist(repr(value), 40)} in {key!r}, not a number", text, form)
     if value != value or value in (float("inf"), float("-inf")):
-        raise FacematchError(
-            f"the server's answer has a number that is not finite ({value}) in {key!r}: {gist(text)}", _MAYBE_SCORED
+        raise AnswerError(
+            "not-finite", f"the server's answer has a number that is not finite ({value}) in {key!r}: {gist(text)}"
         )
     if not -top * _ROUNDING <= value <= top * (1 + _ROUNDING):
         shown = gist(repr(value), 40)
-        raise FacematchError(
-            f"the server's answer has {shown} in {key!r}, out of range (0 to {top}): {gist(text)}", _MAYBE_SCORED
+        raise AnswerError(
+            "out-of-range", f"the server's answer has {shown} in {key!r}, out of range (0 to {top:g}): {gist(text)}"
         )
     return float(value)
 
 
-def _wrong_form(what: str, text: str) -> FacematchError:
-    return FacematchError(
-        f"the server's answer {what}: {gist(text)}",
-        f'Expected: {{"results": [top1, top5, top10]}} or {{"accuracy": score}}. {_MAYBE_SCORED}',
+def _wrong_form(what: str, text: str, form: CompetitionForm) -> AnswerError:
+    expected = " or ".join(dict.fromkeys(_example(dialect.answer) for dialect in form.dialects.values()))
+    return AnswerError(
+        "wrong-form", f"the server's answer {what}: {gist(text)}", f"Expected: {expected}. {_MAYBE_SCORED}"
     )
+
+
+def _example(answer: AnswerForm) -> str:
+    return f'{{"{answer.key}": {"[top1, top5, top10]" if answer.form == "shares" else "score"}}}'

@@ -1,21 +1,16 @@
-"""A submission: checked against the folders it answers for, and kept before it is sent."""
+"""A submission: ten names for each query, checked against the folders it answers for."""
 
-import hashlib
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
-from facematch.competition.answer import Answer
+from facematch.competition.form import Dialect
 from facematch.errors import FacematchError
-from facematch.files import write_bytes
 
-NAMES = 10  # gallery photos named for each query
+_OFFICIAL = Dialect()
 _SHOWN = 3  # of each kind of defect
 
 
@@ -23,8 +18,8 @@ _SHOWN = 3  # of each kind of defect
 class Submission:
     """A group's name and, for each query photo, the gallery photos most likely of the same person.
 
-    `images` maps a query's file name to ten gallery file names, best first. Any such mapping can be
-    held, right or wrong; `defects` says what is wrong with it.
+    `images` maps a query's file name to gallery file names, best first: ten, unless the dialect says
+    otherwise. Any such mapping can be held, right or wrong; `defects` says what is wrong with it.
     """
 
     group: str
@@ -34,18 +29,13 @@ class Submission:
         # A copy of its own, so that what was checked is what is sent.
         object.__setattr__(self, "images", {query: tuple(names) for query, names in self.images.items()})
 
-    def payload(self) -> bytes:
+    def payload(self, dialect: Dialect = _OFFICIAL) -> bytes:
         """Return the JSON text that is sent: `{"groupname": …, "images": {query: [names]}}`, in ASCII."""
-        return json.dumps({"groupname": self.group, "images": self.images}).encode("ascii")
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the payload, 64 hex digits."""
-        return hashlib.sha256(self.payload()).hexdigest()
+        return json.dumps({dialect.group_key: self.group, dialect.images_key: self.images}).encode("ascii")
 
     @classmethod
-    def from_payload(cls, data: bytes) -> "Submission":
-        """Return the submission whose payload is `data`; other keys than the two known are ignored.
+    def from_payload(cls, data: bytes, dialect: Dialect = _OFFICIAL) -> "Submission":
+        """Return the submission whose payload is `data`; other keys than the dialect's two are ignored.
 
         Raises FacematchError for text that is not JSON, a missing or doubled key, or another form.
         """
@@ -55,7 +45,7 @@ class Submission:
             raise _wrong_form(f"is not JSON: {_cut(str(error), 200)}") from error
         if not isinstance(value, dict):
             raise _wrong_form(f"is a JSON {type(value).__name__}, not an object")
-        group, images = _member(value, "groupname", str), _member(value, "images", dict)
+        group, images = _member(value, dialect.group_key, str), _member(value, dialect.images_key, dict)
         for query, names in images.items():
             if not isinstance(names, list):
                 raise _wrong_form(f"has {_cut(repr(names))} for the query {_cut(query)}, not a list of names")
@@ -65,10 +55,13 @@ class Submission:
         return cls(group, images)
 
 
-def defects(submission: Submission, query_names: Sequence[str], gallery_names: Sequence[str]) -> list[str]:
+def defects(
+    submission: Submission, query_names: Sequence[str], gallery_names: Sequence[str], count: int = _OFFICIAL.names
+) -> list[str]:
     """Return every defect of a submission, one line for each kind, with its first few cases.
 
-    `query_names` and `gallery_names` are the base names of the two folders. A name that stands in
+    `query_names` and `gallery_names` are the base names of the two folders, `count` is how many names
+    each query needs. A name that stands in
     both folders counts as a query: in an answer the two could not be told apart. A name without
     extension is right where the folder has exactly that file. The list is empty when all is well.
     """
@@ -77,8 +70,8 @@ def defects(submission: Submission, query_names: Sequence[str], gallery_names: S
     found = []
     if not submission.group.strip():
         found.append("the group's name is empty")
-    if len(known) < NAMES:
-        found.append(f"the gallery has {len(known)} photos; each query needs {NAMES} different ones")
+    if len(known) < count:
+        found.append(f"the gallery has {len(known)} photos; each query needs {count} different ones")
     if not asked:
         found.append("the query folder names no photos")
     if not images:
@@ -89,8 +82,8 @@ def defects(submission: Submission, query_names: Sequence[str], gallery_names: S
             name for name in images if name not in asked and not _malformed(name, asked)
         ],
         "query names with a folder part or without extension": [n for n in images if _malformed(n, asked)],
-        f"queries without exactly {NAMES} names": [
-            f"{query} has {len(names)}" for query, names in images.items() if len(names) != NAMES
+        f"queries without exactly {count} names": [
+            f"{query} has {len(names)}" for query, names in images.items() if len(names) != count
         ],
         "queries that name a photo twice": [
             f"{query} names {Counter(names).most_common(1)[0][0]}"
@@ -102,35 +95,22 @@ def defects(submission: Submission, query_names: Sequence[str], gallery_names: S
     found += [f"{what}: {len(names)} ({_some(names)})" for what, names in cases.items() if names]
     if len(images) >= 3 and len(set(images.values())) == 1:
         found.append(
-            f"all {len(images)} queries have the same {NAMES} names in the same order: the embeddings "
+            f"all {len(images)} queries have the same {count} names in the same order: the embeddings "
             "do not tell people apart (a collapsed or untrained network)"
         )
     return found
 
 
-def check(submission: Submission, query_names: Sequence[str], gallery_names: Sequence[str]) -> None:
+def check(
+    submission: Submission, query_names: Sequence[str], gallery_names: Sequence[str], count: int = _OFFICIAL.names
+) -> None:
     """Raise FacematchError that lists the defects of a submission, if it has any."""
-    found = defects(submission, query_names, gallery_names)
+    found = defects(submission, query_names, gallery_names, count)
     if found:
         raise FacematchError(
             "the submission is not fit to be sent:\n" + "\n".join(f"- {line}" for line in found),
             "Check that the query and gallery folders are the right way round and complete, then make it again.",
         )
-
-
-def save_submission(folder: Path, submission: Submission, *, now: datetime | None = None) -> Path:
-    """Write the payload to `<folder>/<UTC time>-<first 8 digits of its SHA-256>.json` and return the path.
-
-    Whole or not at all, and never over another file: a second one of the same second gets `-2`.
-    """
-    moment = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
-    return _write_new(folder, f"{moment:%Y%m%dT%H%M%SZ}-{submission.sha256[:8]}", submission.payload())
-
-
-def save_answer(submission_path: Path, answer: Answer) -> Path:
-    """Write a server's answer beside the submission it belongs to, as `….answer.json`; never over another."""
-    text = json.dumps(asdict(answer), indent=1) + "\n"
-    return _write_new(submission_path.parent, f"{submission_path.stem}.answer", text.encode("ascii"))
 
 
 def _wrong_names(
@@ -186,34 +166,3 @@ def _wrong_form(what: str) -> FacematchError:
         f"the submission {what}.",
         'Expected: {"groupname": "NAME", "images": {"QUERY.jpg": ["GALLERY.jpg", …]}}',
     )
-
-
-def _write_new(folder: Path, stem: str, data: bytes) -> Path:
-    # Written whole under another name, then linked: a link, unlike a rename, never replaces a file.
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as private:
-            whole = Path(private) / "whole.json"
-            write_bytes(whole, data)
-            path, number = folder / f"{stem}.json", 1
-            while not _put(whole, path):
-                number += 1
-                path = folder / f"{stem}-{number}.json"
-            return path
-    except OSError as error:
-        raise FacematchError(
-            f"{folder} cannot be written: {error.strerror or error}.",
-            "Free space on the disk or choose a folder you may write to (paths.submissions).",
-        ) from error
-
-
-def _put(whole: Path, path: Path) -> bool:
-    if path.exists():
-        return False
-    try:
-        os.link(whole, path)
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without links, such as a USB stick
-        whole.replace(path)
-    return True

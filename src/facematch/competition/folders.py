@@ -1,0 +1,112 @@
+"""The query and the gallery folder: photos and names, checked before anything is computed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from facematch.errors import FacematchError
+from facematch.photos import PhotoFile, PhotoLimits, Unreadable, find_photos, read_bytes
+
+_PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A query or gallery folder: files to read, and entries that cannot be."""
+
+    path: Path
+    files: tuple[PhotoFile, ...]
+    unreadable: tuple[Unreadable, ...]
+
+    @property
+    def asked(self) -> list[str]:
+        """Base names of every photo, read or not, sorted; a stray notes.txt or .DS_Store is none."""
+        names = [file.name for file in self.files] + [bad.name for bad in self.unreadable]
+        return sorted({base_name(name) for name in names if _is_photo_name(name)})
+
+
+def check_folders(query: Path, gallery: Path, limits: PhotoLimits, names: int) -> tuple[Folder, Folder]:
+    """Return both folders' photos, or raise FacematchError for what would make a submission worthless.
+
+    That is: a missing or empty folder, the same folder twice, one inside the other, fewer than `names`
+    gallery photos, one base name twice in a folder, the same name or the same bytes on both sides.
+    """
+    for folder, setting in ((query, "query"), (gallery, "gallery")):
+        if not folder.is_dir():
+            raise FacematchError(
+                f"paths.{setting}: {folder} is not a folder ({folder.absolute()}).",
+                f"Name it with --set paths.{setting}=FOLDER",
+            )
+    left, right = query.resolve(), gallery.resolve()
+    if left == right or left in right.parents or right in left.parents:
+        raise FacematchError(
+            f"paths.query ({query}) and paths.gallery ({gallery}) are the same folder, or one holds the other.",
+            "Name two separate folders.",
+        )
+    sides = _listed(query, "query"), _listed(gallery, "gallery")
+    if len(sides[1].files) < names:
+        raise FacematchError(
+            f"paths.gallery: {gallery} holds {len(sides[1].files)} photos; a submission names {names} different ones.",
+            "Check that the whole gallery was unpacked.",
+        )
+    _no_shared_name(*sides)
+    _no_shared_bytes(*sides, limits)
+    return sides
+
+
+def base_name(name: str) -> str:
+    """Return a photo's name without its folder, as a submission names it."""
+    return PurePosixPath(name).name
+
+
+def _is_photo_name(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix.lower() in _PHOTO_SUFFIXES and not path.name.startswith(".")
+
+
+def _listed(folder: Path, setting: str) -> Folder:
+    found = find_photos(folder)
+    if not found.files:
+        met = f"; {len(found.unreadable)} files cannot be used" if found.unreadable else ""
+        raise FacematchError(f"paths.{setting}: {folder} holds no photos{met}.", "Put the photos there.")
+    seen: dict[str, str] = {}
+    for file in found.files:
+        if (other := seen.setdefault(base_name(file.name), file.name)) != file.name:
+            raise FacematchError(
+                f"{folder} holds {other} and {file.name}: a submission names photos without their folder, "
+                "so the two cannot be told apart.",
+                "Keep one of them, or point to the folder that holds the competition's photos only.",
+            )
+    return Folder(folder, found.files, found.unreadable)
+
+
+def _no_shared_name(query: Folder, gallery: Folder) -> None:
+    both = sorted({base_name(file.name) for file in query.files} & {base_name(file.name) for file in gallery.files})
+    if both:
+        raise _mixed_up(
+            f"{len(both)} names are in the query and in the gallery folder, first {both[0]}", query, gallery
+        )
+
+
+def _no_shared_bytes(query: Folder, gallery: Folder, limits: PhotoLimits) -> None:
+    digests = {digest: name for name, digest in _digests(query.files, limits)}
+    shared = [f"{digests[digest]} = {name}" for name, digest in _digests(gallery.files, limits) if digest in digests]
+    if shared:
+        what = f"{len(shared)} gallery photos have the same bytes as a query, first {shared[0]}"
+        raise _mixed_up(what, query, gallery)
+
+
+def _digests(files: Sequence[PhotoFile], limits: PhotoLimits) -> list[tuple[str, str]]:
+    digests = []
+    for file in files:
+        found = read_bytes(file, limits)
+        if not isinstance(found, Unreadable):
+            digests.append((file.name, found[1]))
+    return digests
+
+
+def _mixed_up(what: str, query: Folder, gallery: Folder) -> FacematchError:
+    return FacematchError(
+        f"{what} ({query.path} and {gallery.path}).",
+        "The folders are mixed up, or photos were copied between them: each photo belongs on one side.",
+    )

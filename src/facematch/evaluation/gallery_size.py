@@ -1,0 +1,148 @@
+"""From the ranks in one gallery to the chance of a hit in a gallery of another size.
+
+A smaller gallery is drawn from the one at hand, so the number of closer photos in it is hypergeometric:
+exact, with nothing assumed. For a larger one, the share of all other people's photos that are closer
+than a query's right photo has to be estimated. Taking it as (closer seen)/(photos seen), the binomial
+model of Grother & Phillips (Models of Large Population Recognition Performance, CVPR 2004), makes a
+query that was right once right in every gallery. Here the share has a beta distribution over queries,
+fitted to all of them, so the closer photos are beta-binomial and hits fall about with the logarithm of
+the gallery's size, as is observed (Friedman et al., Biometric Performance as a Function of Gallery
+Size, arXiv:1906.06272).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.evaluation.outcomes import Outcomes
+
+KS = (1, 5, 10)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# The beta distributions to choose from, (a, b) with mean a/(a+b): few or many hard queries, near or far apart.
+BETAS: Floats = np.array([(a, b) for a in np.geomspace(0.002, 4, 16) for b in np.geomspace(0.2, 200, 13)])
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Right photos that may be a query's best in a gallery, one a row.
+
+    `query` is the query's number, `closer` of `others` photos of other people rank before the right
+    photo, `chance` is the probability that it is the best one there, `right` how many right photos
+    there are. All of length R; `queries` is the number of queries.
+    """
+
+    query: Ints
+    closer: Ints
+    others: Ints
+    chance: Floats
+    right: Ints
+    queries: int
+
+
+def places(outcomes: Outcomes, right: int | None = None) -> Places:
+    """Return the right photos that may be best when each query has only `right` of its right photos.
+
+    None leaves all of them in, so the best is the first; a query with fewer keeps what it has. With
+    `right` of r drawn at random, number j (from 0) is best with chance C(r−1−j, right−1) / C(r, right).
+    """
+    rows: list[tuple[int, int, int, float, int]] = []
+    for query, (counts, others) in enumerate(zip(outcomes.closer, outcomes.others, strict=True)):
+        kept = len(counts) if right is None else min(right, len(counts))
+        for count, chance in zip(counts, _best_of(len(counts), kept), strict=False):
+            rows.append((query, count, others, chance, kept))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 5)
+    query, closer, seen, rights = (table[:, column].astype(np.int64) for column in (0, 1, 2, 4))
+    return Places(query, closer, seen, table[:, 3], rights, len(outcomes))
+
+
+def hit_chances(found: Places, gallery: int, betas: Floats = BETAS) -> Floats:
+    """Return for B beta distributions and Q queries the chance of a hit within 1, 5 and 10: B×Q×3.
+
+    `gallery` counts all photos of the gallery, right ones included; `betas` is B×2. B is 1 when the
+    gallery is no larger than the one seen, since the distributions then play no part.
+    """
+    wanted = np.maximum(gallery - found.right, 0)
+    cases, where = np.unique(np.stack([found.closer, found.others, wanted], axis=1), axis=0, return_inverse=True)
+    larger = cases[:, 2] > cases[:, 1]
+    chances = np.zeros((len(betas) if larger.any() else 1, len(cases), len(KS)))
+    chances[:, ~larger] = _within(_hypergeometric(*cases[~larger].T))
+    if larger.any():
+        chances[:, larger] = _within(_beta_binomial(*cases[larger].T, betas=betas))
+    spread = chances[:, where.ravel()] * found.chance[:, None]
+    first = np.searchsorted(found.query, np.arange(found.queries))
+    summed: Floats = np.add.reduceat(spread, first, axis=1) if found.queries else spread
+    return np.clip(summed, 0, 1)
+
+
+def log_likelihoods(found: Places, betas: Floats = BETAS) -> Floats:
+    """Return for each of Q queries the logarithm of its likelihood under B beta distributions: Q×B.
+
+    Beta-binomial without the factor that all distributions share; right photos that may each be the
+    best count by their chance.
+    """
+    cases, where = np.unique(np.stack([found.closer, found.others], axis=1), axis=0, return_inverse=True)
+    closer, others = cases.T
+    rise_a, rise_b, rise_ab = _rises(betas, int(others.max(initial=0)))
+    table = rise_a[:, closer] + rise_b[:, others - closer] - rise_ab[:, others]
+    each = table[:, where.ravel()] * found.chance
+    first = np.searchsorted(found.query, np.arange(found.queries))
+    return np.asarray(np.add.reduceat(each, first, axis=1).T, dtype=np.float64)
+
+
+@cache
+def _best_of(of: int, kept: int) -> tuple[float, ...]:
+    chances = [kept / of]  # of the first to be among the kept ones, and so the best
+    for j in range(of - kept):
+        chances.append(chances[-1] * (of - kept - j) / (of - 1 - j))
+    return tuple(chances)
+
+
+def _within(chances: Floats) -> Floats:
+    # From the chances of 0, 1, … 9 closer photos (…×10) to those of a hit within k (…×3).
+    return np.cumsum(chances, axis=-1)[..., [k - 1 for k in KS]]
+
+
+def _hypergeometric(closer: Ints, others: Ints, wanted: Ints) -> Floats:
+    # Chance of x = 0 … 9 closer photos among `wanted` drawn from `others`: cases×10.
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, int(others.max(initial=0)) + 1)))])
+
+    def choose(n: Ints, x: Ints) -> Floats:
+        possible = (x >= 0) & (x <= n)
+        x = np.where(possible, x, 0)
+        return np.where(possible, logs[n] - logs[x] - logs[n - x], -np.inf)
+
+    x = np.arange(KS[-1])
+    closer, others, wanted = closer[:, None], others[:, None], wanted[:, None]
+    return np.exp(choose(closer, x) + choose(others - closer, wanted - x) - choose(others, wanted))
+
+
+def _beta_binomial(closer: Ints, others: Ints, wanted: Ints, betas: Floats) -> Floats:
+    # Chance of x = 0 … 9 closer photos in all, when `closer` of `others` have been seen and more come: B×cases×10.
+    most = int(wanted.max(initial=0))
+    rise_a, rise_b, rise_ab = _rises(betas, most)
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, most + 1)))])
+    more = (np.arange(KS[-1]) - closer[:, None]).clip(-1)  # of the further photos that are closer
+    further = (wanted - others)[:, None]
+    possible = (more >= 0) & (more <= further)
+    more = np.where(possible, more, 0)
+    rest = further - more
+    ways = logs[further] - logs[more] - logs[rest]
+    near = rise_a[:, closer[:, None] + more] - rise_a[:, closer[:, None]]
+    far = rise_b[:, (others - closer)[:, None] + rest] - rise_b[:, (others - closer)[:, None]]
+    both = (rise_ab[:, wanted] - rise_ab[:, others])[:, :, None]
+    return np.where(possible, np.exp(ways + near + far - both), 0.0)
+
+
+def _rises(betas: Floats, most: int) -> tuple[Floats, Floats, Floats]:
+    # Logarithms of the rising factorials c(c+1)…(c+j−1), j = 0 … most, for c = a, b and a+b: B×(most+1) each.
+    steps = np.arange(most)
+
+    def rise(start: Floats) -> Floats:
+        return np.concatenate([np.zeros((len(start), 1)), np.cumsum(np.log(start[:, None] + steps), axis=1)], axis=1)
+
+    return rise(betas[:, 0]), rise(betas[:, 1]), rise(betas.sum(axis=1))

@@ -1,0 +1,47 @@
+"""Differences of two submissions, as values and on a page that is whole in itself."""
+
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
+from facematch.reports.submission_diff import Change, changed_queries, diff_page
+
+NAMES = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=4, unique=True)
+IMAGES = st.dictionaries(st.sampled_from(["q1", "q2", "q3"]), NAMES)
+
+
+@given(left=IMAGES, right=IMAGES)
+def test_exactly_what_differs_is_listed(left: dict[str, list[str]], right: dict[str, list[str]]) -> None:
+    changes = changed_queries(left, right)
+    assert {change.query for change in changes} == {
+        query for query in {*left, *right} if left.get(query) != right.get(query)
+    }
+    for change in changes:
+        assert change.left == tuple(left.get(change.query, ()))
+        assert change.right == tuple(right.get(change.query, ()))
+    firsts = [change.first_differs for change in changes]
+    assert firsts == sorted(firsts, reverse=True)
+    assert changed_queries(left, left) == []
+
+
+def test_the_page_holds_its_pictures_and_obeys_no_name(tmp_path: Path) -> None:
+    for name in ("q.png", "a.png"):
+        PillowImage.fromarray(np.full((50, 400, 3), 200, np.uint8)).save(tmp_path / name)
+    nasty = '<script>alert("x")</script>.jpg'
+    changes = [Change("q.png", ("a.png", nasty), ("a.png",)), Change(nasty, (), ("a.png",))]
+    page = diff_page(changes, (3, 4), tmp_path, tmp_path)
+    assert "<script>" not in page
+    assert page.count("data:image/jpeg;base64,") == 4  # the query, and a.png three times
+    assert "2 queries are answered differently, 1 of them with another best name." in page
+    assert "not answered" in page
+    assert page.count("class=only") == 2  # the nasty name, and a.png where the other side has no answer
+
+
+def test_a_long_list_is_cut_and_says_so(tmp_path: Path) -> None:
+    changes = [Change(f"{number}.jpg", ("a",), ("b",)) for number in range(300)]
+    page = diff_page(changes, (1, 2), tmp_path, tmp_path)
+    assert "The first 200 are shown." in page
+    assert page.count("<h2>") == 200
