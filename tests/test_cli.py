@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "torchvision", "cv2", "faiss", "numpy", "pydantic", "PIL", "albumentations", "requests", "yaml")
 COMMANDS = (
-    "train validate request crop embed rank identities augment-preview sample serve demo".split()  # noqa: SIM905
+    "train validate request check submit resend submissions rescore diff crop embed rank identities augment-preview sample serve demo".split()  # noqa: SIM905
 )
 
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from facematch import __version__
+from facematch import __version__, cli_submissions
+from facematch.cli_options import TRIPLET, Again, Config, JsonOut, Sets
 from facematch.errors import FacematchError
 
 app = typer.Typer(
@@ -20,21 +21,10 @@ app = typer.Typer(
     help="Match faces: crop, train, validate, rank a gallery for every query, submit ten names each.",
 )
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="YAML file with the settings.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override one setting, e.g. server.url=http://…; repeatable."),
-]
-JsonOut = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Again = Annotated[
-    bool, typer.Option("--again", help="Send it even where the same answers were scored, or may have been.")
-]
-_TRIPLET = Path("config/triplet.yaml")
 
-
-@app.command()
+@app.command(rich_help_panel="The main job")
 def train(
-    config: Config = _TRIPLET,
+    config: Config = TRIPLET,
     set_: Sets = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run, bit for bit.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move an earlier run of this name aside.")] = False,
@@ -45,9 +35,9 @@ def train(
     train_command(config, set_ or [], resume=resume, fresh=fresh)
 
 
-@app.command()
+@app.command(rich_help_panel="The main job")
 def validate(
-    config: Config = _TRIPLET,
+    config: Config = TRIPLET,
     set_: Sets = None,
     query: Annotated[Path | None, typer.Option(help="A fixed query folder instead of validation people.")] = None,
     gallery: Annotated[Path | None, typer.Option(help="Its gallery folder.")] = None,
@@ -60,9 +50,9 @@ def validate(
     validate_command(config, set_ or [], query, gallery, truth, as_json=json_)
 
 
-@app.command()
+@app.command(rich_help_panel="The main job")
 def request(
-    config: Config = _TRIPLET,
+    config: Config = TRIPLET,
     set_: Sets = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before the submission is sent.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where the payload is written.")] = None,
@@ -74,92 +64,10 @@ def request(
     request_command(config, set_ or [], dry_run=dry_run, out=out, again=again)
 
 
-_FolderOfQueries = Annotated[Path, typer.Option(help="Folder of query photos.")]
-_FolderOfGallery = Annotated[Path, typer.Option(help="Folder of gallery photos.")]
-_Payload = Annotated[Path, typer.Argument(help="The JSON text of a submission.")]
-_AnyConfig = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with `paths:` and `server:`.")]
-_QUERY, _GALLERY = Path("data/test_data/query"), Path("data/test_data/gallery")
+app.registered_commands += cli_submissions.app.registered_commands
 
 
-@app.command()
-def check(
-    file: _Payload,
-    query: _FolderOfQueries = _QUERY,
-    gallery: _FolderOfGallery = _GALLERY,
-    config: _AnyConfig = None,
-    set_: Sets = None,
-) -> None:
-    """Name every defect of a payload, ours or not; exit code 1 when it has one."""
-    from facematch.commands.submit import check_command
-
-    check_command(file, query, gallery, config, set_ or [])
-
-
-@app.command()
-def submit(
-    file: _Payload,
-    query: _FolderOfQueries = _QUERY,
-    gallery: _FolderOfGallery = _GALLERY,
-    config: _AnyConfig = None,
-    set_: Sets = None,
-    again: Again = False,
-) -> None:
-    """Check, keep and send a payload that was made elsewhere."""
-    from facematch.commands.submit import submit_command
-
-    submit_command(file, query, gallery, config, set_ or [], again=again)
-
-
-@app.command()
-def resend(
-    number: Annotated[int | None, typer.Argument(help="The submission's number.", show_default=False)] = None,
-    pending: Annotated[bool, typer.Option("--pending", help="All that were to be sent and were not scored.")] = False,
-    config: _AnyConfig = None,
-    set_: Sets = None,
-    again: Again = False,
-) -> None:
-    """Send a kept submission, to server.url or to where it was sent last."""
-    from facematch.commands.submit import resend_command
-
-    resend_command(number, config, set_ or [], pending=pending, again=again)
-
-
-@app.command()
-def submissions(config: _AnyConfig = None, set_: Sets = None, json_: JsonOut = False) -> None:
-    """List the kept submissions with their scores, best first."""
-    from facematch.commands.submissions import submissions_command
-
-    submissions_command(config, set_ or [], as_json=json_)
-
-
-@app.command()
-def rescore(
-    truth: Annotated[Path, typer.Option("--truth", help='{"query": ["gallery", …]}')],
-    config: _AnyConfig = None,
-    set_: Sets = None,
-    json_: JsonOut = False,
-) -> None:
-    """Score all kept submissions against a ground truth."""
-    from facematch.commands.submissions import rescore_command
-
-    rescore_command(truth, config, set_ or [], as_json=json_)
-
-
-@app.command()
-def diff(
-    first: Annotated[int, typer.Argument(help="A submission's number.")],
-    second: Annotated[int, typer.Argument(help="Another's.")],
-    out: Annotated[Path, typer.Option(help="The HTML page to write.")] = Path("diff.html"),
-    config: _AnyConfig = None,
-    set_: Sets = None,
-) -> None:
-    """Show which queries two submissions answer differently, with thumbnails on an HTML page."""
-    from facematch.commands.submissions import diff_command
-
-    diff_command(first, second, out, config, set_ or [])
-
-
-@app.command()
+@app.command(rich_help_panel="Photos and embeddings")
 def crop(
     photos: Annotated[Path, typer.Argument(help="Folder of photos, or one photo.")],
     out: Annotated[Path, typer.Argument(help="Folder for crops, crops.csv and contact sheets.")],
@@ -172,11 +80,11 @@ def crop(
     crop_command(photos, out, config, set_ or [])
 
 
-@app.command()
+@app.command(rich_help_panel="Photos and embeddings")
 def embed(
     photos: Annotated[Path, typer.Argument(help="Folder of photos, or one photo.")],
     out: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
-    config: Config = _TRIPLET,
+    config: Config = TRIPLET,
     set_: Sets = None,
 ) -> None:
     """Write the embeddings of a folder with names and fingerprint, for `rank` or for other programs."""
@@ -185,7 +93,7 @@ def embed(
     embed_command(photos, out, config, set_ or [])
 
 
-@app.command()
+@app.command(rich_help_panel="Photos and embeddings")
 def rank(
     query: Annotated[Path, typer.Argument(help="Embeddings of the queries, written by `embed`.")],
     gallery: Annotated[Path, typer.Argument(help="Embeddings of the gallery.")],
@@ -198,18 +106,18 @@ def rank(
     rank_command(query, gallery, k, metric)
 
 
-@app.command()
-def identities(config: Config = _TRIPLET, set_: Sets = None) -> None:
+@app.command(rich_help_panel="Photos and embeddings")
+def identities(config: Config = TRIPLET, set_: Sets = None) -> None:
     """Check the labelled photos before a run and say what to mend."""
     from facematch.commands.identities import identities_command
 
     identities_command(config, set_ or [])
 
 
-@app.command("augment-preview")
+@app.command("augment-preview", rich_help_panel="Photos and embeddings")
 def augment_preview(
     out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = Path("augment-preview.png"),
-    config: Config = _TRIPLET,
+    config: Config = TRIPLET,
     set_: Sets = None,
     count: Annotated[int, typer.Option(min=1, max=50, help="How many training photos to show.")] = 8,
 ) -> None:
@@ -219,7 +127,7 @@ def augment_preview(
     augment_preview_command(out, config, set_ or [], count)
 
 
-@app.command()
+@app.command(rich_help_panel="Rehearsal")
 def sample(
     out: Annotated[Path, typer.Option(help="Folder for the sample data.")] = Path("data"),
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 2026,
@@ -230,7 +138,7 @@ def sample(
     sample_command(out, seed)
 
 
-@app.command()
+@app.command(rich_help_panel="Rehearsal")
 def serve(
     truth: Annotated[Path, typer.Option(help="Ground truth to score against.")] = Path(
         "data/rehearsal/ground_truth.json"
@@ -244,7 +152,7 @@ def serve(
     serve_command(truth, host, port)
 
 
-@app.command()
+@app.command(rich_help_panel="Rehearsal")
 def demo(config: Config = Path("config/sample.yaml")) -> None:
     """Run the whole job once: sample data, training, validation, submission to a rehearsal server."""
     from facematch.commands.demo import demo_command
