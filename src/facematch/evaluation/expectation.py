@@ -14,15 +14,15 @@ from dataclasses import asdict, dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facematch.evaluation.gallery_size import BETAS, KS, Floats, Ints, hit_chances, log_likelihoods, places
+from facematch.evaluation.gallery_size import KS, Floats, Ints, asked_of, hit_chances, log_likelihoods, places
 from facematch.evaluation.outcomes import Outcomes
 from facematch.evaluation.score import WEIGHTS
 
 MIN_PEOPLE = 10  # with fewer, no interval is worth its name
 _FAR = 3.0  # a gallery this many times the validation's is told to be far from what was seen
 _CELLS = 1_000_000  # simulated queries held at once
+_SHARES = 5  # shares of queries that are tried when it is not known
 _PRIOR = 0.5  # people, on each side, that have not been met: Jeffreys' half
 
 
@@ -51,10 +51,12 @@ class Expectation:
 
 @dataclass(frozen=True, eq=False)
 class _Town:
-    # People one after the other: `first` and `size` of each one's rows in `chances` (B×rows×3), and its weight.
+    # People one after the other: `first` and `size` of each one's rows in `chances` (B×rows×3), how many of
+    # them a competition asks, and its weight.
     chances: Floats
     first: Ints
     size: Ints
+    asked: Ints
     weight: Floats
     likelihoods: Floats  # people×B
 
@@ -65,36 +67,34 @@ def expect(
     queries: int,
     gallery: int,
     weights: Sequence[float] = WEIGHTS,
-    people: int | None = None,
-    right: int | None = None,
+    share: float | None = None,
     rounds: int = 2000,
     seed: int = 0,
 ) -> Expectation | None:
     """Return the score to expect for a task of `queries` queries and `gallery` gallery photos.
 
-    `people` is how many people the task asks for; None takes as many queries for each person as in
-    validation, the cautious choice. `right` is how many photos of a query's person are in the task's
-    gallery; None takes as many as in validation. `weights` are those of top-1, top-5 and top-10.
-    None is returned when the validation has no query. Raises ValueError for counts below 1.
+    `share` (0–1) of the photos of the people asked for are queries, the others stand in the gallery. It is
+    seldom told: None tries shares from queries/(queries + gallery), which holds when nobody else is in the
+    gallery, to a half. `weights` are those of top-1, top-5 and top-10. None is returned when the
+    validation has no query. Raises ValueError for counts below 1 and shares outside 0–1.
     """
-    if min(queries, gallery, people or 1, right or 1, rounds) < 1:
-        raise ValueError("queries, gallery, people, right and rounds are at least 1")
+    if min(queries, gallery, rounds) < 1 or not 0 <= (share or 0) <= 1:
+        raise ValueError("queries, gallery and rounds are at least 1, and share is from 0 to 1")
     if not len(outcomes):
         return None
-    found = places(outcomes, right)
-    likelihoods = log_likelihoods(found)
-    best = int(likelihoods.sum(axis=0).argmax())
-    top1, top5, top10 = (float(share) for share in hit_chances(found, gallery, BETAS[[best]])[0].mean(axis=0))
+    least = queries / (queries + gallery)
+    shares = np.linspace(least, max(least, 0.5), _SHARES) if share is None else np.array([share])
+    towns = [_town(outcomes, gallery, float(one), np.asarray(weights)) for one in shares]
+    top1, top5, top10 = (float(value) for value in np.mean([_mean(town) for town in towns], axis=0))
     score = float(np.dot(weights, (top1, top5, top10)))
     interval = None
     if outcomes.people >= MIN_PEOPLE:
-        town = _town(outcomes, hit_chances(found, gallery), likelihoods, best, np.asarray(weights))
         rng = np.random.default_rng(seed)
-        scores = _competitions(town, queries, min(people or queries, queries), people is None, weights, rounds, rng)
+        each = math.ceil(rounds / len(towns))
+        scores = np.concatenate([_competitions(town, queries, weights, each, rng) for town in towns])
         low, high = expanded_percentiles(scores, outcomes.people)
         interval = (min(low, score), max(high, score))
-    note = _note(outcomes, gallery, right)
-    return Expectation(score, top1, top5, top10, interval, outcomes.people, len(outcomes), note)
+    return Expectation(score, top1, top5, top10, interval, outcomes.people, len(outcomes), _note(outcomes, gallery))
 
 
 def expanded_percentiles(values: Floats, people: int) -> tuple[float, float]:
@@ -124,63 +124,60 @@ def student(freedom: int) -> float:
     return float(sum(term / freedom**power for power, term in enumerate(terms)))
 
 
-def _town(outcomes: Outcomes, chances: Floats, likelihoods: Floats, best: int, weights: Floats) -> _Town:
-    names, codes = np.unique(np.array(outcomes.identities), return_inverse=True)
-    order = np.argsort(codes, kind="stable")
-    size = np.bincount(codes)
+def _town(outcomes: Outcomes, gallery: int, share: float, weights: Floats) -> _Town:
+    found = places(outcomes, share)
+    chances, likelihoods = hit_chances(found, gallery), log_likelihoods(found)
+    names, first_row, codes = np.unique(np.array(outcomes.identities), return_index=True, return_inverse=True)
+    order, size = np.argsort(codes, kind="stable"), np.bincount(codes)
+    photos = np.array([len(outcomes.closer[row]) + 1 for row in first_row], dtype=np.int64)
+    asked = asked_of(photos, share)
     # A person nobody has met may be worse, or better, than all who were: as bad as those with any miss are
     # on average, and one who misses everything beside them. Without it a system that was always right
     # would be promised to stay so.
-    values = chances[min(best, len(chances) - 1)] @ weights / weights.sum()
-    shares = np.bincount(codes, weights=values) / size
-    worst = 1 - _share_of_those_with(1 - shares)
-    finest = _share_of_those_with(shares)
-    usual = max(1, round(len(codes) / len(names)))
-    extra = np.repeat([worst, finest], usual)[None, :, None]
-    rows = np.concatenate([chances[:, order], np.broadcast_to(extra, (len(chances), 2 * usual, len(KS)))], axis=1)
+    best = min(int(likelihoods.sum(axis=0).argmax()), len(chances) - 1)
+    means = np.bincount(codes, weights=chances[best] @ weights / weights.sum()) / size
+    extremes = [1 - _mean_of_those_with(1 - means), _mean_of_those_with(means)]
+    usual = max(1, round(float(asked.mean())))
+    extra = np.broadcast_to(np.repeat(extremes, usual)[None, :, None], (len(chances), 2 * usual, len(KS)))
     size = np.append(size, [usual, usual])
     sums = np.zeros((len(names) + 2, likelihoods.shape[1]))
     np.add.at(sums, codes, likelihoods)
     weight = np.append(np.ones(len(names)), [_PRIOR, _PRIOR])
-    return _Town(rows, np.cumsum(size) - size, size, weight, sums)
+    rows = np.concatenate([chances[:, order], extra], axis=1)
+    return _Town(rows, np.cumsum(size) - size, size, np.append(asked, [usual, usual]), weight, sums)
 
 
-def _share_of_those_with(shares: Floats) -> float:
+def _mean(town: _Town) -> Floats:
+    # Shares of hits within 1, 5 and 10 over the queries of the people met.
+    met = len(town.size) - 2
+    best = min(int(town.likelihoods.sum(axis=0).argmax()), len(town.chances) - 1)
+    each = np.repeat(town.asked[:met] / town.size[:met], town.size[:met])
+    return np.asarray(np.average(town.chances[best, : len(each)], axis=0, weights=each), dtype=np.float64)
+
+
+def _mean_of_those_with(shares: Floats) -> float:
     some = shares[shares > 1e-9]
     return float((1 + some.sum()) / (1 + len(some)))
 
 
-def _competitions(
-    town: _Town, queries: int, people: int, as_validated: bool, weights: Sequence[float], rounds: int, rng: np.random.Generator
-) -> Floats:
+def _competitions(town: _Town, queries: int, weights: Sequence[float], rounds: int, rng: np.random.Generator) -> Floats:
     # Scores of `rounds` simulated competitions.
-    scores = [
-        _some_competitions(town, queries, people, as_validated, weights, part, rng)
-        for part in _parts(rounds, max(1, _CELLS // queries))
-    ]
-    return np.concatenate(scores)
-
-
-def _parts(total: int, most: int) -> list[int]:
-    return [min(most, total - start) for start in range(0, total, most)]
+    most = max(1, _CELLS // queries)
+    parts = [min(most, rounds - start) for start in range(0, rounds, most)]
+    return np.concatenate([_some_competitions(town, queries, weights, part, rng) for part in parts])
 
 
 def _some_competitions(
-    town: _Town, queries: int, people: int, as_validated: bool, weights: Sequence[float], rounds: int, rng: np.random.Generator
+    town: _Town, queries: int, weights: Sequence[float], rounds: int, rng: np.random.Generator
 ) -> Floats:
     share = rng.standard_gamma(town.weight, size=(rounds, len(town.weight)))
     share /= share.sum(axis=1, keepdims=True)
     beta = np.zeros(rounds, dtype=np.int64)
     if len(town.chances) > 1:
         beta = (share @ town.likelihoods).argmax(axis=1)
-    if as_validated:
-        usual = float(np.average(town.size, weights=town.weight))
-        drawn = _draw(share, math.ceil(1.3 * queries / usual) + 8, rng)
-        asked = town.size[drawn]
-    else:
-        drawn = _draw(share, people, rng)
-        asked = np.full(drawn.shape, math.ceil(queries / people))
-    rows = _queries(town, drawn, asked, queries, rng)
+    usual = float(np.average(town.asked, weights=town.weight))
+    drawn = _draw(share, math.ceil(1.3 * queries / usual) + 8, rng)
+    rows = _queries(town, drawn, queries, rng)
     luck = rng.random(rows.shape)
     score = np.zeros(rounds)
     for k, weight in enumerate(weights):
@@ -195,9 +192,10 @@ def _draw(share: Floats, people: int, rng: np.random.Generator) -> Ints:
     return rng.permuted(flat.reshape(len(share), people), axis=1)
 
 
-def _queries(town: _Town, drawn: Ints, asked: Ints, queries: int, rng: np.random.Generator) -> Ints:
+def _queries(town: _Town, drawn: Ints, queries: int, rng: np.random.Generator) -> Ints:
     # Rows of `town.chances` (rounds×queries): each drawn person's queries end to end, cut at `queries`. A
     # person gives queries from a random one on, around its own, so none twice before all were asked.
+    asked = town.asked[drawn]
     ends = np.cumsum(asked, axis=1)
     steps = np.zeros((len(drawn), queries + 1), dtype=np.int64)
     np.add.at(steps, (np.arange(len(drawn))[:, None], np.minimum(ends, queries)), 1)
@@ -209,7 +207,7 @@ def _queries(town: _Town, drawn: Ints, asked: Ints, queries: int, rng: np.random
     return rows
 
 
-def _note(outcomes: Outcomes, gallery: int, right: int | None) -> str:
+def _note(outcomes: Outcomes, gallery: int) -> str:
     seen = max(others + len(counts) for others, counts in zip(outcomes.others, outcomes.closer, strict=True))
     notes = []
     if outcomes.people < MIN_PEOPLE:
@@ -223,6 +221,4 @@ def _note(outcomes: Outcomes, gallery: int, right: int | None) -> str:
             f"the gallery of {gallery} photos is {far}larger than the {seen} of the validation: the score is "
             "extrapolated; add distractors to the validation to be surer."
         )
-    if right is not None and any(len(counts) < right for counts in outcomes.closer):
-        notes.append(f"some people have fewer than {right} right photos in validation: they keep what they have.")
     return " ".join(notes)

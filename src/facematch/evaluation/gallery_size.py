@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # The beta distributions to choose from, (a, b) with mean a/(a+b): few or many hard queries, near or far apart.
-BETAS: Floats = np.array([(a, b) for a in np.geomspace(0.002, 4, 16) for b in np.geomspace(0.2, 200, 13)])
+BETAS: Floats = np.array([(a, b) for a in np.geomspace(0.002, 4, 13) for b in np.geomspace(0.5, 128, 9)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,20 +44,30 @@ class Places:
     queries: int
 
 
-def places(outcomes: Outcomes, right: int | None = None) -> Places:
-    """Return the right photos that may be best when each query has only `right` of its right photos.
+def asked_of(photos: Ints, share: float) -> Ints:
+    """Return how many of a person's `photos` are queries when `share` (0–1) of them are.
 
-    None leaves all of them in, so the best is the first; a query with fewer keeps what it has. With
-    `right` of r drawn at random, number j (from 0) is best with chance C(r−1−j, right−1) / C(r, right).
+    At least one is, and at least one stays in the gallery.
+    """
+    return np.clip(np.floor(share * photos + 0.5).astype(np.int64), 1, np.maximum(photos - 1, 1))
+
+
+def places(outcomes: Outcomes, share: float = 0.0) -> Places:
+    """Return the right photos that may be best when `share` of each person's photos are queries.
+
+    The others of them, at least one, stay in the gallery; with a share of 0 all but the query do, and the
+    best is the first. With `right` of r right photos drawn at random, number j (from 0) is the best one
+    with chance C(r−1−j, right−1) / C(r, right).
     """
     rows: list[tuple[int, int, int, float, int]] = []
+    photos = np.array([len(counts) + 1 for counts in outcomes.closer], dtype=np.int64)
+    kept = (photos - asked_of(photos, share)).tolist()
     for query, (counts, others) in enumerate(zip(outcomes.closer, outcomes.others, strict=True)):
-        kept = len(counts) if right is None else min(right, len(counts))
-        for count, chance in zip(counts, _best_of(len(counts), kept), strict=False):
-            rows.append((query, count, others, chance, kept))
+        for count, chance in zip(counts, _best_of(len(counts), kept[query]), strict=False):
+            rows.append((query, count, others, chance, kept[query]))
     table = np.array(rows, dtype=np.float64).reshape(-1, 5)
-    query, closer, seen, rights = (table[:, column].astype(np.int64) for column in (0, 1, 2, 4))
-    return Places(query, closer, seen, table[:, 3], rights, len(outcomes))
+    query_numbers, closer, seen, rights = (table[:, column].astype(np.int64) for column in (0, 1, 2, 4))
+    return Places(query_numbers, closer, seen, table[:, 3], rights, len(outcomes))
 
 
 def hit_chances(found: Places, gallery: int, betas: Floats = BETAS) -> Floats:
