@@ -42,6 +42,8 @@ def destination(settings: Settings, dialect: str | None = None, fallback: str | 
         )
     if server.ca_bundle is not None and not server.ca_bundle.exists():
         raise FacematchError(f"server.ca_bundle: {server.ca_bundle} does not exist.", "Name the certificates' file.")
+    if not server.verify and server.ca_bundle is None:
+        loud("server.verify is false: whoever sits on the line can read and change what is sent")
     return Destination(
         submission_url(address, form, dialect),
         form,

@@ -1,0 +1,77 @@
+"""Certificates are checked unless the user says otherwise, and a CA bundle of one's own is honoured."""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import trustme
+from net import SCORE, response
+
+from facematch.competition.exchange import Outcome, exchange
+from facematch.competition.form import CompetitionForm
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.fixture
+def url(authority: trustme.CA) -> Iterator[str]:
+    import socket
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    def serve(listening: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                plain, _ = listening.accept()
+                with plain, suppress(OSError), context.wrap_socket(plain, server_side=True) as connection:
+                    connection.settimeout(5)
+                    data = b""
+                    while b"payload" not in data and (block := connection.recv(65_536)):
+                        data += block
+                    connection.sendall(response("200 OK", SCORE))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,), daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{listening.getsockname()[1]}/results/"
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def once(url: str, verify: bool | str = True) -> Outcome:
+    return exchange(b"payload", url, CompetitionForm(), "results", headers={}, timeout=5, verify=verify)
+
+
+def test_an_unknown_certificate_is_refused(url: str) -> None:
+    outcome = once(url)
+    assert (outcome.kind, outcome.fate, outcome.again) == ("tls", "not scored", False)
+    assert "certificate verify failed" in outcome.message
+    assert "server.ca_bundle" in outcome.hint
+
+
+def test_a_bundle_of_ones_own_is_trusted(url: str, bundle: str) -> None:
+    assert once(url, bundle).fate == "scored"
+
+
+def test_the_environments_bundle_is_trusted(url: str, bundle: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+    assert once(url).fate == "scored"
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_checking_can_be_turned_off(url: str) -> None:
+    assert once(url, False).fate == "scored"
