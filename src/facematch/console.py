@@ -59,6 +59,17 @@ def working(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show that something is waited for, with a moving sign on a terminal and a plain line elsewhere."""
+    if not err.is_terminal:
+        note(what)
+        yield
+        return
+    with err.status(what):
+        yield
+
+
 class Stopwatch:
     """Seconds of each stage, in order."""
 

@@ -8,7 +8,7 @@ from facematch.competition.exchange import Interrupted
 from facematch.competition.form import CompetitionForm, load_form
 from facematch.competition.journal import Attempt, Journal, Kept
 from facematch.competition.sending import Patience, send
-from facematch.console import loud, note, say
+from facematch.console import loud, note, say, waiting
 from facematch.errors import FacematchError
 from facematch.settings import Settings
 
@@ -71,12 +71,13 @@ def deliver(journal: Journal, submission: Kept, to: Destination, *, again: bool)
 
     Raises FacematchError when it was not scored (exit code 1) or may have been (exit code 3).
     """
-    kept = f"It is kept as submission {submission.id}"
+    kept, shown = f"It is kept as submission {submission.id}", shown_url(to.url)
     try:
-        sent = send(
-            journal, submission, to.url, to.form,
-            patience=to.patience, headers=to.headers, verify=to.verify, again=again, report=note,
-        )  # fmt: skip
+        with waiting(f"sending submission {submission.id} to {shown}"):
+            sent = send(
+                journal, submission, to.url, to.form,
+                patience=to.patience, headers=to.headers, verify=to.verify, again=again, report=note,
+            )  # fmt: skip
     except Interrupted as stopped:
         note(f"{stopped.outcome.message} {stopped.outcome.hint} {kept}.", "yellow")
         raise
@@ -85,7 +86,6 @@ def deliver(journal: Journal, submission: Kept, to: Destination, *, again: bool)
         return
     outcome = sent.outcome
     assert outcome is not None
-    shown = shown_url(to.url)
     if outcome.answer is None:
         once_more = f"facematch resend {submission.id}" + (" --again" if outcome.fate == "unknown" else "")
         raise FacematchError(
