@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from facematch import __version__, cli_submissions
-from facematch.cli_options import TRIPLET, Again, Config, JsonOut, Sets
+from facematch.cli_options import GALLERY, QUERY, TRIPLET, Again, Config, GalleryFolder, JsonOut, QueryFolder, Sets
 from facematch.errors import FacematchError
 
 app = typer.Typer(
@@ -140,16 +140,35 @@ def sample(
 
 @app.command(rich_help_panel="Rehearsal")
 def serve(
-    truth: Annotated[Path, typer.Option(help="Ground truth to score against.")] = Path(
+    truth: Annotated[Path, typer.Option("--ground-truth", "--truth", help="Ground truth to score against.")] = Path(
         "data/rehearsal/ground_truth.json"
     ),
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    mood: Annotated[
+        str,
+        typer.Option(
+            help="steady; slow: answers take seconds; flaky: errors, lost and cut answers; down: 503; html: a page."
+        ),
+    ] = "steady",
+    group: Annotated[str | None, typer.Option(help="Your group: its missed queries are shown.")] = None,
+    query: QueryFolder = QUERY,
+    gallery: GalleryFolder = GALLERY,
+    store: Annotated[
+        Path | None, typer.Option(help="Where submissions are kept.", show_default="rehearsal.sqlite beside the truth")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=1, help="Submissions a minute from one address.")] = 600,
+    form: Annotated[
+        Path | None, typer.Option(help="The competition's form.", show_default="config/competition.yaml")
+    ] = None,
 ) -> None:
-    """Run a competition server to rehearse with; answers in both dialects. Ctrl-C stops it."""
-    from facematch.commands.sample import serve_command
+    """Run a competition server with a leaderboard to rehearse with; answers in every dialect. Ctrl-C stops it."""
+    from facematch.commands.serve import serve_command
 
-    serve_command(truth, host, port)
+    serve_command(
+        truth, host, port,
+        mood=mood, group=group, query=query, gallery=gallery, store=store, rate=rate, form=form,
+    )  # fmt: skip
 
 
 @app.command(rich_help_panel="Rehearsal")

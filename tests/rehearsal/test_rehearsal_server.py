@@ -143,32 +143,62 @@ class TestPage:
         assert "http://testserver/retrieval/" in page.text
         assert "None yet." in page.text
 
-    def test_it_shows_the_last_submissions_newest_first(self, client: Local) -> None:
-        for number in range(60):
-            client.post("/results/", content=submission(f"group{number}").payload())
+    def test_groups_stand_by_their_best_score(self, client: Local) -> None:
+        for group, queries in (("poor", 1), ("good", 3), ("good", 1), ("fair", 2), ("tie", 2)):
+            images = dict(list(submission().images.items())[:queries])
+            client.post("/results/", content=Submission(group, images).payload())
         text = client.get("/").text
-        assert re.findall(r"group\d+", text) == [f"group{n}" for n in range(59, 9, -1)]
+        assert re.findall(r'href="/groups/(\w+)"', text) == ["good", "fair", "tie", "poor"]
         assert "375.0" in text
         assert "0.250 / 0.500 / 0.750" in text
+        assert "4 groups, 5 submissions" in text
 
     def test_what_strangers_wrote_is_escaped_and_bounded(self, client: Local) -> None:
         client.post("/results/", content=submission("<script>alert('x')</script>&{queries}").payload())
         client.post("/results/", content=submission("n" * 5000).payload())
         page = client.get("/", headers={"Host": "h<b>"})
-        assert "<script" not in page.text
-        assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;{queries}" in page.text
+        assert "<script>alert" not in page.text
+        assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;{queries}" in page.text
         assert "n" * 80 in page.text
         assert "n" * 81 not in page.text
         assert "h<b>" not in page.text
 
+    @pytest.mark.parametrize("group", ["a/b", "%2e", "?x", "ünï", "a b", "<b>", "'\"", "#", "a//b"])
+    def test_a_group_of_any_name_has_its_page(self, client: Local, group: str) -> None:
+        client.post("/results/", content=submission(group).payload())
+        (link,) = re.findall(r'href="(/groups/[^"]*)"', client.get("/").text)
+        page = client.get(link)
+        assert page.status_code == 200
+        assert "<b>" not in page.text
+
     def test_it_needs_nothing_from_outside(self, client: Local) -> None:
-        page = client.get("/")
-        assert not re.search(r"<(script|link|img|iframe)\b|\bsrc=|url\(", page.text)
-        assert page.headers["content-security-policy"].startswith("default-src 'none'")
+        client.post("/results/", content=submission().payload())
+        for path in ("/", "/groups/us"):
+            page = client.get(path)
+            assert not re.search(r"<(link|iframe)\b|\bsrc=[\"']?(?!/)|url\(", page.text)
+            policy = page.headers["content-security-policy"]
+            nonce = re.search(r"script-src 'nonce-([\w-]+)'", policy)
+            assert policy.startswith("default-src 'none'")
+            assert nonce is not None
+            assert page.text.count(f'nonce="{nonce[1]}"') == page.text.count("<script") + page.text.count("<style") == 2
+        assert client.get("/").headers["content-security-policy"] != client.get("/").headers["content-security-policy"]
+
+    def test_an_unknown_group(self, client: Local) -> None:
+        answer = client.get("/groups/nobody")
+        assert (answer.status_code, answer.text.startswith("No such group")) == (404, True)
+
+    def test_the_version_grows_with_each_submission(self, client: Local) -> None:
+        assert client.get("/version").text == "0"
+        client.post("/results/", content=submission().payload())
+        assert client.get("/version").text == "1"
+        assert 'data-version="1"' in client.get("/").text
 
     def test_the_ground_truth_stays_inside(self, client: Local) -> None:
         client.post("/results/", content=submission().payload())
-        assert "g0.jpg" not in client.get("/").text
+        for path in ("/", "/groups/us", "/version"):
+            assert "g0.jpg" not in client.get(path).text
+        for path in ("/ground_truth.json", "/photos/0", "/photos/-1", "/static/x", "/groups/%2e%2e/x"):
+            assert client.get(path).status_code == 404
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""`facematch sample` and `facematch serve`: everything a rehearsal needs."""
+"""`facematch sample`: photographs to rehearse with."""
 
 from pathlib import Path
 
-from facematch.console import note, say, working
+from facematch.console import say, working
 
 
 def sample_command(out: Path, seed: int) -> None:
@@ -18,10 +18,3 @@ def sample_command(out: Path, seed: int) -> None:
         f"{out / 'test_data'}"
     )
     say("  One real photograph of each person, varied: a rehearsal, not a benchmark.")
-
-
-def serve_command(truth: Path, host: str, port: int) -> None:
-    """Run the rehearsal server until Ctrl-C."""
-    from facematch.rehearsal.server import serve
-
-    serve(truth, host, port, on_ready=lambda address: note(f"rehearsal server at {address} – Ctrl-C stops it"))

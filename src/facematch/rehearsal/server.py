@@ -1,100 +1,103 @@
-"""The rehearsal server: scores submissions against a ground truth and answers in both dialects."""
+"""The rehearsal server: scores submissions against a ground truth, answers in every dialect, shows a leaderboard."""
 
 import errno
-import html
+import secrets
 import socket
 import sys
-from collections import deque
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from jinja2 import Environment, PackageLoader
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from facematch.competition.form import CompetitionForm, Dialect
 from facematch.competition.submission import Submission
 from facematch.errors import FacematchError
+from facematch.files import sha256_of
+from facematch.rehearsal.board import Album, missed, standings
+from facematch.rehearsal.moods import Mood, Moody
 from facematch.rehearsal.score import Score, read_ground_truth, score_submission
+from facematch.rehearsal.store import Received, Store
 
 _MAX_BODY = 16 * 2**20  # bytes; 1,500 queries with ten names of 44 characters are 0.8 MB
-_KEPT = 50  # submissions shown on the page
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>facematch rehearsal server</title>
-<style>
-:root {{ color-scheme: light dark }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }}
-table {{ border-collapse: collapse; width: 100% }}
-th, td {{ text-align: left; padding: .25rem .5rem; border-bottom: 1px solid #8886; overflow-wrap: anywhere }}
-.number {{ text-align: right; font-variant-numeric: tabular-nums }}
-</style></head><body>
-<h1>facematch rehearsal server</h1>
-<p>It stands in for the competition's server and scores against a ground truth of {queries} queries.
-Nothing sent here leaves this machine.</p>
-<p>POST a submission to <code>{base}/results/</code> or <code>{base}/retrieval/</code></p>
-<h2>Last submissions</h2>
-{table}
-</body></html>
-"""
-
-
-@dataclass(frozen=True)
-class Received:
-    """A scored submission."""
-
-    time: datetime
-    group: str
-    score: Score
+_MAX_KEY = 200
+_KNOWN = CompetitionForm()
+_POLICY = "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'nonce-{0}'; script-src 'nonce-{0}'"
 
 
 def create_app(
-    truth: Mapping[str, AbstractSet[str]], *, log: Callable[[str], None] | None = None, max_body: int = _MAX_BODY
+    truth: Mapping[str, AbstractSet[str]],
+    *,
+    form: CompetitionForm = _KNOWN,
+    store: Store | None = None,
+    own: str | None = None,
+    album: Album | None = None,
+    rate: float = 600,
+    log: Callable[[str], None] | None = None,
+    max_body: int = _MAX_BODY,
 ) -> FastAPI:
     """Return the server's application.
 
-    POST /results/ answers `{"results": [top1, top5, top10]}`, POST /retrieval/ `{"accuracy": score}`;
-    what is not a submission is answered in plain text with status 400, a body over `max_body` bytes
-    with 413. GET / is a page with the last submissions. `log` is told one line for each that was scored.
+    Each dialect of the form is answered at its path; what is not a submission is answered in plain text
+    with status 400, a body over `max_body` bytes with 413, more than `rate` submissions a minute from
+    one address with 429. A submission that comes again with the same `Idempotency-Key` is not scored
+    again. GET / is the leaderboard, GET /groups/NAME a group's history; only of the group `own` are the
+    missed queries shown, with thumbnails from `album`. `log` is told one line for each that was scored.
     """
+    kept, photos, limit = store or Store(None), album or Album(None, None), _RateLimit(rate)
+    show = _pages(truth, form, kept, own, photos)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    received: deque[Received] = deque(maxlen=_KEPT)
 
-    async def scored(request: Request) -> Score:
-        body = await _body(request, max_body)
-        submission = await run_in_threadpool(Submission.from_payload, body)
-        result = Received(datetime.now(), _shown(submission.group), score_submission(submission.images, truth))
-        received.appendleft(result)
-        if log is not None:
-            log(_line(result, request.url.path, len(submission.images)))
-        return result.score
+    def answer(dialect: Dialect) -> Callable[[Request], Any]:
+        async def scored(request: Request) -> Response:
+            limit.check(request.client.host if request.client else "")
+            body, key = await _body(request, max_body), _key(request)
+            received, new = await run_in_threadpool(_score, body, dialect, form, truth, kept, key)
+            if new and log is not None:
+                log(_line(received, request.url.path, len(kept.images(received.id))))
+            shares = received.shares
+            value = received.score if dialect.answer.form == "score" else [shares.top1, shares.top5, shares.top10]
+            return JSONResponse({dialect.answer.key: value})
 
-    @app.post("/results/")
-    async def results(request: Request) -> Response:
-        score = await scored(request)
-        return JSONResponse({"results": [score.top1, score.top5, score.top10]})
+        return scored
 
-    @app.post("/retrieval/")
-    async def retrieval(request: Request) -> Response:
-        return JSONResponse({"accuracy": (await scored(request)).score})
+    for each in form.dialects.values():
+        app.post(each.path)(answer(each))
 
     @app.get("/")
-    async def page(request: Request) -> Response:
-        text = _page(len(truth), str(request.base_url).rstrip("/"), received)
-        return HTMLResponse(text, headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"})
+    def page(request: Request) -> Response:
+        return show("board.html", request)
+
+    @app.get("/groups/{name:path}")
+    def group(request: Request, name: str) -> Response:
+        return show("group.html", request, name)
+
+    @app.get("/version")
+    def version() -> Response:
+        return PlainTextResponse(str(kept.version()), headers={"Cache-Control": "no-store"})
+
+    @app.get("/photos/{number}")
+    def photo(number: int) -> Response:
+        data = photos.thumbnail(number)
+        if data is None:
+            raise HTTPException(404, "No such photo")
+        return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     @app.exception_handler(FacematchError)
-    async def malformed(request: Request, error: FacematchError) -> Response:
+    def malformed(request: Request, error: FacematchError) -> Response:
         return PlainTextResponse(f"{error}\n", status_code=400)
 
     @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
-        text = f"{error.detail}. POST a submission to /results/ or /retrieval/\n"
+    def refused(request: Request, error: HTTPException) -> Response:
+        text = f"{error.detail}. POST a submission to {' or '.join(each.path for each in form.dialects.values())}\n"
         return PlainTextResponse(text, error.status_code, error.headers)
 
     return app
@@ -104,20 +107,31 @@ def serve(
     truth_path: Path,
     host: str = "127.0.0.1",
     port: int = 8000,
+    *,
+    form: CompetitionForm = _KNOWN,
+    mood: Mood = "steady",
+    own: str | None = None,
+    query: Path | None = None,
+    gallery: Path | None = None,
+    store: Path | None = None,
+    rate: float = 600,
     on_ready: Callable[[str], None] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> None:
     """Run the server until Ctrl-C. Port 0 takes a free one.
 
     `on_ready` is told the address (`http://HOST:PORT`) once connections are taken; `log` one line for
-    each scored submission (standard error when None). Raises FacematchError for a bad ground truth
-    and for an address or port that cannot be used.
+    each scored submission (standard error when None). Raises FacematchError for a bad ground truth, for
+    an address or port that cannot be used, and for folders and stores that are not there.
     """
-    app = create_app(read_ground_truth(truth_path), log=log or _to_stderr)
-    config = uvicorn.Config(
-        app, log_config=None, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=3
-    )
+    truth, album = read_ground_truth(truth_path), Album(query, gallery)
     with _listen(host, port) as listening:
+        kept = Store(store)
+        app = create_app(truth, form=form, store=kept, own=own, album=album, rate=rate, log=log or _to_stderr)
+        config = uvicorn.Config(
+            Moody(app, mood), log_config=None, log_level="critical", access_log=False, lifespan="off",
+            timeout_graceful_shutdown=3,
+        )  # fmt: skip
         shown = f"[{host}]" if ":" in host else host
         try:
             if on_ready is not None:
@@ -125,6 +139,78 @@ def serve(
             uvicorn.Server(config).run(sockets=[listening])
         except KeyboardInterrupt:  # raised again by uvicorn once it has closed its connections
             return
+        finally:
+            kept.close()
+
+
+def _score(
+    body: bytes,
+    dialect: Dialect,
+    form: CompetitionForm,
+    truth: Mapping[str, AbstractSet[str]],
+    store: Store,
+    key: str | None,
+) -> tuple[Received, bool]:
+    # The scored submission, and whether it was scored now.
+    digest = sha256_of(body)
+    if key is not None and (before := store.find(key)) is not None:
+        if before.sha256 != digest:
+            raise FacematchError("the Idempotency-Key came before with another submission.")
+        return before, False
+    submission = Submission.from_payload(body, dialect)
+    shares = score_submission(submission.images, truth)
+    score = form.score(shares.top1, shares.top5, shares.top10)
+    return store.add(_shown(submission.group), submission.images, shares, score, digest, key)
+
+
+def _pages(
+    truth: Mapping[str, AbstractSet[str]], form: CompetitionForm, store: Store, own: str | None, album: Album
+) -> Callable[..., Response]:
+    templates = Environment(loader=PackageLoader("facematch.rehearsal"), autoescape=True, trim_blocks=True)
+
+    def show(template: str, request: Request, group: str | None = None) -> Response:
+        received = store.all()
+        values: dict[str, Any] = {"queries": len(truth), "best": form.best, "version": store.version()}
+        if group is None:
+            paths = [each.path for each in form.dialects.values()]
+            base = str(request.base_url).rstrip("/")
+            values |= {"standings": standings(received, own, form.best), "total": len(received)}
+            values |= {"base": base, "paths": paths}
+        else:
+            history = [each for each in reversed(received) if each.group == group]
+            if not history:
+                raise HTTPException(404, "No such group")
+            values |= {"group": group, "history": history, "own": group == own}
+            if group == own:
+                values["missed_count"], values["missed"] = missed(store.images(history[0].id), truth, album)
+        nonce = secrets.token_urlsafe(12)
+        text = templates.get_template(template).render(nonce=nonce, **values)
+        headers = {
+            "Content-Security-Policy": _POLICY.format(nonce),
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+        }
+        return HTMLResponse(text, headers=headers)
+
+    return show
+
+
+class _RateLimit:
+    # A bucket of tokens for each address: `rate` a minute, a minute's worth at most; the last 10,000 addresses.
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def check(self, address: str) -> None:
+        now = time.monotonic()
+        tokens, then = self._buckets.pop(address, (self.rate, now))
+        tokens = min(self.rate, tokens + (now - then) * self.rate / 60)
+        self._buckets[address] = (max(0.0, tokens - 1), now)
+        while len(self._buckets) > 10_000:
+            self._buckets.popitem(last=False)
+        if tokens < 1:
+            wait = max(1, round((1 - tokens) * 60 / self.rate))
+            raise HTTPException(429, f"More than {self.rate:g} submissions a minute", {"Retry-After": str(wait)})
 
 
 async def _body(request: Request, limit: int) -> bytes:
@@ -136,10 +222,17 @@ async def _body(request: Request, limit: int) -> bytes:
     return body
 
 
+def _key(request: Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and len(key) > _MAX_KEY:
+        raise HTTPException(400, f"The Idempotency-Key is longer than {_MAX_KEY} characters")
+    return key
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise FacematchError(
@@ -152,29 +245,17 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _page(queries: int, base: str, received: deque[Received]) -> str:
-    rows = "".join(
-        f"<tr><td>{each.time:%H:%M:%S}</td><td>{html.escape(each.group)}</td>"
-        f'<td class="number">{each.score.score:.1f}</td>'
-        f'<td class="number">{each.score.top1:.3f} / {each.score.top5:.3f} / {each.score.top10:.3f}</td></tr>\n'
-        for each in received
-    )
-    head = '<tr><th>time</th><th>group</th><th class="number">score</th><th class="number">top-1 / 5 / 10</th></tr>'
-    table = f"<table>\n{head}\n{rows}</table>" if rows else "<p>None yet.</p>"
-    return _PAGE.format(queries=queries, base=html.escape(base), table=table)
-
-
 def _line(received: Received, path: str, queries: int) -> str:
-    score = received.score
+    shares: Score = received.shares
     return (
-        f"{received.time:%H:%M:%S} {path} {received.group}: score {score.score:.1f} "
-        f"(top-1 {score.top1:.3f}, top-5 {score.top5:.3f}, top-10 {score.top10:.3f}; {queries} queries)"
+        f"{received.time:%H:%M:%S} {path} {received.group}: score {received.score:.1f} "
+        f"(top-1 {shares.top1:.3f}, top-5 {shares.top5:.3f}, top-10 {shares.top10:.3f}; {queries} queries)"
     )
 
 
 def _shown(group: str) -> str:
     # A terminal obeys control characters, and a page should not be filled by one name.
-    return "".join(character for character in group if character.isprintable())[:80] or "(no name)"
+    return "".join(character for character in group if character.isprintable())[:80].strip() or "(no name)"
 
 
 def _to_stderr(line: str) -> None:

@@ -1,0 +1,56 @@
+"""Scored submissions on the disk: none lost, none twice under one key."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from facematch.errors import FacematchError
+from facematch.rehearsal.score import Score
+from facematch.rehearsal.store import Store
+
+IMAGES = {"q.jpg": ["a.jpg", "b.jpg"]}
+
+
+def test_a_restart_keeps_everything(tmp_path: Path) -> None:
+    store = Store(tmp_path / "new" / "s.sqlite")
+    first, new = store.add("us", IMAGES, Score(0.1, 0.2, 0.3), 150, "digest", "key")
+    store.close()
+    store = Store(tmp_path / "new" / "s.sqlite")
+    assert new
+    assert store.all() == [first] == [store.find("key")]
+    assert store.images(first.id) == IMAGES
+    assert store.version() == first.id == 1
+    store.close()
+
+
+def test_a_key_is_scored_once(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.sqlite")
+    first, _ = store.add("us", IMAGES, Score(0, 0, 0), 0, "digest", "key")
+    second, new = store.add("us", IMAGES, Score(1, 1, 1), 1000, "digest", "key")
+    assert (second, new) == (first, False)
+    for _ in range(3):
+        assert store.add("us", IMAGES, Score(0, 0, 0), 0, "digest", None)[1]
+    assert len(store.all()) == 4
+
+
+def test_many_threads_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.sqlite")
+
+    def work(worker: int) -> None:
+        for number in range(20):
+            store.add("us", IMAGES, Score(0, 0, 0), 0, "digest", f"{worker if number % 2 else 'shared'}-{number}")
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.all()) == 8 * 10 + 10
+    store.close()
+
+
+def test_a_file_that_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "s.sqlite").write_bytes(b"no database" * 500)
+    with pytest.raises(FacematchError, match=r"s\.sqlite cannot be used"):
+        Store(tmp_path / "s.sqlite")
