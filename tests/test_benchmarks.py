@@ -25,3 +25,8 @@ def test_no_submission_is_lost_or_sent_twice() -> None:
     counts = {name.strip(): int(number) for name, number in re.findall(r"^ *([a-z ]+): (\d+)$", out, re.MULTILINE)}
     assert counts["exchanges"] == 120 == counts["ended"] + counts["killed"]
     assert min(counts[name] for name in ("killed", "scored", "unknown", "not scored", "recovered")) > 0
+
+
+def test_the_rehearsal_server_loses_nothing_under_load() -> None:
+    out = ran("rehearsal_load.py", "--submissions", "100", "--clients", "20", "--queries", "10")
+    assert "100 submissions of 10 queries and 10 repeated from 20 clients: lost 0, scored twice 0" in out
