@@ -8,9 +8,7 @@ from facematch.errors import FacematchError
 from facematch.settings import LossSettings, Settings
 from facematch.settings_file import load_settings
 
-CONFIGS = sorted(
-    path for path in (Path(__file__).parents[1] / "config").glob("*.yaml") if path.stem != "competition"
-)
+CONFIGS = sorted(path for path in (Path(__file__).parents[1] / "config").glob("*.yaml") if path.stem != "competition")
 
 
 def written(folder: Path, text: str) -> Path:

@@ -17,14 +17,11 @@ from PIL import Image as PillowImage
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = [
-    f"--{name}"
-    for name in (
-        "no-sandbox",
-        "disable-gpu",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-    )
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 NASTY = "<script>document.title='no'</script>"
 CONTRAST = """() => {

@@ -1,0 +1,88 @@
+"""The paired comparison of two systems against sign flips by hand and simulated equals."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facematch.evaluation.comparison import compare, contributions, sign_flip
+from facematch.evaluation.outcomes import Outcomes
+
+
+def validated(closer: list[int], each: int = 2, others: int = 200, prefix: str = "q") -> Outcomes:
+    return Outcomes(
+        tuple(f"{prefix}{i}" for i in range(len(closer))),
+        tuple(f"id{i // each}" for i in range(len(closer))),
+        tuple((d,) for d in closer),
+        (others,) * len(closer),
+    )
+
+
+def test_a_better_system_is_told_from_a_worse_one() -> None:
+    rng = np.random.default_rng(0)
+    worse = rng.choice([0, 3, 7, 50], 80).tolist()
+    better = [0 if rng.random() < 0.7 else d for d in worse]
+    told = compare(validated(better), validated(worse), gallery=150)
+    assert told is not None
+    assert told.interval is not None
+    assert told.interval[0] > 0
+    assert told.p_value < 0.001
+    assert (told.people, told.queries) == (40, 80)
+    back = compare(validated(worse), validated(better), gallery=150)
+    assert back is not None
+    assert back.difference == pytest.approx(-told.difference)
+
+
+def test_the_difference_is_that_of_the_scores_on_shared_queries() -> None:
+    ours, best = validated([0, 2, 7, 40], others=60), validated([0, 40, 0, 40, 0, 0], others=60)
+    told = compare(ours, best, gallery=61)
+    assert told is not None
+    assert told.difference == pytest.approx(((1000 - 1000) + (400 - 0) + (100 - 1000) + 0) / 4)
+    assert told.queries == 4
+    assert told.interval is None  # two people
+    assert told.as_dict()["interval"] is None
+
+
+def test_a_system_is_no_better_than_itself() -> None:
+    same = validated([0, 1, 5, 20] * 10)
+    told = compare(same, same, gallery=300)
+    assert told is not None
+    assert (told.difference, told.interval, told.p_value) == (0.0, (0.0, 0.0), 1.0)
+
+
+def test_no_shared_query_is_no_comparison() -> None:
+    assert compare(validated([0, 1]), validated([0, 1], prefix="r"), gallery=10) is None
+    assert compare(validated([]), validated([0, 1]), gallery=10) is None
+
+
+def test_validations_of_different_size_are_compared_at_one_gallery() -> None:
+    # In twice the gallery twice as many photos are closer: the same system, seen twice.
+    small, large = validated([4, 8, 0, 0] * 5, others=100), validated([8, 16, 0, 0] * 5, others=200)
+    told = compare(small, large, gallery=51)
+    assert told is not None
+    assert abs(told.difference) < 15
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=8))
+def test_few_people_are_flipped_in_every_way(sums: list[int]) -> None:
+    every = [
+        abs(sum(s * d for s, d in zip(signs, sums, strict=True)))
+        for signs in itertools.product([1, -1], repeat=len(sums))
+    ]
+    expected = np.mean([value >= abs(sum(sums)) for value in every])
+    assert sign_flip(np.array(sums, dtype=float), 10, np.random.default_rng(0)) == pytest.approx(expected)
+
+
+def test_equal_systems_are_called_different_as_often_as_they_should() -> None:
+    rng = np.random.default_rng(5)
+    called = [sign_flip(rng.normal(size=30), 400, rng) < 0.05 for _ in range(400)]
+    assert 0.02 <= np.mean(called) <= 0.09
+
+
+def test_contributions_are_weighted_hits() -> None:
+    assert contributions(validated([0, 1, 5, 10], others=30), 31) == pytest.approx(
+        {"q0": 1000.0, "q1": 400.0, "q2": 100.0, "q3": 0.0}
+    )
