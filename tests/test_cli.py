@@ -9,10 +9,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "torchvision", "cv2", "faiss", "numpy", "pydantic", "PIL", "albumentations", "requests", "yaml")
-COMMANDS = """
-    train validate request check submit resend submissions rescore diff crop embed rank identities augment-preview
-    sample serve demo
-""".split()
+MAIN = ("train", "validate", "request")
+SUBMISSIONS = ("check", "submit", "resend", "submissions", "rescore", "diff")
+PHOTOS = ("crop", "embed", "rank", "identities", "augment-preview")
+COMMANDS = (*MAIN, *SUBMISSIONS, *PHOTOS, "sample", "serve", "demo")
 
 
 def ended(*command: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

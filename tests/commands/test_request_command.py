@@ -53,7 +53,8 @@ def test_a_submission_is_kept_sent_and_scored(project: Path, run: Run, address: 
     assert (row["fate"], row["attempts"]) == ("scored", 1)
     assert f"score {row['score']:.0f} of 1000" in done.out
     assert f"submission 1: {kept}" in done.out
-    assert "expected: score about" in done.out
+    assert "expected: score" in done.out
+    assert row["expected"] is not None
     assert ("top-1" in done.out.splitlines()[-1]) == (dialect == "results")
 
 
@@ -127,6 +128,26 @@ def test_a_photo_without_a_face_becomes_what_the_user_chose(project: Path, run: 
     assert len(json.loads(Path("mine.json").read_text())["images"]) == 4
     assert "3 faces in 4 photos (75.0%)" in done.err
     assert ("their 10 names are a guess: wall.png" in done.err) == (choice == "skip")
+
+
+def test_another_system_is_compared_with_the_best_so_far(project: Path, run: Run) -> None:
+    first = run(*REQUEST, "--dry-run")
+    assert "against submission" not in first.out
+    second = run(*REQUEST, "--dry-run", "--set", "embedder.kind=pixels")
+    assert second.code == 0, second.err
+    assert "against submission 1, the best so far (not scored yet): " in second.out
+    assert "on the same 8 validation queries" in second.out
+    assert "p = " in second.out
+    shown = [row["expected"] for row in json.loads(run("submissions", "--json").out)["submissions"]]
+    assert len(shown) == 2
+    for text, expected in zip((second.out, first.out), shown, strict=True):
+        assert f"expected: score {expected:.0f} of 1000" in text
+
+
+def test_too_few_people_give_no_interval(project: Path, run: Run) -> None:
+    done = run(*REQUEST, "--dry-run")
+    assert "in 95 of 100" not in done.out
+    assert "only 2 people with two or more photos were validated on: too few for an interval" in done.err
 
 
 def test_nobody_to_validate_on_is_said_and_does_not_stop(project: Path, run: Run) -> None:

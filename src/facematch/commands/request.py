@@ -4,20 +4,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from facematch.commands.people import validation_people
+from facematch.commands.expected import expected_score, say_expected
 from facematch.commands.sending import deliver, destination, say_unfinished
-from facematch.commands.validate import validate_people
 from facematch.competition.folders import Folder, base_name, check_folders
 from facematch.competition.form import load_form
 from facematch.competition.journal import Journal
 from facematch.competition.submission import Submission, check
 from facematch.console import Stopwatch, loud, note, say, working
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
-from facematch.errors import FacematchError
-from facematch.evaluation.topk import Figures
 from facematch.faces.values import coverage_of
 from facematch.files import write_bytes
-from facematch.flow import build_embedder, photo_embedder, photo_limits, trained_header
+from facematch.flow import build_embedder, photo_embedder, photo_limits
 from facematch.ranking import Ranking, distance_estimator
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
@@ -26,7 +23,8 @@ from facematch.settings_file import load_settings
 def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, out: Path | None, again: bool) -> None:
     """Rank, check, keep, send. Everything that can be wrong is checked before any compute."""
     settings, watch = load_settings(config, overrides), Stopwatch()
-    dialect = load_form(settings.server.form).dialect(settings.server.dialect)
+    form = load_form(settings.server.form)
+    dialect = form.dialect(settings.server.dialect)
     to = None if dry_run else destination(settings)
     with watch.stage("checking folders"):
         query, gallery = check_folders(
@@ -36,12 +34,12 @@ def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, ou
     with Journal(settings.paths.submissions) as journal:
         say_unfinished(journal)
         with watch.stage("expected score"):
-            expected = _expected(settings, embedder)
+            expected = expected_score(settings, embedder, len(query.asked), len(gallery.files), form)
         submission = _rank(settings, embedder, query, gallery, dialect.names, watch)
         payload = submission.payload(dialect)
         kept = journal.keep(
             payload, settings.server.dialect, to_send=not dry_run, query=query.path, gallery=gallery.path,
-            made_by=f"{Path(sys.argv[0]).name} --config {config}",
+            made_by=f"{Path(sys.argv[0]).name} --config {config}", expectation=expected.as_json(),
         )  # fmt: skip
         say(
             f"submission {kept.id}: {journal.file(kept)} ({len(submission.images)} queries, {dialect.names} names each)"
@@ -49,7 +47,7 @@ def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, ou
         if out is not None:
             write_bytes(out, payload)
             say(f"payload: {out}")
-        say(f"expected: {expected}")
+        say_expected(expected, journal, kept, len(gallery.files), form)
         if to is None:
             say("not sent (--dry-run)")
         else:
@@ -90,21 +88,6 @@ def make_submission(group: str, query: Folder, ranking: Ranking, names: int) -> 
             f"{len(guessed)} of {len(query.asked)} queries have no embedding; their {names} names are a guess: {shown}"
         )
     return Submission(group, {name: ranked.get(name, guess) for name in query.asked})
-
-
-def _expected(settings: Settings, embedder: PhotoEmbedder) -> str:
-    # What validation people say; a competition without labelled photos can still be entered.
-    try:
-        trained_on = trained_header(settings).people if settings.embedder.kind == "network" else ()
-        figures: Figures = validate_people(embedder, validation_people(settings, trained_on), "validation people")
-    except FacematchError as error:
-        return f"unknown, since there is nobody to validate on: {error.message}"
-    low, high = figures.interval
-    return (
-        f"score about {figures.score:.0f} of 1000 (top-1 {figures.top1:.3f} [{low:.3f}–{high:.3f}], "
-        f"top-5 {figures.top5:.3f}, top-10 {figures.top10:.3f}) if the competition is like "
-        f"{figures.queries} queries on {figures.gallery} photos of unseen people"
-    )
 
 
 def _embed(embedder: PhotoEmbedder, folder: Folder, what: str) -> EmbeddedPhotos:

@@ -32,12 +32,13 @@ def submissions_command(config: Path | None, overrides: Sequence[str], *, as_jso
         return
     show_table(
         f"{len(rows)} submissions in {settings.paths.submissions}",
-        ["id", "made (UTC)", "queries", "score", "top-1", "top-5", "top-10", "expected", "fate", "address"],
+        ["id", "made (UTC)", "queries", "score", "top-1 / 5 / 10", "expected"],
         [
             [
-                str(row["id"]), row["made"][:16].replace("T", " "), str(row["queries"]), _number(row["score"], 0),
-                *(_number(row[key], 3) for key in ("top1", "top5", "top10")), _number(row["expected"], 0),
-                row["fate"], row["url"] or "",
+                str(row["id"]), row["made"][5:16].replace("T", " "), str(row["queries"]),
+                row["fate"] if row["score"] is None else _number(row["score"], 0),
+                "" if row["top1"] is None else " / ".join(_number(row[key], 3) for key in ("top1", "top5", "top10")),
+                _number(row["expected"], 0),
             ]
             for row in rows
         ],

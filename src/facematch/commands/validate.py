@@ -9,6 +9,7 @@ from facematch.console import Stopwatch, loud, note, out, show_table, working
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.embedders import Embedder
 from facematch.embedders.pixels import PixelEmbedder
+from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import Figures, each_photo_a_query, fixed_queries
 from facematch.faces.values import coverage_of
@@ -59,18 +60,19 @@ def validate_command(
 
 def validate_people(stage: PhotoEmbedder, people: ValidationPeople, what: str) -> Figures:
     """Embed validation people and distractors; every photo of a person asked for is a query in turn."""
+    embeddings, identities, asked = embed_people(stage, people, what)
+    return each_photo_a_query(embeddings, identities, asked, embeddings.metric)  # type: ignore[arg-type]
+
+
+def embed_people(stage: PhotoEmbedder, people: ValidationPeople, what: str) -> tuple[Embeddings, list[str], list[bool]]:
+    """Return the embeddings of validation people and distractors, who each shows, and whether it is asked for."""
     files = [*_renamed(people.asked.files, "asked"), *_renamed(people.distractors.files, "distractors")]
     who = [*people.asked.identities, *(f"distractor {name}" for name in people.distractors.identities)]
     identities = dict(zip((file.name for file in files), who, strict=True))
     asked = {file.name for file in files[: len(people.asked.files)]}
     embedded = _run(stage, files, what)
     names = embedded.embeddings.names
-    return each_photo_a_query(
-        embedded.embeddings,
-        [identities[name] for name in names],
-        [name in asked for name in names],
-        embedded.embeddings.metric,  # type: ignore[arg-type]
-    )
+    return embedded.embeddings, [identities[name] for name in names], [name in asked for name in names]
 
 
 def show_figures(rows: dict[str, Figures]) -> None:

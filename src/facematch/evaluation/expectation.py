@@ -20,9 +20,15 @@ from facematch.evaluation.outcomes import Outcomes
 from facematch.evaluation.score import WEIGHTS
 
 MIN_PEOPLE = 10  # with fewer, no interval is worth its name
-_FAR = 3.0  # a gallery this many times the validation's is told to be far from what was seen
+_FAR = 8.0  # no interval for a gallery more than this many times the validation's
 _CELLS = 1_000_000  # simulated queries held at once
-_SHARES = 5  # shares of queries that are tried when it is not known
+# What is not known is tried at five values: the share of queries (0: the least possible, 1: a half), and how much
+# faster than fitted the score falls with the gallery's logarithm. In an order that pairs them evenly.
+_UNKNOWN = ((0.0, 1.5), (0.25, 2.0), (0.5, 1.0), (0.75, 1.25), (1.0, 1.75))
+# Concentration of a person's weight: 1 is Rubin's. Less, because the people validated on are also most of the
+# gallery, so that another draw of people changes the score twice; the figure is the one that holds 95 % of
+# simulated competitions in the hardest setting of benchmarks/expected_score_coverage.py.
+_SHAPE = 0.6
 _PRIOR = 0.5  # people, on each side, that have not been met: Jeffreys' half
 
 
@@ -30,9 +36,9 @@ _PRIOR = 0.5  # people, on each side, that have not been met: Jeffreys' half
 class Expectation:
     """The score to expect on the competition's scale, and the shares (0–1) of hits within 1, 5 and 10.
 
-    `interval` is meant to hold the server's score in 95 % of competitions; None with too few people.
-    `people` and `queries` are those of the validation it rests on; `note` says in plain words what the
-    validation does not allow, or is empty.
+    `interval` is meant to hold the server's score in 95 % of competitions; None with too few people, or for
+    a gallery far larger than the validation's. `people` and `queries` are those of the validation it rests
+    on; `note` says in plain words what the validation does not allow, or is empty.
     """
 
     score: float
@@ -75,26 +81,39 @@ def expect(
 
     `share` (0–1) of the photos of the people asked for are queries, the others stand in the gallery. It is
     seldom told: None tries shares from queries/(queries + gallery), which holds when nobody else is in the
-    gallery, to a half. `weights` are those of top-1, top-5 and top-10. None is returned when the
-    validation has no query. Raises ValueError for counts below 1 and shares outside 0–1.
+    gallery, to a half. For a gallery larger than the validation's the fitted fall is taken once to twice,
+    since ranks near the top say little about how it goes on. `weights` are those of top-1, top-5 and
+    top-10. None is returned when the validation has no query. Raises ValueError for counts below 1 and
+    shares outside 0–1.
     """
     if min(queries, gallery, rounds) < 1 or not 0 <= (share or 0) <= 1:
         raise ValueError("queries, gallery and rounds are at least 1, and share is from 0 to 1")
     if not len(outcomes):
         return None
     least = queries / (queries + gallery)
-    shares = np.linspace(least, max(least, 0.5), _SHARES) if share is None else np.array([share])
-    towns = [_town(outcomes, gallery, float(one), np.asarray(weights)) for one in shares]
+    most = max(least, 0.5)
+    seen = max(others + len(counts) for others, counts in zip(outcomes.others, outcomes.closer, strict=True))
+    towns = [
+        _town(
+            outcomes,
+            round(seen * (gallery / seen) ** faster) if gallery > seen else gallery,
+            least + part * (most - least) if share is None else share,
+            np.asarray(weights),
+        )
+        for part, faster in _UNKNOWN
+    ]
     top1, top5, top10 = (float(value) for value in np.mean([_mean(town) for town in towns], axis=0))
     score = float(np.dot(weights, (top1, top5, top10)))
     interval = None
-    if outcomes.people >= MIN_PEOPLE:
+    if outcomes.people >= MIN_PEOPLE and gallery <= _FAR * seen:
         rng = np.random.default_rng(seed)
         each = math.ceil(rounds / len(towns))
         scores = np.concatenate([_competitions(town, queries, weights, each, rng) for town in towns])
         low, high = expanded_percentiles(scores, outcomes.people)
         interval = (min(low, score), max(high, score))
-    return Expectation(score, top1, top5, top10, interval, outcomes.people, len(outcomes), _note(outcomes, gallery))
+    return Expectation(
+        score, top1, top5, top10, interval, outcomes.people, len(outcomes), _note(outcomes.people, gallery, seen)
+    )
 
 
 def expanded_percentiles(values: Floats, people: int) -> tuple[float, float]:
@@ -112,7 +131,7 @@ def expanded_percentiles(values: Floats, people: int) -> tuple[float, float]:
 def student(freedom: int) -> float:
     """Return the 97.5 % quantile of Student's t by its expansion at the normal (Abramowitz & Stegun 26.7.5).
 
-    Within 0.002 from 5 degrees of freedom on.
+    Within 0.001 from 9 degrees of freedom on.
     """
     z = NormalDist().inv_cdf(0.975)
     terms = (
@@ -126,7 +145,8 @@ def student(freedom: int) -> float:
 
 def _town(outcomes: Outcomes, gallery: int, share: float, weights: Floats) -> _Town:
     found = places(outcomes, share)
-    chances, likelihoods = hit_chances(found, gallery), log_likelihoods(found)
+    chances = hit_chances(found, gallery)
+    likelihoods = log_likelihoods(found) if len(chances) > 1 else np.zeros((len(outcomes), 1))
     names, first_row, codes = np.unique(np.array(outcomes.identities), return_index=True, return_inverse=True)
     order, size = np.argsort(codes, kind="stable"), np.bincount(codes)
     photos = np.array([len(outcomes.closer[row]) + 1 for row in first_row], dtype=np.int64)
@@ -142,7 +162,7 @@ def _town(outcomes: Outcomes, gallery: int, share: float, weights: Floats) -> _T
     size = np.append(size, [usual, usual])
     sums = np.zeros((len(names) + 2, likelihoods.shape[1]))
     np.add.at(sums, codes, likelihoods)
-    weight = np.append(np.ones(len(names)), [_PRIOR, _PRIOR])
+    weight = np.append(np.full(len(names), _SHAPE), [_PRIOR, _PRIOR])
     rows = np.concatenate([chances[:, order], extra], axis=1)
     return _Town(rows, np.cumsum(size) - size, size, np.append(asked, [usual, usual]), weight, sums)
 
@@ -207,18 +227,21 @@ def _queries(town: _Town, drawn: Ints, queries: int, rng: np.random.Generator) -
     return rows
 
 
-def _note(outcomes: Outcomes, gallery: int) -> str:
-    seen = max(others + len(counts) for others, counts in zip(outcomes.others, outcomes.closer, strict=True))
+def _note(people: int, gallery: int, seen: int) -> str:
     notes = []
-    if outcomes.people < MIN_PEOPLE:
+    if people < MIN_PEOPLE:
         notes.append(
-            f"only {outcomes.people} people with two or more photos were validated on: too few for an interval "
+            f"only {people} people with two or more photos were validated on: too few for an interval "
             f"(at least {MIN_PEOPLE})."
         )
-    if gallery > seen:
-        far = "far " if gallery > _FAR * seen else ""
+    if gallery > _FAR * seen:
         notes.append(
-            f"the gallery of {gallery} photos is {far}larger than the {seen} of the validation: the score is "
-            "extrapolated; add distractors to the validation to be surer."
+            f"the gallery of {gallery} photos is more than {_FAR:.0f} times the {seen} of the validation: too far "
+            "for an interval; add distractors to the validation."
+        )
+    elif gallery > seen:
+        notes.append(
+            f"the gallery of {gallery} photos is larger than the {seen} of the validation, so the score is "
+            "extrapolated; distractors in the validation would make it surer."
         )
     return " ".join(notes)

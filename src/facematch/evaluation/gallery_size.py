@@ -49,25 +49,27 @@ def asked_of(photos: Ints, share: float) -> Ints:
 
     At least one is, and at least one stays in the gallery.
     """
-    return np.clip(np.floor(share * photos + 0.5).astype(np.int64), 1, np.maximum(photos - 1, 1))
+    asked: Ints = np.clip(np.floor(share * photos + 0.5).astype(np.int64), 1, np.maximum(photos - 1, 1))
+    return asked
 
 
 def places(outcomes: Outcomes, share: float = 0.0) -> Places:
-    """Return the right photos that may be best when `share` of each person's photos are queries.
+    """Return the right photos that may be best when `share` (0–1) of the photos of people asked are queries.
 
-    The others of them, at least one, stay in the gallery; with a share of 0 all but the query do, and the
-    best is the first. With `right` of r right photos drawn at random, number j (from 0) is the best one
-    with chance C(r−1−j, right−1) / C(r, right).
+    Each of a query's r right photos then stands in the gallery with chance 1 − share, at least one of
+    them; number j (from 0) is the best one there with chance (1 − share)·shareʲ / (1 − shareʳ).
     """
     rows: list[tuple[int, int, int, float, int]] = []
     photos = np.array([len(counts) + 1 for counts in outcomes.closer], dtype=np.int64)
-    kept = (photos - asked_of(photos, share)).tolist()
-    for query, (counts, others) in enumerate(zip(outcomes.closer, outcomes.others, strict=True)):
-        for count, chance in zip(counts, _best_of(len(counts), kept[query]), strict=False):
-            rows.append((query, count, others, chance, kept[query]))
+    rest = (photos - asked_of(photos, share)).tolist()
+    for query, (counts, others, right) in enumerate(zip(outcomes.closer, outcomes.others, rest, strict=True)):
+        for count, chance in zip(counts, _best_of(len(counts), share), strict=True):
+            if chance > 1e-4:
+                rows.append((query, count, others, chance, right))
     table = np.array(rows, dtype=np.float64).reshape(-1, 5)
-    query_numbers, closer, seen, rights = (table[:, column].astype(np.int64) for column in (0, 1, 2, 4))
-    return Places(query_numbers, closer, seen, table[:, 3], rights, len(outcomes))
+    numbers, closer, seen, rights = (table[:, column].astype(np.int64) for column in (0, 1, 2, 4))
+    chances = table[:, 3] / np.bincount(numbers, weights=table[:, 3], minlength=len(outcomes))[numbers]
+    return Places(numbers, closer, seen, chances, rights, len(outcomes))
 
 
 def hit_chances(found: Places, gallery: int, betas: Floats = BETAS) -> Floats:
@@ -78,11 +80,12 @@ def hit_chances(found: Places, gallery: int, betas: Floats = BETAS) -> Floats:
     """
     wanted = np.maximum(gallery - found.right, 0)
     cases, where = np.unique(np.stack([found.closer, found.others, wanted], axis=1), axis=0, return_inverse=True)
-    larger = cases[:, 2] > cases[:, 1]
+    closer, others, within = cases.T
+    larger = within > others
     chances = np.zeros((len(betas) if larger.any() else 1, len(cases), len(KS)))
-    chances[:, ~larger] = _within(_hypergeometric(*cases[~larger].T))
+    chances[:, ~larger] = _within(_hypergeometric(closer[~larger], others[~larger], within[~larger]))
     if larger.any():
-        chances[:, larger] = _within(_beta_binomial(*cases[larger].T, betas=betas))
+        chances[:, larger] = _within(_beta_binomial(closer[larger], others[larger], within[larger], betas))
     spread = chances[:, where.ravel()] * found.chance[:, None]
     first = np.searchsorted(found.query, np.arange(found.queries))
     summed: Floats = np.add.reduceat(spread, first, axis=1) if found.queries else spread
@@ -92,24 +95,28 @@ def hit_chances(found: Places, gallery: int, betas: Floats = BETAS) -> Floats:
 def log_likelihoods(found: Places, betas: Floats = BETAS) -> Floats:
     """Return for each of Q queries the logarithm of its likelihood under B beta distributions: Q×B.
 
-    Beta-binomial without the factor that all distributions share; right photos that may each be the
-    best count by their chance.
+    Ten and more closer photos count as one case: a larger gallery never brings such a query back, and
+    the fit is to be good near the top. Right photos that may each be the best count by their chance.
     """
-    cases, where = np.unique(np.stack([found.closer, found.others], axis=1), axis=0, return_inverse=True)
+    beyond = KS[-1]
+    cases, where = np.unique(
+        np.stack([np.minimum(found.closer, beyond), found.others], axis=1), axis=0, return_inverse=True
+    )
     closer, others = cases.T
-    rise_a, rise_b, rise_ab = _rises(betas, int(others.max(initial=0)))
-    table = rise_a[:, closer] + rise_b[:, others - closer] - rise_ab[:, others]
-    each = table[:, where.ravel()] * found.chance
+    none = np.zeros_like(others)
+    table = _beta_binomial(none, none, others, betas)
+    table = np.concatenate([table, 1 - table.sum(axis=-1, keepdims=True)], axis=-1)
+    logs = np.log(np.maximum(table[:, np.arange(len(cases)), closer], 1e-12))
+    each = logs[:, where.ravel()] * found.chance
     first = np.searchsorted(found.query, np.arange(found.queries))
     return np.asarray(np.add.reduceat(each, first, axis=1).T, dtype=np.float64)
 
 
 @cache
-def _best_of(of: int, kept: int) -> tuple[float, ...]:
-    chances = [kept / of]  # of the first to be among the kept ones, and so the best
-    for j in range(of - kept):
-        chances.append(chances[-1] * (of - kept - j) / (of - 1 - j))
-    return tuple(chances)
+def _best_of(right: int, share: float) -> tuple[float, ...]:
+    if share >= 1:  # the one that stays may be any
+        return (1 / right,) * right
+    return tuple((1 - share) * share**j / (1 - share**right) for j in range(right))
 
 
 def _within(chances: Floats) -> Floats:

@@ -92,14 +92,14 @@ def outcomes(
     """
     people, codes = np.unique(np.asarray(identities, dtype=np.str_), return_inverse=True)
     photos = np.bincount(codes, minlength=len(people))
-    chosen = np.flatnonzero(np.asarray(asked, dtype=np.bool_) & (photos[codes] > 1))
+    chosen: NDArray[np.intp] = np.flatnonzero(np.asarray(asked, dtype=np.bool_) & (photos[codes] > 1))
     closer: list[tuple[int, ...]] = []
     for rows in np.array_split(chosen, 1 + len(chosen) * len(embeddings) // _CELLS) if len(chosen) else ():
         closer += _closer(embeddings, codes, rows, metric)
     names = embeddings.names if keys is None else keys
     return Outcomes(
-        tuple(names[i] for i in chosen),
-        tuple(identities[i] for i in chosen),
+        tuple(names[i] for i in chosen.tolist()),
+        tuple(identities[i] for i in chosen.tolist()),
         tuple(closer),
         tuple(int(len(embeddings) - photos[codes[i]]) for i in chosen),
     )

@@ -1,0 +1,88 @@
+"""Two systems on the same validation queries: is one better, or was it luck with a few people?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from facematch.evaluation.expectation import MIN_PEOPLE, expanded_percentiles
+from facematch.evaluation.gallery_size import BETAS, Floats, hit_chances, log_likelihoods, places
+from facematch.evaluation.outcomes import Outcomes
+from facematch.evaluation.score import WEIGHTS
+
+_EXACT = 12  # people up to which all 2^n sign flips are tried
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Expected score of one system less that of another, on the queries both answered.
+
+    `interval` holds the difference with 95 % confidence, None with too few people; `p_value` is
+    two-sided: how often a difference at least as large comes about when, person by person, a coin
+    decides which of the two is which.
+    """
+
+    difference: float
+    interval: tuple[float, float] | None
+    p_value: float
+    people: int
+    queries: int
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain JSON values."""
+        return {**asdict(self), "interval": None if self.interval is None else list(self.interval)}
+
+
+def compare(
+    ours: Outcomes,
+    best: Outcomes,
+    *,
+    gallery: int,
+    weights: Sequence[float] = WEIGHTS,
+    rounds: int = 5000,
+    seed: int = 0,
+) -> Comparison | None:
+    """Compare two systems, query by query, at a gallery of `gallery` photos; None without a shared query.
+
+    A query is shared when its name (or digest) stands in both. The interval is a bootstrap over people
+    with expanded percentiles; the test is a permutation test of paired sums by sign flips over people
+    (Fisher 1935), exact up to 12 people and from `rounds` random flips beyond.
+    """
+    mine, theirs = contributions(ours, gallery, weights), contributions(best, gallery, weights)
+    person = dict(zip(ours.queries, ours.identities, strict=True))
+    shared = [name for name in mine if name in theirs]
+    if not shared:
+        return None
+    people, codes = np.unique([person[name] for name in shared], return_inverse=True)
+    sums: Floats = np.bincount(codes, weights=[mine[name] - theirs[name] for name in shared]).astype(np.float64)
+    asked = np.bincount(codes)
+    rng = np.random.default_rng(seed)
+    interval = None
+    if len(people) >= MIN_PEOPLE:
+        drawn = rng.integers(0, len(people), size=(rounds, len(people)))
+        interval = expanded_percentiles(sums[drawn].sum(1) / asked[drawn].sum(1), len(people))
+    difference = float(sums.sum() / asked.sum())
+    return Comparison(difference, interval, sign_flip(sums, rounds, rng), len(people), len(shared))
+
+
+def contributions(outcomes: Outcomes, gallery: int, weights: Sequence[float] = WEIGHTS) -> dict[str, float]:
+    """Return what each query adds to the score to expect at a gallery of `gallery` photos, by its name."""
+    if not len(outcomes):
+        return {}
+    found = places(outcomes)
+    fitted = int(log_likelihoods(found).sum(axis=0).argmax())
+    values = hit_chances(found, gallery, BETAS[[fitted]])[0] @ np.asarray(weights)
+    return dict(zip(outcomes.queries, values.tolist(), strict=True))
+
+
+def sign_flip(sums: Floats, rounds: int, rng: np.random.Generator) -> float:
+    """Return the two-sided p-value of a sum of paired differences, one for each person, under sign flips."""
+    moved = sums[np.abs(sums) > 1e-9]  # an equal pair is the same either way round
+    if len(moved) <= _EXACT:
+        flips = 1 - 2 * ((np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved))) & 1)
+    else:
+        flips = rng.choice([-1, 1], size=(rounds, len(moved)))
+    as_far = int((np.abs(flips @ moved) >= abs(moved.sum()) - 1e-9).sum())
+    if len(moved) <= _EXACT:
+        return as_far / len(flips)
+    return (as_far + 1) / (len(flips) + 1)
