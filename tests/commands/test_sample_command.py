@@ -1,5 +1,6 @@
 """`facematch sample`, `serve` and `demo`, as far as they do not take minutes."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,23 @@ def test_a_server_needs_a_ground_truth(tmp_path: Path, run: Run, monkeypatch: py
     done = run("serve")
     assert done.code == 1
     assert "Make the sample data with `facematch sample`" in done.err
+
+
+def test_an_unknown_mood_is_named(project: Path, run: Run) -> None:
+    done = run("serve", "--mood", "flakey")
+    assert done.code == 1
+    assert "--mood flakey is not known (did you mean 'flaky'?)." in done.err
+
+
+def test_a_restarted_server_remembers(project: Path) -> None:
+    import requests
+
+    payload = json.dumps({"groupname": "us", "images": {}})
+    with demo._server() as address:
+        requests.post(f"{address}/results/", data=payload, timeout=10).raise_for_status()
+    with demo._server() as address:
+        assert "1 submissions" in requests.get(address, timeout=10).text
+    assert Path("data/rehearsal/rehearsal.sqlite").is_file()
 
 
 def test_the_demos_server_starts_and_stops(project: Path) -> None:

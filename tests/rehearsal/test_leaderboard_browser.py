@@ -129,7 +129,10 @@ def test_missed_queries_are_shown_to_the_own_group_only(browser: Any, server: st
     page = browser.new_page()
     page.goto(f"{server}/groups/we")
     assert page.locator("section.missed h3").all_inner_texts() == ["q1.png", "q2.png"]
-    page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    for image in page.locator("section.missed img").all():
+        image.scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     assert page.locator("section.missed .right img").count() == 2
     page.goto(f"{server}/groups/others")
     assert page.locator("section.missed").count() == 0

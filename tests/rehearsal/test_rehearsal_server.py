@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from facematch.competition.address import submission_url
 from facematch.competition.answer import Answer
 from facematch.competition.exchange import exchange
-from facematch.competition.form import CompetitionForm
+from facematch.competition.form import AnswerForm, CompetitionForm, Dialect
 from facematch.competition.submission import Submission
 from facematch.errors import FacematchError
 from facematch.rehearsal.server import create_app, serve
@@ -132,6 +132,70 @@ class TestAnswers:
         assert "/results/ us[2J: score 375.0 (top-1 0.250, top-5 0.500, top-10 0.750; 4 queries)" in lines[0]
         assert "/retrieval/ (no name): score 0.0" in lines[1]
         assert all(line.isprintable() for line in lines)
+
+
+class TestLimits:
+    def test_a_client_that_sends_too_often_waits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = [0.0]
+        monkeypatch.setattr("facematch.rehearsal.server.time.monotonic", lambda: now[0])
+        client = Local(create_app(TRUTH, rate=3))
+        answers = [client.post("/results/", content=submission().payload()) for _ in range(4)]
+        assert [each.status_code for each in answers] == [200, 200, 200, 429]
+        assert answers[3].headers["retry-after"] == "20"
+        assert "More than 3 submissions a minute" in answers[3].text
+        now[0] = 21
+        assert client.post("/results/", content=submission().payload()).status_code == 200
+        assert client.post("/results/", content=submission().payload()).status_code == 429
+        assert client.get("/").status_code == 200  # looking costs nothing
+
+    def test_the_same_key_is_scored_once(self) -> None:
+        lines: list[str] = []
+        client = Local(create_app(TRUTH, log=lines.append))
+        key = {"Idempotency-Key": "abc"}
+        first = client.post("/results/", content=submission().payload(), headers=key)
+        second = client.post("/results/", content=submission().payload(), headers=key)
+        other = client.post("/retrieval/", content=submission().payload(), headers=key)
+        assert (first.json(), second.json(), other.json()) == ({"results": [0.25, 0.5, 0.75]},) * 2 + (
+            {"accuracy": 375},
+        )
+        assert len(lines) == 1
+        assert "1 submissions" in client.get("/").text
+        wrong = client.post("/results/", content=submission("others").payload(), headers=key)
+        assert (wrong.status_code, "came before with another submission" in wrong.text) == (400, True)
+        long = client.post("/results/", content=submission().payload(), headers={"Idempotency-Key": "k" * 201})
+        assert long.status_code == 400
+        assert client.post("/results/", content=submission().payload()).status_code == 200
+
+    def test_a_form_told_on_the_day_is_served(self) -> None:
+        points = Dialect(
+            path="/rank", group_key="team", images_key="answers", answer=AnswerForm(key="points", form="score")
+        )
+        form = CompetitionForm(weights=(4, 2, 1), dialects={"new": points})
+        client = Local(create_app(TRUTH, form=form))
+        answer = client.post("/rank", content=submission().payload(points))
+        assert answer.json() == {"points": 4 * 0.25 + 2 * 0.5 + 0.75}
+        assert "has no key 'team'" in client.post("/rank", content=submission().payload()).text
+        assert client.post("/results/", content=submission().payload()).status_code == 404
+        assert "scores of 7" in client.get("/").text
+
+
+class TestOwnGroup:
+    def test_only_its_missed_queries_are_shown(self) -> None:
+        client = Local(create_app(TRUTH, own="us"))
+        for group in ("us", "others"):
+            client.post("/results/", content=submission(group).payload())
+        own = client.get("/groups/us").text
+        assert "1 of 4 queries have no right photo among their ten." in own
+        assert "q3.jpg" in own
+        assert "q2.jpg" not in own
+        assert "q3.jpg" not in client.get("/groups/others").text
+        assert "(you)" in client.get("/").text
+
+    def test_nothing_missed_is_said(self) -> None:
+        client = Local(create_app(TRUTH, own="us"))
+        images = {query: (*right, *WRONG[:9]) for query, right in TRUTH.items()}
+        client.post("/results/", content=Submission("us", images).payload())
+        assert "every query has a right photo among its ten" in client.get("/groups/us").text
 
 
 class TestPage:
