@@ -60,7 +60,7 @@ def test_a_restarted_server_remembers(project: Path) -> None:
     with demo._server() as address:
         requests.post(f"{address}/results/", data=payload, timeout=10).raise_for_status()
     with demo._server() as address:
-        assert "1 submissions" in requests.get(address, timeout=10).text
+        assert "1 submission;" in requests.get(address, timeout=10).text
     assert Path("data/rehearsal/rehearsal.sqlite").is_file()
 
 

@@ -159,7 +159,7 @@ class TestLimits:
             {"accuracy": 375},
         )
         assert len(lines) == 1
-        assert "1 submissions" in client.get("/").text
+        assert "1 submission;" in client.get("/").text
         wrong = client.post("/results/", content=submission("others").payload(), headers=key)
         assert (wrong.status_code, "came before with another submission" in wrong.text) == (400, True)
         long = client.post("/results/", content=submission().payload(), headers={"Idempotency-Key": "k" * 201})
