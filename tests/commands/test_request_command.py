@@ -88,7 +88,7 @@ def test_a_server_that_is_down_loses_nothing(project: Path, run: Run) -> None:
     (kept,) = Path("submissions").glob("*.json")
     assert done.code == 1
     assert "cannot be reached" in done.err
-    assert "Attempt 2 of 2 in" in done.err
+    assert "attempt 2 of 2 in" in done.err
     assert "It is kept as submission 1: facematch resend 1" in done.err
     assert len(json.loads(kept.read_text())["images"]) == 3
 

@@ -95,7 +95,7 @@ def test_a_server_that_comes_up_is_found(journal: Journal, kept: Kept) -> None:
             server.__exit__(None, None, None)
     assert sent.outcome is not None
     assert sent.outcome.fate == "scored"
-    assert "Connection refused. Attempt 2 of 5 in 0.0 s." in told[0]
+    assert "Connection refused; attempt 2 of 5 in 0.0 s" in told[0]
     assert len(servers[0][1][1]) == 1
 
 
@@ -175,7 +175,7 @@ class TestWaiting:
     def test_the_deadline_ends(self, journal: Journal, kept: Kept) -> None:
         told = self.refused(journal, kept, Patience(attempts=100, backoff=4, deadline=3))
         assert len(journal.attempts()) == 2
-        assert "No time for another attempt within 3 s" in told[-1]
+        assert "; no time for another attempt within 3 s" in told[-1]
 
     def test_a_server_may_ask_for_more(self, journal: Journal, kept: Kept) -> None:
         with answering(in_turn(says(response("429 Slow", b"", "Retry-After: 17")), GOOD)) as (url, _):
@@ -189,7 +189,7 @@ class TestWaiting:
         assert sent.outcome is not None
         assert sent.outcome.kind == "status-503"
         assert (len(requests), self.waits) == (1, [])
-        assert "No time for another attempt" in told[0]
+        assert "no time for another attempt" in told[0]
 
 
 def test_a_secret_is_sent_and_kept_nowhere(journal: Journal, kept: Kept) -> None:

@@ -77,6 +77,9 @@ def _compare(expected: Expected, journal: Journal, kept: Kept, gallery: int, for
     if found is None:
         note(f"  submission {before.id}, the best so far ({scored}), was validated on other photos: not comparable")
         return
+    if found.p_value == 1 and found.difference == 0:
+        say(f"against submission {before.id}, the best so far ({scored}): no difference on {found.queries} queries")
+        return
     interval = "" if found.interval is None else f" [{found.interval[0]:+.0f} to {found.interval[1]:+.0f}]"
     chance = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
     verdict = "a real difference" if found.p_value < 0.05 else "which may be luck"

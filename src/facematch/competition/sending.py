@@ -77,11 +77,12 @@ def send(
         if not outcome.again or number == patience.attempts:
             break
         retry = retry.increment("POST", url, error=ConnectionError(outcome.kind))
+        words = outcome.message.rstrip(".")
         wait = max(retry.get_backoff_time(), outcome.retry_after or 0.0)
         if time.monotonic() + wait > ends:
-            report(f"{outcome.message} No time for another attempt within {patience.deadline:g} s.")
+            report(f"{words}; no time for another attempt within {patience.deadline:g} s")
             break
-        report(f"{outcome.message} Attempt {number + 1} of {patience.attempts} in {wait:.1f} s.")
+        report(f"{words}; attempt {number + 1} of {patience.attempts} in {wait:.1f} s")
         time.sleep(wait)
     return Sent(outcome)
 
