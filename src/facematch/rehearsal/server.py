@@ -1,7 +1,6 @@
 """The rehearsal server: scores submissions against a ground truth, answers in every dialect, shows a leaderboard."""
 
 import errno
-import secrets
 import socket
 import sys
 import time
@@ -13,8 +12,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from jinja2 import Environment, PackageLoader
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -22,15 +20,15 @@ from facematch.competition.form import CompetitionForm, Dialect
 from facematch.competition.submission import Submission
 from facematch.errors import FacematchError
 from facematch.files import sha256_of
-from facematch.rehearsal.board import Album, missed, standings
+from facematch.rehearsal.board import Album
 from facematch.rehearsal.moods import Mood, Moody
+from facematch.rehearsal.pages import add_pages
 from facematch.rehearsal.score import Score, read_ground_truth, score_submission
 from facematch.rehearsal.store import Received, Store
 
 _MAX_BODY = 16 * 2**20  # bytes; 1,500 queries with ten names of 44 characters are 0.8 MB
 _MAX_KEY = 200
 _KNOWN = CompetitionForm()
-_POLICY = "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'nonce-{0}'; script-src 'nonce-{0}'"
 
 
 def create_app(
@@ -52,8 +50,7 @@ def create_app(
     again. GET / is the leaderboard, GET /groups/NAME a group's history; only of the group `own` are the
     missed queries shown, with thumbnails from `album`. `log` is told one line for each that was scored.
     """
-    kept, photos, limit = store or Store(None), album or Album(None, None), _RateLimit(rate)
-    show = _pages(truth, form, kept, own, photos)
+    kept, limit = store or Store(None), _RateLimit(rate)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
     def answer(dialect: Dialect) -> Callable[[Request], Any]:
@@ -72,24 +69,7 @@ def create_app(
     for each in form.dialects.values():
         app.post(each.path)(answer(each))
 
-    @app.get("/")
-    def page(request: Request) -> Response:
-        return show("board.html", request)
-
-    @app.get("/groups/{name:path}")
-    def group(request: Request, name: str) -> Response:
-        return show("group.html", request, name)
-
-    @app.get("/version")
-    def version() -> Response:
-        return PlainTextResponse(str(kept.version()), headers={"Cache-Control": "no-store"})
-
-    @app.get("/photos/{number}")
-    def photo(number: int) -> Response:
-        data = photos.thumbnail(number)
-        if data is None:
-            raise HTTPException(404, "No such photo")
-        return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    add_pages(app, truth, form, kept, own, album or Album(None, None))
 
     @app.exception_handler(FacematchError)
     def malformed(request: Request, error: FacematchError) -> Response:
@@ -161,38 +141,6 @@ def _score(
     shares = score_submission(submission.images, truth)
     score = form.score(shares.top1, shares.top5, shares.top10)
     return store.add(_shown(submission.group), submission.images, shares, score, digest, key)
-
-
-def _pages(
-    truth: Mapping[str, AbstractSet[str]], form: CompetitionForm, store: Store, own: str | None, album: Album
-) -> Callable[..., Response]:
-    templates = Environment(loader=PackageLoader("facematch.rehearsal"), autoescape=True, trim_blocks=True)
-
-    def show(template: str, request: Request, group: str | None = None) -> Response:
-        received = store.all()
-        values: dict[str, Any] = {"queries": len(truth), "best": form.best, "version": store.version()}
-        if group is None:
-            paths = [each.path for each in form.dialects.values()]
-            base = str(request.base_url).rstrip("/")
-            values |= {"standings": standings(received, own, form.best), "total": len(received)}
-            values |= {"base": base, "paths": paths}
-        else:
-            history = [each for each in reversed(received) if each.group == group]
-            if not history:
-                raise HTTPException(404, "No such group")
-            values |= {"group": group, "history": history, "own": group == own}
-            if group == own:
-                values["missed_count"], values["missed"] = missed(store.images(history[0].id), truth, album)
-        nonce = secrets.token_urlsafe(12)
-        text = templates.get_template(template).render(nonce=nonce, **values)
-        headers = {
-            "Content-Security-Policy": _POLICY.format(nonce),
-            "Cache-Control": "no-store",
-            "Referrer-Policy": "no-referrer",
-        }
-        return HTMLResponse(text, headers=headers)
-
-    return show
 
 
 class _RateLimit:
