@@ -73,7 +73,8 @@ def diff_page(changes: Sequence[Change], numbers: tuple[int, int], query: Path, 
     thumbnail = _thumbnails()
     return _PAGE.format(
         title=f"Submissions {numbers[0]} and {numbers[1]}",
-        summary=f"{len(changes)} queries are answered differently, {best} of them with another best name.{more}",
+        summary=f"{len(changes)} queries are answered differently, {best} of them with another best name. Underlined: "
+        f"named by one of the two only.{more}",
         queries="\n".join(_change(change, numbers, query, gallery, thumbnail) for change in shown),
         side=_SIDE,
     )
