@@ -35,7 +35,8 @@ def demo_command(config: Path) -> None:
     say(f"\nThe whole job took {time.monotonic() - started:.0f} s. Where to look next:")
     say("  crops/crops.png, crops/misses.png    what the cropper found and what it missed")
     say(f"  {run_folder(settings)}    weights, settings, log; curves: tensorboard --logdir checkpoints")
-    say(f"  {settings.paths.submissions}    every submission with its answer")
+    say(f"  {settings.paths.submissions}    every submission; with their scores: facematch submissions")
+    say(f"  facematch serve --group {settings.server.group}    the leaderboard, with the queries that missed")
     say("  README.md, “The day of the competition”    the same with your own photos")
 
 
