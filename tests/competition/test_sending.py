@@ -1,5 +1,6 @@
 """Sending: again where it is safe, never twice by accident, every attempt in the journal."""
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -190,6 +191,22 @@ class TestWaiting:
         assert sent.outcome.kind == "status-503"
         assert (len(requests), self.waits) == (1, [])
         assert "no time for another attempt" in told[0]
+
+
+def test_one_silent_server_does_not_outlast_the_deadline(journal: Journal, kept: Kept) -> None:
+    release = threading.Event()
+
+    def silent(_: socket.socket) -> None:
+        release.wait(10)
+
+    with answering(silent) as (url, _):
+        sent = send(journal, kept, url, FORM, patience=Patience(timeout=60, deadline=0.6, attempts=5))
+        release.set()
+    assert sent.outcome is not None
+    assert sent.outcome.kind == "read-time-out"
+    waited = re.search(r"within ([\d.]+) s", sent.outcome.message)
+    assert waited is not None
+    assert 0.1 <= float(waited[1]) <= 0.3
 
 
 def test_a_secret_is_sent_and_kept_nowhere(journal: Journal, kept: Kept) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -255,6 +256,13 @@ def _kept(row: tuple[Any, ...]) -> Kept:
 def _alive(process: int) -> bool:
     if process == os.getpid():
         return True
+    if sys.platform == "win32":  # where signal 0 is Ctrl-C
+        import ctypes
+
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, process)  # to ask for its state only
+        if handle:
+            ctypes.windll.kernel32.CloseHandle(handle)
+        return bool(handle)
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -66,7 +66,8 @@ def send(
     )
 
     def once() -> Outcome:
-        timeout = max(0.1, min(patience.timeout, ends - time.monotonic()))
+        # Half of what is left: an exchange may take its time-out twice, for the answer to begin and to end.
+        timeout = max(0.1, min(patience.timeout, (ends - time.monotonic()) / 2))
         return exchange(payload, url, form, submission.dialect, headers=sent_headers, timeout=timeout, verify=verify)
 
     for number in range(1, patience.attempts + 1):
