@@ -112,7 +112,7 @@ def test_a_gallery_photo_that_cannot_be_read_is_never_named(project: Path, run: 
     done = run(*REQUEST, "--dry-run", "--out", "mine.json")
     assert done.code == 0, done.err
     assert "0000.jpg" not in Path("mine.json").read_text()
-    assert "gallery: 1 files not read: 0000.jpg (" in done.err
+    assert "gallery: not read, 1: 0000.jpg (" in done.err
 
 
 @pytest.mark.parametrize("choice", ["whole", "centre", "skip", "error"])

@@ -64,7 +64,7 @@ def test_every_file_ends_as_a_crop_a_miss_or_unreadable_in_order(folder: Path, t
     assert [type(outcome) for outcome in outcomes] == [Crop, Miss] * 5 + [Unreadable]
     coverage = coverage_of(record_of(outcome) for outcome in outcomes)
     assert (coverage.files, coverage.found, coverage.missed, coverage.unreadable) == (11, 5, 5, 1)
-    assert str(coverage) == "5 faces in 10 photos (50.0%), 5 without a face: left out, 1 files not read"
+    assert str(coverage) == "5 faces in 10 photos (50.0%), 5 without a face: left out, 1 file not read"
 
 
 @pytest.mark.parametrize("miss", ["whole", "centre"])

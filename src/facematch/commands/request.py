@@ -97,5 +97,5 @@ def _embed(embedder: PhotoEmbedder, folder: Folder, what: str) -> EmbeddedPhotos
     reasons = [f"{r.name} ({r.reason})" for r in embedded.records if r.status == "unreadable"]
     reasons += [f"{bad.name} ({bad.reason})" for bad in folder.unreadable]
     if reasons:
-        loud(f"{what}: {len(reasons)} files not read: {', '.join(reasons[:5])}{' …' if len(reasons) > 5 else ''}")
+        loud(f"{what}: not read, {len(reasons)}: {', '.join(reasons[:5])}{' …' if len(reasons) > 5 else ''}")
     return embedded

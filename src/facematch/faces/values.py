@@ -108,7 +108,7 @@ class Coverage:
         if self.missed:
             parts.append(f"{self.missed} without a face: left out")
         if self.unreadable:
-            parts.append(f"{self.unreadable} files not read")
+            parts.append(f"{self.unreadable} file{'s' if self.unreadable > 1 else ''} not read")
         return ", ".join(parts)
 
 
