@@ -148,10 +148,14 @@ def serve(
     mood: Annotated[
         str,
         typer.Option(
-            help="steady; slow: answers take seconds; flaky: errors, lost and cut answers; down: 503; html: a page."
+            help="steady; slow: answers take seconds; flaky: errors, answers lost after scoring or cut short; "
+            "down: 503 or a closed connection; html: a page with status 200."
         ),
     ] = "steady",
-    group: Annotated[str | None, typer.Option(help="Your group: its missed queries are shown.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same order of a mood's misbehaviour.")] = 1,
+    group: Annotated[
+        str | None, typer.Option(help="Your group: its missed queries are shown, to browsers on this machine.")
+    ] = None,
     query: QueryFolder = QUERY,
     gallery: GalleryFolder = GALLERY,
     store: Annotated[
@@ -167,7 +171,7 @@ def serve(
 
     serve_command(
         truth, host, port,
-        mood=mood, group=group, query=query, gallery=gallery, store=store, rate=rate, form=form,
+        mood=mood, seed=seed, group=group, query=query, gallery=gallery, store=store, rate=rate, form=form,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from facematch.rehearsal.board import Album, missed, plot, standings
+from facematch.rehearsal.board import Album, Picture, group_name, missed, plot, printable, standings
 from facematch.rehearsal.score import Score
 from facematch.rehearsal.store import Received
 
@@ -32,6 +32,7 @@ def test_groups_stand_in_order_of_their_best(history: list[tuple[str, int]]) -> 
         assert standing.latest == own[-1]
         assert standing.count == len(own)
         assert standing.own == (standing.group == "a")
+        assert standing.first == own[0].id
     places = [(-each.best.score, each.best.id) for each in board]
     assert places == sorted(places)  # who reached a score first stands first
 
@@ -58,10 +59,13 @@ def album(tmp_path: Path) -> Album:
     return Album(tmp_path / "query", tmp_path / "gallery")
 
 
+def number(picture: Picture) -> int:
+    assert picture.address is not None
+    return int(picture.address.rsplit("/", 1)[1].split("?")[0])
+
+
 def test_only_photos_of_the_folders_can_be_seen(album: Album) -> None:
-    address = album.picture("query", "q1.png").address
-    assert address is not None
-    thumbnail = album.thumbnail(int(address.rsplit("/", 1)[1]))
+    thumbnail = album.thumbnail(number(album.picture("query", "q1.png")))
     assert thumbnail is not None
     assert thumbnail[:3] == b"\xff\xd8\xff"
     for name in ("../secret.png", "secret.png", "g1.png", "", "/etc/passwd"):
@@ -70,9 +74,36 @@ def test_only_photos_of_the_folders_can_be_seen(album: Album) -> None:
 
 
 def test_a_photo_that_cannot_be_read_has_no_thumbnail(album: Album) -> None:
-    address = album.picture("gallery", "bad.jpg").address
-    assert address is not None
-    assert album.thumbnail(int(address.rsplit("/", 1)[1])) is None
+    assert album.thumbnail(number(album.picture("gallery", "bad.jpg"))) is None
+
+
+def test_another_servers_photos_have_other_addresses(tmp_path: Path, album: Album) -> None:
+    again = Album(tmp_path / "query", tmp_path / "gallery")
+    assert again.picture("query", "q1.png").address != album.picture("query", "q1.png").address
+    assert again.picture("query", "q1.png").name == "q1.png"
+
+
+@given(text=st.text(st.characters(), max_size=400))
+def test_what_is_shown_can_be_printed_and_sent(text: str) -> None:
+    shown = printable(text)
+    assert shown.isprintable()
+    assert len(shown) <= 80
+    assert shown.encode("utf-8").decode("utf-8") == shown
+    assert printable(shown) == shown
+    name = group_name(text)
+    assert name == group_name(name)
+    assert name not in ("", ".", "..")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("us", "us"), (" us\n", "us"), ("", "(no name)"), ("\x00\ud800", "(no name)"), ("..", "(..)"), (".", "(.)"),
+        ("…", "…"), ("a" * 81, "a" * 80),
+    ],
+)  # fmt: skip
+def test_a_groups_name(text: str, name: str) -> None:
+    assert group_name(text) == name
 
 
 def test_missed_queries_are_those_without_a_right_name_among_ten(album: Album) -> None:

@@ -51,7 +51,11 @@ def browser() -> Iterator[Any]:
     if found is None and not required:
         pytest.skip("no Chromium on this machine (apt-get install chromium)")
     assert found is not None, "FACEMATCH_BROWSER_TESTS=required, but there is no Chromium"
-    playwright = pytest.importorskip("playwright.sync_api")
+    try:
+        from playwright import sync_api as playwright
+    except ImportError:
+        assert not required, "FACEMATCH_BROWSER_TESTS=required, but Playwright is not installed"
+        pytest.skip("Playwright is not installed (pip install playwright)")
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=found, args=OPTIONS)
         yield opened
@@ -100,6 +104,9 @@ def test_a_new_submission_appears_by_itself(browser: Any, server: str) -> None:
     post(server, "others", 3)
     page.wait_for_selector("text=others", timeout=10_000)
     assert page.evaluate("document.activeElement.getAttribute('href')") == "/groups/we"  # the focus stays
+    post(server, "we", 2)  # a better one of the group that has the focus
+    page.wait_for_selector("text=3 submissions", timeout=10_000)
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "/groups/we"
     rows = page.locator("tbody tr").all_inner_texts()
     assert [("others" in rows[0]), ("we" in rows[1])] == [True, True]
     assert "Updated at" in page.inner_text("#news")
@@ -163,14 +170,18 @@ def test_it_can_be_used_without_eyes_or_mouse(browser: Any, server: str) -> None
         assert all(after - before <= 1 for before, after in pairwise(levels))
         assert page.locator("html[lang]").count() == 1
         assert page.locator("img:not([alt])").count() == 0
-        assert page.locator("svg:not([aria-label])").count() == 0
+        labelled = "all => all.map(each => each.getAttribute('aria-labelledby').split(' '))"
+        for title, desc in page.eval_on_selector_all("svg", labelled):
+            assert page.locator(f"svg title#{title}").count() == page.locator(f"svg desc#{desc}").count() == 1
         assert page.locator("th:not([scope])").count() == 0
     page.goto(server)
     reached = []
     for _ in range(4):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.getAttribute('aria-label')"))
-    assert {"Groups", "group-1", "refresh"} <= set(reached)
+    assert {"groups", "group-1", "refresh"} <= set(reached)
+    page.focus("#group-1")
+    assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2  # the focus is seen
     page.focus("#group-1")
     page.keyboard.press("Enter")
     page.wait_for_url("**/groups/we")

@@ -1,5 +1,6 @@
 """Scored submissions on the disk: none lost, none twice under one key."""
 
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -32,6 +33,20 @@ def test_a_key_is_scored_once(tmp_path: Path) -> None:
     for _ in range(3):
         assert store.add("us", IMAGES, Score(0, 0, 0), 0, "digest", None)[1]
     assert len(store.all()) == 4
+
+
+def test_a_failure_in_the_middle_leaves_nothing_open(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.sqlite")
+    with sqlite3.connect(tmp_path / "s.sqlite") as table:
+        table.execute("CREATE TRIGGER full BEFORE INSERT ON scored BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
+    for _ in range(2):
+        with pytest.raises(sqlite3.Error, match="disk is full"):
+            store.add("us", IMAGES, Score(0, 0, 0), 0, "digest", "key")
+    with sqlite3.connect(tmp_path / "s.sqlite") as table:
+        table.execute("DROP TRIGGER full")
+    assert store.all() == []
+    assert store.add("us", IMAGES, Score(0, 0, 0), 0, "digest", "key")[1]
+    store.close()
 
 
 def test_many_threads_lose_nothing_and_double_nothing(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ def serve_command(
     port: int,
     *,
     mood: str,
+    seed: int,
     group: str | None,
     query: Path,
     gallery: Path,
@@ -33,6 +34,6 @@ def serve_command(
 
     serve(
         truth, host, port,
-        form=load_form(form), mood=mood, own=group, store=store, rate=rate, on_ready=ready,
+        form=load_form(form), mood=mood, seed=seed, own=group, store=store, rate=rate, on_ready=ready,
         query=query if query.is_dir() else None, gallery=gallery if gallery.is_dir() else None,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """What the leaderboard shows, as values: groups, their histories, and the queries that the own group missed."""
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from facematch.rehearsal.store import Received
 
 _SIDE = 96  # pixels of a thumbnail
 _PLOT = (160, 36)  # pixels of a history
+_NAME = 80  # characters of a name that are shown
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,12 @@ class Standing:
     count: int
     plot: str  # points of an SVG polyline
     own: bool
+    first: int  # the number of its first submission, which stays while it sends more
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A photo on a page: its name and its thumbnail's address, None where the photo is not there."""
+    """A photo on a page: its name as it is shown and its thumbnail's address, None where the photo is not there."""
 
     name: str
     address: str | None
@@ -56,23 +59,38 @@ def standings(received: Iterable[Received], own: str | None, best: float) -> lis
         groups.setdefault(each.group, []).append(each)
     tops = {group: max(history, key=lambda each: (each.score, -each.id)) for group, history in groups.items()}
     order = sorted(groups, key=lambda group: (-tops[group].score, tops[group].id))
-    return [
-        Standing(
-            rank, group, tops[group], groups[group][-1], len(groups[group]), plot(groups[group], best), group == own
-        )
-        for rank, group in enumerate(order, start=1)
-    ]
+    board = []
+    for rank, group in enumerate(order, start=1):
+        history = groups[group]
+        points, first = plot(history, best), history[0].id
+        board.append(Standing(rank, group, tops[group], history[-1], len(history), points, group == own, first))
+    return board
 
 
-def plot(history: Sequence[Received], best: float) -> str:
-    """Return the points of a polyline through a group's scores, the last 60 of them, in a box of 160×36."""
-    width, height = _PLOT
+def plot(history: Sequence[Received], best: float, box: tuple[int, int] = _PLOT) -> str:
+    """Return the points of a polyline through a group's scores, the last 60 of them, in a box of width×height."""
+    width, height = box
     shown = history[-60:]
     step = (width - 6) / max(1, len(shown) - 1)
     return " ".join(
         f"{3 + number * step:.1f},{height - 3 - (height - 6) * each.score / (best or 1):.1f}"
         for number, each in enumerate(shown)
     )
+
+
+def printable(text: str, limit: int = _NAME) -> str:
+    """Return what a stranger wrote, fit to be shown: no control characters or half surrogates, bounded.
+
+    A terminal obeys control characters, a half surrogate cannot be encoded, and one name should not fill a page.
+    """
+    kept = "".join(character for character in text[: 4 * limit] if character.isprintable())
+    return kept[:limit].strip()
+
+
+def group_name(text: str) -> str:
+    """Return the name under which a group stands on the board; names that no address can end in are bracketed."""
+    name = printable(text)
+    return f"({name or 'no name'})" if name in ("", ".", "..") else name
 
 
 class Album:
@@ -83,12 +101,13 @@ class Album:
         self._files = [file for side in found.values() for file in side]
         numbers = iter(range(len(self._files)))
         self._numbers = {side: {Path(file.name).name: next(numbers) for file in files} for side, files in found.items()}
+        self._stamp = secrets.token_hex(4)  # another server's photos, at the same address, are not these
         self.thumbnail = lru_cache(maxsize=4000)(self._thumbnail)
 
     def picture(self, side: str, name: str) -> Picture:
         """Return a photo of the `query` or `gallery` side as a page shows it."""
         number = self._numbers[side].get(name)
-        return Picture(name, None if number is None else f"/photos/{number}")
+        return Picture(printable(name), None if number is None else f"/photos/{number}?{self._stamp}")
 
     def _thumbnail(self, number: int) -> bytes | None:
         """Return a JPEG of at most 96 pixels, None for an unknown number or a photo that cannot be read."""

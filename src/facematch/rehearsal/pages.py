@@ -1,5 +1,6 @@
 """The pages of the rehearsal server: the leaderboard, a group's history, thumbnails."""
 
+import ipaddress
 import secrets
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -11,10 +12,14 @@ from jinja2 import Environment, PackageLoader
 from starlette.exceptions import HTTPException
 
 from facematch.competition.form import CompetitionForm
-from facematch.rehearsal.board import Album, missed, standings
+from facematch.rehearsal.board import Album, Missed, missed, plot, standings
 from facematch.rehearsal.store import Store
 
-_POLICY = "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'nonce-{0}'; script-src 'nonce-{0}'"
+_POLICY = (
+    "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'nonce-{0}'; script-src 'nonce-{0}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_WIDE = (320, 80)  # pixels of a history on a group's own page
 
 
 def add_pages(
@@ -27,7 +32,8 @@ def add_pages(
 ) -> None:
     """Add GET / (the leaderboard), /groups/NAME, /version (grows with each submission) and /photos/NUMBER.
 
-    The queries that were missed are shown for the group `own` alone.
+    The queries that were missed are shown for the group `own` alone. They tell right answers, so they and all
+    photos are shown to browsers on this machine only, whatever address the server listens on.
     """
     templates = Environment(loader=PackageLoader("facematch.rehearsal"), autoescape=True, trim_blocks=True)
 
@@ -37,7 +43,7 @@ def add_pages(
             nonce=nonce, queries=len(truth), best=form.best, version=store.version(), **values
         )
         policy = {"Content-Security-Policy": _POLICY.format(nonce), "Referrer-Policy": "no-referrer"}
-        return HTMLResponse(text, headers={"Cache-Control": "no-store", **policy})
+        return HTMLResponse(text, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **policy})
 
     @app.get("/")
     def board(request: Request) -> Response:
@@ -51,20 +57,41 @@ def add_pages(
         )
 
     @app.get("/groups/{name:path}")
-    def group(name: str) -> Response:
-        history = [each for each in reversed(store.all()) if each.group == name]
+    def group(request: Request, name: str) -> Response:
+        history = [each for each in store.all() if each.group == name]
         if not history:
             raise HTTPException(404, "No such group")
-        wrong = missed(store.images(history[0].id), truth, album) if name == own else (0, [])
-        return shown("group.html", group=name, history=history, own=name == own, missed_count=wrong[0], missed=wrong[1])
+        here, count, wrong = _on_this_machine(request), 0, list[Missed]()
+        if name == own and here:
+            count, wrong = missed(store.images(history[-1].id), truth, album)
+        return shown(
+            "group.html",
+            group=name,
+            history=history[::-1],
+            top=max(history, key=lambda each: (each.score, -each.id)),
+            points=plot(history, form.best, _WIDE),
+            box=_WIDE,
+            own=name == own,
+            here=here,
+            missed_count=count,
+            missed=wrong,
+        )
 
     @app.get("/version")
     def version() -> Response:
         return PlainTextResponse(str(store.version()), headers={"Cache-Control": "no-store"})
 
     @app.get("/photos/{number}")
-    def photo(number: int) -> Response:
-        data = album.thumbnail(number)
+    def photo(request: Request, number: int) -> Response:
+        data = album.thumbnail(number) if own is not None and _on_this_machine(request) else None
         if data is None:
             raise HTTPException(404, "No such photo")
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _on_this_machine(request: Request) -> bool:
+    try:
+        address = ipaddress.ip_address(request.client.host if request.client else "")
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

@@ -1,7 +1,9 @@
 """The rehearsal server: scores submissions against a ground truth, answers in every dialect, shows a leaderboard."""
 
 import errno
+import math
 import socket
+import sqlite3
 import sys
 import time
 from collections import OrderedDict
@@ -12,6 +14,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -20,7 +23,7 @@ from facematch.competition.form import CompetitionForm, Dialect
 from facematch.competition.submission import Submission
 from facematch.errors import FacematchError
 from facematch.files import sha256_of
-from facematch.rehearsal.board import Album
+from facematch.rehearsal.board import Album, group_name
 from facematch.rehearsal.moods import Mood, Moody
 from facematch.rehearsal.pages import add_pages
 from facematch.rehearsal.score import Score, read_ground_truth, score_submission
@@ -47,8 +50,9 @@ def create_app(
     Each dialect of the form is answered at its path; what is not a submission is answered in plain text
     with status 400, a body over `max_body` bytes with 413, more than `rate` submissions a minute from
     one address with 429. A submission that comes again with the same `Idempotency-Key` is not scored
-    again. GET / is the leaderboard, GET /groups/NAME a group's history; only of the group `own` are the
-    missed queries shown, with thumbnails from `album`. `log` is told one line for each that was scored.
+    again; another one under the same key is refused with 422. GET / is the leaderboard, GET /groups/NAME
+    a group's history; only of the group `own`, and only to a browser on this machine, are the missed
+    queries shown, with thumbnails from `album`. `log` is told one line for each that was scored.
     """
     kept, limit = store or Store(None), _RateLimit(rate)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
@@ -57,9 +61,9 @@ def create_app(
         async def scored(request: Request) -> Response:
             limit.check(request.client.host if request.client else "")
             body, key = await _body(request, max_body), _key(request)
-            received, new = await run_in_threadpool(_score, body, dialect, form, truth, kept, key)
-            if new and log is not None:
-                log(_line(received, request.url.path, len(kept.images(received.id))))
+            received, queries = await run_in_threadpool(_score, body, dialect, form, truth, kept, key)
+            if queries is not None and log is not None:
+                log(_line(received, request.url.path, queries))
             shares = received.shares
             value = received.score if dialect.answer.form == "score" else [shares.top1, shares.top5, shares.top10]
             return JSONResponse({dialect.answer.key: value})
@@ -69,17 +73,8 @@ def create_app(
     for each in form.dialects.values():
         app.post(each.path)(answer(each))
 
-    add_pages(app, truth, form, kept, own, album or Album(None, None))
-
-    @app.exception_handler(FacematchError)
-    def malformed(request: Request, error: FacematchError) -> Response:
-        return PlainTextResponse(f"{error}\n", status_code=400)
-
-    @app.exception_handler(HTTPException)
-    def refused(request: Request, error: HTTPException) -> Response:
-        text = f"{error.detail}. POST a submission to {' or '.join(each.path for each in form.dialects.values())}\n"
-        return PlainTextResponse(text, error.status_code, error.headers)
-
+    add_pages(app, truth, form, kept, None if own is None else group_name(own), album or Album(None, None))
+    _add_errors(app, form, log)
     return app
 
 
@@ -90,6 +85,7 @@ def serve(
     *,
     form: CompetitionForm = _KNOWN,
     mood: Mood = "steady",
+    seed: int = 1,
     own: str | None = None,
     query: Path | None = None,
     gallery: Path | None = None,
@@ -101,16 +97,18 @@ def serve(
     """Run the server until Ctrl-C. Port 0 takes a free one.
 
     `on_ready` is told the address (`http://HOST:PORT`) once connections are taken; `log` one line for
-    each scored submission (standard error when None). Raises FacematchError for a bad ground truth, for
-    an address or port that cannot be used, and for folders and stores that are not there.
+    each scored submission (standard error when None). With the same `seed` a mood misbehaves in the same
+    order. Raises FacematchError for a bad ground truth, for an address or port that cannot be used, and
+    for folders and stores that are not there.
     """
     truth, album = read_ground_truth(truth_path), Album(query, gallery)
     with _listen(host, port) as listening:
         kept = Store(store)
         app = create_app(truth, form=form, store=kept, own=own, album=album, rate=rate, log=log or _to_stderr)
         config = uvicorn.Config(
-            Moody(app, mood), log_config=None, log_level="critical", access_log=False, lifespan="off",
+            Moody(app, mood, seed), log_config=None, log_level="critical", access_log=False, lifespan="off",
             timeout_graceful_shutdown=3,
+            proxy_headers=False,  # else a client of this machine could name any address as its own
         )  # fmt: skip
         shown = f"[{host}]" if ":" in host else host
         try:
@@ -130,17 +128,42 @@ def _score(
     truth: Mapping[str, AbstractSet[str]],
     store: Store,
     key: str | None,
-) -> tuple[Received, bool]:
-    # The scored submission, and whether it was scored now.
-    digest = sha256_of(body)
-    if key is not None and (before := store.find(key)) is not None:
-        if before.sha256 != digest:
-            raise FacematchError("the Idempotency-Key came before with another submission.")
-        return before, False
-    submission = Submission.from_payload(body, dialect)
-    shares = score_submission(submission.images, truth)
-    score = form.score(shares.top1, shares.top5, shares.top10)
-    return store.add(_shown(submission.group), submission.images, shares, score, digest, key)
+) -> tuple[Received, int | None]:
+    # The scored submission and how many queries it answers; None where it was scored before.
+    digest, queries = sha256_of(body), None
+    received = store.find(key) if key is not None else None
+    if received is None:
+        submission = Submission.from_payload(body, dialect)
+        shares = score_submission(submission.images, truth)
+        score = form.score(shares.top1, shares.top5, shares.top10)
+        received, new = store.add(group_name(submission.group), submission.images, shares, score, digest, key)
+        queries = len(submission.images) if new else None
+    if received.sha256 != digest:  # also when the two came at the same moment
+        raise HTTPException(422, "The Idempotency-Key came before with another submission")
+    return received, queries
+
+
+def _add_errors(app: FastAPI, form: CompetitionForm, log: Callable[[str], None] | None) -> None:
+    # Every error is plain text, as the real server's.
+    paths = " or ".join(each.path for each in form.dialects.values())
+
+    @app.exception_handler(FacematchError)
+    def malformed(request: Request, error: FacematchError) -> Response:
+        return PlainTextResponse(f"{error}\n", 400)
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, error: HTTPException) -> Response:
+        return PlainTextResponse(f"{error.detail}. POST a submission to {paths}\n", error.status_code, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    def no_number(request: Request, error: RequestValidationError) -> Response:
+        return refused(request, HTTPException(404))
+
+    @app.exception_handler(sqlite3.Error)
+    def not_kept(request: Request, error: sqlite3.Error) -> Response:
+        if log is not None:
+            log(f"! the server's store failed, so {request.method} {request.url.path} was not answered: {error}")
+        return PlainTextResponse("Internal Server Error\n", 500)
 
 
 class _RateLimit:
@@ -153,21 +176,21 @@ class _RateLimit:
         now = time.monotonic()
         tokens, then = self._buckets.pop(address, (self.rate, now))
         tokens = min(self.rate, tokens + (now - then) * self.rate / 60)
-        self._buckets[address] = (max(0.0, tokens - 1), now)
+        self._buckets[address] = (tokens - 1 if tokens >= 1 else tokens, now)  # being refused costs nothing
         while len(self._buckets) > 10_000:
             self._buckets.popitem(last=False)
         if tokens < 1:
-            wait = max(1, round((1 - tokens) * 60 / self.rate))
+            wait = max(1, math.ceil((1 - tokens) * 60 / self.rate))
             raise HTTPException(429, f"More than {self.rate:g} submissions a minute", {"Retry-After": str(wait)})
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    body = b""
+    body = bytearray()
     async for block in request.stream():
         body += block
         if len(body) > limit:
             raise HTTPException(413, f"The submission is larger than {limit} bytes")
-    return body
+    return bytes(body)
 
 
 def _key(request: Request) -> str | None:
@@ -199,11 +222,6 @@ def _line(received: Received, path: str, queries: int) -> str:
         f"{received.time:%H:%M:%S} {path} {received.group}: score {received.score:.1f} "
         f"(top-1 {shares.top1:.3f}, top-5 {shares.top5:.3f}, top-10 {shares.top10:.3f}; {queries} queries)"
     )
-
-
-def _shown(group: str) -> str:
-    # A terminal obeys control characters, and a page should not be filled by one name.
-    return "".join(character for character in group if character.isprintable())[:80].strip() or "(no name)"
 
 
 def _to_stderr(line: str) -> None:

@@ -58,21 +58,28 @@ class Store:
     def add(
         self, group: str, images: Mapping[str, Sequence[str]], shares: Score, score: float, sha256: str, key: str | None
     ) -> tuple[Received, bool]:
-        """Keep a scored submission and return (it, True), or (the one that came with the same key before, False)."""
+        """Keep a scored submission and return (it, True), or (the one that came with the same key before, False).
+
+        Raises sqlite3.Error, with nothing kept, where the disk refuses it.
+        """
         now = datetime.now()
         with self._lock:
             self._table.execute("BEGIN IMMEDIATE")
-            before = self._select("WHERE key = ?", key) if key is not None else []
-            if not before:
-                cursor = self._table.execute(
-                    "INSERT INTO scored(time, team, top1, top5, top10, score, images, key, sha256) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        now.isoformat(), group, shares.top1, shares.top5, shares.top10, score,
-                        json.dumps({query: list(names) for query, names in images.items()}), key, sha256,
-                    ),
-                )  # fmt: skip
-            self._table.execute("COMMIT")
+            try:
+                before = self._select("WHERE key = ?", key) if key is not None else []
+                if not before:
+                    cursor = self._table.execute(
+                        "INSERT INTO scored(time, team, top1, top5, top10, score, images, key, sha256) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        (
+                            now.isoformat(), group, shares.top1, shares.top5, shares.top10, score,
+                            json.dumps({query: list(names) for query, names in images.items()}), key, sha256,
+                        ),
+                    )  # fmt: skip
+                self._table.execute("COMMIT")
+            finally:
+                if self._table.in_transaction:  # it failed: nothing of it may stay, or the next one would fail too
+                    self._table.execute("ROLLBACK")
         if before:
             return before[0], False
         return Received(int(cursor.lastrowid or 0), now, group, shares, score, sha256), True
