@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
-from facematch.evaluation.expectation import Expectation, expanded_percentiles, expect, student
+from facematch.evaluation.expectation import Expectation, expect
 from facematch.evaluation.outcomes import Outcomes
 
 
@@ -148,20 +147,6 @@ def test_more_queries_of_a_person_leave_fewer_right_photos() -> None:
         tuple(f"q{i}" for i in range(80)), tuple(f"id{i // 4}" for i in range(80)), ((0, 20, 80),) * 80, (300,) * 80
     )
     assert told(outcomes, share=0.5).score < told(outcomes, share=0.2).score < told(outcomes, share=0.0).score
-
-
-@pytest.mark.parametrize("freedom", [9, 19, 89, 1000])
-def test_students_quantile(freedom: int) -> None:
-    assert student(freedom) == pytest.approx(stats.t(freedom).ppf(0.975), abs=0.001)
-
-
-def test_expanded_percentiles_of_a_mean_are_students_interval() -> None:
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=12)
-    means = values[rng.integers(0, 12, (200_000, 12))].mean(axis=1)
-    half = stats.t(11).ppf(0.975) * values.std(ddof=1) / np.sqrt(12)
-    low, high = expanded_percentiles(means, 12)
-    assert (high - low) / (2 * half) == pytest.approx(1, abs=0.03)
 
 
 def test_the_interval_holds_the_score_of_a_competition_where_the_naive_one_does_not() -> None:

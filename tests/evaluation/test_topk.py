@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import (
-    bootstrap_interval,
     each_photo_a_query,
     figures_from_dict,
     first_hits,
@@ -112,25 +111,6 @@ def test_a_truth_of_other_photos_is_an_error() -> None:
     query, gallery = embeddings(np.ones((1, 2), np.float32), "q"), embeddings(np.ones((1, 2), np.float32), "g")
     with pytest.raises(FacematchError, match="names 1 queries, none of which is in the query folder"):
         fixed_queries(query, gallery, {"x.jpg": frozenset({"g0000"})}, "euclidean")
-
-
-def test_an_interval_covers_the_share_about_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(0)
-    covered = 0
-    for trial in range(200):
-        ability = rng.beta(4, 2, size=60)  # photos of one person hit together
-        groups = np.repeat(np.arange(60), 4)
-        hits = rng.random(240) < ability[groups]
-        low, high = bootstrap_interval(hits, groups.tolist(), rounds=400, seed=trial)
-        covered += low <= 4 / 6 <= high
-    assert 0.88 <= covered / 200 <= 0.99
-
-
-def test_an_interval_draws_people_not_photos() -> None:
-    hits = np.repeat([True, False] * 10, 20)
-    by_person = bootstrap_interval(hits, np.repeat(np.arange(20), 20).tolist())
-    by_photo = bootstrap_interval(hits, list(range(400)))
-    assert by_person[1] - by_person[0] > 2 * (by_photo[1] - by_photo[0])
 
 
 def test_figures_survive_json() -> None:

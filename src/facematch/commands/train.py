@@ -184,8 +184,8 @@ def _conclude(folder: RunFolder, result: TrainingResult, config: Path, watch: St
 
 
 def _short(figures: Figures) -> str:
-    low, high = figures.interval
+    interval = "" if figures.interval is None else f" [{figures.interval[0]:.3f}–{figures.interval[1]:.3f}]"
     return (
-        f"top-1 {figures.top1:.3f} [{low:.3f}–{high:.3f}], top-5 {figures.top5:.3f}, "
+        f"top-1 {figures.top1:.3f}{interval}, top-5 {figures.top5:.3f}, "
         f"top-10 {figures.top10:.3f}, score {figures.score:.0f}"
     )

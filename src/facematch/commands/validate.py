@@ -85,7 +85,7 @@ def show_figures(rows: dict[str, Figures]) -> None:
             [
                 name,
                 f"{figures.top1:.3f}",
-                f"[{figures.interval[0]:.3f}–{figures.interval[1]:.3f}]",
+                "" if figures.interval is None else f"[{figures.interval[0]:.3f}–{figures.interval[1]:.3f}]",
                 f"{figures.top5:.3f}",
                 f"{figures.top10:.3f}",
                 f"{figures.score:.0f}",

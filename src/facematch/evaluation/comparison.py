@@ -1,11 +1,11 @@
 """Two systems on the same validation queries: is one better, or was it luck with a few people?"""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from facematch.evaluation.expectation import MIN_PEOPLE, expanded_percentiles
+from facematch.evaluation.bootstrap import MIN_PEOPLE, codes_of, draw_weights, expanded_percentiles
 from facematch.evaluation.gallery_size import BETAS, Floats, hit_chances, log_likelihoods, places
 from facematch.evaluation.outcomes import Outcomes
 from facematch.evaluation.score import WEIGHTS
@@ -15,7 +15,7 @@ _EXACT = 12  # people up to which all 2^n sign flips are tried
 
 @dataclass(frozen=True)
 class Comparison:
-    """Expected score of one system less that of another, on the queries both answered.
+    """What one system scores above another, on the queries both answered.
 
     `interval` holds the difference with 95 % confidence, None with too few people; `p_value` is
     two-sided: how often a difference at least as large comes about when, person by person, a coin
@@ -44,25 +44,39 @@ def compare(
 ) -> Comparison | None:
     """Compare two systems, query by query, at a gallery of `gallery` photos; None without a shared query.
 
-    A query is shared when its name (or digest) stands in both. The interval is a bootstrap over people
-    with expanded percentiles; the test is a permutation test of paired sums by sign flips over people
-    (Fisher 1935), exact up to 12 people and from `rounds` random flips beyond.
+    A query is shared when its name (or digest) stands in both; interval and test are those of `paired`.
     """
     mine, theirs = contributions(ours, gallery, weights), contributions(best, gallery, weights)
     person = dict(zip(ours.queries, ours.identities, strict=True))
     shared = [name for name in mine if name in theirs]
     if not shared:
         return None
-    people, codes = np.unique([person[name] for name in shared], return_inverse=True)
-    sums: Floats = np.bincount(codes, weights=[mine[name] - theirs[name] for name in shared]).astype(np.float64)
+    differences = [mine[name] - theirs[name] for name in shared]
+    return paired(differences, [person[name] for name in shared], rounds=rounds, seed=seed)
+
+
+def paired(
+    differences: Sequence[float], groups: Sequence[Hashable], *, rounds: int = 5000, seed: int = 0
+) -> Comparison:
+    """Test whether a mean difference between two systems on the same queries is real.
+
+    `differences` holds one number for each query, ours less theirs; `groups` says whom it shows. The
+    interval is a bootstrap over people with expanded percentiles; the test a permutation test of paired
+    sums by sign flips over people (Fisher 1935), exact up to 12 people and from `rounds` random flips
+    beyond. Raises ValueError without a query.
+    """
+    if not len(differences):
+        raise ValueError("there is no query to compare two systems on")
+    codes = codes_of(groups)
+    sums: Floats = np.bincount(codes, weights=np.asarray(differences, dtype=np.float64)).astype(np.float64)
     asked = np.bincount(codes)
     rng = np.random.default_rng(seed)
     interval = None
-    if len(people) >= MIN_PEOPLE:
-        drawn = rng.integers(0, len(people), size=(rounds, len(people)))
-        interval = expanded_percentiles(sums[drawn].sum(1) / asked[drawn].sum(1), len(people))
+    if len(sums) >= MIN_PEOPLE:
+        drawn = draw_weights(len(sums), rounds, rng)
+        interval = expanded_percentiles((drawn @ sums) / (drawn @ asked), len(sums))
     difference = float(sums.sum() / asked.sum())
-    return Comparison(difference, interval, sign_flip(sums, rounds, rng), len(people), len(shared))
+    return Comparison(difference, interval, sign_flip(sums, rounds, rng), len(sums), len(codes))
 
 
 def contributions(outcomes: Outcomes, gallery: int, weights: Sequence[float] = WEIGHTS) -> dict[str, float]:

@@ -11,15 +11,14 @@ too little spread of few people.
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 
 import numpy as np
 
+from facematch.evaluation.bootstrap import MIN_PEOPLE, expanded_percentiles
 from facematch.evaluation.gallery_size import KS, Floats, Ints, asked_of, hit_chances, log_likelihoods, places
 from facematch.evaluation.outcomes import Outcomes
 from facematch.evaluation.score import WEIGHTS
 
-MIN_PEOPLE = 10  # with fewer, no interval is worth its name
 _FAR = 8.0  # no interval for a gallery more than this many times the validation's
 _CELLS = 1_000_000  # simulated queries held at once
 # What is not known is tried at five values: the share of queries (0: the least possible, 1: a half), and how much
@@ -114,33 +113,6 @@ def expect(
     return Expectation(
         score, top1, top5, top10, interval, outcomes.people, len(outcomes), _note(outcomes.people, gallery, seen)
     )
-
-
-def expanded_percentiles(values: Floats, people: int) -> tuple[float, float]:
-    """Return the 95 % percentile interval of bootstrap values, expanded for the number of people.
-
-    The level is Φ(−t·√(n/(n−1))) instead of Φ(−z), so that the interval of a mean is as wide as
-    Student's (Hesterberg 2015, section 4.2).
-    """
-    level = NormalDist().cdf(-student(people - 1) * math.sqrt(people / (people - 1)))
-    low = np.quantile(values, level, method="lower")
-    high = np.quantile(values, 1 - level, method="higher")
-    return float(low), float(high)
-
-
-def student(freedom: int) -> float:
-    """Return the 97.5 % quantile of Student's t by its expansion at the normal (Abramowitz & Stegun 26.7.5).
-
-    Within 0.001 from 9 degrees of freedom on.
-    """
-    z = NormalDist().inv_cdf(0.975)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return float(sum(term / freedom**power for power, term in enumerate(terms)))
 
 
 def _town(outcomes: Outcomes, gallery: int, share: float, weights: Floats) -> _Town:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
+from facematch.evaluation.bootstrap import mean_figure
 from facematch.evaluation.score import competition_score
 from facematch.ranking import Metric, Ranking, distance_estimator
 
@@ -19,14 +20,14 @@ KS = (1, 5, 10)
 class Figures:
     """Share of queries with a right identity among the first 1, 5 and 10 names.
 
-    `interval` is the 95 % bootstrap interval of top-1 over identities; `score` is on the
-    competition's scale from 0 to 1000.
+    `interval` is the 95 % bootstrap interval of top-1 over identities, None with fewer than 10 people;
+    `score` is on the competition's scale from 0 to 1000.
     """
 
     top1: float
     top5: float
     top10: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     queries: int
     gallery: int
 
@@ -37,14 +38,18 @@ class Figures:
 
     def as_dict(self) -> dict[str, object]:
         """Return the figures and the score as plain JSON values."""
-        return {**asdict(self), "interval": list(self.interval), "score": self.score}
+        return {
+            **asdict(self),
+            "interval": None if self.interval is None else list(self.interval),
+            "score": self.score,
+        }
 
 
 def figures_from_dict(values: dict[str, object]) -> Figures:
     """Return the figures that `as_dict` wrote."""
     kept: dict[str, Any] = {key: value for key, value in values.items() if key != "score"}
-    low, high = kept.pop("interval")
-    return Figures(**kept, interval=(low, high))
+    interval = kept.pop("interval")
+    return Figures(**kept, interval=None if interval is None else tuple(interval))
 
 
 def first_hits(ranking: Ranking, relevant: Sequence[frozenset[str]]) -> NDArray[np.int64]:
@@ -66,27 +71,8 @@ def topk_figures(places: NDArray[np.int64], groups: Sequence[Hashable], gallery:
             "Validation needs people with at least two readable photos.",
         )
     top1, top5, top10 = (float(((places > 0) & (places <= k)).mean()) for k in KS)
-    interval = bootstrap_interval(places == 1, groups, seed=seed)
+    interval = mean_figure("top-1", places == 1, groups, seed=seed).interval
     return Figures(top1, top5, top10, interval, len(places), gallery)
-
-
-def bootstrap_interval(
-    hits: NDArray[np.bool_], groups: Sequence[Hashable], *, rounds: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Return the 95 % percentile bootstrap interval of the share of hits, drawing whole groups.
-
-    Photos of one person are not independent, so people are drawn with replacement, not photos
-    (cluster bootstrap, Field & Welsh 2007).
-    """
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    index = np.array([numbers[group] for group in groups])
-    right = np.bincount(index, weights=hits.astype(np.float64))
-    asked = np.bincount(index).astype(np.float64)
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(0, len(numbers), size=(rounds, len(numbers)))
-    shares = right[draws].sum(1) / asked[draws].sum(1)
-    low, high = np.percentile(shares, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def each_photo_a_query(

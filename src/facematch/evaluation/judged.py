@@ -1,0 +1,145 @@
+"""A ranking with every place judged right or wrong: what all retrieval figures are computed from."""
+
+from collections.abc import Hashable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import FacematchError
+from facematch.ranking import Ranking
+
+Ties = Literal["name", "worst", "best"]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """For each of Q queries, which of its k places hold a right gallery photo.
+
+    `right` is Q×k `bool`; `distances` is Q×k `float32`, rising along each row, with infinity past the
+    end of a row. `relevant` and `wrong` (Q `int64`) count the right and the other photos of the *whole*
+    gallery, ignored ones left out, also beyond place k. `groups` says who each query shows: people are
+    what intervals are drawn over.
+    """
+
+    queries: tuple[str, ...]
+    groups: tuple[Hashable, ...]
+    right: NDArray[np.bool_]
+    distances: NDArray[np.float32]
+    relevant: NDArray[np.int64]
+    wrong: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @property
+    def mated(self) -> NDArray[np.bool_]:
+        """Return which queries have a right photo in the gallery (Q `bool`); the others show unknown people."""
+        return self.relevant > 0
+
+    def require_complete(self, what: str) -> None:
+        """Raise FacematchError when a row ends before its gallery: `what` needs the whole ranking."""
+        short = np.isfinite(self.distances).sum(axis=1) < self.relevant + self.wrong
+        if short.any():
+            row = int(np.flatnonzero(short)[0])
+            raise FacematchError(
+                f"{what} needs the whole ranking; that of {self.queries[row]} ends after "
+                f"{int(np.isfinite(self.distances[row]).sum())} of {int(self.relevant[row] + self.wrong[row])} photos.",
+                "Rank with k as large as the gallery.",
+            )
+
+
+def judge(
+    ranking: Ranking,
+    relevant: Sequence[AbstractSet[str]],
+    groups: Sequence[Hashable] | None = None,
+    *,
+    ignored: Sequence[AbstractSet[str]] | None = None,
+    ties: Ties = "name",
+) -> Judged:
+    """Judge a ranking by the right gallery names of each query.
+
+    `ignored` names leave a query's ranking before anything is counted (the junk of ROxford). Photos at
+    equal distance stand as the ranking has them, by name, as they would be submitted; with `ties` worst
+    or best the wrong or the right ones come first, which bounds every figure from below or above; those
+    two need the whole ranking. `groups` defaults to every query being a person of its own.
+
+    Raises FacematchError for lists of another length, or ties that a short ranking cannot show.
+    """
+    count = len(ranking.queries)
+    people = tuple(ranking.queries if groups is None else groups)
+    if len(relevant) != count or len(people) != count or (ignored is not None and len(ignored) != count):
+        raise FacematchError(
+            f"a ranking of {count} queries was judged with {len(relevant)} answers and {len(people)} people."
+        )
+    junk = ignored if ignored is not None else [frozenset[str]()] * count
+    place = {name: number for number, name in enumerate(ranking.gallery)}
+    number_of = [np.array([place[name] for name in names if name in place], dtype=np.int64) for names in junk]
+    wanted = [
+        np.array([place[name] for name in names - out if name in place], dtype=np.int64)
+        for names, out in zip(relevant, junk, strict=True)
+    ]
+    right, distances = _members(ranking, wanted), ranking.distances
+    own = np.zeros(count, dtype=np.int64)
+    if ranking.indices.shape[1] == len(ranking.gallery):
+        own = (ranking.indices < 0).sum(axis=1)  # a query that stands in the gallery is not ranked against itself
+    if ignored is not None:
+        right, distances = _without(right, distances, _members(ranking, number_of))
+    found = np.array([len(each) for each in wanted], dtype=np.int64)
+    left_out = np.array([len(each) for each in number_of], dtype=np.int64) + own
+    judged = Judged(ranking.queries, people, right, distances, found, len(place) - left_out - found)
+    return judged if ties == "name" else _with_ties(judged, ties)
+
+
+def pooled(parts: Sequence[Judged]) -> Judged:
+    """Return several judged rankings as one: the queries of a validation in several folds.
+
+    Shorter rows are filled up with infinity. Raises ValueError without any part.
+    """
+    if not parts:
+        raise ValueError("there is no judged ranking to pool")
+    width = max(part.right.shape[1] for part in parts)
+    return Judged(
+        tuple(name for part in parts for name in part.queries),
+        tuple(group for part in parts for group in part.groups),
+        np.concatenate([np.pad(part.right, ((0, 0), (0, width - part.right.shape[1]))) for part in parts]),
+        np.concatenate(
+            [
+                np.pad(part.distances, ((0, 0), (0, width - part.distances.shape[1])), constant_values=np.inf)
+                for part in parts
+            ]
+        ),
+        np.concatenate([part.relevant for part in parts]),
+        np.concatenate([part.wrong for part in parts]),
+    )
+
+
+def _members(ranking: Ranking, numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
+    # Which places hold one of the gallery numbers of their row: Q×k.
+    found = np.zeros(ranking.indices.shape, dtype=np.bool_)
+    for row, wanted in enumerate(numbers):
+        if len(wanted):
+            found[row] = np.isin(ranking.indices[row], wanted)
+    return found
+
+
+def _without(
+    right: NDArray[np.bool_], distances: NDArray[np.float32], junk: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    # Junk leaves its place, those behind move up, and the row ends in infinity.
+    order = np.argsort(junk, axis=1, kind="stable")
+    there = ~np.take_along_axis(junk, order, 1)
+    return (
+        np.take_along_axis(right, order, 1) & there,
+        np.where(there, np.take_along_axis(distances, order, 1), np.float32(np.inf)),
+    )
+
+
+def _with_ties(judged: Judged, ties: Ties) -> Judged:
+    judged.require_complete(f"ties={ties!r}")
+    first = judged.right if ties == "worst" else ~judged.right
+    order = np.lexsort((first, judged.distances), axis=1)
+    right = np.take_along_axis(judged.right, order, 1)
+    return Judged(judged.queries, judged.groups, right, judged.distances, judged.relevant, judged.wrong)
