@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from facematch.settings_refine import Refine
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -206,4 +208,5 @@ class Settings(Section):
     training: TrainingSettings = TrainingSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     ranking: RankingSettings = RankingSettings()
+    refine: Refine = ()  # steps that change what is compared, in their order
     server: ServerSettings = ServerSettings()

@@ -96,10 +96,18 @@ def explain(error: ValidationError, root: type[BaseModel]) -> Iterable[str]:
 
 
 def _keys(root: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
-    # The known keys of the section at `place`.
-    section = root
+    # The known keys of the section at `place`; in a list of sections its place names one by number and kind.
+    sections = [root]
     for part in place:
-        field = section.model_fields.get(str(part))
-        kinds = [field.annotation, *get_args(field.annotation)] if field else []
-        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), section)
-    return list(section.model_fields)
+        inner = [kind for each in sections if str(part) in each.model_fields
+                 for kind in _models(each.model_fields[str(part)].annotation)]  # fmt: skip
+        of_kind = [each for each in sections if part in [field.default for field in each.model_fields.values()]]
+        sections = inner or of_kind or sections
+    return list(sections[0].model_fields)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    # The sections that a type is made of, however deep they stand in it.
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]

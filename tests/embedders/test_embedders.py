@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from facematch.embedders import Embedder
+from facematch.embedders.flip import FlipEmbedder
 from facematch.embedders.network import ModuleEmbedder, NetworkEmbedder
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.embedders.pixels import PixelEmbedder
@@ -34,10 +35,12 @@ def mean_model(path: Path, shape: list[object], *, axes: list[int], inputs: int 
     return path
 
 
-@pytest.fixture(params=["pixels", "module", "network", "onnx", "onnx-batch-2"])
+@pytest.fixture(params=["pixels", "flip", "module", "network", "onnx", "onnx-batch-2"])
 def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> Embedder:
     if request.param == "pixels":
         return PixelEmbedder(side=8)
+    if request.param == "flip":
+        return FlipEmbedder(PixelEmbedder(side=8))
     if request.param.startswith("onnx"):
         batch = 2 if request.param.endswith("2") else "N"
         path = mean_model(tmp_path / "m.onnx", [batch, 3, 32, 32], axes=[2, 3])
@@ -149,3 +152,19 @@ def test_missing_damaged_and_impossible_are_named(tmp_path: Path) -> None:
         OnnxEmbedder(tmp_path / "bad.onnx").embed(crops(1))
     with pytest.raises(FacematchError, match=r"embedder\.std"):
         OnnxEmbedder(tmp_path / "bad.onnx", std=(1.0, 0.0, 1.0))
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_a_face_and_its_mirror_image_have_one_flipped_embedding(tmp_path: Path, normalise: bool) -> None:
+    images = crops(3)
+    inner = PixelEmbedder(side=8)
+    flipped = FlipEmbedder(inner, normalise=normalise)
+    vectors = flipped.embed(images)
+    assert vectors == pytest.approx(flipped.embed(images[:, :, ::-1]), abs=1e-6)
+    mean = (inner.embed(images) + inner.embed(np.ascontiguousarray(images[:, :, ::-1]))) / 2
+    if normalise:
+        mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+    assert vectors == pytest.approx(mean, abs=1e-6)
+    assert flipped.fingerprint.difference(inner.fingerprint) == ("refine.flip", True, None)
+    flat = FlipEmbedder(inner).embed(np.zeros((1, 32, 32, 3), np.uint8))
+    assert (flat == 0).all()

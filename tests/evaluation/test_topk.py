@@ -8,15 +8,17 @@ from numpy.typing import NDArray
 
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
+from facematch.evaluation.judged import judge
 from facematch.evaluation.topk import (
     each_photo_a_query,
     figures_from_dict,
     first_hits,
-    fixed_queries,
+    judged_figures,
+    ranked_queries,
     topk_figures,
 )
 from facematch.fingerprint import Fingerprint
-from facematch.ranking import Ranking
+from facematch.ranking import Ranking, distance_estimator
 
 
 def embeddings(vectors: NDArray[np.float32], prefix: str = "p") -> Embeddings:
@@ -102,7 +104,7 @@ def test_a_query_without_embedding_counts_as_wrong() -> None:
     query = embeddings(np.array([[0.0, 0], [5, 5]], np.float32), "q")
     gallery = embeddings(np.array([[0.0, 0], [5, 5], [9, 9]], np.float32), "g")
     truth = {"q0000": frozenset({"g0000"}), "q0001": frozenset({"g0001"}), "lost": frozenset({"g0002"})}
-    figures = fixed_queries(query, gallery, truth, "euclidean")
+    figures = ranked_queries(distance_estimator(query, gallery, 10), truth)
     assert figures.queries == 3
     assert figures.top1 == pytest.approx(2 / 3)
 
@@ -110,9 +112,20 @@ def test_a_query_without_embedding_counts_as_wrong() -> None:
 def test_a_truth_of_other_photos_is_an_error() -> None:
     query, gallery = embeddings(np.ones((1, 2), np.float32), "q"), embeddings(np.ones((1, 2), np.float32), "g")
     with pytest.raises(FacematchError, match="names 1 queries, none of which is in the query folder"):
-        fixed_queries(query, gallery, {"x.jpg": frozenset({"g0000"})}, "euclidean")
+        ranked_queries(distance_estimator(query, gallery, 10), {"x.jpg": frozenset({"g0000"})})
 
 
 def test_figures_survive_json() -> None:
     figures = topk_figures(np.array([1, 0, 5, 10, 1]), list("abcde"), 9)
     assert figures_from_dict(figures.as_dict()) == figures
+
+
+def test_a_judged_ranking_has_the_figures_of_its_mated_queries() -> None:
+    rng = np.random.default_rng(0)
+    query, gallery = embeddings(rng.normal(size=(30, 3)), "q"), embeddings(rng.normal(size=(40, 3)), "g")
+    right = [frozenset({f"g{rng.integers(40):04d}"}) if i % 3 else frozenset() for i in range(30)]
+    ranking = distance_estimator(query, gallery, 40)
+    figures = judged_figures(judge(ranking, right, [i // 2 for i in range(30)]))
+    mated = [i for i in range(30) if right[i]]
+    places = first_hits(ranking, right)[mated]
+    assert figures == topk_figures(places, [i // 2 for i in mated], 40)

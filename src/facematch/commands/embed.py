@@ -9,7 +9,8 @@ from facematch.console import note, say, working
 from facematch.embeddings import load_embeddings
 from facematch.errors import FacematchError, nearest_name
 from facematch.faces.values import coverage_of, record_of
-from facematch.flow import build_embedder, photo_embedder
+from facematch.flow import photo_embedder
+from facematch.flow_refine import build_system
 from facematch.photos import find_photos
 from facematch.ranking import METRICS, distance_estimator
 from facematch.settings_file import load_settings
@@ -18,7 +19,7 @@ from facematch.settings_file import load_settings
 def embed_command(photos: Path, out: Path, config: Path, overrides: Sequence[str]) -> None:
     """Embed a folder and write names, vectors and fingerprint to a .safetensors file."""
     settings = load_settings(config, overrides)
-    stage = photo_embedder(settings, build_embedder(settings))
+    stage = photo_embedder(settings, build_system(settings).embedder)
     found = find_photos(photos)
     if not found.files:
         raise FacematchError(f"{photos} holds no photos; {len(found.unreadable)} files cannot be used.")

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from facematch.commands.evaluated import EmbeddedPeople, embed_people, rank_people
 from facematch.commands.people import validation_people
-from facematch.commands.validate import embed_people
 from facematch.competition.form import CompetitionForm
 from facematch.competition.journal import Journal, Kept
 from facematch.console import note, say
@@ -12,8 +12,10 @@ from facematch.embed import PhotoEmbedder
 from facematch.errors import FacematchError
 from facematch.evaluation.comparison import compare
 from facematch.evaluation.expectation import Expectation, expect
-from facematch.evaluation.outcomes import Outcomes, outcomes, outcomes_from_json
+from facematch.evaluation.outcomes import Outcomes, judged_outcomes, outcomes, outcomes_from_json
 from facematch.flow import trained_header
+from facematch.flow_refine import System
+from facematch.refine.chain import needs_folds
 from facematch.settings import Settings
 
 
@@ -33,20 +35,34 @@ class Expected:
 
 
 def expected_score(
-    settings: Settings, embedder: PhotoEmbedder, queries: int, gallery: int, form: CompetitionForm
+    settings: Settings,
+    embedder: PhotoEmbedder,
+    system: System,
+    queries: int,
+    gallery: int,
+    form: CompetitionForm,
 ) -> Expected:
-    """Return the score to expect for a task of this size, or why it is unknown: nobody to validate on is no error."""
+    """Return the score to expect for a task of this size, or why it is unknown: nobody to validate on is no error.
+
+    `embedder` and `system` are those of the submission. Plain rankings are validated leave-one-out, refined
+    ones in folds.
+    """
     try:
         trained_on = trained_header(settings).people if settings.embedder.kind == "network" else ()
-        people = validation_people(settings, trained_on)
+        people = embed_people(embedder, validation_people(settings, trained_on), "validation people")
+        found = _outcomes(settings, people, system)
     except FacematchError as error:
         return Expected(None, None, f"there is nobody to validate on: {error.message}")
-    embeddings, identities, asked = embed_people(embedder, people, "validation people")
-    found = outcomes(embeddings, identities, asked, embeddings.metric)  # type: ignore[arg-type]
     expectation = expect(found, queries=queries, gallery=gallery, weights=form.weights, seed=settings.seed)
     if expectation is None:
         return Expected(None, None, "nobody of the validation has two photos that can be compared.")
     return Expected(found, expectation)
+
+
+def _outcomes(settings: Settings, people: EmbeddedPeople, system: System) -> Outcomes:
+    if not needs_folds(system.steps):
+        return outcomes(people.embeddings, people.identities, people.asked, settings.ranking.metric)
+    return judged_outcomes(rank_people(people, system.rank, in_folds=True).judged)
 
 
 def say_expected(expected: Expected, journal: Journal, kept: Kept, gallery: int, form: CompetitionForm) -> None:

@@ -14,9 +14,9 @@ from facematch.console import Stopwatch, loud, note, say, working
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.faces.values import coverage_of
 from facematch.files import write_bytes
-from facematch.flow import build_embedder, photo_embedder, photo_limits
-from facematch.ranking import Ranking, distance_estimator
-from facematch.settings import Settings
+from facematch.flow import photo_embedder, photo_limits
+from facematch.flow_refine import build_system, gallery_people
+from facematch.ranking import Ranking
 from facematch.settings_file import load_settings
 
 
@@ -30,12 +30,22 @@ def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, ou
         query, gallery = check_folders(
             settings.paths.query, settings.paths.gallery, photo_limits(settings.photos), dialect.names
         )
-    embedder = photo_embedder(settings, build_embedder(settings))
+    system = build_system(settings)
+    known = gallery_people(system.steps, settings.paths.gallery)
+    embedder = photo_embedder(settings, system.embedder)
     with Journal(settings.paths.submissions) as journal:
         say_unfinished(journal)
         with watch.stage("expected score"):
-            expected = expected_score(settings, embedder, len(query.asked), len(gallery.files), form)
-        submission = _rank(settings, embedder, query, gallery, dialect.names, watch)
+            expected = expected_score(settings, embedder, system, len(query.asked), len(gallery.files), form)
+        with watch.stage("embedding queries"):
+            queries = _embed(embedder, query, "queries")
+        with watch.stage("embedding gallery"):
+            answers = _embed(embedder, gallery, "gallery")
+        with watch.stage("ranking"):
+            ranking = system.rank(queries.embeddings, answers.embeddings, dialect.names, known)
+            submission = make_submission(settings.server.group, query, ranking, dialect.names)
+            names = [base_name(name) for name in answers.embeddings.names]
+            check(submission, query.asked, names, dialect.names)
         payload = submission.payload(dialect)
         kept = journal.keep(
             payload, settings.server.dialect, to_send=not dry_run, query=query.path, gallery=gallery.path,
@@ -54,20 +64,6 @@ def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, ou
             with watch.stage("sending"):
                 deliver(journal, kept, to, again=again)
     note(f"seconds: {watch}")
-
-
-def _rank(
-    settings: Settings, embedder: PhotoEmbedder, query: Folder, gallery: Folder, names: int, watch: Stopwatch
-) -> Submission:
-    with watch.stage("embedding queries"):
-        queries = _embed(embedder, query, "queries")
-    with watch.stage("embedding gallery"):
-        answers = _embed(embedder, gallery, "gallery")
-    with watch.stage("ranking"):
-        ranking = distance_estimator(queries.embeddings, answers.embeddings, names, settings.ranking.metric)
-        submission = make_submission(settings.server.group, query, ranking, names)
-        check(submission, query.asked, [base_name(name) for name in answers.embeddings.names], names)
-    return submission
 
 
 def make_submission(group: str, query: Folder, ranking: Ranking, names: int) -> Submission:

@@ -1,24 +1,27 @@
 """`facematch validate`: the score to expect, beside what pixels and the untrained network reach."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from facematch.commands.people import ValidationPeople, validation_people
-from facematch.console import Stopwatch, loud, note, out, show_table, working
-from facematch.embed import EmbeddedPhotos, PhotoEmbedder
+from facematch.commands.evaluated import EmbeddedPeople, embed_files, embed_people, rank_people
+from facematch.commands.people import validation_people
+from facematch.console import Stopwatch, loud, note, out, show_table
+from facematch.embed import PhotoEmbedder
 from facematch.embedders import Embedder
 from facematch.embedders.pixels import PixelEmbedder
-from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
-from facematch.evaluation.topk import Figures, each_photo_a_query, fixed_queries
-from facematch.faces.values import coverage_of
-from facematch.flow import build_embedder, photo_embedder, trained_header
+from facematch.evaluation.topk import KS, Figures, each_photo_a_query, judged_figures, ranked_queries
+from facematch.flow import build_cropper, build_embedder, photo_embedder, trained_header
+from facematch.flow_refine import build_ranker, gallery_people, refine_steps, with_flip
 from facematch.networks.checkpoint import CheckpointHeader
-from facematch.photos import PhotoFile, find_photos
+from facematch.photos import find_photos
+from facematch.ranking import Metric
+from facematch.refine.chain import Ranker, needs_folds
 from facematch.rehearsal.score import read_ground_truth
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
+from facematch.settings_refine import Step
 
 
 def validate_command(
@@ -37,42 +40,37 @@ def validate_command(
         raise FacematchError("a fixed validation needs all of --query, --gallery and --truth.")
     header = trained_header(settings) if settings.embedder.kind == "network" else None
     embedder = build_embedder(settings)
+    steps = refine_steps(settings, embedder, build_cropper(settings.faces).fingerprint)
     people = None
     if not fixed:
         people = validation_people(settings, header.people if header is not None else ())
     watch, rows = Stopwatch(), {}
-    for name, each in _systems(settings, header, embedder):
-        stage = photo_embedder(settings, each)
+    for name, each, refined in _systems(settings, header, embedder, steps):
+        stage = photo_embedder(settings, with_flip(settings, each, refined))
+        rank = build_ranker(settings, refined)
         with watch.stage(name):
             if people is not None:
-                rows[name] = validate_people(stage, people, name)
+                rows[name] = _validate_people(embed_people(stage, people, name), rank, in_folds=needs_folds(steps))
             else:
                 assert query is not None
                 assert gallery is not None
                 assert truth is not None
-                rows[name] = _validate_folders(stage, query, gallery, truth, name)
+                known = gallery_people(refined, gallery)
+                rows[name] = _validate_folders(stage, query, gallery, truth, name, rank, known)
     if as_json:
         out.print_json(json.dumps({name: figures.as_dict() for name, figures in rows.items()}))
     else:
         show_figures(rows)
+        if people is not None and needs_folds(steps):
+            note("each photo asks once, in folds: a refined gallery must not hold the photo that asks")
     note(f"seconds: {watch}")
 
 
-def validate_people(stage: PhotoEmbedder, people: ValidationPeople, what: str) -> Figures:
-    """Embed validation people and distractors; every photo of a person asked for is a query in turn."""
-    embeddings, identities, asked = embed_people(stage, people, what)
-    return each_photo_a_query(embeddings, identities, asked, embeddings.metric)  # type: ignore[arg-type]
-
-
-def embed_people(stage: PhotoEmbedder, people: ValidationPeople, what: str) -> tuple[Embeddings, list[str], list[bool]]:
-    """Return the embeddings of validation people and distractors, who each shows, and whether it is asked for."""
-    files = [*_renamed(people.asked.files, "asked"), *_renamed(people.distractors.files, "distractors")]
-    who = [*people.asked.identities, *(f"distractor {name}" for name in people.distractors.identities)]
-    identities = dict(zip((file.name for file in files), who, strict=True))
-    asked = {file.name for file in files[: len(people.asked.files)]}
-    embedded = _run(stage, files, what)
-    names = embedded.embeddings.names
-    return embedded.embeddings, [identities[name] for name in names], [name in asked for name in names]
+def _validate_people(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Figures:
+    if not in_folds:  # the same figures, from ten places of each ranking
+        metric: Metric = people.embeddings.metric  # type: ignore[assignment]
+        return each_photo_a_query(people.embeddings, people.identities, people.asked, metric)
+    return judged_figures(rank_people(people, rank, in_folds=True).judged)
 
 
 def show_figures(rows: dict[str, Figures]) -> None:
@@ -95,14 +93,19 @@ def show_figures(rows: dict[str, Figures]) -> None:
     )
 
 
-def _systems(settings: Settings, header: CheckpointHeader | None, embedder: Embedder) -> Iterator[tuple[str, Embedder]]:
+def _systems(
+    settings: Settings, header: CheckpointHeader | None, embedder: Embedder, steps: tuple[Step, ...]
+) -> Iterator[tuple[str, Embedder, tuple[Step, ...]]]:
     if settings.embedder.kind != "pixels":
-        yield "grey pixels", PixelEmbedder()
+        yield "grey pixels", PixelEmbedder(), ()
     if header is not None:
         before = _before_training(header)
         if before is not None:
-            yield "before training", before
-    yield {"network": "trained", "onnx": "ONNX model", "pixels": "grey pixels"}[settings.embedder.kind], embedder
+            yield "before training", before, ()
+    name = {"network": "trained", "onnx": "ONNX model", "pixels": "grey pixels"}[settings.embedder.kind]
+    yield name, embedder, ()
+    if steps:
+        yield f"{name} + {', '.join(step.step for step in steps)}", embedder, steps
 
 
 def _before_training(header: CheckpointHeader) -> Embedder | None:
@@ -123,23 +126,20 @@ def _before_training(header: CheckpointHeader) -> Embedder | None:
     return ModuleEmbedder(network)
 
 
-def _validate_folders(stage: PhotoEmbedder, query: Path, gallery: Path, truth: Path, what: str) -> Figures:
+def _validate_folders(
+    stage: PhotoEmbedder,
+    query: Path,
+    gallery: Path,
+    truth: Path,
+    what: str,
+    rank: Ranker,
+    known: Mapping[str, str] | None,
+) -> Figures:
     expected = read_ground_truth(truth)
     sides = []
     for folder in (query, gallery):
         found = find_photos(folder)
         if not found.files:
             raise FacematchError(f"{folder} holds no photos.")
-        sides.append(_run(stage, found.files, f"{what}, {folder.name}").embeddings)
-    return fixed_queries(sides[0], sides[1], expected, sides[0].metric)  # type: ignore[arg-type]
-
-
-def _run(stage: PhotoEmbedder, files: Sequence[PhotoFile], what: str) -> EmbeddedPhotos:
-    with working(what, len(files)) as progress:
-        embedded = stage.run(files, progress)
-    note(f"{what}: {coverage_of(embedded.records)}")
-    return embedded
-
-
-def _renamed(files: Sequence[PhotoFile], folder: str) -> list[PhotoFile]:
-    return [PhotoFile(f"{folder}/{file.name}", file.path) for file in files]
+        sides.append(embed_files(stage, found.files, f"{what}, {folder.name}").embeddings)
+    return ranked_queries(rank(sides[0], sides[1], max(KS), known), expected)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
+from facematch.evaluation.judged import Judged
 from facematch.ranking import Metric, distance_estimator
 
 _CELLS = 4_000_000  # cells of a ranking held at once
@@ -102,6 +103,22 @@ def outcomes(
         tuple(identities[i] for i in chosen.tolist()),
         tuple(closer),
         tuple(int(len(embeddings) - photos[codes[i]]) for i in chosen),
+    )
+
+
+def judged_outcomes(judged: Judged) -> Outcomes:
+    """Return the outcomes of a judged ranking: those of its mated queries.
+
+    Raises FacematchError when a row ends before its gallery.
+    """
+    judged.require_complete("the score to expect")
+    before = np.cumsum(~judged.right, axis=1)
+    rows = np.flatnonzero(judged.mated).tolist()
+    return Outcomes(
+        tuple(judged.queries[row] for row in rows),
+        tuple(str(judged.groups[row]) for row in rows),
+        tuple(tuple(int(count) for count in before[row][judged.right[row]]) for row in rows),
+        tuple(int(judged.wrong[row]) for row in rows),
     )
 
 

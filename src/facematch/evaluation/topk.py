@@ -1,6 +1,7 @@
 """Top-k (CMC) figures of a ranking, with a bootstrap interval over identities."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
 from facematch.evaluation.bootstrap import mean_figure
+from facematch.evaluation.judged import Judged
 from facematch.evaluation.score import competition_score
 from facematch.ranking import Metric, Ranking, distance_estimator
 
@@ -75,6 +77,15 @@ def topk_figures(places: NDArray[np.int64], groups: Sequence[Hashable], gallery:
     return Figures(top1, top5, top10, interval, len(places), gallery)
 
 
+def judged_figures(judged: Judged) -> Figures:
+    """Return the figures of a judged ranking over its mated queries; `gallery` is the smallest one asked."""
+    mated = judged.mated
+    right = judged.right[mated]
+    places = np.where(right.any(axis=1), right.argmax(axis=1) + 1, 0)
+    people = [group for group, keep in zip(judged.groups, mated, strict=True) if keep]
+    return topk_figures(places, people, int((judged.relevant + judged.wrong)[mated].min(initial=2**31)))
+
+
 def each_photo_a_query(
     embeddings: Embeddings, identities: Sequence[str], asked: Sequence[bool], metric: Metric
 ) -> Figures:
@@ -102,27 +113,20 @@ def each_photo_a_query(
     return topk_figures(first_hits(ranking, relevant), people, len(embeddings) - 1)
 
 
-def fixed_queries(query: Embeddings, gallery: Embeddings, truth: dict[str, frozenset[str]], metric: Metric) -> Figures:
-    """Rank a gallery folder for the queries of a ground truth; a query without embedding counts as wrong.
+def ranked_queries(ranking: Ranking, truth: Mapping[str, AbstractSet[str]]) -> Figures:
+    """Return the figures of a ranking by a ground truth; a query that was not ranked counts as wrong.
 
     Queries that share a right gallery photo show the same person: they are one group for the interval.
     Raises FacematchError when the truth names none of the queries.
     """
-    known = set(query.names)
-    if not known & truth.keys():
+    if not truth.keys() & set(ranking.queries):
         raise FacematchError(
             f"the ground truth names {len(truth)} queries, none of which is in the query folder "
-            f"(first in the truth: {next(iter(truth), 'none')}; first in the folder: {query.names[0]}).",
+            f"(first in the truth: {next(iter(truth), 'none')}; first in the folder: {ranking.queries[0]}).",
             "Check that --query and --truth belong together.",
         )
-    ranking = distance_estimator(query, gallery, max(KS), metric)
-    hits = dict(
-        zip(
-            ranking.queries,
-            first_hits(ranking, [truth.get(n, frozenset()) for n in ranking.queries]),
-            strict=True,
-        )
-    )
+    right = [frozenset(truth.get(name, ())) for name in ranking.queries]
+    hits = dict(zip(ranking.queries, first_hits(ranking, right).tolist(), strict=True))
     places = np.array([hits.get(name, 0) for name in truth], dtype=np.int64)
-    groups = [min(right, default=name) for name, right in truth.items()]
-    return topk_figures(places, groups, len(gallery))
+    groups = [min(names, default=name) for name, names in truth.items()]
+    return topk_figures(places, groups, len(ranking.gallery))

@@ -1,0 +1,208 @@
+"""Whole rankings of labelled photos, judged: what `validate`, `tune` and `report` look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from facematch.commands.people import ValidationPeople, validation_people
+from facematch.console import note, working
+from facematch.embed import EmbeddedPhotos, PhotoEmbedder
+from facematch.embeddings import Embeddings
+from facematch.errors import FacematchError
+from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_folds
+from facematch.evaluation.judged import judge
+from facematch.faces.values import FaceRecord, coverage_of
+from facematch.flow import photo_embedder, trained_header
+from facematch.flow_refine import build_system, gallery_people
+from facematch.photos import PhotoFile, find_photos
+from facematch.ranking import Ranking, distance_estimator
+from facematch.refine.chain import Ranker, needs_folds
+from facematch.rehearsal.score import read_ground_truth
+from facematch.settings import Settings
+
+LEAVE_ONE_OUT = "each photo asks all others in turn (leave-one-out)"
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedPhotos:
+    """Judged rankings with the photos they are about.
+
+    `embeddings` are those of all photos, names unique; `people` says whom each name shows ("" where nobody
+    knows), `files` where its photo is. `records` tells how every file ended; `unread` names what was no
+    photo at all. `protocol` says in words who asked whom.
+    """
+
+    evaluated: Evaluated
+    embeddings: Embeddings
+    people: Mapping[str, str]
+    files: Mapping[str, PhotoFile]
+    records: tuple[FaceRecord, ...]
+    protocol: str
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedPeople:
+    """Validation people and distractors, embedded: whom each of N photos shows, and whether it asks."""
+
+    embeddings: Embeddings
+    identities: tuple[str, ...]
+    asked: tuple[bool, ...]
+    files: Mapping[str, PhotoFile]
+    records: tuple[FaceRecord, ...]
+
+
+def embed_people(stage: PhotoEmbedder, people: ValidationPeople, what: str) -> EmbeddedPeople:
+    """Embed validation people and distractors; names begin with `asked/` or `distractors/`."""
+    files = [*_renamed(people.asked.files, "asked"), *_renamed(people.distractors.files, "distractors")]
+    who = [*people.asked.identities, *(f"distractor {name}" for name in people.distractors.identities)]
+    identities = dict(zip((file.name for file in files), who, strict=True))
+    asked = {file.name for file in files[: len(people.asked.files)]}
+    embedded = embed_files(stage, files, what)
+    names = embedded.embeddings.names
+    return EmbeddedPeople(
+        embedded.embeddings,
+        tuple(identities[name] for name in names),
+        tuple(name in asked for name in names),
+        {file.name: file for file in files},
+        embedded.records,
+    )
+
+
+def evaluate_people(settings: Settings) -> EvaluatedPhotos:
+    """Rank the validation people of a configuration with its refine steps, and judge every query.
+
+    Raises FacematchError when there is nobody to validate on, and as `build_system`.
+    """
+    trained_on = trained_header(settings).people if settings.embedder.kind == "network" else ()
+    system = build_system(settings)
+    stage = photo_embedder(settings, system.embedder)
+    people = embed_people(stage, validation_people(settings, trained_on), "validation people")
+    in_folds = needs_folds(system.steps)
+    evaluated = rank_people(people, system.rank, in_folds=in_folds)
+    protocol = f"each photo asks once, in {len(evaluated.rankings)} folds" if in_folds else LEAVE_ONE_OUT
+    shown = dict(zip(people.embeddings.names, people.identities, strict=True))
+    return EvaluatedPhotos(evaluated, people.embeddings, shown, people.files, people.records, protocol)
+
+
+def rank_people(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Evaluated:
+    """Return the whole rankings of labelled photos, judged.
+
+    Either every photo asks all others (leave-one-out, plainly ranked), or each asks once, in folds, which
+    steps that look at the gallery need. Raises FacematchError without a query.
+    """
+    if not in_folds:
+        return leave_one_out(people)
+    folds = make_folds(people.embeddings, people.identities, people.asked)
+    if not folds:
+        raise _nobody()
+    return evaluate_folds(folds, lambda fold: rank_fold(fold, rank))
+
+
+def rank_fold(fold: Fold, rank: Ranker) -> Ranking:
+    """Return the whole ranking of one fold."""
+    known = dict(zip(fold.gallery.names, fold.gallery_people, strict=True))
+    return rank(fold.query, fold.gallery, len(fold.gallery), known)
+
+
+def leave_one_out(people: EmbeddedPeople) -> Evaluated:
+    """Return the ranking of every asked photo among all others, judged. Raises FacematchError without a query."""
+    photos: dict[str, set[str]] = {}
+    for name, person in zip(people.embeddings.names, people.identities, strict=True):
+        photos.setdefault(person, set()).add(name)
+    chosen = [i for i, who in enumerate(people.identities) if people.asked[i] and len(photos[who]) > 1]
+    if not chosen:
+        raise _nobody()
+    asks = _only(people.embeddings, chosen)
+    ranking = distance_estimator(asks, people.embeddings, len(people.embeddings), exclude_same_name=True)
+    who = [people.identities[i] for i in chosen]
+    right = [photos[person] - {name} for person, name in zip(who, asks.names, strict=True)]
+    return Evaluated((ranking,), judge(ranking, right, who))
+
+
+def evaluate_folders(settings: Settings, query: Path, gallery: Path, truth: Path) -> EvaluatedPhotos:
+    """Rank a gallery folder for a query folder and judge it by a ground truth.
+
+    Queries that share a right gallery photo show one person. A query without an embedding is left out,
+    which the protocol says. Raises FacematchError when the truth names none of the queries.
+    """
+    answers = {
+        f"query/{name}": {f"gallery/{right}" for right in names} for name, names in read_ground_truth(truth).items()
+    }
+    system = build_system(settings)
+    stage = photo_embedder(settings, system.embedder)
+    asks, answering = (embed_folder(stage, folder, side) for folder, side in ((query, "query"), (gallery, "gallery")))
+    kept = [i for i, name in enumerate(asks.embeddings.names) if name in answers]
+    if not kept:
+        raise FacematchError(
+            f"the ground truth names {len(answers)} queries, none of which is in {query}.",
+            "Check that --query and --truth belong together.",
+        )
+    queries, everyone = _only(asks.embeddings, kept), answering.embeddings
+    known = gallery_people(system.steps, gallery)
+    named = None if known is None else {f"gallery/{name}": person for name, person in known.items()}
+    ranking = system.rank(queries, everyone, len(everyone), named)
+    right = [answers[name] for name in queries.names]
+    who = [min(names, default=name) for names, name in zip(right, queries.names, strict=True)]
+    left = len(answers) - len(kept)
+    return EvaluatedPhotos(
+        Evaluated((ranking,), judge(ranking, right, who)),
+        replace(
+            everyone, names=queries.names + everyone.names, vectors=np.concatenate([queries.vectors, everyone.vectors])
+        ),
+        {**dict.fromkeys(everyone.names, ""), **dict(zip(queries.names, who, strict=True)), **(named or {})},
+        {**asks.files, **answering.files},
+        asks.records + answering.records,
+        "fixed queries and gallery" + (f"; {left} queries without an embedding are left out" if left else ""),
+        asks.unread + answering.unread,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedFolder:
+    """A folder's embeddings, the file of each name, how every file ended, and what was no photo."""
+
+    embeddings: Embeddings
+    files: Mapping[str, PhotoFile]
+    records: tuple[FaceRecord, ...]
+    unread: tuple[str, ...]
+
+
+def embed_folder(stage: PhotoEmbedder, folder: Path, side: str) -> EmbeddedFolder:
+    """Embed a folder; names begin with `side`/. Raises FacematchError without a photo."""
+    found = find_photos(folder)
+    if not found.files:
+        raise FacematchError(f"{folder} holds no photos.")
+    files = _renamed(found.files, side)
+    embedded = embed_files(stage, files, f"{side} photos")
+    unread = tuple(f"{side}/{bad.name} ({bad.reason})" for bad in found.unreadable)
+    return EmbeddedFolder(embedded.embeddings, {file.name: file for file in files}, embedded.records, unread)
+
+
+def embed_files(stage: PhotoEmbedder, files: Sequence[PhotoFile], what: str) -> EmbeddedPhotos:
+    """Embed files with a progress bar, and say how many faces were found."""
+    with working(what, len(files)) as progress:
+        embedded = stage.run(files, progress)
+    note(f"{what}: {coverage_of(embedded.records)}")
+    return embedded
+
+
+def _renamed(files: Sequence[PhotoFile], folder: str) -> list[PhotoFile]:
+    return [PhotoFile(f"{folder}/{file.name}", file.path) for file in files]
+
+
+def _only(embeddings: Embeddings, rows: Sequence[int]) -> Embeddings:
+    return replace(embeddings, names=tuple(embeddings.names[i] for i in rows), vectors=embeddings.vectors[list(rows)])
+
+
+def _joined(first: Embeddings, second: Embeddings) -> Embeddings:
+    return replace(first, names=first.names + second.names, vectors=np.concatenate([first.vectors, second.vectors]))
+
+
+def _nobody() -> FacematchError:
+    return FacematchError(
+        "there is no query with a right answer in the gallery, so there is nothing to score.",
+        "Validation needs people with at least two readable photos.",
+    )

@@ -1,0 +1,135 @@
+"""From `refine:` in the settings to what embeds and what ranks, and what `facematch tune` keeps between runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from facematch.embedders import Embedder
+from facematch.embedders.flip import FlipEmbedder
+from facematch.errors import FacematchError
+from facematch.files import read_json, write_json
+from facematch.fingerprint import Fingerprint, require_same
+from facematch.flow import build_cropper, build_embedder, run_folder
+from facematch.identities import load_identities
+from facematch.refine.chain import Ranker, make_ranker
+from facematch.refine.whitening import Whitening, load_whitening
+from facematch.settings import Settings
+from facematch.settings_refine import FlipStep, Refine, Step, TemplatesStep, TunedSteps, WhitenStep
+
+_FORMAT = "facematch tuned 1"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What `facematch tune` chose on validation people: refine steps and thresholds, for one embedder and metric.
+
+    `thresholds` holds each fitted threshold as plain JSON values, by name.
+    """
+
+    steps: tuple[Step, ...]
+    thresholds: Mapping[str, Any]
+    fingerprint: Fingerprint
+    metric: str
+
+
+@dataclass(frozen=True)
+class System:
+    """What embeds and what ranks, as a configuration says: `embedder` flips where `steps` say so."""
+
+    embedder: Embedder
+    steps: tuple[Step, ...]
+    rank: Ranker
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    format: str
+    metric: str
+    refine: Refine
+    thresholds: dict[str, Any]
+    fingerprint: dict[str, Any]
+
+
+def build_system(settings: Settings) -> System:
+    """Return the configured embedder with its refine steps. Raises FacematchError as its parts do."""
+    plain = build_embedder(settings)
+    steps = refine_steps(settings, plain, build_cropper(settings.faces).fingerprint)
+    return System(with_flip(settings, plain, steps), steps, build_ranker(settings, steps))
+
+
+def tuned_folder(settings: Settings) -> Path:
+    """Return the folder where `facematch tune` keeps what it found for this configuration."""
+    return run_folder(settings) / "tuned"
+
+
+def save_tuned(path: Path, tuned: Tuned) -> None:
+    """Write a JSON file, whole or not at all."""
+    steps = [step.model_dump(mode="json") for step in tuned.steps]
+    values = {"format": _FORMAT, "metric": tuned.metric, "refine": steps}
+    write_json(path, {**values, "thresholds": tuned.thresholds, "fingerprint": dict(tuned.fingerprint.settings)})
+
+
+def load_tuned(settings: Settings, embedder: Embedder, cropping: Fingerprint) -> Tuned:
+    """Read what was tuned for this configuration.
+
+    Raises FacematchError when nothing was, for a damaged file, and when it was tuned for another embedder,
+    other crops or another metric.
+    """
+    path = tuned_folder(settings) / "tuned.json"
+    if not path.is_file():
+        raise FacematchError(
+            f"nothing has been tuned for this configuration: {path} does not exist.",
+            "Run: facematch tune --config FILE, with the same settings.",
+        )
+    try:
+        values = _File.model_validate(read_json(path, "tuned steps"))
+    except ValidationError as error:
+        raise FacematchError(f"{path} is not what `facematch tune` writes: {error}", "Tune again.") from error
+    if values.format != _FORMAT:
+        raise FacematchError(f"{path} has the format {values.format!r}; expected {_FORMAT!r}.", "Tune again.")
+    tuned = Tuned(values.refine, values.thresholds, Fingerprint(values.fingerprint), values.metric)
+    require_same(cropping | embedder.fingerprint, "the settings", tuned.fingerprint, str(path))
+    if tuned.metric != settings.ranking.metric:
+        raise FacematchError(
+            f"{path} was tuned for ranking.metric {tuned.metric}, but it is {settings.ranking.metric} now.",
+            "Tune again, or set the metric back.",
+        )
+    return tuned
+
+
+def refine_steps(settings: Settings, embedder: Embedder, cropping: Fingerprint) -> tuple[Step, ...]:
+    """Return the steps of `refine:`, with `tuned` resolved. Raises FacematchError as `load_tuned`."""
+    if any(isinstance(step, TunedSteps) for step in settings.refine):
+        return load_tuned(settings, embedder, cropping).steps
+    return settings.refine
+
+
+def with_flip(settings: Settings, embedder: Embedder, steps: Sequence[Step]) -> Embedder:
+    """Return the embedder, with flip test-time augmentation where the steps list it."""
+    if not any(isinstance(step, FlipStep) for step in steps):
+        return embedder
+    normalised = {"network": settings.network.normalise, "onnx": settings.embedder.normalise, "pixels": True}
+    return FlipEmbedder(embedder, normalised[settings.embedder.kind])
+
+
+def build_ranker(settings: Settings, steps: Sequence[Step], whitening: Whitening | None = None) -> Ranker:
+    """Return the function that ranks with `steps`; a whitening that is not given is read from the tuned folder.
+
+    Raises FacematchError where whitening has not been fitted.
+    """
+    if whitening is None and any(isinstance(step, WhitenStep) for step in steps):
+        whitening = load_whitening(tuned_folder(settings) / "whitening.safetensors")
+    return make_ranker(steps, settings.ranking.metric, whitening)
+
+
+def gallery_people(steps: Sequence[Step], gallery: Path) -> Mapping[str, str] | None:
+    """Return whom each photo of the gallery folder shows, from the list that step `templates` names; else None."""
+    for step in steps:
+        if isinstance(step, TemplatesStep) and step.people is not None:
+            labelled, _ = load_identities(step.people, gallery)
+            return {file.name: person for file, person in labelled.pairs}
+    return None

@@ -1,0 +1,63 @@
+"""Steps in a list: each does its part, in the order given."""
+
+import numpy as np
+import pytest
+
+from facematch.embeddings import Embeddings
+from facematch.fingerprint import Fingerprint
+from facematch.ranking import distance_estimator
+from facematch.refine.chain import make_ranker, needs_folds
+from facematch.refine.expansion import augment_database, expand_queries
+from facematch.refine.k_reciprocal import k_reciprocal
+from facematch.refine.templates import average_templates
+from facematch.refine.whitening import fit_whitening
+from facematch.settings_refine import (
+    DatabaseStep,
+    ExpansionStep,
+    FlipStep,
+    ReciprocalStep,
+    TemplatesStep,
+    TunedSteps,
+    WhitenStep,
+)
+
+
+def side(count: int, prefix: str, seed: int) -> Embeddings:
+    vectors = np.random.default_rng(seed).normal(size=(count, 5)).astype(np.float32)
+    return Embeddings(tuple(f"{prefix}{i:02d}" for i in range(count)), vectors, "cosine", Fingerprint())
+
+
+QUERY, GALLERY = side(4, "q", 0), side(12, "g", 1)
+PEOPLE = {name: f"id{number // 3}" for number, name in enumerate(GALLERY.names)}
+
+
+def test_without_steps_it_ranks_plainly() -> None:
+    for steps in ((), (FlipStep(),)):
+        assert not needs_folds(steps)
+        ranking = make_ranker(steps, "cosine")(QUERY, GALLERY, 5, None)
+        assert (ranking.indices == distance_estimator(QUERY, GALLERY, 5, "cosine").indices).all()
+
+
+def test_each_step_is_done_in_its_order() -> None:
+    whitening = fit_whitening(side(40, "t", 2))
+    steps = (
+        WhitenStep(components=4), TemplatesStep(weight=0.5), DatabaseStep(n=2, alpha=1), ExpansionStep(n=3, alpha=0),
+        ReciprocalStep(k1=4, k2=2, weight=0.5),
+    )  # fmt: skip
+    assert needs_folds(steps)
+    query, gallery = whitening.apply(QUERY, 4), whitening.apply(GALLERY, 4)
+    gallery = augment_database(average_templates(gallery, PEOPLE, 0.5), 2, 1, "cosine")
+    query = expand_queries(query, gallery, 3, 0, "cosine")
+    expected = k_reciprocal(query, gallery, 12, "cosine", k1=4, k2=2, weight=0.5)
+    found = make_ranker(steps, "cosine", whitening)(QUERY, GALLERY, 12, PEOPLE)
+    assert (found.indices == expected.indices).all()
+    assert (found.distances == expected.distances).all()
+    other_way = (*steps[:2], steps[3], steps[2], steps[4])
+    assert (make_ranker(other_way, "cosine", whitening)(QUERY, GALLERY, 12, PEOPLE).distances != found.distances).any()
+
+
+def test_what_is_not_ready_is_refused() -> None:
+    with pytest.raises(ValueError, match="whitening is fitted before"):
+        make_ranker((WhitenStep(),), "cosine")
+    with pytest.raises(ValueError, match="resolved before"):
+        make_ranker((TunedSteps(),), "cosine")
