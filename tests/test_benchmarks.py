@@ -30,3 +30,9 @@ def test_no_submission_is_lost_or_sent_twice() -> None:
 def test_the_rehearsal_server_loses_nothing_under_load() -> None:
     out = ran("rehearsal_load.py", "--submissions", "100", "--clients", "20", "--queries", "10")
     assert "100 submissions of 10 queries and 10 repeated from 20 clients: lost 0, scored twice 0" in out
+
+
+def test_sparse_re_ranking_equals_the_published_algorithm() -> None:
+    out = ran("k_reciprocal.py", "--photos", "60", "--large", "100", "--rounds", "1")
+    assert "60 × 60: equal distances" in out
+    assert "100 × 100:" in out

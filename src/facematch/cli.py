@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from facematch import __version__, cli_submissions
-from facematch.cli_options import GALLERY, QUERY, TRIPLET, Again, Config, GalleryFolder, JsonOut, QueryFolder, Sets
+from facematch import __version__, cli_evaluation, cli_submissions
+from facematch.cli_options import GALLERY, QUERY, TRIPLET, Again, Config, GalleryFolder, QueryFolder, Sets
 from facematch.errors import FacematchError
 
 app = typer.Typer(
@@ -36,21 +36,6 @@ def train(
 
 
 @app.command(rich_help_panel="The main job")
-def validate(
-    config: Config = TRIPLET,
-    set_: Sets = None,
-    query: Annotated[Path | None, typer.Option(help="A fixed query folder instead of validation people.")] = None,
-    gallery: Annotated[Path | None, typer.Option(help="Its gallery folder.")] = None,
-    truth: Annotated[Path | None, typer.Option(help='Its ground truth: {"query": ["gallery", …]}.')] = None,
-    json_: JsonOut = False,
-) -> None:
-    """Tell the score to expect: retrieval of unseen people, beside raw pixels and the untrained network."""
-    from facematch.commands.validate import validate_command
-
-    validate_command(config, set_ or [], query, gallery, truth, as_json=json_)
-
-
-@app.command(rich_help_panel="The main job")
 def request(
     config: Config = TRIPLET,
     set_: Sets = None,
@@ -64,7 +49,7 @@ def request(
     request_command(config, set_ or [], dry_run=dry_run, out=out, again=again)
 
 
-app.registered_commands += cli_submissions.app.registered_commands
+app.registered_commands += cli_evaluation.app.registered_commands + cli_submissions.app.registered_commands
 
 
 @app.command(rich_help_panel="Photos and embeddings")

@@ -1,5 +1,6 @@
 """What a person sees: results on standard output, progress and notes on standard error."""
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True)
+# A pipe has no width, and cells wrapped at 80 letters could not be searched.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -14,7 +14,7 @@ from facematch.files import read_json, write_json
 from facematch.fingerprint import Fingerprint, require_same
 from facematch.flow import build_cropper, build_embedder, run_folder
 from facematch.identities import load_identities
-from facematch.refine.chain import Ranker, make_ranker
+from facematch.refine.chain import Ranker
 from facematch.refine.whitening import Whitening, load_whitening
 from facematch.settings import Settings
 from facematch.settings_refine import FlipStep, Refine, Step, TemplatesStep, TunedSteps, WhitenStep
@@ -64,6 +64,11 @@ def build_system(settings: Settings) -> System:
 def tuned_folder(settings: Settings) -> Path:
     """Return the folder where `facematch tune` keeps what it found for this configuration."""
     return run_folder(settings) / "tuned"
+
+
+def whitening_file(settings: Settings, *, flip: bool) -> Path:
+    """Return where whitening fitted on embeddings with or without flip is kept."""
+    return tuned_folder(settings) / ("whitening-flip.safetensors" if flip else "whitening.safetensors")
 
 
 def save_tuned(path: Path, tuned: Tuned) -> None:
@@ -122,8 +127,9 @@ def build_ranker(settings: Settings, steps: Sequence[Step], whitening: Whitening
     Raises FacematchError where whitening has not been fitted.
     """
     if whitening is None and any(isinstance(step, WhitenStep) for step in steps):
-        whitening = load_whitening(tuned_folder(settings) / "whitening.safetensors")
-    return make_ranker(steps, settings.ranking.metric, whitening)
+        flip = any(isinstance(step, FlipStep) for step in steps)
+        whitening = load_whitening(whitening_file(settings, flip=flip))
+    return Ranker(tuple(steps), settings.ranking.metric, whitening)
 
 
 def gallery_people(steps: Sequence[Step], gallery: Path) -> Mapping[str, str] | None:

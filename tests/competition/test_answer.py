@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.competition.answer import Answer, AnswerError, gist
+from facematch.competition.answer import AnswerError, ServerAnswer, gist
 from facematch.competition.answer import parse_answer as parse
 from facematch.competition.form import AnswerForm, CompetitionForm, Dialect
 
 FORM = CompetitionForm()
 
 
-def parse_answer(text: str, dialect: str, form: CompetitionForm = FORM) -> Answer:
+def parse_answer(text: str, dialect: str, form: CompetitionForm = FORM) -> ServerAnswer:
     return parse(text, form, dialect)
 
 
@@ -28,7 +28,7 @@ def test_the_published_answer() -> None:
 
 
 def test_the_other_dialect_gives_the_score_alone() -> None:
-    assert parse_answer('{"accuracy": 812.5}', "retrieval") == Answer("retrieval", None, None, None, 812.5)
+    assert parse_answer('{"accuracy": 812.5}', "retrieval") == ServerAnswer("retrieval", None, None, None, 812.5)
 
 
 def test_an_answer_in_the_other_dialect_is_accepted_and_named() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch.competition.answer import Answer
+from facematch.competition.answer import ServerAnswer
 from facematch.competition.exchange import Outcome
 from facematch.competition.journal import Attempt, Journal, Kept
 from facematch.errors import FacematchError
@@ -16,7 +16,7 @@ from facematch.errors import FacematchError
 URL = "http://10.0.0.1/results/"
 PAYLOAD = b'{"groupname": "us", "images": {}}'
 TEXT = '{"accuracy": 500}'
-SCORED = Outcome("scored", "scored", "", status=200, text=TEXT, answer=Answer("retrieval", 0.1, 0.2, 0.3, 500))
+SCORED = Outcome("scored", "scored", "", status=200, text=TEXT, answer=ServerAnswer("retrieval", 0.1, 0.2, 0.3, 500))
 LOST = Outcome("reset", "unknown", "the connection broke")
 REFUSED = Outcome("unreachable", "not scored", "cannot be reached", again=True)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.evaluation.comparison import compare, contributions, sign_flip
+from facematch.evaluation.comparison import compare, contributions, paired, sign_flip
 from facematch.evaluation.outcomes import Outcomes
 
 
@@ -86,3 +86,67 @@ def test_contributions_are_weighted_hits() -> None:
     assert contributions(validated([0, 1, 5, 10], others=30), 31) == pytest.approx(
         {"q0": 1000.0, "q1": 400.0, "q2": 100.0, "q3": 0.0}
     )
+
+
+def naive_p_value(differences: list[float], groups: list[int]) -> float:
+    sums = [sum(d for d, g in zip(differences, groups, strict=True) if g == person) for person in dict.fromkeys(groups)]
+    every = [
+        abs(sum(s * d for s, d in zip(signs, sums, strict=True)))
+        for signs in itertools.product([1, -1], repeat=len(sums))
+    ]
+    return float(np.mean([value >= abs(sum(sums)) - 1e-9 for value in every]))
+
+
+PAIRS = st.lists(st.tuples(st.integers(-4, 4), st.integers(0, 7)), min_size=1, max_size=25)
+
+
+@settings(max_examples=30, deadline=None)
+@given(PAIRS)
+def test_paired_differences_of_few_people_are_flipped_person_by_person(pairs: list[tuple[int, int]]) -> None:
+    differences, groups = [d / 4 for d, _ in pairs], [g for _, g in pairs]
+    told = paired(differences, groups)
+    assert told.difference == pytest.approx(np.mean(differences))
+    assert told.p_value == pytest.approx(naive_p_value(differences, groups))
+    assert (told.queries, told.people) == (len(pairs), len(set(groups)))
+    assert told.interval is None  # at most eight people
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(-4, 4), st.integers(0, 30)), min_size=1, max_size=60), st.integers(0, 9))
+def test_paired_is_the_same_both_ways_round(pairs: list[tuple[int, int]], seed: int) -> None:
+    ours, groups = [d / 4 for d, _ in pairs], [g for _, g in pairs]
+    there = paired(ours, groups, rounds=300, seed=seed)
+    back = paired([-d for d in ours], groups, rounds=300, seed=seed)
+    assert back.difference == pytest.approx(-there.difference)
+    assert back.p_value == there.p_value
+    if there.interval is None:
+        assert back.interval is None
+    else:
+        assert back.interval == pytest.approx((-there.interval[1], -there.interval[0]))
+
+
+@pytest.mark.parametrize("people", [1, 9, 10, 40])
+def test_without_a_difference_paired_is_sure_of_nothing(people: int) -> None:
+    told = paired([0.0] * people * 2, list(range(people)) * 2, rounds=200)
+    assert (told.difference, told.p_value) == (0.0, 1.0)
+    assert told.interval == (None if people < 10 else (0.0, 0.0))
+
+
+def test_a_person_with_many_queries_is_one_person() -> None:
+    # The same hundred differences: of one person they are one coin, of a hundred people a hundred.
+    assert paired([1.0] * 100, ["ann"] * 100).p_value == 1.0
+    assert paired([1.0] * 100, list(range(100))).p_value < 0.001
+
+
+def test_many_people_are_flipped_at_random_close_to_the_exact_test() -> None:
+    differences = [1.0, -0.5, 0.75, 1.5, -1.0, 0.25, 2.0, 0.5, -0.25, 1.25, 0.5, -0.75, 1.0]
+    people = list(range(13))  # one more than is tried in every way
+    told = paired(differences, people, rounds=20_000)
+    assert told.p_value == pytest.approx(naive_p_value(differences, people), abs=0.006)
+    assert told.interval is not None
+    assert told.interval[0] < told.difference < told.interval[1]
+
+
+def test_no_query_cannot_be_compared() -> None:
+    with pytest.raises(ValueError, match="no query to compare"):
+        paired([], [])

@@ -66,12 +66,22 @@ def test_ties_of_a_short_ranking_are_refused() -> None:
         judge(found, [{"g0"}, {"g1"}], ties="worst")
 
 
-def test_a_query_that_stands_in_the_gallery_is_no_wrong_answer() -> None:
-    indices = np.array([[1, 2, 3, 4, 5, -1]])
-    distances = np.array([[1, 2, 3, 4, 5, np.inf]], np.float32)
-    judged = judge(Ranking(("g0",), GALLERY, indices, distances, "euclidean"), [{"g1"}])
-    assert (judged.relevant.tolist(), judged.wrong.tolist()) == ([1], [4])
-    judged.require_complete("this")
+@pytest.mark.parametrize("excluded", [True, False])
+@pytest.mark.parametrize("k", [6, 5, 3])
+def test_a_query_that_stands_in_the_gallery_is_neither_right_nor_wrong(excluded: bool, k: int) -> None:
+    # Whether the ranking left it out already or not, and whether it is named among the right ones or not.
+    order = [1, 2, 3, 4, 5, -1] if excluded else [1, 2, 0, 3, 4, 5]
+    distances = np.array([[1, 2, 3, 4, 5, np.inf]] if excluded else [[1, 2, 2, 3, 4, 5]], np.float32)
+    ranking = Ranking(("g0",), GALLERY, np.array([order])[:, :k], distances[:, :k], "euclidean")
+    for right in ({"g1"}, {"g0", "g1"}):
+        for ignored in (None, [{"g0"}]):
+            judged = judge(ranking, [right], ignored=ignored, exclude_same_name=True)
+            assert (judged.relevant.tolist(), judged.wrong.tolist()) == ([1], [4])
+            assert judged.right.tolist() == [[True] + [False] * (k - 1)]
+            there = k - (k == 6 or not excluded)
+            assert np.isfinite(judged.distances).sum() == there
+            if there == 5:
+                judged.require_complete("this")
 
 
 def test_answers_of_another_number_are_an_error() -> None:

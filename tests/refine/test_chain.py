@@ -6,7 +6,7 @@ import pytest
 from facematch.embeddings import Embeddings
 from facematch.fingerprint import Fingerprint
 from facematch.ranking import distance_estimator
-from facematch.refine.chain import make_ranker, needs_folds
+from facematch.refine.chain import Ranker, needs_folds
 from facematch.refine.expansion import augment_database, expand_queries
 from facematch.refine.k_reciprocal import k_reciprocal
 from facematch.refine.templates import average_templates
@@ -34,7 +34,7 @@ PEOPLE = {name: f"id{number // 3}" for number, name in enumerate(GALLERY.names)}
 def test_without_steps_it_ranks_plainly() -> None:
     for steps in ((), (FlipStep(),)):
         assert not needs_folds(steps)
-        ranking = make_ranker(steps, "cosine")(QUERY, GALLERY, 5, None)
+        ranking = Ranker(steps, "cosine")(QUERY, GALLERY, 5)
         assert (ranking.indices == distance_estimator(QUERY, GALLERY, 5, "cosine").indices).all()
 
 
@@ -49,15 +49,17 @@ def test_each_step_is_done_in_its_order() -> None:
     gallery = augment_database(average_templates(gallery, PEOPLE, 0.5), 2, 1, "cosine")
     query = expand_queries(query, gallery, 3, 0, "cosine")
     expected = k_reciprocal(query, gallery, 12, "cosine", k1=4, k2=2, weight=0.5)
-    found = make_ranker(steps, "cosine", whitening)(QUERY, GALLERY, 12, PEOPLE)
+    found = Ranker(steps, "cosine", whitening)(QUERY, GALLERY, 12, PEOPLE)
     assert (found.indices == expected.indices).all()
     assert (found.distances == expected.distances).all()
+    sides = Ranker(steps, "cosine", whitening).sides(QUERY, GALLERY, PEOPLE)
+    assert all((ours.vectors == theirs.vectors).all() for ours, theirs in zip(sides, (query, gallery), strict=True))
     other_way = (*steps[:2], steps[3], steps[2], steps[4])
-    assert (make_ranker(other_way, "cosine", whitening)(QUERY, GALLERY, 12, PEOPLE).distances != found.distances).any()
+    assert (Ranker(other_way, "cosine", whitening)(QUERY, GALLERY, 12, PEOPLE).distances != found.distances).any()
 
 
 def test_what_is_not_ready_is_refused() -> None:
     with pytest.raises(ValueError, match="whitening is fitted before"):
-        make_ranker((WhitenStep(),), "cosine")
+        Ranker((WhitenStep(),), "cosine")
     with pytest.raises(ValueError, match="resolved before"):
-        make_ranker((TunedSteps(),), "cosine")
+        Ranker((TunedSteps(),), "cosine")

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from facematch.competition.answer import Answer
+from facematch.competition.answer import ServerAnswer
 from facematch.competition.exchange import exchange
 from facematch.competition.form import CompetitionForm
 from facematch.competition.submission import Submission
@@ -17,7 +17,7 @@ TRUTH = {f"q{n}.jpg": frozenset({f"g{n}.jpg"}) for n in range(4)}
 WRONG = tuple(f"w{n}.jpg" for n in range(10))
 
 
-def post(sent: Submission, url: str, dialect: str, timeout: float) -> Answer:
+def post(sent: Submission, url: str, dialect: str, timeout: float) -> ServerAnswer:
     """Send as the client does; what is not scored is raised with its message."""
     outcome = exchange(sent.payload(), url, FORM, dialect, headers={}, timeout=timeout)
     if outcome.answer is None:

@@ -118,8 +118,7 @@ def leave_one_out(people: EmbeddedPeople) -> Evaluated:
     asks = _only(people.embeddings, chosen)
     ranking = distance_estimator(asks, people.embeddings, len(people.embeddings), exclude_same_name=True)
     who = [people.identities[i] for i in chosen]
-    right = [photos[person] - {name} for person, name in zip(who, asks.names, strict=True)]
-    return Evaluated((ranking,), judge(ranking, right, who))
+    return Evaluated((ranking,), judge(ranking, [photos[person] for person in who], who, exclude_same_name=True))
 
 
 def evaluate_folders(settings: Settings, query: Path, gallery: Path, truth: Path) -> EvaluatedPhotos:

@@ -73,6 +73,23 @@ def validation_people(settings: Settings, trained_on: Iterable[str]) -> Validati
     return _with_distractors(settings, asked, seen)
 
 
+def other_people(settings: Settings, asked: LabelledPhotos, trained_on: Iterable[str]) -> LabelledPhotos | None:
+    """Return photos of people apart from those validated on, for what is fitted on training people.
+
+    For a network they are those it was trained on, else all of `identities.train` that are not asked;
+    None where there are none.
+    """
+    wanted = settings.identities
+    try:
+        everyone, _ = load_many(wanted.train, wanted.images)
+    except FacematchError as error:
+        note(f"no training people: {error.message}")
+        return None
+    people = set(trained_on) or (set(everyone.people) - set(asked.people))
+    others = everyone.only(people)
+    return others if others.files else None
+
+
 def _with_distractors(settings: Settings, asked: LabelledPhotos, trained_on: Iterable[str]) -> ValidationPeople:
     folder: Path | None = settings.identities.distractors
     if folder is None:

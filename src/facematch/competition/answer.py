@@ -17,7 +17,7 @@ _MAYBE_SCORED = (
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServerAnswer:
     """A server's answer.
 
     `dialect` is the one it was given in. `top1`, `top5` and `top10` are shares of the queries (0–1),
@@ -39,11 +39,11 @@ class AnswerError(FacematchError):
         self.kind = kind
 
 
-def parse_answer(text: str, form: CompetitionForm, dialect: str) -> Answer:
+def parse_answer(text: str, form: CompetitionForm, dialect: str) -> ServerAnswer:
     """Return the answer that a server gave as `text` when it was asked in `dialect`.
 
     `{"results": [top1, top5, top10]}` or `{"accuracy": score}`, or as the form says; an answer in
-    another of its dialects is accepted, and `Answer.dialect` says so. Raises AnswerError, each with its
+    another of its dialects is accepted, and `ServerAnswer.dialect` says so. Raises AnswerError, each with its
     own kind and words, for an empty text, HTML, no JSON, another form, and numbers that are not finite
     or out of range.
     """
@@ -57,11 +57,11 @@ def parse_answer(text: str, form: CompetitionForm, dialect: str) -> Answer:
     answer = form.dialect(given).answer
     found = value[answer.key]
     if answer.form == "score":
-        return Answer(given, None, None, None, _number(found, form.best, answer.key, text, form))
+        return ServerAnswer(given, None, None, None, _number(found, form.best, answer.key, text, form))
     if not isinstance(found, list) or len(found) != 3:
         raise _wrong_form(f"has {answer.key} that are not a list of three numbers", text, form)
     top1, top5, top10 = (_number(share, 1, answer.key, text, form) for share in found)
-    return Answer(given, top1, top5, top10, form.score(top1, top5, top10))
+    return ServerAnswer(given, top1, top5, top10, form.score(top1, top5, top10))
 
 
 def gist(text: str, limit: int = 200) -> str:

@@ -16,7 +16,7 @@ import requests
 from urllib3 import exceptions as broken
 
 from facematch.competition.address import shown_url
-from facematch.competition.answer import MAX_TEXT, Answer, AnswerError, gist, parse_answer
+from facematch.competition.answer import MAX_TEXT, AnswerError, ServerAnswer, gist, parse_answer
 from facematch.competition.form import CompetitionForm
 
 Fate = Literal["scored", "not scored", "unknown"]
@@ -47,7 +47,7 @@ class Outcome:
     again: bool = False
     status: int | None = None
     text: str = ""
-    answer: Answer | None = None
+    answer: ServerAnswer | None = None
     retry_after: float | None = None
 
 

@@ -57,11 +57,13 @@ def judge(
     groups: Sequence[Hashable] | None = None,
     *,
     ignored: Sequence[AbstractSet[str]] | None = None,
+    exclude_same_name: bool = False,
     ties: Ties = "name",
 ) -> Judged:
     """Judge a ranking by the right gallery names of each query.
 
-    `ignored` names leave a query's ranking before anything is counted (the junk of ROxford). Photos at
+    `ignored` names leave a query's ranking before anything is counted (the junk of ROxford); with
+    `exclude_same_name` so does the query's own name, for queries that stand in the gallery. Photos at
     equal distance stand as the ranking has them, by name, as they would be submitted; with `ties` worst
     or best the wrong or the right ones come first, which bounds every figure from below or above; those
     two need the whole ranking. `groups` defaults to every query being a person of its own.
@@ -74,7 +76,9 @@ def judge(
         raise FacematchError(
             f"a ranking of {count} queries was judged with {len(relevant)} answers and {len(people)} people."
         )
-    junk = ignored if ignored is not None else [frozenset[str]()] * count
+    junk: list[AbstractSet[str]] = [frozenset()] * count if ignored is None else list(ignored)
+    if exclude_same_name:
+        junk = [names | {query} for names, query in zip(junk, ranking.queries, strict=True)]
     place = {name: number for number, name in enumerate(ranking.gallery)}
     number_of = [np.array([place[name] for name in names if name in place], dtype=np.int64) for names in junk]
     wanted = [
@@ -82,13 +86,10 @@ def judge(
         for names, out in zip(relevant, junk, strict=True)
     ]
     right, distances = _members(ranking, wanted), ranking.distances
-    own = np.zeros(count, dtype=np.int64)
-    if ranking.indices.shape[1] == len(ranking.gallery):
-        own = (ranking.indices < 0).sum(axis=1)  # a query that stands in the gallery is not ranked against itself
-    if ignored is not None:
+    if ignored is not None or exclude_same_name:
         right, distances = _without(right, distances, _members(ranking, number_of))
     found = np.array([len(each) for each in wanted], dtype=np.int64)
-    left_out = np.array([len(each) for each in number_of], dtype=np.int64) + own
+    left_out = np.array([len(each) for each in number_of], dtype=np.int64)
     judged = Judged(ranking.queries, people, right, distances, found, len(place) - left_out - found)
     return judged if ties == "name" else _with_ties(judged, ties)
 

@@ -1,6 +1,7 @@
 """The listed steps as one function from two sides to a ranking."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from facematch.embeddings import Embeddings
 from facematch.ranking import Metric, Ranking, distance_estimator
@@ -19,41 +20,53 @@ from facematch.settings_refine import (
     WhitenStep,
 )
 
-# From query and gallery embeddings, the wanted length, and who the gallery photos show where that is known.
-Ranker = Callable[[Embeddings, Embeddings, int, Mapping[str, str] | None], Ranking]
-
 
 def needs_folds(steps: Sequence[Step]) -> bool:
     """Return whether the steps need query and gallery apart: all but flip, which is done photo by photo."""
     return any(not isinstance(step, FlipStep) for step in steps)
 
 
-def make_ranker(steps: Sequence[Step], metric: Metric, whitening: Whitening | None = None) -> Ranker:
-    """Return the function that ranks a gallery with `steps`, in their order; without any, plainly.
+@dataclass(frozen=True, eq=False)
+class Ranker:
+    """Ranks a gallery with `steps`, in their order; without any, plainly.
 
     `flip` is not among what it does: it happens where photos are embedded. Raises ValueError for a step
     that cannot be done here: `whiten` without its fitted numbers, `tuned` before it was resolved.
     """
-    if any(isinstance(step, TunedSteps) for step in steps):
-        raise ValueError("tuned steps are resolved before they are used")
-    if whitening is None and any(isinstance(step, WhitenStep) for step in steps):
-        raise ValueError("whitening is fitted before it is used")
 
-    def rank(query: Embeddings, gallery: Embeddings, k: int, people: Mapping[str, str] | None) -> Ranking:
-        for step in steps:
+    steps: tuple[Step, ...]
+    metric: Metric
+    whitening: Whitening | None = None
+
+    def __post_init__(self) -> None:
+        if any(isinstance(step, TunedSteps) for step in self.steps):
+            raise ValueError("tuned steps are resolved before they are used")
+        if self.whitening is None and any(isinstance(step, WhitenStep) for step in self.steps):
+            raise ValueError("whitening is fitted before it is used")
+
+    def __call__(
+        self, query: Embeddings, gallery: Embeddings, k: int, people: Mapping[str, str] | None = None
+    ) -> Ranking:
+        """Return the first `k` gallery photos of every query; `people` says whom gallery photos show, if known."""
+        query, gallery = self.sides(query, gallery, people)
+        for step in self.steps:
+            if isinstance(step, ReciprocalStep):
+                return k_reciprocal(query, gallery, k, self.metric, k1=step.k1, k2=step.k2, weight=step.weight)
+        return distance_estimator(query, gallery, k, self.metric)
+
+    def sides(
+        self, query: Embeddings, gallery: Embeddings, people: Mapping[str, str] | None = None
+    ) -> tuple[Embeddings, Embeddings]:
+        """Return query and gallery as they are compared: after all steps that change embeddings."""
+        for step in self.steps:
             if isinstance(step, WhitenStep):
-                assert whitening is not None
-                query, gallery = (whitening.apply(side, step.components, step.power) for side in (query, gallery))
+                assert self.whitening is not None
+                query = self.whitening.apply(query, step.components, step.power)
+                gallery = self.whitening.apply(gallery, step.components, step.power)
             elif isinstance(step, TemplatesStep):
                 gallery = average_templates(gallery, people or {}, step.weight)
             elif isinstance(step, DatabaseStep):
-                gallery = augment_database(gallery, step.n, step.alpha, metric)
+                gallery = augment_database(gallery, step.n, step.alpha, self.metric)
             elif isinstance(step, ExpansionStep):
-                query = expand_queries(query, gallery, step.n, step.alpha, metric)
-            elif isinstance(step, ReciprocalStep):
-                return k_reciprocal(query, gallery, k, metric, k1=step.k1, k2=step.k2, weight=step.weight)
-            else:
-                assert isinstance(step, FlipStep)
-        return distance_estimator(query, gallery, k, metric)
-
-    return rank
+                query = expand_queries(query, gallery, step.n, step.alpha, self.metric)
+        return query, gallery

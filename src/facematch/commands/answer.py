@@ -1,0 +1,135 @@
+"""`facematch answer`: who of the gallery each query shows, or nobody."""
+
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from facematch.commands.evaluated import embed_files, embed_people
+from facematch.commands.people import validation_people
+from facematch.console import Stopwatch, loud, note, out
+from facematch.embed import EmbeddedPhotos, PhotoEmbedder
+from facematch.errors import FacematchError
+from facematch.flow import build_cropper, build_embedder, photo_embedder, trained_header
+from facematch.flow_refine import System, build_system, gallery_people, load_tuned
+from facematch.photos import find_photos
+from facematch.ranking import Ranking
+from facematch.settings import Settings
+from facematch.settings_file import load_settings
+from facematch.settings_refine import ReciprocalStep
+from facematch.thresholds.calibration import CalibratedThreshold
+from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
+from facematch.thresholds.dynamic import DynamicRule
+from facematch.thresholds.kept import Threshold, threshold_from_dict
+from facematch.thresholds.static import StaticThreshold
+from facematch.thresholds.values import Answer, accept
+from facematch.tuning.thresholds import Fitted
+
+Kind = Literal["static", "dynamic", "dynamic-query", "isotonic", "platt", "conformal"]
+
+
+def answer_command(
+    config: Path, overrides: Sequence[str], kind: Kind, *, false_accepts: float, probability: float, as_json: bool
+) -> None:
+    """Rank the gallery for every query and print the photos that are near enough, as CSV or JSON."""
+    settings, watch = load_settings(config, overrides), Stopwatch()
+    system = build_system(settings)
+    tuned = None if kind == "conformal" else _tuned(settings, system, kind, probability)
+    stage = photo_embedder(settings, system.embedder)
+    with watch.stage("embedding"):
+        query, gallery = (_embed(stage, folder) for folder in (settings.paths.query, settings.paths.gallery))
+    known = gallery_people(system.steps, settings.paths.gallery)
+    with watch.stage("ranking"):
+        ranking = system.rank(query.embeddings, gallery.embeddings, len(gallery.embeddings), known)
+        if tuned is None:
+            threshold: Threshold = _promised(settings, system, gallery, known, false_accepts)
+        elif isinstance(tuned, DynamicRule):
+            threshold = tuned.on(system.rank.sides(query.embeddings, gallery.embeddings, known)[1])
+        else:
+            threshold = tuned
+        answer = accept(ranking, threshold.limits(ranking))
+    unanswered = [record.name for record in query.records if record.name not in set(ranking.queries)]
+    _print(answer, ranking, threshold, unanswered, as_json=as_json)
+    note(f"{len(answer)} queries, {int(answer.nobody.sum())} of them answered by nobody")
+    if unanswered:
+        loud(f"{len(unanswered)} queries have no embedding and no answer: {', '.join(unanswered[:5])}")
+    note(f"seconds: {watch}")
+
+
+def _embed(stage: PhotoEmbedder, folder: Path) -> EmbeddedPhotos:
+    found = find_photos(folder)
+    if not found.files:
+        raise FacematchError(f"{folder} holds no photos.")
+    return embed_files(stage, found.files, folder.name)
+
+
+def _tuned(settings: Settings, system: System, kind: Kind, probability: float) -> Fitted:
+    # The kept threshold; it belongs to the steps it was tuned with.
+    tuned = load_tuned(settings, build_embedder(settings), build_cropper(settings.faces).fingerprint)
+    if tuned.steps != system.steps:
+        used, then = (", ".join(step.step for step in steps) or "none" for steps in (system.steps, tuned.steps))
+        raise FacematchError(
+            f"thresholds were tuned with the refine steps {then}, but the steps in use are {used}: distances differ.",
+            "Add --set refine=tuned, or tune again.",
+        )
+    if kind not in tuned.thresholds:
+        raise FacematchError(
+            f"no {kind} threshold was kept by `facematch tune`; there are {', '.join(tuned.thresholds) or 'none'}.",
+            "Tune again; what it says about insufficient data tells why one is missing.",
+        )
+    threshold = threshold_from_dict(tuned.thresholds[kind])
+    if isinstance(threshold, CalibratedThreshold):
+        return replace(threshold, probability=probability)
+    assert isinstance(threshold, StaticThreshold | DynamicRule)
+    return threshold
+
+
+def _promised(
+    settings: Settings, system: System, gallery: EmbeddedPhotos, known: Mapping[str, str] | None, rate: float
+) -> ConformalThreshold:
+    # Validation people are the unknown ones: ranked in the very gallery in use.
+    if any(isinstance(step, ReciprocalStep) for step in system.steps):
+        raise FacematchError(
+            "k-reciprocal re-ranking looks at all queries together, so no rate of false accepts can be promised.",
+            "Leave k-reciprocal out of refine, or take another threshold.",
+        )
+    trained_on = trained_header(settings).people if settings.embedder.kind == "network" else ()
+    people = embed_people(
+        photo_embedder(settings, system.embedder), validation_people(settings, trained_on), "unknown people"
+    )
+    seen = {record.sha256 for record in gallery.records} - {""}
+    both = [record.name for record in people.records if record.sha256 in seen]
+    if both:
+        raise FacematchError(
+            f"{len(both)} photos of the validation people stand in the gallery, first {both[0]}: they are not unknown.",
+            "Name people who are not in the gallery: --set identities.validation=FOLDER.",
+        )
+    ranking = system.rank(people.embeddings, gallery.embeddings, 1, known)
+    threshold = fit_conformal(
+        ranking.distances[:, 0], people.identities, rate, ranking.metric, gallery.embeddings.names, seed=settings.seed
+    )
+    note(
+        f"of people in neither the gallery nor the {threshold.basis.people} validation people, but like these, at most "
+        f"{threshold.promised:.2%} will wrongly be given a name, on average over such fits"
+    )
+    return threshold
+
+
+def _print(answer: Answer, ranking: Ranking, threshold: Threshold, unanswered: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        out.print_json(json.dumps({**answer.as_dict(), **dict.fromkeys(unanswered)}))
+        return
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["query", "place", "gallery", "distance", "probability"])
+    for row, (query, names) in enumerate(zip(answer.queries, answer.accepted, strict=True)):
+        if not names:
+            table.writerow([query, "", "nobody", "", ""])
+        distance_of = dict(zip(ranking.names(row), ranking.distances[row].tolist(), strict=False))
+        for place, name in enumerate(names, start=1):
+            chance = ""
+            if isinstance(threshold, CalibratedThreshold):
+                chance = f"{float(threshold.model.probability(distance_of[name])):.4f}"
+            table.writerow([query, place, name, f"{distance_of[name]:.6f}", chance])

@@ -1,0 +1,134 @@
+"""Open-set identification (1:N): queries whose person may not be in the gallery at all.
+
+A gallery photo is returned when its distance ≤ threshold. Definitions: Phillips, Grother & Micheals,
+Evaluation Methods in Face Recognition (Handbook of Face Recognition, 2nd edition, 2011, chapter 21), and
+NIST's FRVT 1:N reports. A mated query shows somebody in the gallery; the others show unknown people.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import FacematchError
+from facematch.evaluation.bootstrap import ROUNDS, Figure, codes_of, statistic_figure
+from facematch.evaluation.judged import Judged
+from facematch.evaluation.step_curve import (
+    accepted,
+    highest_within,
+    in_blocks,
+    least_count,
+    require_rate,
+    share,
+    sort_steps,
+)
+
+Floats = NDArray[np.float64]
+
+FPIRS = (0.1, 0.01)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenSetCurve:
+    """Shares of queries at every distinct distance that decides one, from (0, 0) on.
+
+    `thresholds` begins with −infinity. `fpir` (false positive identification rate) is the share of unknown
+    queries with any gallery photo at distance ≤ threshold; `dir` (detection and identification rate) the
+    share of mated queries with a right photo within the first `rank` places and at distance ≤ threshold.
+    NaN where there are no such queries. FNIR = 1 − DIR.
+    """
+
+    thresholds: Floats
+    fpir: Floats
+    dir: Floats
+
+
+def dir_curve(judged: Judged, rank: int = 1) -> OpenSetCurve:
+    """Return the exact curve of DIR against FPIR.
+
+    Raises FacematchError when a row ends before place `rank` though its gallery does not.
+    """
+    mated, unknown = _deciding(judged, rank)
+    distances = np.concatenate([mated, unknown])
+    thresholds = np.unique(distances[np.isfinite(distances)])
+    rates = []
+    for side in (unknown, mated):
+        counts = np.searchsorted(np.sort(side), thresholds, side="right").astype(np.float64)
+        rates.append(share(np.concatenate([[0.0], counts])[None], np.array([len(side)], np.float64))[0])
+    return OpenSetCurve(np.concatenate([[-np.inf], thresholds]), rates[0], rates[1])
+
+
+def fnir_at_fpir(judged: Judged, fpir: float, rank: int = 1) -> float:
+    """Return 1 − DIR at the largest threshold whose FPIR does not exceed `fpir` (0–1); not interpolated.
+
+    NaN without mated or without unknown queries. Raises FacematchError as `dir_curve`.
+    """
+    require_rate(fpir, "a false positive identification rate")
+    curve = dir_curve(judged, rank)
+    return float(1 - highest_within(curve.fpir[None], curve.dir[None], fpir)[0])
+
+
+def open_set_figures(
+    judged: Judged, fpirs: Sequence[float] = FPIRS, rank: int = 1, *, rounds: int = ROUNDS, seed: int = 0
+) -> list[Figure]:
+    """Return the FNIR at each FPIR, with intervals over people: mated and unknown ones are drawn together.
+
+    An FPIR that fewer than 1/FPIR unknown queries cannot resolve has no value; its note says how many it
+    needs. The gallery stays as it is: intervals say nothing about other galleries. Raises FacematchError
+    as `dir_curve`.
+    """
+    mated = int(judged.mated.sum())
+    unknown, people = len(judged) - mated, len(set(judged.groups))
+    figures = []
+    for fpir in fpirs:
+        require_rate(fpir, "a false positive identification rate")
+        name = f"FNIR@FPIR={fpir:g}" + (f", rank {rank}" if rank != 1 else "")
+        needed = least_count(fpir)
+        gap = ""
+        if unknown < needed:
+            gap = f"insufficient data: {unknown} unknown queries, an FPIR of {fpir:g} needs at least {needed}"
+        elif not mated:
+            gap = "insufficient data: no query has a right photo in the gallery"
+        if gap:
+            figures.append(Figure(name, None, None, len(judged), people, gap))
+        else:
+            statistic = _fnir(judged, rank, fpir)
+            figures.append(statistic_figure(name, statistic, len(judged), people, rounds=rounds, seed=seed))
+    return figures
+
+
+def _deciding(judged: Judged, rank: int) -> tuple[Floats, Floats]:
+    # The least threshold that identifies each mated query, and that alarms at each unknown one; else infinity.
+    if rank < 1:
+        raise ValueError(f"rank is {rank}; a place in a ranking is at least 1")
+    there = np.isfinite(judged.distances).sum(axis=1)
+    short = np.flatnonzero(there < np.minimum(rank, judged.relevant + judged.wrong))
+    if len(short):
+        raise FacematchError(
+            f"open-set figures at rank {rank} need the first {rank} places; the ranking of "
+            f"{judged.queries[short[0]]} ends after {int(there[short[0]])}.",
+            f"Rank with k of at least {rank}.",
+        )
+    right = np.where(judged.right, judged.distances, np.inf)[judged.mated, :rank]
+    return (
+        right.min(axis=1, initial=np.inf).astype(np.float64),
+        judged.distances[~judged.mated].min(axis=1, initial=np.inf).astype(np.float64),
+    )
+
+
+def _fnir(judged: Judged, rank: int, fpir: float) -> Callable[[Floats], Floats]:
+    # From R×P weights of people to R rates.
+    codes = codes_of(judged.groups)
+    asked, strangers = codes[judged.mated], codes[~judged.mated]
+    mated, unknown = _deciding(judged, rank)
+    found, alarmed = np.isfinite(mated), np.isfinite(unknown)
+    steps = sort_steps(mated[found], unknown[alarmed])
+    of_found, of_alarmed = asked[found][steps.wanted], strangers[alarmed][steps.unwanted]
+
+    def some(weights: Floats) -> Floats:
+        x, y = accepted(steps, weights[:, of_found], weights[:, of_alarmed])
+        false, true = share(x, weights[:, strangers].sum(axis=1)), share(y, weights[:, asked].sum(axis=1))
+        return 1 - highest_within(false, true, fpir)
+
+    return in_blocks(some, len(judged))

@@ -1,0 +1,110 @@
+"""The values of this room: what a threshold rests on, and the answer it gives."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import FacematchError
+from facematch.ranking import Ranking
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a threshold rests on: the metric of its distances, and how many queries or pairs of how many people."""
+
+    metric: str
+    count: int
+    people: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.people < 1:
+            raise ValueError(f"a threshold rests on somebody, not on {self.count} of {self.people} people")
+
+    def require(self, ranking: Ranking) -> None:
+        """Raise FacematchError when the distances of `ranking` are not those the threshold was fitted on."""
+        if ranking.metric != self.metric:
+            raise FacematchError(
+                f"this threshold was fitted on {self.metric} distances, but the ranking is by {ranking.metric}.",
+                f"Fit thresholds again on {ranking.metric} rankings, or rank by {self.metric}.",
+            )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """For each of Q queries the gallery names accepted, best first; none of them means: nobody.
+
+    `nearest` (Q) is the distance of the first place, infinite in an empty ranking, and `limits` (Q) the
+    largest distance at which that photo is accepted: how near an answer of nobody came to a name.
+    """
+
+    queries: tuple[str, ...]
+    accepted: tuple[tuple[str, ...], ...]
+    nearest: tuple[float, ...]
+    limits: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len({len(self.queries), len(self.accepted), len(self.nearest), len(self.limits)}) != 1:
+            raise ValueError("an answer has accepted names, a nearest distance and a limit for each query")
+        for query, names in zip(self.queries, self.accepted, strict=True):
+            if len(set(names)) != len(names):
+                raise ValueError(f"the answer to {query} holds a name twice")
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @property
+    def nobody(self) -> Bools:
+        """Return for which queries nobody was accepted (Q)."""
+        return np.array([not names for names in self.accepted], dtype=np.bool_)
+
+    def as_dict(self) -> dict[str, list[str]]:
+        """Return the accepted names of each query as plain JSON values."""
+        return {query: list(names) for query, names in zip(self.queries, self.accepted, strict=True)}
+
+
+def accept(ranking: Ranking, limits: Floats) -> Answer:
+    """Return the photos of a ranking that are no farther than their limit, best first.
+
+    `limits` is Q×k: the largest distance at which the photo at each place is accepted. Photos beyond place
+    k are never accepted, so the ranking should be whole where all photos of a person are asked for.
+    Raises ValueError for limits of another shape or that hold NaN.
+    """
+    mask = accepted_mask(ranking.distances, limits)
+    names = tuple(
+        tuple(ranking.gallery[i] for i in row[taken].tolist()) for row, taken in zip(ranking.indices, mask, strict=True)
+    )
+    if not mask.shape[1]:
+        nowhere = (np.inf,) * len(names), (-np.inf,) * len(names)
+        return Answer(ranking.queries, names, *nowhere)
+    nearest, first = ranking.distances[:, 0].tolist(), limits[:, 0].tolist()
+    return Answer(ranking.queries, names, tuple(nearest), tuple(first))
+
+
+def accepted_mask(distances: NDArray[np.float32], limits: Floats) -> Bools:
+    """Return which places of a ranking, judged or not, are accepted (Q×k): distance ≤ limit.
+
+    Empty places, at infinity, are not, whatever the limit. Raises ValueError as `accept`.
+    """
+    if distances.shape != limits.shape:
+        raise ValueError(f"places of shape {distances.shape} need as many limits; found {limits.shape}")
+    if np.isnan(limits).any():
+        raise ValueError("a limit is NaN")
+    return np.isfinite(distances) & (distances <= limits)
+
+
+def same_limit(ranking: Ranking, distance: float) -> Floats:
+    """Return one limit for every place (Q×k)."""
+    return np.full(ranking.distances.shape, distance, dtype=np.float64)
+
+
+def as_plain(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a threshold's kind and fields as plain JSON values. Raises ValueError for NaN and infinity."""
+    values: dict[str, Any] = json.loads(json.dumps({"kind": kind, **fields}, allow_nan=False))
+    return values

@@ -1,0 +1,1 @@
+"""Choosing on validation people what is then used on others."""

@@ -1,0 +1,342 @@
+"""Probabilities against scikit-learn and SciPy, their laws, and calibration on other people."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+from threshold_helpers import ranking_of
+
+from facematch.errors import FacematchError
+from facematch.thresholds.calibration import (
+    Bin,
+    CalibratedThreshold,
+    Fit,
+    Isotonic,
+    Platt,
+    cross_calibration,
+    expected_calibration_error,
+    fit_isotonic,
+    fit_platt,
+    reliability,
+    with_prior,
+)
+from facematch.thresholds.probability_fits import falling_fit, sigmoid_fit
+from facematch.thresholds.values import Basis, accepted_mask
+
+BASIS = Basis("euclidean", 100, 20)
+FITS: list[Fit] = [fit_isotonic, fit_platt]
+
+
+def some_pairs(seed: int, count: int = 200, levels: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Distances with P(same) = 1/(1 + exp(4·(d − 1))), rounded to `levels` values where they are to tie."""
+    rng = np.random.default_rng(seed)
+    distances = rng.uniform(0, 2, count)
+    if levels is not None:
+        distances = np.round(distances * levels) / levels
+    same = rng.random(count) < 1 / (1 + np.exp(4 * (distances - 1)))
+    same[:10], same[10:20] = True, False
+    return distances, same
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(25, 300), st.sampled_from([1, 3, None]), st.booleans())
+def test_isotonic_is_that_of_scikit_learn(seed: int, count: int, levels: int | None, weighted: bool) -> None:
+    distances, same = some_pairs(seed, count, levels)
+    weights = np.random.default_rng(seed).uniform(0.1, 5, count) if weighted else None
+    ours = fit_isotonic(distances, same, 20, "euclidean", weights)
+    theirs = IsotonicRegression(increasing=False, out_of_bounds="clip").fit(distances, same, weights)
+    asked = np.concatenate([distances, np.linspace(-1, 4, 200)])
+    assert ours.probability(asked) == pytest.approx(theirs.predict(asked), abs=1e-9)
+    assert len(ours.distances) == len(theirs.X_thresholds_) or levels is not None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_falling_fit_is_the_least_squares_fit_under_its_constraint(seed: int) -> None:
+    # The minimax formula of isotonic regression: max over later ends of min over earlier starts of means.
+    rng = np.random.default_rng(seed)
+    y, w = rng.random(9), rng.uniform(0.2, 3, 9)
+    knots, values = falling_fit(np.arange(9.0), y, w)
+    for i in range(9):
+        naive = min(
+            max(np.average(y[start : end + 1], weights=w[start : end + 1]) for end in range(i, 9))
+            for start in range(i + 1)
+        )
+        assert np.interp(i, knots, values) == pytest.approx(naive)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(FITS), st.floats(0.01, 0.99))
+def test_probability_never_rises_with_the_distance(seed: int, fit: Fit, prior: float) -> None:
+    distances, same = some_pairs(seed, levels=7)
+    model = with_prior(fit(distances, same, 20, "euclidean"), prior)
+    found = model.probability(np.linspace(-1, 4, 500))
+    assert (np.diff(found) <= 1e-12).all()
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(25, 400), st.floats(-6, 6), st.floats(-1e3, 1e3))
+def test_platt_is_logistic_regression_on_its_targets(seed: int, count: int, power: float, shift: float) -> None:
+    distances, same = some_pairs(seed, count)
+    scale = 10.0**power
+    slope, offset = sigmoid_fit((distances + shift) * scale, same)
+    wanted = int(same.sum())
+    high, low = (wanted + 1) / (wanted + 2), 1 / (count - wanted + 2)
+    targets = np.where(same, high, low)
+    # A soft target is a pair counted as same with weight t and as different with weight 1 − t.
+    x = np.concatenate([distances, distances])[:, None]
+    y = np.concatenate([np.ones(count), np.zeros(count)])
+    theirs = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(x, y, np.concatenate([targets, 1 - targets]))
+    assert slope * scale == pytest.approx(-theirs.coef_[0, 0], rel=1e-4)
+    middle = slope * (1 + shift) * scale + offset  # at distance 1
+    assert middle == pytest.approx(-(theirs.coef_[0, 0] + theirs.intercept_[0]), abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_platt_has_the_least_cross_entropy(seed: int) -> None:
+    distances, same = some_pairs(seed)
+    wanted = int(same.sum())
+    targets = np.where(same, (wanted + 1) / (wanted + 2), 1 / (len(same) - wanted + 2))
+
+    def loss(at: np.ndarray) -> float:
+        p = 1 / (1 + np.exp(at[0] * distances + at[1]))
+        return float(-(targets * np.log(p) + (1 - targets) * np.log(1 - p)).sum())
+
+    theirs = minimize(loss, [1.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 5000})
+    ours = sigmoid_fit(distances, same)
+    assert ours == pytest.approx(theirs.x, rel=1e-4)
+    assert loss(np.array(ours)) <= theirs.fun + 1e-9
+
+
+def test_platt_is_finite_where_a_distance_parts_the_pairs_perfectly() -> None:
+    distances = np.concatenate([np.linspace(0, 0.4, 30), np.linspace(0.6, 1, 30)])
+    model = fit_platt(distances, distances < 0.5, 20, "euclidean")
+    found = model.probability([0.0, 0.5, 1.0])
+    assert found[0] > 0.9
+    assert found[1] == pytest.approx(0.5)
+    assert found[2] < 0.1
+    assert model.probability([-1e6, 1e6]).tolist() == [1.0, 0.0]  # no overflow
+
+
+def test_both_recover_the_probabilities_that_made_the_pairs() -> None:
+    distances, same = some_pairs(0, 40_000)
+    truth = 1 / (1 + np.exp(4 * (np.array([0.5, 1.0, 1.5]) - 1)))
+    for fit in FITS:
+        assert fit(distances, same, 20, "euclidean").probability([0.5, 1.0, 1.5]) == pytest.approx(truth, abs=0.05)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(FITS), st.floats(0.001, 0.999))
+def test_another_prior_multiplies_the_odds(seed: int, fit: Fit, prior: float) -> None:
+    distances, same = some_pairs(seed)
+    model = fit(distances, same, 20, "euclidean")
+    assert model.prior == model.base_rate == pytest.approx(same.mean())
+    moved, asked = with_prior(model, prior), np.linspace(0, 2, 50)
+    before, after = model.probability(asked), moved.probability(asked)
+    ratio = prior / (1 - prior) * (1 - model.base_rate) / model.base_rate
+    for old, new in zip(before, after, strict=True):
+        if 0 < old < 1:
+            assert new / (1 - new) == pytest.approx(old / (1 - old) * ratio, rel=1e-6)
+        else:
+            assert new == old
+    back = with_prior(moved, model.base_rate)
+    assert back.probability(asked) == pytest.approx(before, abs=1e-12)
+    assert (moved.base_rate, moved.basis) == (model.base_rate, model.basis)
+
+
+def test_a_prior_is_right_for_a_sample_drawn_with_it() -> None:
+    # The same pairs with the different ones thinned out: fitted there, or fitted on all and turned to that prior.
+    distances, same = some_pairs(1, 60_000)
+    kept = same | (np.random.default_rng(99).random(len(same)) < 0.1)
+    whole = fit_platt(distances, same, 20, "euclidean")
+    thinned = fit_platt(distances[kept], same[kept], 20, "euclidean")
+    asked = np.linspace(0.2, 1.8, 9)
+    turned = with_prior(whole, thinned.base_rate).probability(asked)
+    assert turned == pytest.approx(thinned.probability(asked), abs=0.02)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from(FITS),
+    st.floats(0.02, 0.98),
+    st.floats(0.05, 0.95),
+    st.sampled_from([4, None]),
+)
+def test_photos_of_enough_probability_are_accepted(
+    seed: int, fit: Fit, prior: float, probability: float, levels: int | None
+) -> None:
+    distances, same = some_pairs(seed, levels=levels)
+    model = with_prior(fit(distances, same, 20, "euclidean"), prior)
+    ranking = ranking_of(np.random.default_rng(seed).uniform(-0.5, 3, (4, 30)))
+    limits = CalibratedThreshold(model, probability).limits(ranking)
+    taken = accepted_mask(ranking.distances, limits)
+    found = model.probability(ranking.distances)
+    clear = np.abs(found - probability) > 1e-9
+    assert (taken == (found >= probability))[clear].all()
+
+
+def test_no_or_every_distance_may_be_probable_enough() -> None:
+    ranking = ranking_of([[0.1, 5.0]])
+    level = Isotonic((0.5, 1.0), (0.6, 0.4), 0.5, 0.5, BASIS)
+    assert CalibratedThreshold(level, 0.7).limits(ranking).tolist() == [[-math.inf] * 2]
+    assert CalibratedThreshold(level, 0.3).limits(ranking).tolist() == [[math.inf] * 2]
+    assert CalibratedThreshold(level, 0.5).limits(ranking) == pytest.approx(np.array([[0.75, 0.75]]))
+    assert CalibratedThreshold(level, 0.6).limits(ranking).tolist() == [[0.5, 0.5]]
+    assert CalibratedThreshold(level, 0.4).limits(ranking).tolist() == [[math.inf] * 2]
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_too_few_pairs_or_people_give_no_probability(fit: Fit) -> None:
+    distances, same = some_pairs(0)
+    for people, kept in (
+        (9, np.ones(200, dtype=bool)),
+        (20, ~same | (np.cumsum(same) <= 9)),
+        (20, same | (np.cumsum(~same) <= 9)),
+    ):
+        with pytest.raises(FacematchError, match="insufficient data: a calibration needs 10 same and 10 different"):
+            fit(distances[kept], same[kept], people, "euclidean")
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_pairs_that_do_not_belong_together_are_refused(fit: Fit) -> None:
+    distances, same = some_pairs(0)
+    with pytest.raises(ValueError, match="N answers"):
+        fit(distances[:-1], same, 20, "euclidean")
+    with pytest.raises(ValueError, match="finite"):
+        fit(np.where(distances > 1, np.inf, distances), same, 20, "euclidean")
+    with pytest.raises(ValueError, match="weights above 0"):
+        fit_isotonic(distances, same, 20, "euclidean", np.zeros(200))
+
+
+def test_distances_that_say_nothing_give_no_sigmoid() -> None:
+    distances, same = some_pairs(0)
+    for bad in (2 - distances, np.ones(200)):
+        with pytest.raises(FacematchError, match="says nothing about who is shown"):
+            fit_platt(bad, same, 20, "euclidean")
+    level = fit_isotonic(2 - distances, same, 20, "euclidean")
+    assert level.probability([0.5, 1.5]) == pytest.approx(same.mean(), abs=0.1)
+
+
+@pytest.mark.parametrize("prior", [0.0, 1.0, -0.2, math.nan])
+def test_a_prior_is_a_share(prior: float) -> None:
+    model = fit_platt(*some_pairs(0), 20, "euclidean")
+    with pytest.raises(FacematchError, match="lies between 0 and 1"):
+        with_prior(model, prior)
+
+
+def test_calibrations_check_themselves() -> None:
+    with pytest.raises(ValueError, match="rising distances with falling"):
+        Isotonic((0.1, 0.2), (0.4, 0.5), 0.5, 0.5, BASIS)
+    with pytest.raises(ValueError, match="rising distances"):
+        Isotonic((0.2, 0.2), (0.5, 0.4), 0.5, 0.5, BASIS)
+    with pytest.raises(ValueError, match="falls with the distance"):
+        Platt(0.0, 1.0, 0.5, 0.5, BASIS)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        CalibratedThreshold(Platt(1.0, 1.0, 0.5, 0.5, BASIS), 1.0)
+
+
+def test_bins_hold_equally_many_pairs() -> None:
+    probabilities = np.linspace(0, 1, 103)
+    bins = reliability(probabilities, np.arange(103) % 2 == 0, 10)
+    assert len(bins) == 10
+    assert sum(each.count for each in bins) == 103
+    assert {each.count for each in bins} <= {10, 11}
+    assert all(before.high < after.low for before, after in pairwise(bins))
+    first = bins[0]
+    assert first.probability == pytest.approx(probabilities[: first.count].mean())
+    assert first.share == pytest.approx((np.arange(first.count) % 2 == 0).mean())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 12), st.sampled_from([2, 5, 1000]))
+def test_bins_do_not_depend_on_the_order_of_pairs(seed: int, bins: int, levels: int) -> None:
+    rng = np.random.default_rng(seed)
+    probabilities = rng.integers(0, levels + 1, 60) / levels
+    same = rng.random(60) < 0.4
+    lot = rng.permutation(60)
+    one, other = reliability(probabilities, same, bins), reliability(probabilities[lot], same[lot], bins)
+    assert [(b.low, b.high, b.count) for b in one] == [(b.low, b.high, b.count) for b in other]
+    assert [b.share for b in one] == pytest.approx([b.share for b in other])
+    assert sum(b.count for b in one) == 60
+    assert all(before.high < after.low for before, after in pairwise(one))
+
+
+def test_the_error_is_the_mean_distance_from_the_diagonal() -> None:
+    bins = (Bin(0, 0.2, 0.1, 0.2, 30), Bin(0.2, 1, 0.8, 0.5, 10))
+    assert expected_calibration_error(bins) == pytest.approx((30 * 0.1 + 10 * 0.3) / 40)
+    perfect = np.repeat([0.25, 0.75], 40)
+    same = np.concatenate([np.arange(40) < 10, np.arange(40) < 30])
+    assert expected_calibration_error(reliability(perfect, same)) == pytest.approx(0)
+    assert expected_calibration_error(reliability(1 - perfect, same)) == pytest.approx(0.5)
+
+
+def test_reliability_needs_pairs_and_probabilities() -> None:
+    for probabilities, same in (([], []), ([0.5], [True, False]), ([1.5], [True])):
+        with pytest.raises(ValueError, match="N probabilities"):
+            reliability(probabilities, same)
+
+
+def people_pairs(seed: int, people: int, photos: int = 3) -> tuple[np.ndarray, np.ndarray, list[int], list[int]]:
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(people), photos)
+    vectors = rng.normal(size=(people, 6))[who] + 0.35 * rng.normal(size=(len(who), 6))
+    left, right = np.triu_indices(len(who), 1)
+    distances = np.linalg.norm(vectors[left] - vectors[right], axis=1)
+    return distances, who[left] == who[right], who[left].tolist(), who[right].tolist()
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_no_person_takes_part_in_the_fit_that_judges_it(fit: Fit) -> None:
+    distances, same, first, second = people_pairs(0, 25)
+    asked: list[tuple[int, int, np.ndarray]] = []
+
+    def spy(x: np.ndarray, y: np.ndarray, people: int, metric: str) -> Isotonic | Platt:
+        asked.append((people, int(np.sum(y)), np.asarray(x)))
+        return fit(x, y, people, metric)
+
+    found = cross_calibration(distances, same, first, second, "euclidean", fit=spy)
+    assert [people for people, _, _ in asked] == [20] * 5
+    assert [count for _, count, _ in asked] == [60] * 5  # three same pairs of each of twenty people
+    assert same[found.kept].sum() == same.sum() == 75
+    assert (~same[found.kept]).sum() == 5 * 10 * 9  # ten pairs of five people, nine pairs of photos
+    assert (found.same == same[found.kept]).all()
+    assert found.prior == pytest.approx(found.same.mean())
+    held = dict(zip(distances[found.kept].tolist(), found.probabilities.tolist(), strict=True))
+    for _, _, seen in asked:
+        # What is held out of a fit gets that fit's probability, at the prior of the pairs kept.
+        model = with_prior(fit(seen, np.isin(seen, distances[same]), 20, "euclidean"), found.prior)
+        mine = [d for d in held if d not in set(seen.tolist())]
+        assert any(np.isclose(model.probability([d])[0], held[d]) for d in mine)
+
+
+def test_judged_on_other_people_the_probabilities_are_reliable() -> None:
+    distances, same, first, second = people_pairs(1, 60)
+    for fit in FITS:
+        found = cross_calibration(distances, same, first, second, "euclidean", fit=fit)
+        assert expected_calibration_error(reliability(found.probabilities, found.same)) < 0.04
+        assert found.probabilities[found.same].mean() > found.probabilities[~found.same].mean() + 0.5
+
+
+def test_cross_calibration_is_drawn_from_its_seed() -> None:
+    pairs = people_pairs(2, 20)
+    one, again, other = (cross_calibration(*pairs, "euclidean", seed=seed) for seed in (1, 1, 2))
+    assert (one.kept == again.kept).all()
+    assert (one.probabilities == again.probabilities).all()
+    assert (one.kept != other.kept).any()
+
+
+def test_too_few_people_are_not_cross_calibrated() -> None:
+    with pytest.raises(FacematchError, match=r"insufficient data: .* of 8\."):
+        cross_calibration(*people_pairs(0, 10, 6), "euclidean")
+    distances, same, first, second = people_pairs(0, 20)
+    with pytest.raises(ValueError, match="and only then"):
+        cross_calibration(distances, ~same, first, second, "euclidean")
+    with pytest.raises(ValueError, match="two folds"):
+        cross_calibration(distances, same, first, second, "euclidean", folds=1)

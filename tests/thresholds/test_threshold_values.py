@@ -1,0 +1,151 @@
+"""Answers and limits, and thresholds kept as plain values and read again."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from threshold_helpers import judged_people, people_embeddings, ranking_of
+
+from facematch.errors import FacematchError
+from facematch.ranking import Ranking, distance_estimator
+from facematch.thresholds.calibration import CalibratedThreshold, Isotonic, Platt
+from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
+from facematch.thresholds.dynamic import DynamicRule, fit_dynamic, neighbourhood_adjustments
+from facematch.thresholds.kept import Threshold, threshold_from_dict
+from facematch.thresholds.static import StaticThreshold
+from facematch.thresholds.values import Answer, Basis, accept, accepted_mask
+
+BASIS = Basis("euclidean", 40, 12)
+
+
+def test_photos_no_farther_than_their_limit_are_accepted_best_first() -> None:
+    ranking = ranking_of([[0.5, 0.1, 0.3], [0.2, 0.9, 0.8]])
+    answer = accept(ranking, np.array([[0.2, 0.1, 0.5], [0.1, 0.1, 0.1]]))
+    assert answer.accepted == (("g001", "g000"), ())  # the second place is beyond its own limit
+    assert answer.nobody.tolist() == [False, True]
+    assert answer.nearest == pytest.approx((0.1, 0.2))
+    assert answer.limits == (0.2, 0.1)
+    assert answer.as_dict() == {"q000": ["g001", "g000"], "q001": []}
+    assert len(answer) == 2
+
+
+def test_a_photo_at_the_limit_is_accepted_and_an_empty_place_never_is() -> None:
+    distances = np.array([[0.25, 0.5, np.inf]], dtype=np.float32)
+    assert accepted_mask(distances, np.full((1, 3), 0.25)).tolist() == [[True, False, False]]
+    assert accepted_mask(distances, np.full((1, 3), np.inf)).tolist() == [[True, True, False]]
+    assert not accepted_mask(distances, np.full((1, 3), -np.inf)).any()
+
+
+def test_a_query_that_stands_in_its_gallery_never_gets_itself() -> None:
+    embeddings, _ = people_embeddings(3, 2)
+    ranking = distance_estimator(embeddings, embeddings, len(embeddings), exclude_same_name=True)
+    answer = accept(ranking, np.full(ranking.distances.shape, np.inf))
+    assert [set(names) for names in answer.accepted] == [set(embeddings.names) - {own} for own in embeddings.names]
+
+
+def test_a_ranking_without_a_place_answers_nobody() -> None:
+    empty = Ranking(("q",), (), np.empty((1, 0), np.int64), np.empty((1, 0), np.float32), "euclidean")
+    answer = accept(empty, np.empty((1, 0)))
+    assert answer.nobody.all()
+    assert answer.nearest == (np.inf,)
+
+
+def test_limits_of_another_shape_or_without_a_number_are_refused() -> None:
+    ranking = ranking_of([[0.5, 0.1]])
+    with pytest.raises(ValueError, match="as many limits"):
+        accept(ranking, np.zeros((1, 3)))
+    with pytest.raises(ValueError, match="NaN"):
+        accept(ranking, np.array([[0.1, np.nan]]))
+
+
+def test_an_answer_checks_itself() -> None:
+    with pytest.raises(ValueError, match="for each query"):
+        Answer(("q",), ((), ()), (0.1,), (0.1,))
+    with pytest.raises(ValueError, match="a name twice"):
+        Answer(("q",), (("a", "a"),), (0.1,), (0.1,))
+    with pytest.raises(ValueError, match="rests on somebody"):
+        Basis("euclidean", 3, 0)
+
+
+def fitted() -> dict[str, Threshold | DynamicRule]:
+    ranking, gallery, judged = judged_people(0)
+    rule = fit_dynamic(judged, neighbourhood_adjustments([ranking], [gallery]), "euclidean")
+    nearest = ranking.distances[:, 0]
+    return {
+        "static": StaticThreshold(0.1 + 0.2, 2 / 3, BASIS),
+        "dynamic rule": rule,
+        "dynamic": rule.on(gallery),
+        "isotonic": CalibratedThreshold(Isotonic((0.1, 0.7), (1.0, 1 / 3), 0.1, 0.2, BASIS), 0.9),
+        "platt": CalibratedThreshold(Platt(1 / 3, -2.0, 0.1, 0.1, BASIS)),
+        "conformal": fit_conformal(nearest, list(judged.groups), 0.2, "euclidean", gallery.names),
+    }
+
+
+@pytest.mark.parametrize("name", list(fitted()))
+def test_kept_and_read_again_is_equal(name: str) -> None:
+    threshold = fitted()[name]
+    again = threshold_from_dict(json.loads(json.dumps(threshold.as_dict(), allow_nan=False)))
+    assert again == threshold
+    assert type(again) is type(threshold)
+
+
+@pytest.mark.parametrize("name", [name for name in fitted() if name != "dynamic rule"])
+def test_a_ranking_by_another_metric_is_refused(name: str) -> None:
+    threshold = fitted()[name]
+    assert not isinstance(threshold, DynamicRule)
+    ranking = replace(judged_people(0)[0], metric="cosine")
+    with pytest.raises(FacematchError, match="fitted on euclidean distances, but the ranking is by cosine") as caught:
+        threshold.limits(ranking)
+    assert "Fit thresholds again" in caught.value.hint
+
+
+STATIC: dict[str, Any] = {
+    "kind": "static",
+    "distance": 0.5,
+    "f1": 0.9,
+    "basis": {"metric": "cosine", "count": 9, "people": 3},
+}
+PLATT = {"slope": 1.0, "offset": 0.0, "base_rate": 0.5, "prior": 0.5, "basis": STATIC["basis"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({}, "no kind"),
+        ({**STATIC, "kind": "magic"}, "known are static"),
+        ({**STATIC, "kind": ["static"]}, "unhashable"),
+        ({key: STATIC[key] for key in ("kind", "f1", "basis")}, "distance: Field required"),
+        ({**STATIC, "distance": "0.5"}, "distance"),
+        ({**STATIC, "distance": True}, "distance"),
+        ({**STATIC, "distance": None}, "distance"),
+        ({**STATIC, "distance": float("nan")}, "not JSON compliant"),
+        ({**STATIC, "distance": float("inf")}, "not JSON compliant"),
+        ({**STATIC, "more": 1}, "fields that are not known"),
+        ({**STATIC, "basis": {**STATIC["basis"], "more": 1}}, "fields that are not known"),
+        ({**STATIC, "basis": {**STATIC["basis"], "people": 2.5}}, r"basis\.people"),
+        ({**STATIC, "basis": {**STATIC["basis"], "people": 0}}, "rests on somebody"),
+        ({"kind": "calibrated", "probability": 0.5, "model": {**PLATT, "slope": -1.0}}, "falls with the distance"),
+        ({"kind": "calibrated", "probability": 1.5, "model": PLATT}, "between 0 and 1"),
+        ({"kind": "calibrated", "probability": 0.5, "model": {**PLATT, "prior": 1.0}}, "between 0 and 1"),
+        ({"kind": "calibrated", "probability": 0.5, "model": {"distances": []}}, "model"),
+        ({**fitted()["dynamic rule"].as_dict(), "of": "both"}, "'gallery' or 'query'"),
+        ({**fitted()["dynamic rule"].as_dict(), "neighbours": 0}, "at least 1"),
+        ({**fitted()["dynamic"].as_dict(), "gallery": ["a"]}, "neighbourhoods"),
+        ({**fitted()["conformal"].as_dict(), "place": 0}, "promises no rate"),
+        ({**fitted()["conformal"].as_dict(), "alpha": 1.0}, "promises no rate"),
+        ({**STATIC, "basis": object()}, "not JSON serializable"),
+    ],
+)
+def test_anything_else_is_refused(values: dict[str, Any], why: str) -> None:
+    with pytest.raises(FacematchError, match=why) as caught:
+        threshold_from_dict(values)
+    assert "these values are no fitted threshold" in caught.value.message
+
+
+def test_the_kept_conformal_threshold_still_knows_its_gallery() -> None:
+    threshold = threshold_from_dict(fitted()["conformal"].as_dict())
+    assert isinstance(threshold, ConformalThreshold)
+    with pytest.raises(FacematchError, match="of another one, of 2 photos"):
+        threshold.limits(ranking_of([[0.1, 0.2]]))
