@@ -6,23 +6,36 @@ from typing import Annotated, Literal
 import typer
 
 from facematch.cli_options import TRIPLET, Config, JsonOut, Sets
+from facematch.errors import FacematchError
 
 app = typer.Typer()
+Fixed = Annotated[Path | None, typer.Option(help="A fixed query folder instead of validation people.")]
+FixedGallery = Annotated[Path | None, typer.Option(help="Its gallery folder.")]
+Truth = Annotated[Path | None, typer.Option(help='Its ground truth: {"query": ["gallery", …]}.')]
+
+
+def fixed_folders(query: Path | None, gallery: Path | None, truth: Path | None) -> tuple[Path, Path, Path] | None:
+    """Return the three of a fixed validation, or None. Raises FacematchError when some are missing."""
+    if query is None and gallery is None and truth is None:
+        return None
+    if query is None or gallery is None or truth is None:
+        raise FacematchError("a fixed validation needs all of --query, --gallery and --truth.")
+    return query, gallery, truth
 
 
 @app.command(rich_help_panel="Evaluation")
 def validate(
     config: Config = TRIPLET,
     set_: Sets = None,
-    query: Annotated[Path | None, typer.Option(help="A fixed query folder instead of validation people.")] = None,
-    gallery: Annotated[Path | None, typer.Option(help="Its gallery folder.")] = None,
-    truth: Annotated[Path | None, typer.Option(help='Its ground truth: {"query": ["gallery", …]}.')] = None,
+    query: Fixed = None,
+    gallery: FixedGallery = None,
+    truth: Truth = None,
     json_: JsonOut = False,
 ) -> None:
     """Tell the score to expect: retrieval of unseen people, beside raw pixels and the untrained network."""
     from facematch.commands.validate import validate_command
 
-    validate_command(config, set_ or [], query, gallery, truth, as_json=json_)
+    validate_command(config, set_ or [], fixed_folders(query, gallery, truth), as_json=json_)
 
 
 @app.command(rich_help_panel="Evaluation")
@@ -41,6 +54,26 @@ def tune(
 
 
 @app.command(rich_help_panel="Evaluation")
+def figures(
+    config: Config = TRIPLET,
+    set_: Sets = None,
+    query: Fixed = None,
+    gallery: FixedGallery = None,
+    truth: Truth = None,
+    attributes: Annotated[
+        Path | None, typer.Option(help="CSV with a row for each photo or person: figures for subgroups.")
+    ] = None,
+    column: Annotated[list[str] | None, typer.Option(help="A column of it; repeatable. Default: all.")] = None,
+    json_: JsonOut = False,
+) -> None:
+    """Print every figure with its interval: retrieval, precision and recall, verification, open set, subgroups."""
+    from facematch.commands.figures import figures_command
+
+    fixed = fixed_folders(query, gallery, truth)
+    figures_command(config, set_ or [], fixed, attributes, column or [], as_json=json_)
+
+
+@app.command(rich_help_panel="Evaluation")
 def verify(
     pairs: Annotated[Path, typer.Argument(help="Labelled pairs: CSV with a, b, same (and fold), or LFW's pairs.txt.")],
     images: Annotated[
@@ -55,6 +88,20 @@ def verify(
     from facematch.commands.verify import verify_command
 
     verify_command(pairs, images, config, set_ or [], as_json=json_)
+
+
+@app.command(rich_help_panel="Evaluation")
+def revisited(
+    truth: Annotated[Path, typer.Argument(help="gnd_roxford5k.pkl or gnd_rparis6k.pkl as published, or as JSON.")],
+    photos: Annotated[Path, typer.Argument(help="The data set's photos, queries and gallery in one folder.")],
+    config: Config = TRIPLET,
+    set_: Sets = None,
+    json_: JsonOut = False,
+) -> None:
+    """Score ROxford5k or RParis6k by its protocol: mAP and mP@k, easy, medium and hard."""
+    from facematch.commands.revisited import revisited_command
+
+    revisited_command(truth, photos, config, set_ or [], as_json=json_)
 
 
 @app.command(rich_help_panel="The main job")

@@ -15,7 +15,7 @@ from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_fol
 from facematch.evaluation.judged import judge
 from facematch.faces.values import FaceRecord, coverage_of
 from facematch.flow import photo_embedder, trained_header
-from facematch.flow_refine import build_system, gallery_people
+from facematch.flow_refine import System, build_system, gallery_people
 from facematch.photos import PhotoFile, find_photos
 from facematch.ranking import Ranking, distance_estimator
 from facematch.refine.chain import Ranker, needs_folds
@@ -71,15 +71,27 @@ def embed_people(stage: PhotoEmbedder, people: ValidationPeople, what: str) -> E
     )
 
 
-def evaluate_people(settings: Settings) -> EvaluatedPhotos:
-    """Rank the validation people of a configuration with its refine steps, and judge every query.
+def embed_validation(settings: Settings) -> tuple[EmbeddedPeople, System]:
+    """Embed the validation people of a configuration, and return them with the system that did.
 
     Raises FacematchError when there is nobody to validate on, and as `build_system`.
     """
     trained_on = trained_header(settings).people if settings.embedder.kind == "network" else ()
     system = build_system(settings)
-    stage = photo_embedder(settings, system.embedder)
-    people = embed_people(stage, validation_people(settings, trained_on), "validation people")
+    people = validation_people(settings, trained_on)
+    return embed_people(photo_embedder(settings, system.embedder), people, "validation people"), system
+
+
+def evaluate_people(settings: Settings) -> EvaluatedPhotos:
+    """Rank the validation people of a configuration with its refine steps, and judge every query.
+
+    Raises FacematchError as `embed_validation`.
+    """
+    return evaluate_embedded(*embed_validation(settings))
+
+
+def evaluate_embedded(people: EmbeddedPeople, system: System) -> EvaluatedPhotos:
+    """Rank embedded validation people with a system's refine steps, and judge every query."""
     in_folds = needs_folds(system.steps)
     evaluated = rank_people(people, system.rank, in_folds=in_folds)
     protocol = f"each photo asks once, in {len(evaluated.rankings)} folds" if in_folds else LEAVE_ONE_OUT

@@ -27,22 +27,20 @@ from facematch.settings_refine import Step
 def validate_command(
     config: Path,
     overrides: Sequence[str],
-    query: Path | None,
-    gallery: Path | None,
-    truth: Path | None,
+    fixed: tuple[Path, Path, Path] | None,
     *,
     as_json: bool,
 ) -> None:
-    """Print a table: grey pixels, the network before training, and the embedder in use."""
+    """Print a table: grey pixels, the network before training, and the embedder in use.
+
+    `fixed` are query folder, gallery folder and ground truth, in place of validation people.
+    """
     settings = load_settings(config, overrides)
-    fixed = [value for value in (query, gallery, truth) if value is not None]
-    if fixed and len(fixed) != 3:
-        raise FacematchError("a fixed validation needs all of --query, --gallery and --truth.")
     header = trained_header(settings) if settings.embedder.kind == "network" else None
     embedder = build_embedder(settings)
     steps = refine_steps(settings, embedder, build_cropper(settings.faces).fingerprint)
     people = None
-    if not fixed:
+    if fixed is None:
         people = validation_people(settings, header.people if header is not None else ())
     watch, rows = Stopwatch(), {}
     for name, each, refined in _systems(settings, header, embedder, steps):
@@ -52,11 +50,8 @@ def validate_command(
             if people is not None:
                 rows[name] = _validate_people(embed_people(stage, people, name), rank, in_folds=needs_folds(steps))
             else:
-                assert query is not None
-                assert gallery is not None
-                assert truth is not None
-                known = gallery_people(refined, gallery)
-                rows[name] = _validate_folders(stage, query, gallery, truth, name, rank, known)
+                assert fixed is not None
+                rows[name] = _validate_folders(stage, fixed, name, rank, gallery_people(refined, fixed[1]))
     if as_json:
         out.print_json(json.dumps({name: figures.as_dict() for name, figures in rows.items()}))
     else:
@@ -128,16 +123,14 @@ def _before_training(header: CheckpointHeader) -> Embedder | None:
 
 def _validate_folders(
     stage: PhotoEmbedder,
-    query: Path,
-    gallery: Path,
-    truth: Path,
+    fixed: tuple[Path, Path, Path],
     what: str,
     rank: Ranker,
     known: Mapping[str, str] | None,
 ) -> Figures:
-    expected = read_ground_truth(truth)
+    expected = read_ground_truth(fixed[2])
     sides = []
-    for folder in (query, gallery):
+    for folder in fixed[:2]:
         found = find_photos(folder)
         if not found.files:
             raise FacematchError(f"{folder} holds no photos.")

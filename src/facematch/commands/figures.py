@@ -1,0 +1,131 @@
+"""`facematch figures`: every figure of an evaluation, each with its interval."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from facematch.commands.evaluated import (
+    EmbeddedPeople,
+    EvaluatedPhotos,
+    embed_validation,
+    evaluate_embedded,
+    evaluate_folders,
+)
+from facematch.commands.tune_thresholds import open_set
+from facematch.console import loud, note, out, show_table
+from facematch.errors import FacematchError
+from facematch.evaluation.bootstrap import Figure, Floats
+from facematch.evaluation.classes import by_class, class_figures, set_scores, top_k_accepted
+from facematch.evaluation.open_set import open_set_figures
+from facematch.evaluation.retrieval import average_precision, hit_at, retrieval_figures
+from facematch.evaluation.subgroups import (
+    column_values,
+    largest_gap,
+    read_attributes,
+    subgroup_figures,
+    subgroup_labels,
+)
+from facematch.evaluation.topk import KS
+from facematch.evaluation.verification import pairs_of_ranking, verification_figures
+from facematch.flow_refine import System
+from facematch.settings_file import load_settings
+
+Tables = dict[str, list[Figure]]
+_WORST = 15  # people named one by one
+
+
+def figures_command(
+    config: Path,
+    overrides: Sequence[str],
+    fixed: tuple[Path, Path, Path] | None,
+    attributes: Path | None,
+    columns: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
+    """Print retrieval, precision and recall at k, verification, open-set and subgroup figures.
+
+    `fixed` are query folder, gallery folder and ground truth, in place of validation people; `columns` of
+    the CSV `attributes` (all but the first when none is named) give subgroups.
+    """
+    settings = load_settings(config, overrides)
+    if columns and attributes is None:
+        raise FacematchError("--column names a column of a CSV file, but there is none.", "Add --attributes FILE.csv")
+    if fixed is None:
+        people, system = embed_validation(settings)
+        photos = evaluate_embedded(people, system)
+    else:
+        photos = evaluate_folders(settings, *fixed)
+    note(f"protocol: {photos.protocol}")
+    judged = photos.evaluated.judged
+    tables: Tables = {"retrieval": retrieval_figures(judged)}
+    for k in KS:
+        tables[f"first {k} accepted"] = class_figures(set_scores(judged, top_k_accepted(judged, k)), judged.groups)
+    if fixed is None:
+        tables |= _people_tables(people, system, photos)
+    if attributes is not None:
+        tables |= _subgroups(photos, attributes, columns)
+    classes = by_class(set_scores(judged, top_k_accepted(judged, max(KS))), judged.groups)
+    if as_json:
+        figures = {name: [figure.as_dict() for figure in table] for name, table in tables.items()}
+        out.print_json(json.dumps({**figures, f"by class, first {max(KS)}": [asdict(each) for each in classes]}))
+        return
+    for name, table in tables.items():
+        show_figures(name, table)
+    worst = sorted(classes, key=lambda each: (each.recall if each.recall is not None else 2, str(each.group)))[:_WORST]
+    show_table(
+        f"by class, the first {max(KS)} accepted; the {len(worst)} of {len(classes)} with the least recall",
+        ["person", "precision A/B", "recall A/C", "F1", "queries"],
+        [[str(e.group), _share(e.precision), _share(e.recall), _share(e.f1), str(e.queries)] for e in worst],
+    )
+
+
+def show_figures(title: str, figures: Sequence[Figure]) -> None:
+    """Print a table of figures with their intervals and notes."""
+    show_table(
+        f"{title} [95 % interval over people]",
+        ["figure", "value", "of", "people", "note"],
+        [[each.name, str(each), str(each.count), str(each.people), each.note] for each in figures],
+    )
+
+
+def _people_tables(people: EmbeddedPeople, system: System, photos: EvaluatedPhotos) -> Tables:
+    # What needs to know whom every photo shows: pairs, and people missing from the gallery.
+    tables: Tables = {}
+    if len(photos.evaluated.rankings) == 1:
+        (ranking,) = photos.evaluated.rankings
+        pairs = pairs_of_ranking(
+            ranking, [photos.people[n] for n in ranking.queries], [photos.people[n] for n in ranking.gallery]
+        )
+        tables["verification, all pairs"] = verification_figures(pairs)
+    else:
+        note("verification: pairs are told by plain embeddings; leave refine: out for its figures")
+    try:
+        tables["open set, one person in five unknown"] = open_set_figures(open_set(people, system.rank).judged)
+    except FacematchError as error:
+        loud(error.message)
+    return tables
+
+
+def _subgroups(photos: EvaluatedPhotos, path: Path, columns: Sequence[str]) -> Tables:
+    judged, attributes = photos.evaluated.judged, read_attributes(path)
+    names = [name.partition("/")[2] for name in judged.queries]
+    values: Mapping[str, Floats] = {"top-1": hit_at(judged, 1), "AP": average_precision(judged)}
+    tables: Tables = {}
+    for column in columns or attributes.columns:
+        matched = column_values(attributes, column, names, judged.groups)
+        if matched.unmatched:
+            loud(f"{path} describes {len(names) - len(matched.unmatched)} of {len(names)} queries")
+        labels = subgroup_labels(matched.values)
+        table = []
+        for name, each in values.items():
+            for label, figure in subgroup_figures(name, each, judged.groups, labels):
+                table.append(replace(figure, name=f"{name}, {label}"))
+            table.append(largest_gap(f"{name}, largest gap", each, judged.groups, labels))
+        tables[f"subgroups by {column}"] = table
+    return tables
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
