@@ -11,6 +11,9 @@ from facematch.errors import FacematchError
 app = typer.Typer()
 Fixed = Annotated[Path | None, typer.Option(help="A fixed query folder instead of validation people.")]
 FixedGallery = Annotated[Path | None, typer.Option(help="Its gallery folder.")]
+Attributes = Annotated[
+    Path | None, typer.Option(help="CSV with a row for each photo or person: figures for subgroups.")
+]
 Truth = Annotated[Path | None, typer.Option(help='Its ground truth: {"query": ["gallery", …]}.')]
 
 
@@ -60,9 +63,7 @@ def figures(
     query: Fixed = None,
     gallery: FixedGallery = None,
     truth: Truth = None,
-    attributes: Annotated[
-        Path | None, typer.Option(help="CSV with a row for each photo or person: figures for subgroups.")
-    ] = None,
+    attributes: Attributes = None,
     column: Annotated[list[str] | None, typer.Option(help="A column of it; repeatable. Default: all.")] = None,
     json_: JsonOut = False,
 ) -> None:
@@ -71,6 +72,23 @@ def figures(
 
     fixed = fixed_folders(query, gallery, truth)
     figures_command(config, set_ or [], fixed, attributes, column or [], as_json=json_)
+
+
+@app.command(rich_help_panel="Evaluation")
+def report(
+    run: Annotated[Path | None, typer.Argument(help="A run folder, for example checkpoints/triplet.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The page to write.", show_default="RUN/report.html")] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="A YAML file instead of a run.")] = None,
+    set_: Sets = None,
+    query: Fixed = None,
+    gallery: FixedGallery = None,
+    truth: Truth = None,
+    attributes: Attributes = None,
+) -> None:
+    """Show an evaluation as one HTML file: figures, curves, the worst queries with their answers, a map."""
+    from facematch.commands.report import report_command
+
+    report_command(run, out, config, set_ or [], query, gallery, truth, attributes)
 
 
 @app.command(rich_help_panel="Evaluation")

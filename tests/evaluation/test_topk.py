@@ -14,6 +14,7 @@ from facematch.evaluation.topk import (
     figures_from_dict,
     first_hits,
     judged_figures,
+    people_of_truth,
     ranked_queries,
     topk_figures,
 )
@@ -129,3 +130,8 @@ def test_a_judged_ranking_has_the_figures_of_its_mated_queries() -> None:
     mated = [i for i in range(30) if right[i]]
     places = first_hits(ranking, right)[mated]
     assert figures == topk_figures(places, [i // 2 for i in mated], 40)
+
+
+def test_queries_that_share_right_photos_show_one_person() -> None:
+    truth = {"q1": {"a", "b"}, "q2": {"c", "b"}, "q3": {"c"}, "q4": {"d"}, "q5": set[str](), "q6": {"e", "d"}}
+    assert people_of_truth(truth) == {"q1": "a", "q2": "a", "q3": "a", "q4": "d", "q5": "q5", "q6": "d"}

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,51 +14,15 @@ import pytest
 import requests
 from PIL import Image as PillowImage
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from chromium import CONTRAST, launched
+
 NASTY = "<script>document.title='no'</script>"
-CONTRAST = """() => {
-  const channel = v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-  const rgb = text => text.match(/[0-9.]+/g).map(Number);
-  const paper = element => {
-    for (; element; element = element.parentElement) {
-      const colour = rgb(getComputedStyle(element).backgroundColor);
-      if (colour.length < 4 || colour[3] > 0) return colour;
-    }
-    return [255, 255, 255];
-  };
-  return Math.min(...[...document.querySelectorAll("body *")].filter(
-    each => [...each.childNodes].some(node => node.nodeType === 3 && node.data.trim()) && each.offsetParent
-  ).map(each => {
-    const [a, b] = [light(rgb(getComputedStyle(each).color)), light(paper(each))];
-    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-  }));
-}"""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    required = os.environ.get("FACEMATCH_BROWSER_TESTS") == "required"
-    if found is None and not required:
-        pytest.skip("no Chromium on this machine (apt-get install chromium)")
-    assert found is not None, "FACEMATCH_BROWSER_TESTS=required, but there is no Chromium"
-    try:
-        from playwright import sync_api as playwright
-    except ImportError:
-        assert not required, "FACEMATCH_BROWSER_TESTS=required, but Playwright is not installed"
-        pytest.skip("Playwright is not installed (pip install playwright)")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=found, args=OPTIONS)
+    with launched() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
 from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_folds
 from facematch.evaluation.judged import judge
+from facematch.evaluation.topk import people_of_truth
 from facematch.faces.values import FaceRecord, coverage_of
 from facematch.flow import photo_embedder, trained_header
 from facematch.flow_refine import System, build_system, gallery_people
@@ -156,7 +157,8 @@ def evaluate_folders(settings: Settings, query: Path, gallery: Path, truth: Path
     named = None if known is None else {f"gallery/{name}": person for name, person in known.items()}
     ranking = system.rank(queries, everyone, len(everyone), named)
     right = [answers[name] for name in queries.names]
-    who = [min(names, default=name) for names, name in zip(right, queries.names, strict=True)]
+    person = people_of_truth(answers)
+    who = [person[name] for name in queries.names]
     left = len(answers) - len(kept)
     return EvaluatedPhotos(
         Evaluated((ranking,), judge(ranking, right, who)),

@@ -128,5 +128,25 @@ def ranked_queries(ranking: Ranking, truth: Mapping[str, AbstractSet[str]]) -> F
     right = [frozenset(truth.get(name, ())) for name in ranking.queries]
     hits = dict(zip(ranking.queries, first_hits(ranking, right).tolist(), strict=True))
     places = np.array([hits.get(name, 0) for name in truth], dtype=np.int64)
-    groups = [min(names, default=name) for name, names in truth.items()]
-    return topk_figures(places, groups, len(ranking.gallery))
+    groups = people_of_truth(truth)
+    return topk_figures(places, [groups[name] for name in truth], len(ranking.gallery))
+
+
+def people_of_truth(truth: Mapping[str, AbstractSet[str]]) -> dict[str, str]:
+    """Return for each query of a ground truth a name for the person it shows: the first of its right photos.
+
+    Queries that share a right gallery photo show one person, also when a chain of others joins them. A
+    query without a right photo is a person of its own.
+    """
+    parent = {name: name for names in truth.values() for name in names}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = name = parent[parent[name]]
+        return name
+
+    for names in truth.values():
+        for name in names:
+            first, second = sorted((root(min(names)), root(name)))
+            parent[second] = first
+    return {query: root(min(names)) if names else query for query, names in truth.items()}
