@@ -111,3 +111,22 @@ def test_a_figure_reads_well_and_survives_json() -> None:
     figure = Figure("top-1", 0.5, (0.25, 0.75), 8, 12)
     assert str(figure) == "0.500 [0.250–0.750]"
     assert figure.as_dict()["interval"] == [0.25, 0.75]
+
+
+@pytest.mark.parametrize("people", [10, 40, 300])
+def test_always_right_is_not_certainty(people: int) -> None:
+    groups = np.repeat(np.arange(people), 3).tolist()
+    low, high = interval(np.ones(3 * people), groups)
+    exact = stats.binomtest(people, people).proportion_ci(0.95, method="exact").low
+    assert (low, high) == (pytest.approx(exact), 1)
+    assert interval(np.zeros(3 * people), groups) == (0, pytest.approx(1 - exact))
+
+
+def test_the_bound_of_a_perfect_figure_holds_as_often_as_it_says() -> None:
+    # People of whom a few miss everything: of those samples in which nobody does, the bound has to cover them.
+    rng, share = np.random.default_rng(0), 0.06
+    for people in (20, 60):
+        missed = (rng.random((4000, people)) < share).any(axis=1)
+        low, _ = interval(np.ones(people), list(range(people)))
+        wrongly = float((~missed & (1 - share < low)).mean())
+        assert wrongly <= 0.025 + 0.01

@@ -88,7 +88,7 @@ def show_thresholds(tuned: TunedThresholds) -> None:
         return
     show_table(
         "Thresholds, fitted on half of the people and measured on the other [95 % interval over people]. found: right "
-        "photos accepted for known people; nobody: unknown people's photos answered by nobody",
+        "photos accepted for known people; nobody: unknown people's photos answered by nobody; *: hardly luck",
         ["threshold", "macro-F1", "against static", "found", "nobody"],
         [_row(each) for each in tuned.measured],
     )
@@ -101,7 +101,8 @@ def show_thresholds(tuned: TunedThresholds) -> None:
 
 def _row(each: Measured) -> list[str]:
     if each.f1 is None:
-        return [each.name, "insufficient data", "", "", ""]
+        why = "insufficient data" if each.missing.startswith("insufficient") else "not defined"
+        return [each.name, why, "", "", ""]
     return [each.name, str(each.f1), _against(each.against_static), str(each.found), str(each.refused)]
 
 
@@ -110,8 +111,8 @@ def _against(found: Comparison | None) -> str:
         return ""
     if found.interval is None:
         return f"{found.difference:+.3f}"
-    verdict = "" if found.p_value < 0.05 else ", may be luck"
-    return f"{found.difference:+.3f} [{found.interval[0]:+.3f} {found.interval[1]:+.3f}]{verdict}"
+    real = " *" if found.p_value < 0.05 else ""
+    return f"{found.difference:+.3f} [{found.interval[0]:+.3f} {found.interval[1]:+.3f}]{real}"
 
 
 def _part(people: EmbeddedPeople, rows: NDArray[np.bool_]) -> EmbeddedPeople:

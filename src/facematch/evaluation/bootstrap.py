@@ -7,7 +7,7 @@ Teachers Should Know About the Bootstrap, The American Statistician 2015).
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -53,8 +53,12 @@ def mean_figure(
 ) -> Figure:
     """Return the mean over queries, with its interval over people.
 
-    `values` holds one number for each of Q queries, NaN where it is not defined: such a query leaves
+    `values` holds one share (0–1) for each of Q queries, NaN where it is not defined: such a query leaves
     the mean. `groups` says who each query shows.
+
+    Where all are 1, or all 0, every draw is the same. The interval then reaches as far as a share of people
+    who have any other value could go unseen: with n people all right, down to 0.025^(1/n) (the exact
+    one-sided bound of Clopper & Pearson 1934, people in place of trials).
     """
     numbers = np.asarray(values, dtype=np.float64)
     there = ~np.isnan(numbers)
@@ -69,7 +73,11 @@ def mean_figure(
         return found
 
     value = float(numbers[there].mean())
-    return _figure(name, value, mean, len(kept), len(sums), rounds, seed)
+    figure = _figure(name, value, mean, len(kept), len(sums), rounds, seed)
+    if figure.interval is not None and set(numbers[there].tolist()) in ({0.0}, {1.0}):
+        unseen = 1 - 0.025 ** (1 / len(sums))
+        return replace(figure, interval=(1 - unseen, 1.0) if value else (0.0, unseen))
+    return figure
 
 
 def statistic_figure(
