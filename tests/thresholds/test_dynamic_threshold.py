@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threshold_helpers import judged_of, judged_people, macro_f1, people_embeddings, thresholds_between
+from threshold_helpers import judged_of, judged_people, macro_f1, people_embeddings, ranking_of, thresholds_between
 
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
@@ -121,11 +121,11 @@ def test_the_weight_0_is_exactly_the_static_threshold(seed: int, of: Of, squared
     static = fit_static(judged, "euclidean")
     assert rule.weight == 0
     assert rule.f1 == static.f1
-    assert (accept(ranking, rule.on(gallery).limits(ranking)).accepted) == accept(
-        ranking, static.limits(ranking)
-    ).accepted
-    if not squared:
+    mask = accepted_mask(ranking.distances, rule.on(gallery).limits(ranking))
+    assert macro_f1(judged, mask) == pytest.approx(static.f1)
+    if not squared:  # of equally good ranges another may be the widest in squares
         assert rule.distance == static.distance
+        assert (mask == accepted_mask(ranking.distances, static.limits(ranking))).all()
 
 
 @settings(max_examples=20, deadline=None)
@@ -231,6 +231,25 @@ def test_where_nothing_is_gained_there_is_no_weight() -> None:
     judged = judged_of(renamed, shown, [i // 2 for i in range(12)])
     rule = fit_dynamic(judged, neighbourhood_adjustments([ranking], [gallery]), "euclidean")
     assert (rule.f1, rule.weight, rule.neighbours) == (1.0, 0.0, 1)
+
+
+def test_of_two_opposite_weights_the_one_above_0_is_taken() -> None:
+    # Each query has its right photo behind five wrong ones; either weight brings one of the two to the front.
+    distances = [[0.3, 0.2, 0.2, 0.2, 0.2, 0.2]] * 2
+    ranking = ranking_of(distances)
+    judged = judged_of(ranking, [0, 0], [0, 1, 1, 1, 1, 1])
+    apart = np.where(judged.right, [[1.0], [-1.0]], 0.0)
+    rule = fit_dynamic(judged, {1: apart}, "euclidean", weights=[-0.5, 0.5])
+    assert (rule.f1, rule.weight) == (0.5, 0.5)
+
+
+def test_scores_that_only_rounding_parts_come_in_together() -> None:
+    # With the weight ½ both scores are 0.25 but for a bit, which T + w·(m − M) could not be trusted to see.
+    judged = judged_of(ranking_of([[0.5, 0.375]]), [0], [0, 1])
+    right, wrong = 0.5, 0.25 - 2**-52
+    rule = fit_dynamic(judged, {1: np.where(judged.right, right, wrong)}, "euclidean", weights=[0.5])
+    assert 0.5 - 0.5 * right < 0.375 - 0.5 * wrong < 0.25 + 1e-15
+    assert (rule.f1, rule.weight) == (pytest.approx(2 / 3), 0.0)
 
 
 def test_another_gallery_is_refused() -> None:

@@ -48,7 +48,7 @@ def test_a_promise_is_kept_or_too_few_people_are_said(people: Path, tmp_path: Pa
 
 
 def test_every_reading_is_compared_with_the_static_threshold(people: Path, tmp_path: Path) -> None:
-    out = ran("dynamic_thresholds.py", people, tmp_path, "--halvings", "2")
+    out = ran("dynamic_thresholds.py", people, tmp_path, "--halvings", "1")
     for name in ("nobody", "gallery", "query", "gallery, squared", "query, squared"):
         assert re.search(rf"^{name} +F1 tuned on 0\.\d+, unseen 0\.\d+; difference [+-]0\.\d+ \[", out, re.MULTILINE)
     assert re.search(r"^static +F1 tuned on 0\.\d+, unseen 0\.\d+$", out, re.MULTILINE)

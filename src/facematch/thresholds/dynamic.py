@@ -12,6 +12,7 @@ queries that came along. What is tuned on validation people is a `DynamicRule`; 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -187,10 +188,10 @@ def fit_dynamic(
     _require_squarable(metric, squared)
     distances = _powers(judged.distances, squared)
     reach = float(distances[np.isfinite(distances)].max(initial=0.0))
-    grid = sorted((abs(w), n, -w) for w in {0.0, *weights} for n in adjustments)
+    tried = product({0.0, *map(float, weights)}, adjustments)
+    grid = sorted(tried, key=lambda pair: (abs(pair[0]), pair[1], -pair[0]))
     best: tuple[float, float, float, int] | None = None
-    for _, n, minus in grid:
-        weight = -minus + 0.0  # no negative zero
+    for weight, n in grid:
         if weight == 0 and best is not None:
             continue  # without a weight every neighbourhood is the same
         slack = _ROUNDING * reach if weight else 0.0
