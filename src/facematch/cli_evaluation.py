@@ -65,13 +65,16 @@ def figures(
     truth: Truth = None,
     attributes: Attributes = None,
     column: Annotated[list[str] | None, typer.Option(help="A column of it; repeatable. Default: all.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another YAML file: tests which figures differ on the same queries.")
+    ] = None,
     json_: JsonOut = False,
 ) -> None:
     """Print every figure with its interval: retrieval, precision and recall, verification, open set, subgroups."""
     from facematch.commands.figures import figures_command
 
     fixed = fixed_folders(query, gallery, truth)
-    figures_command(config, set_ or [], fixed, attributes, column or [], as_json=json_)
+    figures_command(config, set_ or [], fixed, attributes, column or [], against, as_json=json_)
 
 
 @app.command(rich_help_panel="Evaluation")

@@ -1,6 +1,7 @@
 """`facematch figures` and `facematch revisited`: every figure is shown, and agrees with `validate`."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,26 @@ def test_subgroups_come_from_a_csv(project: Path, run: Run) -> None:
     assert wrong.code == 1
     assert "did you mean 'side'" in wrong.err
     assert "Add --attributes" in run(*FIGURES, "--column", "side").err
+
+
+def test_two_configurations_are_compared_on_the_same_queries(project: Path, run: Run) -> None:
+    text = Path("small.yaml").read_text()
+    Path("grey.yaml").write_text(text.replace("name: small", "name: grey") + "embedder: {kind: pixels}\n")
+    people = ("--set", "identities.validation=data/unseen")
+    for person in json.loads(Path("checkpoints/small/identities.json").read_text())["validation"]:
+        shutil.copytree(Path("data/faces") / person, Path("data/unseen") / person)
+    done = run(*FIGURES, *people, "--against", "grey.yaml", "--json")
+    assert done.code == 0, done.err
+    tables = json.loads(done.out)
+    grey = json.loads(run("figures", "--config", "grey.yaml", *people, "--json").out)
+    for name in ("top-1", "mAP", "MRR"):
+        found = tables["differences"][name]
+        expected = by_name(tables["retrieval"])[name] - by_name(grey["retrieval"])[name]  # type: ignore[operator]
+        assert found["difference"] == pytest.approx(expected)
+        assert found["queries"] == 8
+    same = json.loads(run(*FIGURES, *people, "--against", "small.yaml", "--json").out)["differences"]
+    assert {each["p_value"] for each in same.values()} == {1.0}
+    assert "small less grey.yaml, on the same queries" in run(*FIGURES, *people, "--against", "grey.yaml").out
 
 
 def test_refined_figures_are_made_in_folds(project: Path, run: Run) -> None:

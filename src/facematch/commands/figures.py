@@ -5,20 +5,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
+
 from facematch.commands.evaluated import (
     EmbeddedPeople,
     EvaluatedPhotos,
     embed_validation,
     evaluate_embedded,
     evaluate_folders,
+    evaluate_people,
 )
 from facematch.commands.tune_thresholds import open_set
 from facematch.console import loud, note, out, show_table
 from facematch.errors import FacematchError
 from facematch.evaluation.bootstrap import Figure, Floats
 from facematch.evaluation.classes import by_class, class_figures, set_scores, top_k_accepted
+from facematch.evaluation.comparison import Comparison, paired
+from facematch.evaluation.judged import Judged
 from facematch.evaluation.open_set import open_set_figures
-from facematch.evaluation.retrieval import average_precision, hit_at, retrieval_figures
+from facematch.evaluation.retrieval import RETRIEVAL_METRICS, average_precision, hit_at, retrieval_figures
 from facematch.evaluation.subgroups import (
     column_values,
     largest_gap,
@@ -41,13 +46,15 @@ def figures_command(
     fixed: tuple[Path, Path, Path] | None,
     attributes: Path | None,
     columns: Sequence[str],
+    against: Path | None,
     *,
     as_json: bool,
 ) -> None:
     """Print retrieval, precision and recall at k, verification, open-set and subgroup figures.
 
     `fixed` are query folder, gallery folder and ground truth, in place of validation people; `columns` of
-    the CSV `attributes` (all but the first when none is named) give subgroups.
+    the CSV `attributes` (all but the first when none is named) give subgroups. `against` is another
+    configuration, evaluated on the same photos: each figure's difference is tested.
     """
     settings = load_settings(config, overrides)
     if columns and attributes is None:
@@ -59,6 +66,7 @@ def figures_command(
         photos = evaluate_folders(settings, *fixed)
     note(f"protocol: {photos.protocol}")
     judged = photos.evaluated.judged
+    differences = {} if against is None else _differences(judged, _other(against, overrides, fixed))
     tables: Tables = {"retrieval": retrieval_figures(judged)}
     for k in KS:
         tables[f"first {k} accepted"] = class_figures(set_scores(judged, top_k_accepted(judged, k)), judged.groups)
@@ -68,17 +76,55 @@ def figures_command(
         tables |= _subgroups(photos, attributes, columns)
     classes = by_class(set_scores(judged, top_k_accepted(judged, max(KS))), judged.groups)
     if as_json:
-        figures = {name: [figure.as_dict() for figure in table] for name, table in tables.items()}
-        out.print_json(json.dumps({**figures, f"by class, first {max(KS)}": [asdict(each) for each in classes]}))
+        figures: dict[str, object] = {name: [each.as_dict() for each in table] for name, table in tables.items()}
+        by_person = {f"by class, first {max(KS)}": [asdict(each) for each in classes]}
+        out.print_json(json.dumps({**figures, **_plain(differences), **by_person}))
         return
     for name, table in tables.items():
         show_figures(name, table)
+    if differences:
+        show_table(
+            f"{settings.name} less {against}, on the same queries [95 % interval over people]",
+            ["figure", "difference", "", "p", "queries"],
+            [_difference_row(name, found) for name, found in differences.items()],
+        )
     worst = sorted(classes, key=lambda each: (each.recall if each.recall is not None else 2, str(each.group)))[:_WORST]
     show_table(
         f"by class, the first {max(KS)} accepted; the {len(worst)} of {len(classes)} with the least recall",
         ["person", "precision A/B", "recall A/C", "F1", "queries"],
         [[str(e.group), _share(e.precision), _share(e.recall), _share(e.f1), str(e.queries)] for e in worst],
     )
+
+
+def _other(config: Path, overrides: Sequence[str], fixed: tuple[Path, Path, Path] | None) -> Judged:
+    # What is set on the command line about people and folders holds for both; what makes a system does not.
+    shared = [each for each in overrides if each.startswith(("identities.", "paths.cache"))]
+    settings = load_settings(config, shared)
+    photos = evaluate_people(settings) if fixed is None else evaluate_folders(settings, *fixed)
+    return photos.evaluated.judged
+
+
+def _differences(ours: Judged, theirs: Judged) -> dict[str, Comparison]:
+    place = {name: row for row, name in enumerate(theirs.queries)}
+    shared = [(row, place[name]) for row, name in enumerate(ours.queries) if name in place]
+    found = {}
+    for name, metric in RETRIEVAL_METRICS.items():
+        mine, other = metric(ours), metric(theirs)
+        pairs = [(mine[a] - other[b], ours.groups[a]) for a, b in shared if not np.isnan(mine[a] + other[b])]
+        if pairs:
+            found[name] = paired([difference for difference, _ in pairs], [group for _, group in pairs])
+    if not found:
+        raise FacematchError("the two configurations share no query, so they cannot be compared.")
+    return found
+
+
+def _difference_row(name: str, found: Comparison) -> list[str]:
+    interval = "" if found.interval is None else f"[{found.interval[0]:+.3f} to {found.interval[1]:+.3f}]"
+    return [name, f"{found.difference:+.3f}", interval, f"{found.p_value:.3f}", str(found.queries)]
+
+
+def _plain(differences: Mapping[str, Comparison]) -> dict[str, object]:
+    return {"differences": {name: found.as_dict() for name, found in differences.items()}} if differences else {}
 
 
 def show_figures(title: str, figures: Sequence[Figure]) -> None:

@@ -11,11 +11,20 @@ import yaml
 
 from facematch import __version__
 from facematch.cache import cache_folder
-from facematch.commands.evaluated import EvaluatedPhotos, evaluate_folders, evaluate_people
+from facematch.commands.evaluated import (
+    EmbeddedPeople,
+    EvaluatedPhotos,
+    embed_validation,
+    evaluate_embedded,
+    evaluate_folders,
+)
+from facematch.commands.tune_thresholds import open_set
 from facematch.console import note, say, waiting, working
 from facematch.errors import FacematchError
 from facematch.evaluation.bootstrap import ROUNDS
 from facematch.evaluation.folds import Evaluated
+from facematch.evaluation.judged import Judged
+from facematch.evaluation.open_set import dir_curve, open_set_figures
 from facematch.evaluation.retrieval import hit_at, retrieval_figures
 from facematch.evaluation.subgroups import (
     Attributes,
@@ -29,7 +38,7 @@ from facematch.evaluation.verification import verification_figures
 from facematch.faces.stream import crop_cache
 from facematch.files import write_bytes
 from facematch.flow import build_cropper, build_embedder, photo_limits
-from facematch.flow_refine import build_system, load_tuned, tuned_folder
+from facematch.flow_refine import System, build_system, load_tuned, tuned_folder
 from facematch.reports.embedding_map import map_embeddings
 from facematch.reports.report_data import (
     FigureTable,
@@ -70,16 +79,19 @@ def report_command(
     """
     settings = _settings(run, config, overrides)
     described = None if attributes is None else read_attributes(attributes)  # a mistake in it is told at once
-    fixed = [value for value in (query, gallery, truth) if value is not None]
+    fixed, unknown = [value for value in (query, gallery, truth) if value is not None], None
     if query is not None and gallery is not None and truth is not None:
         photos = evaluate_folders(settings, query, gallery, truth)
     elif fixed:
         raise FacematchError("a fixed validation needs all of --query, --gallery and --truth.")
     else:
-        photos = evaluate_people(settings)
+        people, system = embed_validation(settings)
+        photos = evaluate_embedded(people, system)
+        unknown = _open_set(people, system)
     named = (("--config", config), ("--query", query), ("--gallery", gallery), ("--truth", truth))
     command = [*_given(run, named, overrides), *([] if attributes is None else ["--attributes", str(attributes)])]
-    page = report_page(_report(settings, photos, described, shlex.join(["facematch", "report", *command])))
+    line = shlex.join(["facematch", "report", *command])
+    page = report_page(_report(settings, photos, unknown, described, line))
     path = out if out is not None else Path("report.html") if run is None else run / "report.html"
     write_bytes(path, page)
     say(f"report: {path} ({len(page) / 1e6:.1f} MB); open it in a browser, it needs no network")
@@ -107,16 +119,29 @@ def _settings(run: Path | None, config: Path | None, overrides: Sequence[str]) -
     return settings.model_copy(update={"paths": settings.paths.model_copy(update={"checkpoint": run})})
 
 
-def _report(settings: Settings, photos: EvaluatedPhotos, attributes: Attributes | None, command: str) -> ReportData:
+def _open_set(people: EmbeddedPeople, system: System) -> Judged | None:
+    # With one person in five unknown; None where there are too few people for that.
+    try:
+        return open_set(people, system.rank).judged
+    except FacematchError as error:
+        note(error.message, "yellow")
+        return None
+
+
+def _report(
+    settings: Settings, photos: EvaluatedPhotos, unknown: Judged | None, attributes: Attributes | None, command: str
+) -> ReportData:
     evaluated = photos.evaluated
     people = known_people(evaluated, photos.people)
     with waiting("figures with their intervals"):
         pairs = pooled_pairs(evaluated, people)
         rounds = min(ROUNDS, max(_FEWEST_ROUNDS, ROUNDS * _QUICK_PAIRS // max(1, len(pairs))))
-        tables = (
+        tables = [
             FigureTable("Retrieval", tuple(retrieval_figures(evaluated.judged))),
             FigureTable("Verification", tuple(verification_figures(pairs, rounds=rounds)), "pairs"),
-        )
+        ]
+        if unknown is not None:
+            tables.append(FigureTable("Open set, one person in five unknown", tuple(open_set_figures(unknown))))
     with waiting("map of the embeddings"):
         drawn = map_embeddings(photos.embeddings)
     queries = query_rows(evaluated)
@@ -125,7 +150,7 @@ def _report(settings: Settings, photos: EvaluatedPhotos, attributes: Attributes 
         title=settings.name,
         protocol=photos.protocol,
         metric=evaluated.rankings[0].metric,
-        tables=tables,
+        tables=tuple(tables),
         curves=curves_of(evaluated, pairs),
         queries=tuple(queries),
         people=people,
@@ -137,6 +162,7 @@ def _report(settings: Settings, photos: EvaluatedPhotos, attributes: Attributes 
         unread=photos.unread,
         subgroups=() if attributes is None else _subgroups(evaluated, attributes),
         drawn=drawn,
+        open_set=None if unknown is None else dir_curve(unknown),
         left_out=plan.left_out,
         threshold=_static_threshold(settings),
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from facematch.evaluation.bootstrap import Figure
 from facematch.evaluation.folds import Evaluated
+from facematch.evaluation.open_set import OpenSetCurve
 from facematch.evaluation.retrieval import average_precision, cmc, precision_recall_curve
 from facematch.evaluation.verification import Pairs, Roc, distance_histograms, pairs_of_ranking, roc
 from facematch.faces.values import FaceRecord
@@ -101,7 +102,8 @@ class ReportData:
 
     `people` says whom each photo shows ("" where nobody knows); `thumbnails` are JPEG files by photo name,
     without `left_out` photos for which there was no room. `facts` are lines on how it was made; `settings` is
-    YAML. Answers further than `threshold` are marked as not accepted.
+    YAML. `open_set` is the curve of a validation in which some people are unknown. Answers further than
+    `threshold` are marked as not accepted.
     """
 
     title: str
@@ -119,6 +121,7 @@ class ReportData:
     unread: tuple[str, ...] = ()
     subgroups: tuple[SubgroupTable, ...] = ()
     drawn: EmbeddingMap | None = None
+    open_set: OpenSetCurve | None = None
     threshold: float | None = None
     left_out: int = 0
     notes: tuple[str, ...] = field(default=())

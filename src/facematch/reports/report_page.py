@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.open_set import OpenSetCurve
 from facematch.faces.values import coverage_of
 from facematch.reports.axes import Axis
 from facematch.reports.charts import Mark, Series, histogram_pair, interval_strip, line_chart
@@ -84,6 +85,8 @@ def _drawings(data: ReportData) -> Iterator[Drawing]:
         yield _precision_recall(curves)
     if np.isfinite(curves.roc.far).any() and np.isfinite(curves.roc.tar).any():
         yield _roc(curves)
+    if data.open_set is not None and np.isfinite(data.open_set.fpir).all() and np.isfinite(data.open_set.dir).all():
+        yield _dir(data.open_set)
     if curves.pairs:
         yield _histograms(curves, data.metric, data.threshold)
 
@@ -136,6 +139,23 @@ def _roc(curves: Curves) -> Drawing:
     counted = f"{curves.pairs:,} pairs of {curves.people:,} people"
     words = f"{counted}; true accept rate at a false accept rate: {words}. The left edge is a rate of {low:g} or less."
     return Drawing("ROC", Markup(svg), words)
+
+
+def _dir(curve: OpenSetCurve) -> Drawing:
+    low = 10.0 ** np.floor(np.log10(curve.fpir[curve.fpir > 0].min(initial=0.1)))
+    points = [(rate, float(curve.dir[curve.fpir <= rate].max())) for rate in (0.1, 0.01) if rate >= low]
+    words = "Known people found first and near enough, at a rate of unknown people who get a name: "
+    words += ", ".join(f"{found:.3f} at {rate:g}" for rate, found in points)
+    svg = line_chart(
+        "dir",
+        "DIR curve",
+        f"{words}.",
+        Axis("FPIR, share of unknown people's photos with an answer", low, 1, log=True),
+        Axis("DIR, share of known ones found", 0, 1),
+        [Series("", curve.fpir, curve.dir)],
+        steps=True,
+    )
+    return Drawing("Open set", Markup(svg), f"{words}. The left edge is a rate of {low:g} or less.")
 
 
 def _histograms(curves: Curves, metric: str, threshold: float | None) -> Drawing:
