@@ -125,6 +125,36 @@ def revisited(
     revisited_command(truth, photos, config, set_ or [], as_json=json_)
 
 
+@app.command(rich_help_panel="Evaluation")
+def leaks(
+    sets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME=FOLDER…",
+            help="Folders to compare, e.g. train=A test=B.",
+            show_default="the sets of the configuration",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="YAML file with the settings.", show_default="config/triplet.yaml"),
+    ] = None,
+    set_: Sets = None,
+    people: Annotated[
+        bool, typer.Option("--people", help="The first folder below each FOLDER is a person: compare their names too.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="An HTML page to write: both sides of each pair.")] = None,
+    json_: JsonOut = False,
+) -> None:
+    """Find what stands on both sides of a split: people are compared by name, photos by content.
+
+    Exit code 1 when there is a leak, 2 for bad input, 0 when there is none.
+    """
+    from facematch.commands.leaks import leaks_command
+
+    leaks_command(sets or [], config, set_ or [], people=people, page=out, as_json=json_)
+
+
 @app.command(rich_help_panel="The main job")
 def answer(
     config: Config = TRIPLET,

@@ -49,7 +49,7 @@ def test_both_sides_stand_beside_each_other_and_no_name_is_obeyed(tmp_path: Path
     for told in (
         "1 person is in two sets: train and test", "2 pairs of photos are one photo each, edited: train and test",
         "almost certain: correlation 0.980 – mirrored, train shows 90% of it", "likely: correlation 0.940",
-        "400×50", "200×25", "30×40", " and 1 more", "Leaks: 3.", "train (2 photos, folder of train)",
+        "400×50", "200×25", "30×40", " and 1 more", "Leaks: 3.", "train (2 files, folder of train)",
     ):  # fmt: skip
         assert told in text, told
     assert text.index("is in two sets") < text.index("0.980") < text.index("0.940")

@@ -1,0 +1,85 @@
+"""The search for candidates against loops over all pairs."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from facematch.near_duplicates import (
+    CANDIDATE,
+    candidates,
+)
+from facematch.near_duplicates.search import LIKE, NEIGHBOURS
+
+CUTS = (0.0, 0.03, 0.06)
+
+
+def vectors_of(seed: int, count: int, kinds: int = 4, blank: int = 0, symmetric: bool = False) -> NDArray[np.float32]:
+    """Descriptors of a few kinds of picture; of symmetric ones the mirror image is the picture itself."""
+    base = np.random.default_rng(0).normal(size=(kinds, 1, 64))
+    base[..., 1::2] *= not symmetric
+    rng = np.random.default_rng(seed)
+    vectors = base[rng.integers(0, kinds, count)] + rng.choice([0.2, 0.8]) * rng.normal(size=(count, 3, 64))
+    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+    vectors[:blank] = 0
+    return vectors.astype(np.float32)
+
+
+def naive_candidates(
+    left: NDArray[np.float32], right: NDArray[np.float32], within: bool
+) -> dict[tuple[int, int, bool], tuple[float, float]]:
+    """Each photo's 20 nearest in every search, by loops: of each pair the best likeness and its cut."""
+    best: dict[tuple[int, int, bool], tuple[float, float]] = {}
+    signs = np.array([(-1) ** (number % 8) for number in range(64)])
+    for back, flip, (window, cut) in product((False, True), (False, True), enumerate(CUTS)):
+        queries, gallery = (right, left) if back else (left, right)
+        for query in range(len(queries)):
+            likeness = [float((queries[query, 0] * (signs if flip else 1)) @ each[window]) for each in gallery]
+            others = [index for index in range(len(gallery)) if not (within and index == query)]
+            for index in sorted(others, key=lambda index: -likeness[index])[:NEIGHBOURS]:
+                one, other, signed = (index, query, -cut) if back else (query, index, cut)
+                if within and one > other:
+                    one, other, signed = other, one, -signed
+                if likeness[index] >= LIKE and likeness[index] > best.get((one, other, flip), (0, 0))[0]:
+                    best[one, other, flip] = likeness[index], signed
+    return best
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 10_000), left=st.integers(0, 40), right=st.integers(0, 40), kinds=st.integers(1, 4),
+    blank=st.integers(0, 2), symmetric=st.booleans(), within=st.booleans(),
+)  # fmt: skip
+def test_the_search_finds_what_loops_find(
+    seed: int, left: int, right: int, kinds: int, blank: int, symmetric: bool, within: bool
+) -> None:
+    one = vectors_of(seed, left, kinds, blank, symmetric)
+    other = one if within else vectors_of(seed + 1, right, kinds, blank, symmetric)
+    found = candidates(one, None if within else other)
+    expected = naive_candidates(one, other, within)
+    assert found.dtype == CANDIDATE
+    keys = [(int(each["left"]), int(each["right"]), bool(each["mirrored"])) for each in found]
+    assert len(set(keys)) == len(keys)
+    assert set(keys) == set(expected)
+    for key, each in zip(keys, found, strict=True):
+        assert each["likeness"] == pytest.approx(expected[key][0], abs=1e-5)
+        assert each["cut"] == pytest.approx(expected[key][1], abs=1e-6)
+    assert (np.diff(found["likeness"]) <= 0).all()
+
+
+def test_of_very_many_alike_the_nearest_are_taken() -> None:
+    crowd = np.repeat(vectors_of(1, 1), 90, 0)
+    found = candidates(crowd[:1], crowd)
+    # Each of the crowd has the one photo among its nearest, so that none is lost.
+    assert set(found["right"].tolist()) == set(range(90))
+    assert len(candidates(crowd)) >= NEIGHBOURS
+
+
+def test_progress_of_a_search_rises_to_all() -> None:
+    seen: list[int] = []
+    candidates(vectors_of(1, 5), vectors_of(2, 7), seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 100
