@@ -77,13 +77,18 @@ def add_pages(
             missed=wrong,
         )
 
+    _add_files(app, store, album if own is not None else None)
+
+
+def _add_files(app: FastAPI, store: Store, album: Album | None) -> None:
+    # What pages ask for once they are open: has anything come, and the photos, where they may be seen.
     @app.get("/version")
     def version() -> Response:
         return PlainTextResponse(str(store.version()), headers={"Cache-Control": "no-store"})
 
     @app.get("/photos/{number}")
     def photo(request: Request, number: int) -> Response:
-        data = album.thumbnail(number) if own is not None and _on_this_machine(request) else None
+        data = album.thumbnail(number) if album is not None and _on_this_machine(request) else None
         if data is None:
             raise HTTPException(404, "No such photo")
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
