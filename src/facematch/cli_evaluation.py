@@ -167,7 +167,7 @@ def answer(
         float, typer.Option(help="conformal: the promised rate of unknown people who are given a name.")
     ] = 0.05,
     probability: Annotated[
-        float, typer.Option(min=0, max=1, help="isotonic, platt: accept from this probability of the same person on.")
+        float, typer.Option(help="isotonic, platt: accept from this probability of the same person on.")
     ] = 0.5,
     json_: JsonOut = False,
 ) -> None:

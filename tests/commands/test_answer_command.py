@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,24 @@ def test_nobody_and_everybody(tuned: Path, run: Run) -> None:
     assert "3 queries, 3 of them answered by nobody" in done.err
     keep("static", 2.0)
     assert len(rows(run(*ANSWER).out)) == 3 * 12
+
+
+def test_a_calibrated_threshold_gives_probabilities(tuned: Path, run: Run) -> None:
+    values = json.loads(TUNED.read_text())
+    model = {"slope": 8.0, "offset": -4.0, "base_rate": 0.2, "prior": 0.2}
+    model["basis"] = {"metric": "euclidean", "count": 80, "people": 12}  # type: ignore[assignment]
+    values["thresholds"]["platt"] = {"kind": "calibrated", "model": model, "probability": 0.5}
+    TUNED.write_text(json.dumps(values))
+    for wanted in (0.5, 0.9):
+        done = run(*ANSWER, "--threshold", "platt", "--probability", wanted)
+        assert done.code == 0, done.err
+        for row in rows(done.out):
+            if row["gallery"] != "nobody":
+                exact = 1 / (1 + math.exp(8 * float(row["distance"]) - 4))
+                assert float(row["probability"]) == pytest.approx(exact, abs=1e-4)
+                assert exact >= wanted - 1e-4
+    for wrong in ("0", "1", "2"):
+        assert "lies between 0 and 1" in run(*ANSWER, "--threshold", "platt", "--probability", wrong).err
 
 
 def test_a_dynamic_threshold_is_fitted_on_the_gallery_in_use(tuned: Path, run: Run) -> None:

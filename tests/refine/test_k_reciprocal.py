@@ -1,5 +1,7 @@
 """k-reciprocal re-ranking against the published algorithm, written out with full matrices."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -128,3 +130,14 @@ def test_other_metrics_are_refused(metric: Metric) -> None:
     query, gallery = people(np.random.default_rng(0), 1, 4)
     with pytest.raises(FacematchError, match=f"not for {metric}"):
         k_reciprocal(query, gallery, 3, metric)
+
+
+def test_memory_stays_far_below_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, gallery = people(np.random.default_rng(0), 1500, 1500, dimensions=8)
+    k_reciprocal(query, gallery, 10, "euclidean", k1=8, k2=3)  # what is loaded once is not counted
+    monkeypatch.setattr("facematch.refine.k_reciprocal._CELLS", 50_000)
+    tracemalloc.start()
+    k_reciprocal(query, gallery, 10, "euclidean", k1=8, k2=3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3000**2 * 4 / 2  # half of one float32 matrix of all photos; grows with their number, not its square

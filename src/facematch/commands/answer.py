@@ -82,6 +82,8 @@ def _tuned(settings: Settings, system: System, kind: Kind, probability: float) -
         )
     threshold = threshold_from_dict(tuned.thresholds[kind])
     if isinstance(threshold, CalibratedThreshold):
+        if not 0 < probability < 1:
+            raise FacematchError(f"--probability {probability:g}: a probability to ask for lies between 0 and 1.")
         return replace(threshold, probability=probability)
     assert isinstance(threshold, StaticThreshold | DynamicRule)
     return threshold
