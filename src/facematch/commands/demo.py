@@ -36,6 +36,7 @@ def demo_command(config: Path) -> None:
     say("  crops/crops.png, crops/misses.png    what the cropper found and what it missed")
     say(f"  {run_folder(settings)}    weights, settings, log; curves: tensorboard --logdir checkpoints")
     say(f"  {settings.paths.submissions}    every submission; with their scores: facematch submissions")
+    say(f"  facematch report {run_folder(settings)}    a page: worst queries first, curves, a map of the embeddings")
     say(f"  facematch serve --group {settings.server.group}    the leaderboard, with the queries that missed")
     say("  README.md, “The day of the competition”    the same with your own photos")
 
