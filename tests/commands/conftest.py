@@ -1,6 +1,7 @@
 """The small project: made and trained once for each test process, copied for each test."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,14 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the small project as the current folder, its crops cached already."""
     folder = tmp_path / "project"
     shutil.copytree(_made, folder)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("FACEMATCH_CACHE", str(folder / "cache"))
-    return folder
+    yield folder
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # 45 MB for each network, and there are many tests
 
 
 @pytest.fixture
