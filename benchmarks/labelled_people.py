@@ -1,7 +1,6 @@
 """Labelled photos as embeddings, for benchmarks that divide people themselves."""
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +34,4 @@ def embed_people(wanted: argparse.Namespace) -> tuple[Embeddings, NDArray[np.str
 
 def only(embeddings: Embeddings, rows: NDArray[np.int64]) -> Embeddings:
     """Return the embeddings of some photos."""
-    return replace(
-        embeddings, names=tuple(embeddings.names[i] for i in rows.tolist()), vectors=embeddings.vectors[rows]
-    )
+    return embeddings.at(rows.tolist())

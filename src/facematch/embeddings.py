@@ -2,7 +2,8 @@
 
 import json
 import struct
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,10 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def at(self, rows: Sequence[int]) -> "Embeddings":
+        """Return the embeddings of some rows, in the order given."""
+        return replace(self, names=tuple(self.names[row] for row in rows), vectors=self.vectors[list(rows)])
 
     def save(self, path: Path) -> None:
         """Write a .safetensors file: the vectors, and the rest in its header."""

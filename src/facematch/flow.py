@@ -79,6 +79,11 @@ def trained_header(settings: Settings) -> CheckpointHeader:
     return header
 
 
+def trained_people(settings: Settings) -> tuple[str, ...]:
+    """Return the people that the embedder in use was trained on here: none but for a network."""
+    return trained_header(settings).people if settings.embedder.kind == "network" else ()
+
+
 def network_spec(settings: Settings) -> NetworkSpec:
     """Return what `network:` says about building the network."""
     network = settings.network

@@ -14,10 +14,10 @@ from facematch.files import read_json, write_json
 from facematch.fingerprint import Fingerprint, require_same
 from facematch.flow import build_cropper, build_embedder, run_folder
 from facematch.identities import load_identities
-from facematch.refine.chain import Ranker
+from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, load_whitening
 from facematch.settings import Settings
-from facematch.settings_refine import FlipStep, Refine, Step, TemplatesStep, TunedSteps, WhitenStep
+from facematch.settings_refine import Refine, Step, TemplatesStep, TunedSteps, WhitenStep
 
 _FORMAT = "facematch tuned 1"
 
@@ -57,7 +57,7 @@ class _File(BaseModel):
 def build_system(settings: Settings) -> System:
     """Return the configured embedder with its refine steps. Raises FacematchError as its parts do."""
     plain = build_embedder(settings)
-    steps = refine_steps(settings, plain, build_cropper(settings.faces).fingerprint)
+    steps = refine_steps(settings, plain)
     return System(with_flip(settings, plain, steps), steps, build_ranker(settings, steps))
 
 
@@ -78,7 +78,7 @@ def save_tuned(path: Path, tuned: Tuned) -> None:
     write_json(path, {**values, "thresholds": tuned.thresholds, "fingerprint": dict(tuned.fingerprint.settings)})
 
 
-def load_tuned(settings: Settings, embedder: Embedder, cropping: Fingerprint) -> Tuned:
+def load_tuned(settings: Settings, embedder: Embedder) -> Tuned:
     """Read what was tuned for this configuration.
 
     Raises FacematchError when nothing was, for a damaged file, and when it was tuned for another embedder,
@@ -97,7 +97,9 @@ def load_tuned(settings: Settings, embedder: Embedder, cropping: Fingerprint) ->
     if values.format != _FORMAT:
         raise FacematchError(f"{path} has the format {values.format!r}; expected {_FORMAT!r}.", "Tune again.")
     tuned = Tuned(values.refine, values.thresholds, Fingerprint(values.fingerprint), values.metric)
-    require_same(cropping | embedder.fingerprint, "the settings", tuned.fingerprint, str(path))
+    require_same(
+        build_cropper(settings.faces).fingerprint | embedder.fingerprint, "the settings", tuned.fingerprint, str(path)
+    )
     if tuned.metric != settings.ranking.metric:
         raise FacematchError(
             f"{path} was tuned for ranking.metric {tuned.metric}, but it is {settings.ranking.metric} now.",
@@ -106,16 +108,16 @@ def load_tuned(settings: Settings, embedder: Embedder, cropping: Fingerprint) ->
     return tuned
 
 
-def refine_steps(settings: Settings, embedder: Embedder, cropping: Fingerprint) -> tuple[Step, ...]:
+def refine_steps(settings: Settings, embedder: Embedder) -> tuple[Step, ...]:
     """Return the steps of `refine:`, with `tuned` resolved. Raises FacematchError as `load_tuned`."""
     if any(isinstance(step, TunedSteps) for step in settings.refine):
-        return load_tuned(settings, embedder, cropping).steps
+        return load_tuned(settings, embedder).steps
     return settings.refine
 
 
 def with_flip(settings: Settings, embedder: Embedder, steps: Sequence[Step]) -> Embedder:
     """Return the embedder, with flip test-time augmentation where the steps list it."""
-    if not any(isinstance(step, FlipStep) for step in steps):
+    if not has_flip(steps):
         return embedder
     normalised = {"network": settings.network.normalise, "onnx": settings.embedder.normalise, "pixels": True}
     return FlipEmbedder(embedder, normalised[settings.embedder.kind])
@@ -127,8 +129,7 @@ def build_ranker(settings: Settings, steps: Sequence[Step], whitening: Whitening
     Raises FacematchError where whitening has not been fitted.
     """
     if whitening is None and any(isinstance(step, WhitenStep) for step in steps):
-        flip = any(isinstance(step, FlipStep) for step in steps)
-        whitening = load_whitening(whitening_file(settings, flip=flip))
+        whitening = load_whitening(whitening_file(settings, flip=has_flip(steps)))
     return Ranker(tuple(steps), settings.ranking.metric, whitening)
 
 

@@ -72,7 +72,7 @@ def distance_estimator(
     metrics or dimensions, and for a zero vector under cosine.
     """
     chosen = _check(query, gallery, k, metric)
-    left, right = _prepared(query, chosen), _prepared(gallery, chosen)
+    left, right = prepared(query, chosen), prepared(gallery, chosen)
     by_name = np.array(sorted(range(len(gallery)), key=gallery.names.__getitem__), dtype=np.int64)
     order = {name: position for position, name in enumerate(gallery.names[i] for i in by_name)}
     own = np.full(len(query), -1, dtype=np.int64)
@@ -104,7 +104,8 @@ def _check(query: Embeddings, gallery: Embeddings, k: int, metric: Metric | None
     return chosen
 
 
-def _prepared(side: Embeddings, metric: Metric) -> Vectors:
+def prepared(side: Embeddings, metric: Metric) -> Vectors:
+    """Return vectors whose distance is that of `between`: of length 1 for cosine, split by sign for jaccard."""
     vectors = side.vectors
     if metric == "jaccard":
         return np.concatenate([np.maximum(vectors, 0), np.maximum(-vectors, 0)], axis=1)
@@ -144,7 +145,7 @@ def _best(
     left: Vectors, right: Vectors, found: NDArray[np.int64], k: int, metric: Metric, own: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], Vectors]:
     # The k best candidates by (exact distance, position), the query's own position left out.
-    exact = _distances(left, right, found, metric)
+    exact = _candidate_distances(left, right, found, metric)
     order = np.lexsort((found, exact))
     found, exact = np.take_along_axis(found, order, 1), np.take_along_axis(exact, order, 1)
     allowed = found != own[:, None]
@@ -178,7 +179,7 @@ def _candidates(
     return found.astype(np.int64), last
 
 
-def _distances(left: Vectors, right: Vectors, found: NDArray[np.int64], metric: Metric) -> Vectors:
+def _candidate_distances(left: Vectors, right: Vectors, found: NDArray[np.int64], metric: Metric) -> Vectors:
     # Exact distances (Q×width) of the candidates; each from one pair alone, so equal vectors tie.
     exact = np.empty(found.shape, dtype=np.float32)
     step = max(1, 4_000_000 // max(1, found.shape[1] * left.shape[1]))
@@ -186,17 +187,21 @@ def _distances(left: Vectors, right: Vectors, found: NDArray[np.int64], metric: 
         rows = slice(start, start + step)
         q = left[rows, None, :].astype(np.float64)
         g = right[found[rows]].astype(np.float64)
-        if metric == "euclidean":
-            exact[rows] = np.sqrt(((q - g) ** 2).sum(-1))
-        elif metric == "manhattan":
-            exact[rows] = np.abs(q - g).sum(-1)
-        elif metric == "cosine":
-            exact[rows] = ((q - g) ** 2).sum(-1) / 2  # of unit vectors: 1 − cos, without cancellation
-        else:
-            union = np.maximum(q, g).sum(-1)
-            both_zero = union == 0
-            exact[rows] = np.where(both_zero, 0.0, 1 - np.minimum(q, g).sum(-1) / np.where(both_zero, 1, union))
+        exact[rows] = between(q, g, metric)
     return exact
+
+
+def between(q: NDArray[np.float64], g: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
+    """Return the distances of `prepared` vectors along the last axis; the others are broadcast."""
+    if metric == "euclidean":
+        return np.asarray(np.sqrt(((q - g) ** 2).sum(-1)))
+    if metric == "manhattan":
+        return np.asarray(np.abs(q - g).sum(-1))
+    if metric == "cosine":
+        return np.asarray(((q - g) ** 2).sum(-1) / 2)  # of unit vectors: 1 − cos, without cancellation
+    union = np.maximum(q, g).sum(-1)
+    both_zero = union == 0
+    return np.where(both_zero, 0.0, 1 - np.minimum(q, g).sum(-1) / np.where(both_zero, 1, union))
 
 
 def _lower_bound(rough: NDArray[np.float64], left: Vectors, right: Vectors, metric: Metric) -> NDArray[np.float64]:

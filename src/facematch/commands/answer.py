@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from facematch.commands.evaluated import embed_files, embed_people
+from facematch.commands.evaluated import embed_files, embed_people, photos_of
 from facematch.commands.people import validation_people
 from facematch.console import Stopwatch, loud, note, out
-from facematch.embed import EmbeddedPhotos, PhotoEmbedder
+from facematch.embed import EmbeddedPhotos
 from facematch.errors import FacematchError
-from facematch.flow import build_cropper, build_embedder, photo_embedder, trained_header
+from facematch.flow import build_embedder, photo_embedder, trained_people
 from facematch.flow_refine import System, build_system, gallery_people, load_tuned
-from facematch.photos import find_photos
 from facematch.ranking import Ranking
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
@@ -40,7 +39,10 @@ def answer_command(
     tuned = None if kind == "conformal" else _tuned(settings, system, kind, probability)
     stage = photo_embedder(settings, system.embedder)
     with watch.stage("embedding"):
-        query, gallery = (_embed(stage, folder) for folder in (settings.paths.query, settings.paths.gallery))
+        query, gallery = (
+            embed_files(stage, photos_of(folder).files, folder.name)
+            for folder in (settings.paths.query, settings.paths.gallery)
+        )
     known = gallery_people(system.steps, settings.paths.gallery)
     with watch.stage("ranking"):
         ranking = system.rank(query.embeddings, gallery.embeddings, len(gallery.embeddings), known)
@@ -51,7 +53,8 @@ def answer_command(
         else:
             threshold = tuned
         answer = accept(ranking, threshold.limits(ranking))
-    unanswered = [record.name for record in query.records if record.name not in set(ranking.queries)]
+    answered = set(ranking.queries)
+    unanswered = [record.name for record in query.records if record.name not in answered]
     _print(answer, ranking, threshold, unanswered, as_json=as_json)
     note(f"{len(answer)} queries, {int(answer.nobody.sum())} of them answered by nobody")
     if unanswered:
@@ -59,16 +62,9 @@ def answer_command(
     note(f"seconds: {watch}")
 
 
-def _embed(stage: PhotoEmbedder, folder: Path) -> EmbeddedPhotos:
-    found = find_photos(folder)
-    if not found.files:
-        raise FacematchError(f"{folder} holds no photos.")
-    return embed_files(stage, found.files, folder.name)
-
-
 def _tuned(settings: Settings, system: System, kind: Kind, probability: float) -> Fitted:
     # The kept threshold; it belongs to the steps it was tuned with.
-    tuned = load_tuned(settings, build_embedder(settings), build_cropper(settings.faces).fingerprint)
+    tuned = load_tuned(settings, build_embedder(settings))
     if tuned.steps != system.steps:
         used, then = (", ".join(step.step for step in steps) or "none" for steps in (system.steps, tuned.steps))
         raise FacematchError(
@@ -98,7 +94,7 @@ def _promised(
             "k-reciprocal re-ranking looks at all queries together, so no rate of false accepts can be promised.",
             "Leave k-reciprocal out of refine, or take another threshold.",
         )
-    trained_on = trained_header(settings).people if settings.embedder.kind == "network" else ()
+    trained_on = trained_people(settings)
     people = embed_people(
         photo_embedder(settings, system.embedder), validation_people(settings, trained_on), "unknown people"
     )

@@ -15,9 +15,9 @@ from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_fol
 from facematch.evaluation.judged import judge
 from facematch.evaluation.topk import people_of_truth
 from facematch.faces.values import FaceRecord, coverage_of
-from facematch.flow import photo_embedder, trained_header
+from facematch.flow import photo_embedder, trained_people
 from facematch.flow_refine import System, build_system, gallery_people
-from facematch.photos import PhotoFile, find_photos
+from facematch.photos import Found, PhotoFile, find_photos
 from facematch.ranking import Ranking, distance_estimator
 from facematch.refine.chain import Ranker, needs_folds
 from facematch.rehearsal.score import read_ground_truth
@@ -77,7 +77,7 @@ def embed_validation(settings: Settings) -> tuple[EmbeddedPeople, System]:
 
     Raises FacematchError when there is nobody to validate on, and as `build_system`.
     """
-    trained_on = trained_header(settings).people if settings.embedder.kind == "network" else ()
+    trained_on = trained_people(settings)
     system = build_system(settings)
     people = validation_people(settings, trained_on)
     return embed_people(photo_embedder(settings, system.embedder), people, "validation people"), system
@@ -116,8 +116,7 @@ def rank_people(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Eval
 
 def rank_fold(fold: Fold, rank: Ranker) -> Ranking:
     """Return the whole ranking of one fold."""
-    known = dict(zip(fold.gallery.names, fold.gallery_people, strict=True))
-    return rank(fold.query, fold.gallery, len(fold.gallery), known)
+    return rank(fold.query, fold.gallery, len(fold.gallery), fold.known)
 
 
 def leave_one_out(people: EmbeddedPeople) -> Evaluated:
@@ -128,7 +127,7 @@ def leave_one_out(people: EmbeddedPeople) -> Evaluated:
     chosen = [i for i, who in enumerate(people.identities) if people.asked[i] and len(photos[who]) > 1]
     if not chosen:
         raise _nobody()
-    asks = _only(people.embeddings, chosen)
+    asks = people.embeddings.at(chosen)
     ranking = distance_estimator(asks, people.embeddings, len(people.embeddings), exclude_same_name=True)
     who = [people.identities[i] for i in chosen]
     return Evaluated((ranking,), judge(ranking, [photos[person] for person in who], who, exclude_same_name=True))
@@ -152,7 +151,7 @@ def evaluate_folders(settings: Settings, query: Path, gallery: Path, truth: Path
             f"the ground truth names {len(answers)} queries, none of which is in {query}.",
             "Check that --query and --truth belong together.",
         )
-    queries, everyone = _only(asks.embeddings, kept), answering.embeddings
+    queries, everyone = asks.embeddings.at(kept), answering.embeddings
     known = gallery_people(system.steps, gallery)
     named = None if known is None else {f"gallery/{name}": person for name, person in known.items()}
     ranking = system.rank(queries, everyone, len(everyone), named)
@@ -162,9 +161,7 @@ def evaluate_folders(settings: Settings, query: Path, gallery: Path, truth: Path
     left = len(answers) - len(kept)
     return EvaluatedPhotos(
         Evaluated((ranking,), judge(ranking, right, who)),
-        replace(
-            everyone, names=queries.names + everyone.names, vectors=np.concatenate([queries.vectors, everyone.vectors])
-        ),
+        _joined(queries, everyone),
         {**dict.fromkeys(everyone.names, ""), **dict(zip(queries.names, who, strict=True)), **(named or {})},
         {**asks.files, **answering.files},
         asks.records + answering.records,
@@ -185,13 +182,19 @@ class EmbeddedFolder:
 
 def embed_folder(stage: PhotoEmbedder, folder: Path, side: str) -> EmbeddedFolder:
     """Embed a folder; names begin with `side`/. Raises FacematchError without a photo."""
-    found = find_photos(folder)
-    if not found.files:
-        raise FacematchError(f"{folder} holds no photos.")
+    found = photos_of(folder)
     files = _renamed(found.files, side)
     embedded = embed_files(stage, files, f"{side} photos")
     unread = tuple(f"{side}/{bad.name} ({bad.reason})" for bad in found.unreadable)
     return EmbeddedFolder(embedded.embeddings, {file.name: file for file in files}, embedded.records, unread)
+
+
+def photos_of(folder: Path) -> Found:
+    """Return the photos of a folder. Raises FacematchError without one."""
+    found = find_photos(folder)
+    if not found.files:
+        raise FacematchError(f"{folder} holds no photos.")
+    return found
 
 
 def embed_files(stage: PhotoEmbedder, files: Sequence[PhotoFile], what: str) -> EmbeddedPhotos:
@@ -204,10 +207,6 @@ def embed_files(stage: PhotoEmbedder, files: Sequence[PhotoFile], what: str) -> 
 
 def _renamed(files: Sequence[PhotoFile], folder: str) -> list[PhotoFile]:
     return [PhotoFile(f"{folder}/{file.name}", file.path) for file in files]
-
-
-def _only(embeddings: Embeddings, rows: Sequence[int]) -> Embeddings:
-    return replace(embeddings, names=tuple(embeddings.names[i] for i in rows), vectors=embeddings.vectors[list(rows)])
 
 
 def _joined(first: Embeddings, second: Embeddings) -> Embeddings:

@@ -13,7 +13,7 @@ from facematch.errors import FacematchError
 from facematch.evaluation.comparison import compare
 from facematch.evaluation.expectation import Expectation, expect
 from facematch.evaluation.outcomes import Outcomes, judged_outcomes, outcomes, outcomes_from_json
-from facematch.flow import trained_header
+from facematch.flow import trained_people
 from facematch.flow_refine import System
 from facematch.refine.chain import needs_folds
 from facematch.settings import Settings
@@ -48,7 +48,7 @@ def expected_score(
     ones in folds.
     """
     try:
-        trained_on = trained_header(settings).people if settings.embedder.kind == "network" else ()
+        trained_on = trained_people(settings)
         people = embed_people(embedder, validation_people(settings, trained_on), "validation people")
         found = _outcomes(settings, people, system)
     except FacematchError as error:

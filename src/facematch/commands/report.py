@@ -174,7 +174,7 @@ def _static_threshold(settings: Settings) -> float | None:
         return None
     try:
         system = build_system(settings)
-        tuned = load_tuned(settings, build_embedder(settings), build_cropper(settings.faces).fingerprint)
+        tuned = load_tuned(settings, build_embedder(settings))
         if tuned.steps == system.steps and "static" in tuned.thresholds:
             threshold = threshold_from_dict(tuned.thresholds["static"])
             return threshold.distance if isinstance(threshold, StaticThreshold) else None

@@ -20,9 +20,9 @@ from facematch.evaluation.comparison import Comparison
 from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_folds
 from facematch.evaluation.retrieval import average_precision, hit_at
 from facematch.evaluation.topk import KS
-from facematch.flow import build_embedder, photo_embedder, trained_header
+from facematch.flow import build_embedder, photo_embedder, trained_people
 from facematch.flow_refine import Tuned, save_tuned, tuned_folder, whitening_file, with_flip
-from facematch.refine.chain import Ranker
+from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, fit_whitening
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
@@ -59,13 +59,13 @@ class Bench:
 
     def ranker(self, steps: tuple[Step, ...]) -> Ranker:
         """Return what ranks with `steps`."""
-        flip = any(isinstance(step, FlipStep) for step in steps)
-        return Ranker(steps, self.settings.ranking.metric, None if self.fitted is None else self.fitted[flip])
+        fitted = None if self.fitted is None else self.fitted[has_flip(steps)]
+        return Ranker(steps, self.settings.ranking.metric, fitted)
 
     def evaluate(self, steps: tuple[Step, ...]) -> Evaluated:
         """Return the whole rankings of all folds with `steps`."""
-        flip, rank = any(isinstance(step, FlipStep) for step in steps), self.ranker(steps)
-        return evaluate_folds(self.folds[flip], lambda fold: rank_fold(fold, rank))
+        rank = self.ranker(steps)
+        return evaluate_folds(self.folds[has_flip(steps)], lambda fold: rank_fold(fold, rank))
 
     def measure(self, steps: tuple[Step, ...]) -> Trial:
         """Return what `steps` score for each query; each list of steps is tried once."""
@@ -79,7 +79,7 @@ class Bench:
 def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json: bool) -> None:
     """Try every refine step on validation people, choose those with a real gain, keep them for `refine: tuned`."""
     settings, watch = load_settings(config, overrides), Stopwatch()
-    trained_on = trained_header(settings).people if settings.embedder.kind == "network" else ()
+    trained_on = trained_people(settings)
     embedder = build_embedder(settings)
     stages = {False: photo_embedder(settings, embedder), True: photo_embedder(settings, _flipped(settings, embedder))}
     people = validation_people(settings, trained_on)
@@ -91,9 +91,8 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
     steps = grid(bench.dimensions, whiten=fitted is not None, reciprocal=reciprocal)
     with watch.stage("trying"), waiting("trying refine steps on validation people …"):
         chosen, rounds = choose(bench.measure, steps, bench.people, goal, never=(NAMES_NEEDED,))
-    flip = any(isinstance(step, FlipStep) for step in chosen)
     with watch.stage("thresholds"), waiting("fitting thresholds …"):
-        thresholds = tune_thresholds(sides[flip], bench.ranker(chosen), tuned_folder(settings))
+        thresholds = tune_thresholds(sides[has_flip(chosen)], bench.ranker(chosen), tuned_folder(settings))
     if as_json:
         values = {"queries": len(bench.people), "chosen": [step.model_dump(mode="json") for step in chosen]}
         gains = [[_plain(gain, goal) for gain in gains] for gains in rounds]

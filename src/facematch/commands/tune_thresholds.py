@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.commands.evaluated import EmbeddedPeople, rank_fold
+from facematch.commands.evaluated import EmbeddedPeople
 from facematch.console import loud, note, show_table
 from facematch.errors import FacematchError
 from facematch.evaluation.comparison import Comparison
@@ -75,11 +75,9 @@ def open_set(people: EmbeddedPeople, rank: Ranker) -> OpenSet:
             f"insufficient data: {len(set(people.identities))} people cannot be divided into known and unknown ones.",
             "Validate on more people.",
         )
-    galleries = []
-    for fold in folds:
-        known = dict(zip(fold.gallery.names, fold.gallery_people, strict=True))
-        galleries.append(rank.sides(fold.query, fold.gallery, known)[1])
-    return OpenSet(tuple(folds), tuple(rank_fold(fold, rank) for fold in folds), tuple(galleries))
+    sides = [rank.sides(fold.query, fold.gallery, fold.known) for fold in folds]
+    rankings = tuple(rank.compare(query, gallery, len(gallery)) for query, gallery in sides)
+    return OpenSet(tuple(folds), rankings, tuple(gallery for _, gallery in sides))
 
 
 def show_thresholds(tuned: TunedThresholds) -> None:
@@ -117,10 +115,9 @@ def _against(found: Comparison | None) -> str:
 
 def _part(people: EmbeddedPeople, rows: NDArray[np.bool_]) -> EmbeddedPeople:
     kept = np.flatnonzero(rows).tolist()
-    every = people.embeddings
     return replace(
         people,
-        embeddings=replace(every, names=tuple(every.names[i] for i in kept), vectors=every.vectors[kept]),
+        embeddings=people.embeddings.at(kept),
         identities=tuple(people.identities[i] for i in kept),
         asked=tuple(people.asked[i] for i in kept),
     )

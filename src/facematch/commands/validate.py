@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from facematch.commands.evaluated import EmbeddedPeople, embed_files, embed_people, rank_people
+from facematch.commands.evaluated import EmbeddedPeople, embed_files, embed_people, photos_of, rank_people
 from facematch.commands.people import validation_people
 from facematch.console import Stopwatch, loud, note, out, show_table
 from facematch.embed import PhotoEmbedder
@@ -12,10 +12,9 @@ from facematch.embedders import Embedder
 from facematch.embedders.pixels import PixelEmbedder
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import KS, Figures, each_photo_a_query, judged_figures, ranked_queries
-from facematch.flow import build_cropper, build_embedder, photo_embedder, trained_header
+from facematch.flow import build_embedder, photo_embedder, trained_header
 from facematch.flow_refine import build_ranker, gallery_people, refine_steps, with_flip
 from facematch.networks.checkpoint import CheckpointHeader
-from facematch.photos import find_photos
 from facematch.ranking import Metric
 from facematch.refine.chain import Ranker, needs_folds
 from facematch.rehearsal.score import read_ground_truth
@@ -38,7 +37,7 @@ def validate_command(
     settings = load_settings(config, overrides)
     header = trained_header(settings) if settings.embedder.kind == "network" else None
     embedder = build_embedder(settings)
-    steps = refine_steps(settings, embedder, build_cropper(settings.faces).fingerprint)
+    steps = refine_steps(settings, embedder)
     people = None
     if fixed is None:
         people = validation_people(settings, header.people if header is not None else ())
@@ -129,10 +128,5 @@ def _validate_folders(
     known: Mapping[str, str] | None,
 ) -> Figures:
     expected = read_ground_truth(fixed[2])
-    sides = []
-    for folder in fixed[:2]:
-        found = find_photos(folder)
-        if not found.files:
-            raise FacematchError(f"{folder} holds no photos.")
-        sides.append(embed_files(stage, found.files, f"{what}, {folder.name}").embeddings)
+    sides = [embed_files(stage, photos_of(each).files, f"{what}, {each.name}").embeddings for each in fixed[:2]]
     return ranked_queries(rank(sides[0], sides[1], max(KS), known), expected)

@@ -8,7 +8,7 @@ then meet the query among the gallery. In folds each photo asks once, and a gall
 import hashlib
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,6 +31,11 @@ class Fold:
     gallery: Embeddings
     people: tuple[str, ...]
     gallery_people: tuple[str, ...]
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Return whom each gallery photo shows, by name."""
+        return dict(zip(self.gallery.names, self.gallery_people, strict=True))
 
     @property
     def relevant(self) -> list[AbstractSet[str]]:
@@ -108,12 +113,12 @@ def evaluate_folds(folds: Sequence[Fold], rank: Callable[[Fold], Ranking]) -> Ev
 
 
 def _fold(embeddings: Embeddings, identities: Sequence[str], asks: list[int], answers: list[int]) -> Fold:
-    def side(numbers: list[int]) -> Embeddings:
-        return replace(
-            embeddings, names=tuple(embeddings.names[i] for i in numbers), vectors=embeddings.vectors[numbers]
-        )
-
-    return Fold(side(asks), side(answers), tuple(identities[i] for i in asks), tuple(identities[i] for i in answers))
+    return Fold(
+        embeddings.at(asks),
+        embeddings.at(answers),
+        tuple(identities[i] for i in asks),
+        tuple(identities[i] for i in answers),
+    )
 
 
 def _lot(name: str, seed: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from facematch.errors import FacematchError
 from facematch.ranking import Ranking
 
+T = TypeVar("T", bound=np.generic)
 Ties = Literal["name", "worst", "best"]
 
 
@@ -101,20 +102,21 @@ def pooled(parts: Sequence[Judged]) -> Judged:
     """
     if not parts:
         raise ValueError("there is no judged ranking to pool")
-    width = max(part.right.shape[1] for part in parts)
     return Judged(
         tuple(name for part in parts for name in part.queries),
         tuple(group for part in parts for group in part.groups),
-        np.concatenate([np.pad(part.right, ((0, 0), (0, width - part.right.shape[1]))) for part in parts]),
-        np.concatenate(
-            [
-                np.pad(part.distances, ((0, 0), (0, width - part.distances.shape[1])), constant_values=np.inf)
-                for part in parts
-            ]
-        ),
+        stacked([part.right for part in parts]),
+        stacked([part.distances for part in parts], np.inf),
         np.concatenate([part.relevant for part in parts]),
         np.concatenate([part.wrong for part in parts]),
     )
+
+
+def stacked(parts: Sequence[NDArray[T]], fill: float = 0) -> NDArray[T]:
+    """Return Q×k arrays of unlike width below each other, the narrower ones filled up at the end of their rows."""
+    width = max(part.shape[1] for part in parts)
+    wide = [np.pad(part, ((0, 0), (0, width - part.shape[1])), constant_values=fill) for part in parts]
+    return np.concatenate(wide)
 
 
 def _members(ranking: Ranking, numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:

@@ -125,9 +125,7 @@ def judged_outcomes(judged: Judged) -> Outcomes:
 def _closer(
     embeddings: Embeddings, codes: NDArray[np.intp], rows: NDArray[np.intp], metric: Metric
 ) -> list[tuple[int, ...]]:
-    queries = Embeddings(
-        tuple(embeddings.names[i] for i in rows), embeddings.vectors[rows], embeddings.metric, embeddings.fingerprint
-    )
+    queries = embeddings.at(rows.tolist())
     ranking = distance_estimator(queries, embeddings, len(embeddings), metric, exclude_same_name=True)
     # The query's own photo is left out, so its row ends with an empty place.
     right = (codes[ranking.indices] == codes[rows][:, None]) & (ranking.indices >= 0)

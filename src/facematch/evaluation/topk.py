@@ -101,12 +101,7 @@ def each_photo_a_query(
     chosen = [i for i, person in enumerate(identities) if asked[i] and len(photos[person]) > 1]
     if not chosen:
         return topk_figures(np.zeros(0, np.int64), [], len(embeddings))
-    queries = Embeddings(
-        tuple(embeddings.names[i] for i in chosen),
-        embeddings.vectors[chosen],
-        embeddings.metric,
-        embeddings.fingerprint,
-    )
+    queries = embeddings.at(chosen)
     ranking = distance_estimator(queries, embeddings, max(KS), metric, exclude_same_name=True)
     relevant = [frozenset(photos[identities[i]]) for i in chosen]
     people = [identities[i] for i in chosen]

@@ -21,6 +21,11 @@ from facematch.settings_refine import (
 )
 
 
+def has_flip(steps: Sequence[Step]) -> bool:
+    """Return whether photos are embedded together with their mirror images."""
+    return any(isinstance(step, FlipStep) for step in steps)
+
+
 def needs_folds(steps: Sequence[Step]) -> bool:
     """Return whether the steps need query and gallery apart: all but flip, which is done photo by photo."""
     return any(not isinstance(step, FlipStep) for step in steps)
@@ -48,7 +53,10 @@ class Ranker:
         self, query: Embeddings, gallery: Embeddings, k: int, people: Mapping[str, str] | None = None
     ) -> Ranking:
         """Return the first `k` gallery photos of every query; `people` says whom gallery photos show, if known."""
-        query, gallery = self.sides(query, gallery, people)
+        return self.compare(*self.sides(query, gallery, people), k)
+
+    def compare(self, query: Embeddings, gallery: Embeddings, k: int) -> Ranking:
+        """Return the first `k` gallery photos of every query, of two sides that `sides` gave back."""
         for step in self.steps:
             if isinstance(step, ReciprocalStep):
                 return k_reciprocal(query, gallery, k, self.metric, k1=step.k1, k2=step.k2, weight=step.weight)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.judged import Judged, stacked
 from facematch.ranking import Metric, Ranking, distance_estimator
 from facematch.thresholds.static import basis_of, best_threshold
 from facematch.thresholds.values import Basis, Floats, as_plain
@@ -150,7 +150,6 @@ def neighbourhood_adjustments(
     """
     if not rankings or [ranking.gallery for ranking in rankings] != [gallery.names for gallery in galleries]:
         raise ValueError("every ranking comes with the embeddings of its gallery")
-    width = max(ranking.distances.shape[1] for ranking in rankings)
     smallest = min(len(gallery) for gallery in galleries)
     fitting = [n for n in neighbours if n < smallest] or [min(neighbours)]  # with none, the least says what is missing
     adjustments = {}
@@ -159,8 +158,8 @@ def neighbourhood_adjustments(
         for ranking, gallery in zip(rankings, galleries, strict=True):
             means = gallery_neighbourhood(gallery, n, cast(Metric, ranking.metric), squared=squared)
             apart = _apart(ranking, means, n, of=of, squared=squared)
-            parts.append(np.pad(apart, ((0, 0), (0, width - apart.shape[1]))))
-        adjustments[n] = np.concatenate(parts)
+            parts.append(apart)
+        adjustments[n] = stacked(parts)
     return adjustments
 
 

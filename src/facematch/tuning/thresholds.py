@@ -2,8 +2,10 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
@@ -11,7 +13,7 @@ from facematch.evaluation.bootstrap import Figure, Floats, mean_figure
 from facematch.evaluation.classes import set_scores
 from facematch.evaluation.comparison import Comparison, paired
 from facematch.evaluation.folds import Fold
-from facematch.evaluation.judged import Judged, judge, pooled
+from facematch.evaluation.judged import Judged, judge, pooled, stacked
 from facematch.evaluation.verification import Pairs
 from facematch.ranking import Ranking
 from facematch.thresholds.calibration import CalibratedThreshold, fit_isotonic, fit_platt
@@ -34,13 +36,13 @@ class OpenSet:
     rankings: tuple[Ranking, ...]
     galleries: tuple[Embeddings, ...]
 
-    @property
+    @cached_property
     def judged(self) -> Judged:
         """Return all rankings, judged."""
         each = zip(self.rankings, self.folds, strict=True)
         return pooled([judge(ranking, fold.relevant, fold.people) for ranking, fold in each])
 
-    @property
+    @cached_property
     def pairs(self) -> Pairs:
         """Return all pairs of a query and a gallery photo, those of each fold."""
         people = [person for fold in self.folds for person in (*fold.people, *fold.gallery_people)]
@@ -102,20 +104,16 @@ def measure_thresholds(halves: Sequence[OpenSet], names: Sequence[str] = NAMES) 
         except FacematchError as error:
             missing[name] = error.message
             continue
-        width = judged.right.shape[1]
-        mask = np.concatenate([np.pad(each, ((0, 0), (0, width - each.shape[1]))) for each in masks])
-        sets = set_scores(judged, mask)
+        sets = set_scores(judged, stacked(masks))
         recall = np.where(judged.mated, sets.tp / np.maximum(judged.relevant, 1), np.nan)
         refused = np.where(judged.mated, np.nan, (sets.fp == 0).astype(np.float64))
         scores[name] = (sets.f1, recall, refused)
     return [_measured(name, scores, judged.groups, missing.get(name, "")) for name in names]
 
 
-def _accepted(threshold: Fitted, on: OpenSet) -> np.ndarray:
+def _accepted(threshold: Fitted, on: OpenSet) -> NDArray[np.bool_]:
     limits = [limits_of(threshold, r, gallery) for r, gallery in zip(on.rankings, on.galleries, strict=True)]
-    masks = [accepted_mask(r.distances, each) for r, each in zip(on.rankings, limits, strict=True)]
-    width = max(mask.shape[1] for mask in masks)
-    return np.concatenate([np.pad(mask, ((0, 0), (0, width - mask.shape[1]))) for mask in masks])
+    return stacked([accepted_mask(r.distances, each) for r, each in zip(on.rankings, limits, strict=True)])
 
 
 def _measured(
