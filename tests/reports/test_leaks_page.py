@@ -59,7 +59,7 @@ def test_of_many_pairs_each_kind_has_its_share(tmp_path: Path, monkeypatch: pyte
     one, other = photo(tmp_path, "a.png"), photo(tmp_path, "b.png")
     leaks = [Leak("same bytes", SETS, ("a.png",), ("b.png",))] * 300
     leaks += [Leak("near-duplicate", SETS, ("a.png",), ("b.png",), correlation=0.99, area=1.0)] * 30
-    monkeypatch.setattr("facematch.reports.leaks_page._data_url", lambda photo: "data:,")
+    monkeypatch.setattr("facematch.reports.leaks_page.data_url", lambda jpeg: "data:,")
     page = page_of(leaks, (one,), (other,))
     assert page.count('class="pair"') == SHOWN
     assert page.count("almost certain") == 30

@@ -5,13 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
-
-from PIL import Image as PillowImage
 
 from facematch.photos import Photo, PhotoFile, find_photos, read_photo
 from facematch.rehearsal.store import Received
+from facematch.reports.jpeg import small_jpeg
 
 _SIDE = 96  # pixels of a thumbnail
 _PLOT = (160, 36)  # pixels of a history
@@ -116,10 +114,7 @@ class Album:
         photo = read_photo(self._files[number])
         if not isinstance(photo, Photo):
             return None
-        picture, stream = PillowImage.fromarray(photo.image), BytesIO()
-        picture.thumbnail((_SIDE, _SIDE))
-        picture.save(stream, "JPEG", quality=80)
-        return stream.getvalue()
+        return small_jpeg(photo.image, _SIDE)
 
 
 def missed(

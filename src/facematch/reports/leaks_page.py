@@ -1,15 +1,12 @@
 """Leaks as a page to look through: both sides of every pair beside each other."""
 
-import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
-
-from PIL import Image as PillowImage
 
 from facematch.leaks import KINDS, Leak, PhotoSet
 from facematch.leaks.words import change, heading, how_sure, remedy
 from facematch.photos import Photo, PhotoFile, PhotoLimits, read_photo
+from facematch.reports.jpeg import data_url, small_jpeg
 
 SHOWN = 200  # pairs on a page
 _SIDE = 160  # pixels of a thumbnail
@@ -85,14 +82,8 @@ def _figure(file: PhotoFile, where: str, more: int, limits: PhotoLimits) -> str:
     photo = read_photo(file, limits)
     picture, size = "<div></div>", "cannot be read any more"
     if isinstance(photo, Photo):
-        picture, size = f'<img alt="" src="{_data_url(photo)}">', f"{photo.image.shape[1]}×{photo.image.shape[0]}"
+        source = data_url(small_jpeg(photo.image, _SIDE))
+        picture, size = f'<img alt="" src="{source}">', f"{photo.image.shape[1]}×{photo.image.shape[0]}"
     others = f" and {more} more" if more else ""
     caption = f"<b>{html.escape(where)}</b><br>{html.escape(file.name)}{others}<br>{size}"
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
-
-
-def _data_url(photo: Photo) -> str:
-    picture, stream = PillowImage.fromarray(photo.image), io.BytesIO()
-    picture.thumbnail((_SIDE, _SIDE))
-    picture.save(stream, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -1,16 +1,13 @@
 """What two submissions answer differently, as values and as a page with thumbnails."""
 
-import base64
 import html
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from PIL import Image as PillowImage
-
 from facematch.photos import Photo, PhotoFile, read_photo
+from facematch.reports.jpeg import data_url, small_jpeg
 
 _SHOWN = 200  # queries on a page
 _SIDE = 72  # pixels of a thumbnail
@@ -110,9 +107,6 @@ def _thumbnails() -> Callable[[Path], str]:
         photo = read_photo(PhotoFile(path.name, path))
         if not isinstance(photo, Photo):
             return ""
-        picture, stream = PillowImage.fromarray(photo.image), io.BytesIO()
-        picture.thumbnail((_SIDE, _SIDE))
-        picture.save(stream, "JPEG", quality=80)
-        return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+        return data_url(small_jpeg(photo.image, _SIDE))
 
     return thumbnail

@@ -1,18 +1,17 @@
 """Thumbnails of what the network saw, small enough that all of them fit on one page."""
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
 from facematch.cache import Cache
 from facematch.faces.cropper import Cropper
 from facematch.faces.stream import crop_photos
 from facematch.faces.values import Crop, Miss
 from facematch.photos import Photo, PhotoFile, PhotoLimits, read_photo
+from facematch.reports.jpeg import small_jpeg
 from facematch.settings import MissChoice
 
 BUDGET = 13_500_000  # bytes of all thumbnails; in base64 18 MB, which leaves 2 MB for the rest of a page
@@ -43,13 +42,9 @@ def encode_thumbnail(image: NDArray[np.uint8], most: int) -> bytes:
 
     First its quality and then its size are lowered until it fits; any picture fits into 1,000 bytes.
     """
-    picture = PillowImage.fromarray(image)
     data = b""
     for side, quality in _LADDER:
-        small, stream = picture.copy(), io.BytesIO()
-        small.thumbnail((side, side))
-        small.save(stream, "JPEG", quality=quality, optimize=True)
-        data = stream.getvalue()
+        data = small_jpeg(image, side, quality, optimize=True)
         if len(data) <= most:
             break
     return data
