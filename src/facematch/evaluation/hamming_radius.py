@@ -1,0 +1,86 @@
+"""Figures of a Hamming ball: what lies within radius r of a query. No order decides them, so ties do not matter.
+
+A photo at distance r itself lies within radius r. (FAISS's binary range search is strict: it is called with
+r + 1.) Queries without a right photo in the gallery define none of these figures: they are NaN.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from facematch.evaluation.bootstrap import Floats, Ints
+from facematch.evaluation.tie_groups import TieGroups
+
+Average = Literal["queries", "pairs"]
+
+
+def precision_within(tied: TieGroups, radius: float) -> Floats:
+    """Return the share of right photos within the radius of each query (Q); an empty ball counts as 0.
+
+    The usual figure of hash look-up, at radius 2: a look-up that finds nothing has failed, so it counts as
+    precision 0 and does not leave the mean (P@H=2 of Cao et al., HashNet, ICCV 2017). `empty_ball` says
+    how much of a low figure comes from that.
+    """
+    inside, right = _inside(tied, radius)
+    return tied.over_mated(right / np.maximum(inside, 1))
+
+
+def recall_within(tied: TieGroups, radius: float) -> Floats:
+    """Return the right photos within the radius of each query, divided by all right photos of the gallery (Q)."""
+    return tied.over_mated(_inside(tied, radius)[1] / np.maximum(tied.relevant, 1))
+
+
+def empty_ball(tied: TieGroups, radius: float) -> Floats:
+    """Return whether no photo at all lies within the radius of each query, 1 or 0 (Q)."""
+    return tied.over_mated(_inside(tied, radius)[0] == 0)
+
+
+@dataclass(frozen=True, eq=False)
+class RadiusCurve:
+    """Precision and recall at each of R radii, and the share of queries with any photo within it (all R).
+
+    `precision` is NaN where no query has a photo within the radius; without a query all three are NaN.
+    """
+
+    radii: Floats
+    precision: Floats
+    recall: Floats
+    answered: Floats
+
+
+def radius_curve(tied: TieGroups, radii: Sequence[float], average: Average = "queries") -> RadiusCurve:
+    """Return the precision–recall curve by Hamming radius, one point for each: `range(D + 1)` for D bits.
+
+    `queries` averages recall over all queries with a right photo and precision over those of them whose
+    ball is not empty: an empty ball has no precision, and as 0 it would pull the left end of the curve to
+    the floor. At small radii this flatters, so read it with `answered`. `pairs` divides sums over all of
+    them, right pairs within the radius by pairs within it and by right pairs, as `recall_precision.m` of
+    Spectral Hashing and ITQ does (Weiss et al. 2008; Gong & Lazebnik 2011): no ball is special, but
+    queries in dense regions weigh more.
+    """
+    mated = tied.mated
+    counts = np.array([_inside(tied, radius) for radius in radii], dtype=np.float64)
+    counts = counts.reshape(len(radii), 2, len(tied))[..., mated]
+    inside, right = counts[:, 0], counts[:, 1]
+    relevant = tied.relevant[mated]
+    answered = inside > 0
+    if average == "pairs":
+        precision = _ratio(right.sum(axis=1), inside.sum(axis=1))
+        recall = _ratio(right.sum(axis=1), np.full(len(radii), relevant.sum()))
+    else:
+        precision = _ratio((right / np.maximum(inside, 1)).sum(axis=1), answered.sum(axis=1))
+        recall = _ratio((right / relevant).sum(axis=1), np.full(len(radii), len(relevant)))
+    share = _ratio(answered.sum(axis=1), np.full(len(radii), len(relevant)))
+    return RadiusCurve(np.asarray(radii, dtype=np.float64), precision, recall, share)
+
+
+def _inside(tied: TieGroups, radius: float) -> tuple[Ints, Ints]:
+    # How many photos, and how many right ones, lie within the radius of each query.
+    near = tied.distances <= radius
+    return np.where(near, tied.sizes, 0).sum(axis=1), np.where(near, tied.right, 0).sum(axis=1)
+
+
+def _ratio(above: Floats | Ints, below: Floats | Ints) -> Floats:
+    return np.asarray(np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0))
