@@ -1,0 +1,174 @@
+"""Archives as published: checked first, unpacked whole or not at all, and never outside their folder."""
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from gzip import BadGzipFile
+from pathlib import Path
+
+from facematch.errors import FacematchError
+from facematch.identities.values import printable
+
+# What reading a damaged archive raises; a full disk is an OSError without more.
+_DAMAGED = (tarfile.TarError, BadGzipFile, EOFError, zlib.error, ValueError)
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A tar archive as published: its file name, where it is from, its bytes, and their checksum.
+
+    `algorithm` is the checksum's name in hashlib; `checksum` is in hex digits.
+    """
+
+    name: str
+    source: str
+    size: int
+    algorithm: str
+    checksum: str
+
+
+def unpack(
+    archives: Mapping[Archive, Path],
+    target: Path,
+    *,
+    inner: str = "",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Check archives against their size and checksum and unpack them together into the new folder `target`.
+
+    `inner` is the folder of the archives that becomes `target`; what lies beside it is left out. All are
+    checked before the first is unpacked. They are unpacked into a hidden folder beside `target` that is
+    renamed when it is whole, so an error, a full disk or Ctrl-C leaves nothing behind; only a process
+    that is killed leaves the hidden folder, `.<target>.<random>`. When another process makes `target`
+    meanwhile, that one stays. `on_progress` gets the bytes done and their total: every byte counts twice,
+    once checked and once unpacked.
+
+    Raises FacematchError when an archive is not the published one, is damaged, or holds a name or a link
+    that leads outside its folder, or a device; when the folder cannot be written or the disk is full; and
+    on a Python whose tarfile has no filters (PEP 706).
+    """
+    _require_filters(archives, target)
+    size = sum(archive.size for archive in archives)
+    done = 0
+    report = on_progress or (lambda done, total: None)
+    for archive, path in archives.items():
+        for position in _check(archive, path):
+            report(done + position, 2 * size)
+        done += archive.size
+    with _appearing(target, inner, size) as folder:
+        for archive, path in archives.items():
+            for position in _extract(archive, path, folder):
+                report(done + position, 2 * size)
+            done += archive.size
+
+
+def _require_filters(archives: Mapping[Archive, Path], target: Path) -> None:
+    if hasattr(tarfile, "data_filter"):
+        return
+    raise FacematchError(
+        "This Python cannot unpack archives safely: its tarfile has no filters, which came with 3.10.12, 3.11.4 "
+        "and 3.12.",
+        f"Update Python, or unpack {' and '.join(archive.name for archive in archives)} yourself to make {target}.",
+    )
+
+
+# --- checking -------------------------------------------------------------------------------------
+
+
+def _check(archive: Archive, path: Path) -> Iterator[int]:
+    """Yield the bytes checked so far; raise FacematchError when it is not the published archive."""
+    again = f"Fetch {archive.name} again from {archive.source}."
+    try:
+        size = path.stat().st_size
+        if size != archive.size:
+            what = "it was cut short" if size < archive.size else "it is another one"
+            raise FacematchError(
+                f"{path} has {size:,} bytes, the published archive has {archive.size:,}: {what}.", again
+            )
+        digest = hashlib.new(archive.algorithm, usedforsecurity=False)  # tells a bad download, not a forged one
+        with path.open("rb") as opened:
+            while block := opened.read(_BLOCK):
+                digest.update(block)
+                yield opened.tell()
+    except OSError as error:
+        raise FacematchError(f"{path} cannot be read: {error.strerror}.", "Allow reading it.") from error
+    if digest.hexdigest() != archive.checksum:
+        raise FacematchError(
+            f"{path} is not the published archive: its {archive.algorithm.upper()} is {digest.hexdigest()}, "
+            f"expected {archive.checksum}.",
+            again,
+        )
+
+
+# --- unpacking ------------------------------------------------------------------------------------
+
+
+def _extract(archive: Archive, path: Path, folder: Path) -> Iterator[int]:
+    """Unpack a checked archive into `folder`; yield the bytes unpacked so far."""
+    again = f"Fetch {archive.name} again from {archive.source}."
+    try:
+        with path.open("rb") as opened, tarfile.open(fileobj=opened, mode="r:*") as tar:
+            for member in tar:
+                tar.extract(member, folder, filter=_inside)
+                yield opened.tell()
+    except tarfile.FilterError as error:
+        raise FacematchError(
+            f"{path} holds {error.tarinfo.name!r}, which does not stay in the folder that it is unpacked "
+            "to, or is a device; nothing was unpacked.",
+            again,
+        ) from error
+    except _DAMAGED as error:
+        why = printable(str(error).partition("\n")[0].rstrip(":"))
+        raise FacematchError(f"{path} is damaged: {why}; nothing was unpacked.", again) from error
+    yield archive.size
+
+
+def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    # The standard filter only strips a leading slash; no published archive has one.
+    if member.name.startswith(("/", os.sep)):
+        raise tarfile.AbsolutePathError(member)
+    return tarfile.data_filter(member, folder)
+
+
+@contextmanager
+def _appearing(target: Path, inner: str, size: int) -> Iterator[Path]:
+    """Yield an empty folder for some `size` bytes; at a good end rename it, or `inner` in it, to `target`."""
+    staged: Path | None = None
+    try:
+        staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        new = staged / "new"  # made with the user's own mode, which mkdtemp is not
+        new.mkdir()
+        yield new
+        if hasattr(os, "sync"):
+            os.sync()  # else a power cut after the rename could leave files without their bytes
+        _place(new / inner, target)
+    except OSError as error:
+        raise FacematchError(
+            f"{target} could not be unpacked: {error.strerror or error}.",
+            f"Free {size / 1e9:.1f} GB on the disk, or choose a folder you may write to; nothing was left half "
+            "unpacked.",
+        ) from error
+    finally:
+        if staged is not None:
+            shutil.rmtree(staged, ignore_errors=True)
+
+
+def _place(made: Path, target: Path) -> None:
+    if not made.is_dir():
+        raise FacematchError(
+            f"{target} could not be unpacked: the archive holds no folder {made.name}.",
+            "Fetch the published archive.",
+        )
+    try:
+        made.rename(target)
+    except OSError:
+        # Another process was faster. Whoever reads the folder checks what is in it, so either will do.
+        if not target.is_dir():
+            raise
