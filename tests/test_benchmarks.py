@@ -36,3 +36,12 @@ def test_sparse_re_ranking_equals_the_published_algorithm() -> None:
     out = ran("k_reciprocal.py", "--photos", "60", "--large", "100", "--rounds", "1")
     assert "60 × 60: equal distances" in out
     assert "100 × 100:" in out
+
+
+def test_codes_are_found_as_floats_are_and_by_every_index() -> None:
+    out = ran("hamming_search.py", "--gallery", "2000", "--queries", "60", "--rounds", "1")
+    assert "2,000 gallery photos of 100 people, 60 queries" in out
+    named = re.findall(r"names the only photo with a query's code: (\d+) of (\d+)$", out, re.MULTILINE)
+    assert len(named) == 8
+    assert all(found == asked != "0" for found, asked in named)
+    assert "distance_estimator takes" in out

@@ -12,7 +12,7 @@ HEAVY = ("torch", "torchvision", "cv2", "faiss", "numpy", "pydantic", "PIL", "al
 MAIN = ("train", "validate", "request")
 SUBMISSIONS = ("check", "submit", "resend", "submissions", "rescore", "diff")
 PHOTOS = ("crop", "embed", "rank", "identities", "augment-preview")
-COMMANDS = (*MAIN, *SUBMISSIONS, *PHOTOS, "sample", "serve", "demo")
+COMMANDS = (*MAIN, *SUBMISSIONS, *PHOTOS, "hash-report", "sample", "serve", "demo")
 
 
 def ended(*command: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -50,6 +50,29 @@ def test_names_and_vectors_must_belong_together() -> None:
         Embeddings(("a",), np.zeros((1, 2)), "cosine", PRINT)  # type: ignore[arg-type]
 
 
+def test_codes_are_packed_signs_that_come_back_and_are_kept(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(3, 24)).astype(np.float32)
+    values[0, :2] = 0.0, -0.0
+    codes = Embeddings(("a", "b", "c"), values, "euclidean", PRINT).as_codes()
+    assert (codes.metric, codes.packed, codes.dimensions, codes.vectors.shape) == ("hamming", True, 24, (3, 3))
+    np.testing.assert_array_equal(codes.as_floats(), np.where(values >= 0, 1, -1))
+    assert codes.as_codes() is codes
+    codes.save(tmp_path / "codes.safetensors")
+    again = load_embeddings(tmp_path / "codes.safetensors")
+    assert (again.names, again.metric, again.fingerprint) == (codes.names, "hamming", PRINT)
+    np.testing.assert_array_equal(again.vectors, codes.vectors)
+    np.testing.assert_array_equal(codes.at([2, 0]).vectors, codes.vectors[[2, 0]])
+
+
+def test_codes_and_vectors_are_not_mistaken_for_each_other() -> None:
+    with pytest.raises(FacematchError, match=r"compared by hamming are packed uint8 N×D/8; found float32"):
+        Embeddings(("a",), np.zeros((1, 8), np.float32), "hamming", PRINT)
+    with pytest.raises(FacematchError, match=r"compared by cosine are float32 N×D; found uint8"):
+        Embeddings(("a",), np.zeros((1, 8), np.uint8), "cosine", PRINT)
+    with pytest.raises(FacematchError, match="multiple of 8 bits"):
+        Embeddings(("a",), np.zeros((1, 12), np.float32), "cosine", PRINT).as_codes()
+
+
 def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial import distance as scipy_distance
 
 from facematch import distances
+from facematch.codes import pack_codes
 from facematch.distances import pair_distances
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
@@ -16,8 +17,12 @@ from facematch.ranking import METRICS, Metric, distance_estimator
 
 
 def embeddings(vectors: NDArray[np.float64], metric: str = "euclidean") -> Embeddings:
+    """Under hamming their codes, filled up with equal bits to whole bytes."""
     names = tuple(f"{number}.jpg" for number in range(len(vectors)))
-    return Embeddings(names, vectors.astype(np.float32), metric, Fingerprint({"network": "one"}))
+    held = vectors.astype(np.float32)
+    if metric == "hamming":
+        held = pack_codes(np.pad(held, ((0, 0), (0, -held.shape[1] % 8))))
+    return Embeddings(names, held, metric, Fingerprint({"network": "one"}))
 
 
 def vectors(seed: int, count: int, size: int) -> NDArray[np.float64]:
@@ -32,7 +37,7 @@ def vectors(seed: int, count: int, size: int) -> NDArray[np.float64]:
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("size", [1, 7, 512])
 def test_they_are_the_distances_of_a_ranking(metric: Metric, size: int) -> None:
-    side = embeddings(vectors(size, 30, size))
+    side = embeddings(vectors(size, 30, size), metric)
     ranking = distance_estimator(side, side, 30, metric)
     rows = np.repeat(np.arange(30), 30)
     found = pair_distances(side, rows, ranking.indices.ravel(), metric)
@@ -60,6 +65,15 @@ def test_equals_scipy(metric: Metric, reference: object) -> None:
     first, second = np.arange(19), np.arange(1, 20)
     expected = [reference(*side.vectors[[a, b]].astype(np.float64)) for a, b in zip(first, second, strict=True)]  # type: ignore[operator]
     assert pair_distances(side, first, second, metric) == pytest.approx(expected, abs=1e-6, rel=1e-6)
+
+
+@pytest.mark.parametrize("bits", [8, 24, 64, 72])
+def test_those_of_codes_are_scipy_s_share_of_different_bits(bits: int) -> None:
+    signs = vectors(bits, 20, bits) >= 0
+    side = embeddings(np.where(signs, 1.0, -1.0), "hamming")
+    first, second = np.arange(19), np.arange(1, 20)
+    expected = [scipy_distance.hamming(signs[a], signs[b]) * bits for a, b in zip(first, second, strict=True)]
+    assert pair_distances(side, first, second) == pytest.approx(expected)
 
 
 @settings(deadline=None, max_examples=30)
@@ -90,8 +104,10 @@ def test_a_zero_vector_has_no_cosine_but_only_where_it_is_compared() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    side = embeddings(np.ones((2, 3)), "hamming")
-    with pytest.raises(FacematchError, match="metric 'hamming' is not known; known are euclidean"):
-        pair_distances(side, [0], [1])
+    side = embeddings(np.ones((2, 3)))
+    with pytest.raises(FacematchError, match="metric 'chebyshev' is not known; known are euclidean"):
+        pair_distances(side, [0], [1], "chebyshev")  # type: ignore[arg-type]
+    with pytest.raises(FacematchError, match="these embeddings are codes; euclidean cannot compare them"):
+        pair_distances(embeddings(np.ones((2, 3)), "hamming"), [0], [1], "euclidean")
     with pytest.raises(ValueError, match="two lists of P rows"):
         pair_distances(side, [0, 1], [1], "euclidean")

@@ -65,6 +65,16 @@ def test_an_unknown_key_two_levels_down_is_named(tmp_path: Path) -> None:
         ("name: ../elsewhere", r"name: String should match"),
         ("loss: {margin: soft, mining: semi-hard}", "soft has no margin"),
         ("loss: {mining: {3: semi-hard}}", "begins with epoch 1"),
+        ("network: {tanh: true}", "not of length 1: set network.normalise: false"),
+        ("network: {tanh: true, normalise: false, embedding: 20}", "multiple of 8; network.embedding is 20"),
+        ("loss: {margin: auto}", "auto follows the code size of a network with network.tanh: true"),
+        ("loss: {quantisation: 0.1}", "set network.tanh: true"),
+        ("ranking: {metric: hamming}\nrefine: [flip, whiten]", "whiten works on vectors; .*hamming compares bits"),
+        ("network: {backbone: vit_b_32}", "vit_b_32 takes 224×224 pixels: set faces.size: 224"),
+        ("identities: {dataset: CUB}", r"identities\.dataset: .*'CUB_200_2011' or 'Stanford_Dogs'"),
+        ("identities: {test_share: 0.2}", "belong to split_by: photo"),
+        ("identities: {split_by: photo, validation: a}", "hold other people"),
+        ("identities: {split_by: photo, test: a, test_share: 0.1}", "one of the three"),
         ("- a\n- b", "holds list; expected sections"),
         ("faces: {size: 64, size: 96}", "'size' stands twice"),
         ("faces: [", "is not a YAML file that can be read"),
@@ -110,6 +120,14 @@ def test_a_group_may_be_a_number() -> None:
 def test_wrong_overrides_are_named(tmp_path: Path, override: str, message: str) -> None:
     with pytest.raises(FacematchError, match=message):
         load_settings(written(tmp_path, "name: a\n"), [override])
+
+
+def test_the_margin_follows_the_code_size(tmp_path: Path) -> None:
+    path = written(tmp_path, "network: {tanh: true, normalise: false}\nloss: {margin: auto}\n")
+    found = [load_settings(path, [f"network.embedding={bits}"]).margin for bits in (16, 32, 48, 64, 128)]
+    assert found == [4, 8, 12, 16, 32]
+    assert load_settings(path, ["loss.margin=5"]).margin == 5
+    assert load_settings(None).margin == 0.2
 
 
 def test_a_mining_schedule_says_what_holds_when() -> None:

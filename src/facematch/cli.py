@@ -14,6 +14,8 @@ from facematch import __version__, cli_evaluation, cli_submissions
 from facematch.cli_options import GALLERY, QUERY, TRIPLET, Again, Config, GalleryFolder, QueryFolder, Sets
 from facematch.errors import FacematchError
 
+HASHING = "Learning to hash: short for settings of config/hashing.yaml"
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -24,15 +26,33 @@ app = typer.Typer(
 
 @app.command(rich_help_panel="The main job")
 def train(
-    config: Config = TRIPLET,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="YAML file with the settings.", show_default="config/triplet.yaml"),
+    ] = None,
     set_: Sets = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run, bit for bit.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move an earlier run of this name aside.")] = False,
+    exp_name: Annotated[str | None, typer.Option("--exp_name", help="The run's name.", rich_help_panel=HASHING)] = None,
+    code_size: Annotated[int | None, typer.Option("--code_size", help="Bits.", rich_help_panel=HASHING)] = None,
+    triplet_margin: Annotated[
+        float | None, typer.Option("--triplet_margin", help="Margin.", rich_help_panel=HASHING)
+    ] = None,
+    dataset_name: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset_name",
+            help="CUB_200_2011, Stanford_Dogs, or a folder of classes under data/.",
+            rich_help_panel=HASHING,
+        ),
+    ] = None,
 ) -> None:
     """Train the network on folders of people; the best checkpoint is chosen on people it never saw."""
-    from facematch.commands.train import train_command
+    from facematch.commands.train import hashing_overrides, train_command
 
-    train_command(config, set_ or [], resume=resume, fresh=fresh)
+    meant = hashing_overrides(exp_name, code_size, triplet_margin, dataset_name)
+    chosen = config or (Path("config/hashing.yaml") if meant else TRIPLET)
+    train_command(chosen, [*meant, *(set_ or [])], resume=resume, fresh=fresh)
 
 
 @app.command(rich_help_panel="The main job")
@@ -83,12 +103,17 @@ def rank(
     query: Annotated[Path, typer.Argument(help="Embeddings of the queries, written by `embed`.")],
     gallery: Annotated[Path, typer.Argument(help="Embeddings of the gallery.")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many names for each query.")] = 10,
-    metric: Annotated[str | None, typer.Option(help="euclidean, cosine, jaccard or manhattan.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="euclidean, cosine, jaccard, manhattan; hamming for codes.")
+    ] = None,
+    index: Annotated[
+        str, typer.Option(help="What finds the nearest codes: exact, multi-index-hashing, hnsw.")
+    ] = "exact",
 ) -> None:
     """Rank saved embeddings: prints CSV with query, rank, gallery photo and distance."""
     from facematch.commands.embed import rank_command
 
-    rank_command(query, gallery, k, metric)
+    rank_command(query, gallery, k, metric, index)
 
 
 @app.command(rich_help_panel="Photos and embeddings")

@@ -94,6 +94,34 @@ def report(
     report_command(run, out, config, set_ or [], query, gallery, truth, attributes)
 
 
+@app.command("hash-report", rich_help_panel="Evaluation")
+def hash_report(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN", help="Run folders that learned to hash, e.g. checkpoints/CUB_32."),
+    ] = None,
+    on: Annotated[
+        Literal["test", "validation"] | None,
+        typer.Option(
+            help="Which photos are queries.", show_default="the test where a run has one, else its validation"
+        ),
+    ] = None,
+    reference: Annotated[
+        list[Path] | None, typer.Option(help="A run without codes, shown beside them by its floats; repeatable.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("hash-report.html"),
+    set_: Sets = None,
+    json_: JsonOut = False,
+) -> None:
+    """Choose a code size: what the codes of each run find, what they lose to floats, what they cost.
+
+    Prints a table and writes charts as one HTML file. Runs are compared where their photos are the same.
+    """
+    from facematch.commands.hash_report import hash_report_command
+
+    hash_report_command(runs or [], reference or [], on, set_ or [], out, as_json=json_)
+
+
 @app.command(rich_help_panel="Evaluation")
 def verify(
     pairs: Annotated[Path, typer.Argument(help="Labelled pairs: CSV with a, b, same (and fold), or LFW's pairs.txt.")],

@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
-from facematch.ranking import METRICS, Metric, between, prepared
+from facematch.ranking import Metric, between, chosen_metric, prepared
 
 Floats = NDArray[np.float64]
 
@@ -20,9 +19,7 @@ def pair_distances(embeddings: Embeddings, first: ArrayLike, second: ArrayLike, 
 
     Raises FacematchError for an unknown metric and for a zero vector under cosine.
     """
-    chosen = embeddings.metric if metric is None else metric
-    if chosen not in METRICS:
-        raise FacematchError(f"metric {chosen!r} is not known; known are {', '.join(METRICS)}.")
+    chosen = chosen_metric(embeddings, metric)
     left, right = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
     if left.shape != right.shape or left.ndim != 1:
         raise ValueError(f"P pairs are two lists of P rows; found shapes {left.shape} and {right.shape}")
@@ -33,6 +30,5 @@ def pair_distances(embeddings: Embeddings, first: ArrayLike, second: ArrayLike, 
     step = max(1, _CELLS // max(1, vectors.shape[1]))
     for start in range(0, len(left), step):
         rows = slice(start, start + step)
-        q, g = (vectors[side[rows]].astype(np.float64) for side in (left, right))
-        found[rows] = between(q, g, chosen)
+        found[rows] = between(vectors[left[rows]], vectors[right[rows]], chosen)
     return found

@@ -106,7 +106,10 @@ class PhotoEmbedder:
         order = sorted(vectors)
         stacked = np.stack([vectors[i] for i in order]) if order else np.empty((0, 0), np.float32)
         names = tuple(files[i].name for i in order)
-        return Embeddings(names, np.asarray(stacked, dtype=np.float32), self.metric, self.fingerprint)
+        coded = self.metric == "hamming"
+        metric = "euclidean" if coded else self.metric
+        found = Embeddings(names, np.asarray(stacked, dtype=np.float32), metric, self.fingerprint)
+        return found.as_codes() if coded else found
 
 
 _Found = Crop | FaceRecord | tuple[FaceRecord, NDArray[np.float32]]

@@ -5,10 +5,12 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.codes import pack_codes, unpack_codes
 from facematch.errors import FacematchError
 from facematch.files import replacing
 from facematch.fingerprint import Fingerprint
@@ -20,19 +22,23 @@ _FORMAT = "facematch embeddings 1"
 class Embeddings:
     """N names, N×D `float32` vectors, the metric that compares them and their fingerprint.
 
-    Raises FacematchError when names and vectors do not belong together, a name is given twice or a
-    vector holds NaN or infinity.
+    With metric `hamming` the vectors are packed codes, N×D/8 `uint8` for D bits (`facematch.codes`). Raises
+    FacematchError when names and vectors do not belong together, a name is given twice, a vector holds
+    NaN or infinity, and for codes under another metric or floats under `hamming`.
     """
 
     names: tuple[str, ...]
-    vectors: NDArray[np.float32]
+    vectors: NDArray[Any]
     metric: str
     fingerprint: Fingerprint
 
     def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or self.vectors.dtype != np.float32:
+        wanted = "packed uint8 N×D/8" if self.packed else "float32 N×D"
+        if self.vectors.ndim != 2 or self.vectors.dtype != (np.uint8 if self.packed else np.float32):
             raise FacematchError(
-                f"embeddings are float32 N×D; found {self.vectors.dtype} of shape {self.vectors.shape}."
+                f"embeddings compared by {self.metric} are {wanted}; "
+                f"found {self.vectors.dtype} of shape {self.vectors.shape}.",
+                "Embed with ranking.metric: hamming for codes, with another metric for vectors.",
             )
         if len(self.names) != len(self.vectors):
             raise FacematchError(f"{len(self.names)} names but {len(self.vectors)} embeddings.")
@@ -49,6 +55,24 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def packed(self) -> bool:
+        """Return whether the vectors are packed codes."""
+        return self.metric == "hamming"
+
+    @property
+    def dimensions(self) -> int:
+        """Return D: numbers of a vector, or bits of a code."""
+        return int(self.vectors.shape[1]) * (8 if self.packed else 1)
+
+    def as_codes(self) -> "Embeddings":
+        """Return the signs of the vectors as packed codes, to be compared by Hamming distance."""
+        return self if self.packed else replace(self, vectors=pack_codes(self.vectors), metric="hamming")
+
+    def as_floats(self) -> NDArray[np.float32]:
+        """Return N×D numbers: the vectors, or the signs −1 and +1 of codes."""
+        return unpack_codes(self.vectors) if self.packed else self.vectors
 
     def at(self, rows: Sequence[int]) -> "Embeddings":
         """Return the embeddings of some rows, in the order given."""

@@ -79,6 +79,11 @@ def trained_header(settings: Settings) -> CheckpointHeader:
     return header
 
 
+def with_checkpoint(settings: Settings, run: Path) -> Settings:
+    """Return the settings with a run's best weights as the checkpoint in use."""
+    return settings.model_copy(update={"paths": settings.paths.model_copy(update={"checkpoint": run})})
+
+
 def trained_people(settings: Settings) -> tuple[str, ...]:
     """Return the people that the embedder in use was trained on here: none but for a network."""
     return trained_header(settings).people if settings.embedder.kind == "network" else ()
@@ -87,7 +92,7 @@ def trained_people(settings: Settings) -> tuple[str, ...]:
 def network_spec(settings: Settings) -> NetworkSpec:
     """Return what `network:` says about building the network."""
     network = settings.network
-    return NetworkSpec(network.backbone, network.embedding, network.normalise, network.mean, network.std)
+    return NetworkSpec(network.backbone, network.embedding, network.normalise, network.mean, network.std, network.tanh)
 
 
 def run_folder(settings: Settings) -> Path:

@@ -2,7 +2,8 @@
 
 FAISS finds candidates; their distances are then computed again from differences in float64 and
 ordered by (distance, name). Candidates are widened until everything that could belong to the first
-k, ties included, is among them, so the answer equals brute force.
+k, ties included, is among them, so the answer equals brute force. Codes have their own search, which
+needs no second pass (`facematch.gallery.binary`).
 """
 
 from dataclasses import dataclass
@@ -11,14 +12,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.codes import differing_bits
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
 from facematch.fingerprint import require_same
+from facematch.gallery.binary import INDEXES, IndexKind, nearest_codes
 
-Metric = Literal["euclidean", "cosine", "jaccard", "manhattan"]
-METRICS: tuple[Metric, ...] = ("euclidean", "cosine", "jaccard", "manhattan")
+Metric = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]
+VECTOR_METRICS: tuple[Metric, ...] = ("euclidean", "cosine", "jaccard", "manhattan")
+METRICS: tuple[Metric, ...] = (*VECTOR_METRICS, "hamming")  # the last compares codes
 
-Vectors = NDArray[np.float32]
+Vectors = NDArray[Any]  # float32, or packed codes for hamming
+Distances = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,26 +65,33 @@ def distance_estimator(
     metric: Metric | None = None,
     *,
     exclude_same_name: bool = False,
+    index: IndexKind = "exact",
 ) -> Ranking:
     """Rank the gallery for every query and keep the first `k` (fewer when the gallery is smaller).
 
     Distances: `euclidean` ‖q−g‖ (not squared); `cosine` 1 − q·g/(‖q‖‖g‖); `manhattan` Σ|q−g|;
     `jaccard` 1 − Σmin/Σmax (Ruzicka 1958), where a signed vector is split into its positive and
-    negative parts so that it is defined for any embedding. `metric` defaults to the embeddings' own.
+    negative parts so that it is defined for any embedding; `hamming` the different bits of two codes.
+    `metric` defaults to the embeddings' own; codes know no other.
     With `exclude_same_name` a photo is never its own hit: for queries that stand in the gallery.
+    `index` finds the nearest codes; of its kinds `hnsw` may miss some. A whole ranking is always exact.
 
     Raises FacematchError for an empty side, k < 1, an unknown metric, different fingerprints,
-    metrics or dimensions, and for a zero vector under cosine.
+    metrics or dimensions, a zero vector under cosine, and for an index of codes under another metric.
     """
     chosen = _check(query, gallery, k, metric)
+    _check_index(index, chosen)
     left, right = prepared(query, chosen), prepared(gallery, chosen)
     by_name = np.array(sorted(range(len(gallery)), key=gallery.names.__getitem__), dtype=np.int64)
-    order = {name: position for position, name in enumerate(gallery.names[i] for i in by_name)}
     own = np.full(len(query), -1, dtype=np.int64)
     if exclude_same_name:
+        order = {name: position for position, name in enumerate(gallery.names[i] for i in by_name)}
         own = np.array([order.get(name, -1) for name in query.names], dtype=np.int64)
-    wanted = min(k, len(gallery))
-    positions, distances = _exact_nearest(left, np.ascontiguousarray(right[by_name]), wanted, chosen, own)
+    wanted, ordered = min(k, len(gallery)), np.ascontiguousarray(right[by_name])
+    if chosen == "hamming":
+        positions, distances = _nearest_codes(left, ordered, wanted, index, own)
+    else:
+        positions, distances = _exact_nearest(left, ordered, wanted, chosen, own)
     indices = np.where(positions >= 0, by_name[positions], -1)
     return Ranking(query.names, gallery.names, indices, distances, chosen)
 
@@ -91,16 +103,36 @@ def _check(query: Embeddings, gallery: Embeddings, k: int, metric: Metric | None
     if k < 1:
         raise FacematchError(f"k is {k}; a ranking keeps at least 1 gallery photo.")
     require_same(query.fingerprint, "the query embeddings", gallery.fingerprint, "the gallery embeddings")
-    if query.vectors.shape[1] != gallery.vectors.shape[1]:
-        raise FacematchError(
-            f"query embeddings have {query.vectors.shape[1]} dimensions, "
-            f"gallery embeddings {gallery.vectors.shape[1]}; both sides need the same network."
-        )
-    if metric is None and query.metric != gallery.metric:
+    if (metric is None or query.packed or gallery.packed) and query.metric != gallery.metric:
         raise FacematchError(f"the query side is compared by {query.metric}, the gallery by {gallery.metric}.")
-    chosen = metric or query.metric
+    if query.dimensions != gallery.dimensions:
+        raise FacematchError(
+            f"query embeddings have {query.dimensions} dimensions, "
+            f"gallery embeddings {gallery.dimensions}; both sides need the same network."
+        )
+    return chosen_metric(query, metric)
+
+
+def _check_index(index: str, metric: Metric) -> None:
+    if index not in INDEXES:
+        raise FacematchError(f"index {index!r} is not known; known are {', '.join(INDEXES)}.")
+    if index != "exact" and metric != "hamming":
+        raise FacematchError(
+            f"index {index} searches codes, but the metric is {metric}.",
+            "Use index exact, or embed with ranking.metric: hamming.",
+        )
+
+
+def chosen_metric(embeddings: Embeddings, metric: str | None) -> Metric:
+    """Return `metric`, or the embeddings' own. Raises FacematchError for one that is unknown or cannot be used."""
+    chosen = metric or embeddings.metric
     if chosen not in METRICS:
         raise FacematchError(f"metric {chosen!r} is not known; known are {', '.join(METRICS)}.")
+    if embeddings.packed != (chosen == "hamming"):
+        raise FacematchError(
+            f"these embeddings are {'codes' if embeddings.packed else 'vectors'}; {chosen} cannot compare them.",
+            "hamming compares codes, every other metric vectors: embed with the ranking.metric that is wanted.",
+        )
     return chosen
 
 
@@ -116,6 +148,15 @@ def prepared(side: Embeddings, metric: Metric) -> Vectors:
             raise FacematchError(f"{name} has a zero embedding, for which the cosine is not defined.")
         return np.ascontiguousarray((vectors / lengths).astype(np.float32))
     return np.ascontiguousarray(vectors)
+
+
+def _nearest_codes(
+    left: Vectors, right: Vectors, k: int, index: IndexKind, own: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Distances]:
+    # One more than wanted where a photo may have to leave out itself.
+    width = min(len(right), k + int((own >= 0).any()))
+    found, bits = nearest_codes(left, right, width, index)
+    return _others(found, bits.astype(np.float32), k, own)
 
 
 def _exact_nearest(
@@ -143,11 +184,17 @@ def _exact_nearest(
 
 def _best(
     left: Vectors, right: Vectors, found: NDArray[np.int64], k: int, metric: Metric, own: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], Vectors]:
+) -> tuple[NDArray[np.int64], Distances]:
     # The k best candidates by (exact distance, position), the query's own position left out.
     exact = _candidate_distances(left, right, found, metric)
     order = np.lexsort((found, exact))
-    found, exact = np.take_along_axis(found, order, 1), np.take_along_axis(exact, order, 1)
+    return _others(np.take_along_axis(found, order, 1), np.take_along_axis(exact, order, 1), k, own)
+
+
+def _others(
+    found: NDArray[np.int64], exact: Distances, k: int, own: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Distances]:
+    # The first k of each row, the query's own position left out.
     allowed = found != own[:, None]
     keep = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
     there = np.take_along_axis(allowed, keep, 1)
@@ -179,20 +226,21 @@ def _candidates(
     return found.astype(np.int64), last
 
 
-def _candidate_distances(left: Vectors, right: Vectors, found: NDArray[np.int64], metric: Metric) -> Vectors:
+def _candidate_distances(left: Vectors, right: Vectors, found: NDArray[np.int64], metric: Metric) -> Distances:
     # Exact distances (Q×width) of the candidates; each from one pair alone, so equal vectors tie.
     exact = np.empty(found.shape, dtype=np.float32)
     step = max(1, 4_000_000 // max(1, found.shape[1] * left.shape[1]))
     for start in range(0, len(left), step):
         rows = slice(start, start + step)
-        q = left[rows, None, :].astype(np.float64)
-        g = right[found[rows]].astype(np.float64)
-        exact[rows] = between(q, g, metric)
+        exact[rows] = between(left[rows, None, :], right[found[rows]], metric)
     return exact
 
 
-def between(q: NDArray[np.float64], g: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
-    """Return the distances of `prepared` vectors along the last axis; the others are broadcast."""
+def between(left: Vectors, right: Vectors, metric: Metric) -> NDArray[np.float64]:
+    """Return the distances (`float64`) of `prepared` vectors along the last axis; the others are broadcast."""
+    if metric == "hamming":
+        return differing_bits(left, right).astype(np.float64)
+    q, g = left.astype(np.float64), right.astype(np.float64)
     if metric == "euclidean":
         return np.asarray(np.sqrt(((q - g) ** 2).sum(-1)))
     if metric == "manhattan":

@@ -15,7 +15,7 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Mining = Literal["batch-all", "semi-hard", "batch-hard"]
 MissChoice = Literal["whole", "centre", "skip", "error"]
-MetricName = Literal["euclidean", "cosine", "jaccard", "manhattan"]
+MetricName = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]
 Rgb = tuple[float, float, float]
 
 IMAGENET_MEAN: Rgb = (0.485, 0.456, 0.406)
@@ -43,11 +43,30 @@ class IdentitySettings(Section):
     """Labelled photos: folders `<identity>/*`, or list files with a line `name label` for each photo."""
 
     train: tuple[Path, ...] = (Path("data/faces"),)
-    validation: Path | None = None  # None: `validation_share` of the training people
+    dataset: Literal["CUB_200_2011", "Stanford_Dogs"] | None = None  # in place of `train`: a published set
+    datasets: Path = Path("data")  # the folder with its archive, or with the archive unpacked
+    validation: Path | None = None  # None: `validation_share` of the training people, or of each one's photos
     distractors: Path | None = None  # gallery people nobody asks for, in validation
     images: Path | None = None  # where a list file's names start; None: the folder of the list
+    split_by: Literal["person", "photo"] = "person"  # photo: other photos of the same people or classes
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test: Path | None = None  # split_by photo: what asks once, when training has ended; a dataset has its own
+    test_share: Annotated[float, Field(ge=0, lt=1)] = 0.0  # without `test`: this share of each class's photos
     min_photos: Count = 2  # people with fewer are left out of training
+
+    @model_validator(mode="after")
+    def _check(self) -> "IdentitySettings":
+        by_photo = self.split_by == "photo"
+        if by_photo and (self.validation is not None or self.distractors is not None):
+            raise ValueError(
+                "validation folders and distractors hold other people; with split_by: photo validation is "
+                "a share of each class's photos (validation_share)"
+            )
+        if not by_photo and (self.test is not None or self.test_share or self.dataset is not None):
+            raise ValueError("dataset, test and test_share belong to split_by: photo, whose test asks known classes")
+        if sum((self.dataset is not None, self.test is not None, self.test_share > 0)) > 1:
+            raise ValueError("a dataset has a test of its own; else name test, or a test_share: one of the three")
+        return self
 
     @field_validator("train", mode="before")
     @classmethod
@@ -93,22 +112,32 @@ class NetworkSettings(Section):
     backbone: str = "resnet50"  # any torchvision classification network
     embedding: Count = 256
     normalise: bool = True  # L2, so that all embeddings have length 1
+    tanh: bool = False  # learning to hash: values from −1 to 1 whose signs are the bits; embedding: the code size
     weights: str = "auto"  # imagenet | none | auto | a file
     freeze: tuple[str, ...] = ()  # stages of the backbone that are not trained, for example conv1, layer1
     mean: Rgb = IMAGENET_MEAN
     std: Rgb = IMAGENET_STD
+
+    @model_validator(mode="after")
+    def _check(self) -> "NetworkSettings":
+        if self.tanh and self.normalise:
+            raise ValueError("network.tanh gives values from −1 to 1, not of length 1: set network.normalise: false")
+        if self.tanh and self.embedding % 8:
+            raise ValueError(f"a code size is a multiple of 8; network.embedding is {self.embedding}")
+        return self
 
 
 class LossSettings(Section):
     """Triplet loss and its mining; optionally people are first learned as classes."""
 
     mining: Mining | dict[int, Mining] = "semi-hard"  # or from which epoch which: {1: semi-hard, 20: batch-hard}
-    margin: Positive | Literal["soft"] = 0.2
+    margin: Positive | Literal["soft", "auto"] = 0.2  # auto: a quarter of the code size, 8 at 32 bits
     distance: Literal["euclidean", "squared", "cosine"] = "euclidean"
     reduction: Literal["active", "valid"] = "active"  # mean over triplets with a loss, or over all valid ones
     classifier_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs: cross-entropy over the people
     classifier_weight: Annotated[float, Field(ge=0)] = 0.0  # its weight beside the triplet loss afterwards
     classifier_scale: Positive = 16.0  # cosine logits are multiplied by this
+    quantisation: Annotated[float, Field(ge=0)] = 0.0  # weight of the mean (1 − |v|)², for network.tanh
 
     @model_validator(mode="after")
     def _check(self) -> "LossSettings":
@@ -142,8 +171,11 @@ class TrainingSettings(Section):
     optimiser: Literal["adam", "adamw"] = "adamw"
     learning_rate: LearningRate = LearningRate()
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     schedule: Literal["constant", "step", "cosine", "inverse-sqrt"] = "cosine"
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    warmup_updates: Annotated[int, Field(ge=0)] | None = None  # in place of warmup_epochs
+    warmup_from: Annotated[float, Field(ge=0)] = 1e-7  # schedule inverse-sqrt: the first learning rate
     step_epochs: Count = 5  # schedule: step
     step_factor: Positive = 0.1
     gradient_norm: Positive | None = 5.0
@@ -152,7 +184,8 @@ class TrainingSettings(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     validate_every: Count = 1
-    patience: Count | None = 8  # early stopping: validations without a better top-1
+    choose_by: Literal["top-1", "mAP"] = "top-1"  # which validation is the best
+    patience: Count | None = 8  # early stopping: validations without a better one
     collapse_guard: bool = True
     collapse_steps: Count = 200
 
@@ -172,9 +205,10 @@ class EmbedderSettings(Section):
 
 
 class RankingSettings(Section):
-    """How distances are measured."""
+    """How distances are measured, and what finds the nearest codes."""
 
     metric: MetricName = "euclidean"
+    index: Literal["exact", "multi-index-hashing", "hnsw"] = "exact"  # of codes; hnsw may miss some
 
 
 class ServerSettings(Section):
@@ -210,3 +244,23 @@ class Settings(Section):
     ranking: RankingSettings = RankingSettings()
     refine: Refine = ()  # steps that change what is compared, in their order
     server: ServerSettings = ServerSettings()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Settings":
+        if self.loss.margin == "auto" and not self.network.tanh:
+            raise ValueError("loss.margin: auto follows the code size of a network with network.tanh: true")
+        if self.loss.quantisation and not self.network.tanh:
+            raise ValueError("loss.quantisation is for values from −1 to 1: set network.tanh: true")
+        if self.network.backbone.startswith(("vit_", "maxvit")) and self.faces.size != 224:
+            raise ValueError(f"network.backbone: {self.network.backbone} takes 224×224 pixels: set faces.size: 224")
+        changed = [each.step for each in self.refine if each.step not in ("flip", "tuned")]
+        if self.ranking.metric == "hamming" and changed:
+            raise ValueError(f"refine: {changed[0]} works on vectors; ranking.metric: hamming compares bits")
+        if self.ranking.index != "exact" and self.ranking.metric != "hamming":
+            raise ValueError(f"ranking.index: {self.ranking.index} searches codes: set ranking.metric: hamming")
+        return self
+
+    @property
+    def margin(self) -> float | Literal["soft"]:
+        """Return the triplet margin, with `auto` resolved."""
+        return self.network.embedding / 4 if self.loss.margin == "auto" else self.loss.margin

@@ -120,8 +120,10 @@ def test_trap_2_a_folder_with_or_without_a_trailing_slash(project: Path, run: Ru
 @pytest.mark.parametrize("metric", METRICS)
 def test_trap_2_the_nearest_stands_first(metric: str) -> None:
     vectors = np.array([[1, 0.1 * step] for step in range(5)], np.float32)
-    gallery = Embeddings(tuple("dacbe"), vectors[[3, 0, 2, 1, 4]], metric, Fingerprint())  # type: ignore[arg-type]
-    query = Embeddings(("q",), vectors[:1], metric, Fingerprint())  # type: ignore[arg-type]
+    if metric == "hamming":
+        vectors = np.array([[2**step - 1] for step in range(5)], np.uint8)
+    gallery = Embeddings(tuple("dacbe"), vectors[[3, 0, 2, 1, 4]], metric, Fingerprint())
+    query = Embeddings(("q",), vectors[:1], metric, Fingerprint())
     assert distance_estimator(query, gallery, 5).names(0) == tuple("abcde")
 
 

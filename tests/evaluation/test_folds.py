@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.embeddings import Embeddings
-from facematch.evaluation.folds import Evaluated, evaluate_folds, make_folds
+from facematch.evaluation.folds import Evaluated, evaluate_folds, fixed_fold, make_folds
 from facematch.fingerprint import Fingerprint
 from facematch.ranking import distance_estimator
 
@@ -92,3 +92,12 @@ def test_rows_lead_back_to_their_ranking() -> None:
         assert distances[np.isfinite(distances)].tolist() == ranking.distances[inner].tolist()
     with pytest.raises(IndexError):
         found.place(len(found.judged))
+
+
+def test_a_fixed_fold_has_the_sides_it_was_given() -> None:
+    embeddings, people, asked = photos([3, 2], 2)
+    fold = fixed_fold(embeddings, people, asked, [not each for each in asked])
+    assert fold.query.names == embeddings.names[:5]
+    assert fold.gallery.names == embeddings.names[5:]
+    assert (fold.people, fold.gallery_people) == (tuple(people[:5]), tuple(people[5:]))
+    np.testing.assert_array_equal(fold.gallery.vectors, embeddings.vectors[5:])

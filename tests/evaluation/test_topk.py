@@ -14,6 +14,7 @@ from facematch.evaluation.topk import (
     figures_from_dict,
     first_hits,
     judged_figures,
+    labelled_sides,
     people_of_truth,
     ranked_queries,
     topk_figures,
@@ -135,3 +136,29 @@ def test_a_judged_ranking_has_the_figures_of_its_mated_queries() -> None:
 def test_queries_that_share_right_photos_show_one_person() -> None:
     truth = {"q1": {"a", "b"}, "q2": {"c", "b"}, "q3": {"c"}, "q4": {"d"}, "q5": set[str](), "q6": {"e", "d"}}
     assert people_of_truth(truth) == {"q1": "a", "q2": "a", "q3": "a", "q4": "d", "q5": "q5", "q6": "d"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_two_sides_equal_the_judged_ranking(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    query, gallery = (embeddings(rng.normal(size=(n, 3)), side) for n, side in ((9, "q"), (14, "g")))
+    asked, shown = (list(rng.choice(list(letters), n)) for letters, n in (("abcz", 9), ("abc", 14)))
+    if not set(asked) & set(shown):
+        with pytest.raises(FacematchError, match="no query with a right answer"):
+            labelled_sides(query, gallery, asked, shown, "euclidean")
+        return
+    found = labelled_sides(query, gallery, asked, shown, "euclidean")
+    right = [{name for name, other in zip(gallery.names, shown, strict=True) if other == who} for who in asked]
+    wanted = judged_figures(judge(distance_estimator(query, gallery, 14), right, asked))
+    assert found == wanted
+    assert found.queries == sum(who in shown for who in asked)
+
+
+def test_validations_are_compared_by_the_figure_asked_for() -> None:
+    figures = topk_figures(np.array([1, 0]), ["a", "b"], 5)
+    assert (figures.chosen_by("top-1"), figures.chosen_by("mAP")) == (0.5, 0.0)
+    better = figures_from_dict({**figures.as_dict(), "mean_average_precision": 0.25})
+    assert better.chosen_by("mAP") == 0.25
+    before = {key: value for key, value in figures.as_dict().items() if key != "mean_average_precision"}
+    assert figures_from_dict(before) == figures  # written before there was one

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.errors import FacematchError
-from facematch.identities import LabelledPhotos, split_identities
+from facematch.identities import LabelledPhotos, split_identities, split_photos
 from facematch.photos import PhotoFile
 
 
@@ -107,3 +107,28 @@ def test_too_few_people(number: int) -> None:
     with pytest.raises(FacematchError, match=f"needs 4 people, 2 for each; there are {number}") as caught:
         split_identities(people([5] * number), 0.2, 1)
     assert "identities.validation=FOLDER" in caught.value.hint
+
+
+@given(
+    counts=st.lists(st.integers(1, 12), min_size=1, max_size=20), share=st.floats(0.01, 0.99), seed=st.integers(0, 9)
+)
+def test_by_photo_every_class_stays_and_gives_its_share(counts: list[int], share: float, seed: int) -> None:
+    labelled = people(counts)
+    if max(counts) < 3:
+        with pytest.raises(FacematchError, match="fewer than 3 photos each"):
+            split_photos(labelled, share, seed)
+        return
+    kept, out = split_photos(labelled, share, seed)
+    assert sorted((*kept.pairs, *out.pairs), key=str) == sorted(labelled.pairs, key=str)
+    for who, count in labelled.counts.items():
+        held_out = out.counts.get(who, 0)
+        assert held_out == max(0, min(max(1, round(share * count)), count - 2))
+        assert kept.counts[who] == count - held_out >= min(count, 2)
+
+
+def test_by_photo_the_order_of_files_decides_nothing_and_the_seed_does() -> None:
+    labelled = people([9, 5, 3])
+    turned = LabelledPhotos.of(reversed(labelled.pairs))
+    for one, other in zip(split_photos(labelled, 0.4, 1), split_photos(turned, 0.4, 1), strict=True):
+        assert set(one.pairs) == set(other.pairs)
+    assert len({frozenset(split_photos(labelled, 0.4, seed)[1].files) for seed in range(20)}) > 5

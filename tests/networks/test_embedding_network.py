@@ -91,3 +91,24 @@ def test_an_unknown_stage_is_named() -> None:
 def test_a_specification_survives_json() -> None:
     one = spec(embedding=7)
     assert spec_from_dict(one.as_dict()) == one
+
+
+@pytest.mark.parametrize(("backbone", "side"), [("resnet18", 32), ("vit_b_32", 224)])
+def test_a_hash_network_gives_values_whose_signs_are_bits(backbone: str, side: int) -> None:
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(NetworkSpec(backbone, 16, False, IMAGENET_MEAN, IMAGENET_STD, tanh=True)).eval()
+    images = torch.randint(0, 256, (2, side, side, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        values = network(images)
+        linear = network.head(network.backbone(network.preprocess(images)))
+    assert values.shape == (2, 16)
+    assert torch.allclose(values, torch.tanh(linear))
+    assert values.abs().max() <= 1
+
+
+def test_a_network_without_tanh_has_the_fingerprint_it_had_before_there_was_one() -> None:
+    plain = NetworkSpec("resnet18", 16, False, IMAGENET_MEAN, IMAGENET_STD)
+    hashing = NetworkSpec("resnet18", 16, False, IMAGENET_MEAN, IMAGENET_STD, tanh=True)
+    assert "network.tanh" not in plain.fingerprint.settings
+    assert hashing.fingerprint.settings["network.tanh"] is True
+    assert [spec_from_dict(each.as_dict()) for each in (plain, hashing)] == [plain, hashing]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facematch.embeddings import Embeddings
 from facematch.fingerprint import Fingerprint
-from facematch.ranking import METRICS, Metric, distance_estimator
+from facematch.ranking import VECTOR_METRICS, Metric, distance_estimator
 from facematch.refine.expansion import augment_database, expand_queries
 
 
@@ -30,7 +30,7 @@ def naive(own: NDArray[np.float32], others: NDArray[np.float32], near: list[int]
 @settings(max_examples=50, deadline=None)
 @given(
     st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(2, 9), st.integers(1, 12),
-    st.sampled_from([0.0, 1.0, 3.0]), st.sampled_from(METRICS),
+    st.sampled_from([0.0, 1.0, 3.0]), st.sampled_from(VECTOR_METRICS),
 )  # fmt: skip
 def test_equal_plain_loops(seed: int, queries: int, gallery: int, n: int, alpha: float, metric: Metric) -> None:
     rng = np.random.default_rng(seed)

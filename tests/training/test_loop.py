@@ -95,7 +95,9 @@ def trainer(
 ) -> Trainer:
     torch.manual_seed(7)
     network = EmbeddingNetwork(NetworkSpec("shufflenet_v2_x0_5", 16, True, IMAGENET_MEAN, IMAGENET_STD))
-    return Trainer(network, TRAIN, noise, RunFolder(folder), loss=loss, training=training, freeze=freeze, seed=5)
+    return Trainer(
+        network, TRAIN, noise, RunFolder(folder), loss=loss, margin=0.2, training=training, freeze=freeze, seed=5
+    )
 
 
 def run(made: Trainer, stop_after: int | None = None) -> tuple[TrainingResult, Surroundings]:
@@ -191,6 +193,7 @@ def test_training_learns_people_it_has_never_seen(tmp_path: Path) -> None:
         noise,
         RunFolder(tmp_path / "run"),
         loss=LossSettings(mining="semi-hard", classifier_epochs=4, classifier_weight=0.5),
+        margin=0.2,
         training=longer,
         freeze=(),
         seed=5,
@@ -208,6 +211,47 @@ def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
     result = made.run(Surroundings().callbacks(lambda _: fixed), StopRequest())
     assert result.epochs == 3  # the first is the best, two more without a better one
     assert "no better top-1 in 2 validations" in result.reason
+
+
+def test_the_best_is_chosen_by_the_figure_asked_for(tmp_path: Path) -> None:
+    made = trainer(tmp_path / "run", training=TRAINING.model_copy(update={"choose_by": "mAP"}))
+    seen = iter(
+        [Figures(0.9, 1, 1, None, 9, 9, 0.2), Figures(0.1, 1, 1, None, 9, 9, 0.6), Figures(1, 1, 1, None, 9, 9)]
+    )
+    around = Surroundings()
+    result = made.run(around.callbacks(lambda _: next(seen)), StopRequest())
+    assert result.best_epoch == 2
+    assert "mAP 0.600  top-1 0.100" in around.lines[1]
+
+
+def test_the_inverse_square_root_counts_updates_through_a_resumption(tmp_path: Path) -> None:
+    changed = {"schedule": "inverse-sqrt", "warmup_updates": 5, "warmup_from": 1e-7, "optimiser": "adam"}
+    training = TRAINING.model_copy(update=changed)
+    made = trainer(tmp_path / "run", training=training)
+    run(made, stop_after=4)
+    again = trainer(tmp_path / "run", training=training)
+    assert again.resume()
+    run(again)
+    rates = [line["learning_rate"] for line in read_log(again.folder) if line["kind"] == "step"]
+    wanted = [1e-7 + t * (1e-3 - 1e-7) / 5 if t < 5 else 1e-3 * (5 / t) ** 0.5 for t in range(12)]
+    assert rates == pytest.approx(wanted, rel=1e-12)
+
+
+def test_the_quantisation_penalty_is_part_of_the_loss(tmp_path: Path) -> None:
+    losses = []
+    for weight in (0.0, 0.5):
+        torch.manual_seed(7)
+        spec = NetworkSpec("shufflenet_v2_x0_5", 16, False, IMAGENET_MEAN, IMAGENET_STD, tanh=True)
+        loss = LossSettings(mining="batch-all", distance="squared", reduction="valid", quantisation=weight)
+        folder = RunFolder(tmp_path / str(weight))
+        made = Trainer(
+            EmbeddingNetwork(spec), TRAIN, noise, folder, loss=loss, margin=4.0, training=TRAINING, freeze=(), seed=5
+        )
+        run(made, stop_after=1)
+        losses.append(next(line for line in read_log(folder) if line["kind"] == "step"))
+    plain, penalised = losses
+    assert plain["loss"] == plain["triplet_loss"] == penalised["triplet_loss"]
+    assert 0 < penalised["loss"] - plain["loss"] < 0.5
 
 
 def test_frozen_stages_stay_as_they_were(tmp_path: Path) -> None:

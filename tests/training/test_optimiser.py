@@ -28,6 +28,11 @@ def test_backbone_and_head_have_their_own_rates(network: EmbeddingNetwork) -> No
     assert all(group["weight_decay"] == 0.03 for group in optimiser.param_groups)
 
 
+def test_betas_are_those_of_the_settings(network: EmbeddingNetwork) -> None:
+    optimiser = build_optimiser(network, None, TrainingSettings(betas=(0.9, 0.98)))
+    assert {group["betas"] for group in optimiser.param_groups} == {(0.9, 0.98)}
+
+
 @pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
 def test_the_kind_is_the_setting(network: EmbeddingNetwork, name: str, kind: type) -> None:
     assert type(build_optimiser(network, None, TrainingSettings(optimiser=name))) is kind  # type: ignore[arg-type]

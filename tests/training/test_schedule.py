@@ -76,21 +76,50 @@ def test_constant_after_a_warm_up_is_torch_linear() -> None:
     assert wanted[0] == pytest.approx(1 / 7)
 
 
-@pytest.mark.parametrize("warmup", [1, 7, 4000])
-def test_inverse_sqrt_is_the_formula_of_the_paper(warmup: int) -> None:
-    # lrate ∝ min(t^−0.5, t · warmup^−1.5), t from 1; divided by its peak, warmup^−0.5.
-    for step in [*range(60), 3998, 3999, 4000, 4001, 50_000]:
-        t = step + 1
-        wanted = min(t**-0.5, t * warmup**-1.5) / warmup**-0.5
-        assert factor("inverse-sqrt", step, warmup_steps=warmup) == pytest.approx(wanted, rel=1e-12)
+class AdamInverseSqrtWithWarmup(torch.optim.Adam):
+    """The published optimiser (fairseq, XLM) from its definition: the rate is a function of the updates done."""
+
+    def __init__(self, params: Any, lr: float, betas: tuple[float, float], warmup: int, warmup_init: float) -> None:
+        super().__init__(params, lr=warmup_init, betas=betas)
+        self.warmup, self.first = warmup, warmup_init
+        self.rise, self.decay, self.updates = (lr - warmup_init) / warmup, lr * warmup**0.5, 0
+
+    def step(self, closure: Any = None) -> Any:
+        super().step(closure)
+        self.updates += 1
+        warm = self.updates < self.warmup
+        rate = self.first + self.updates * self.rise if warm else self.decay * self.updates**-0.5
+        self.param_groups[0]["lr"] = rate
+
+
+def test_inverse_sqrt_over_adam_is_adam_inverse_sqrt_with_warmup_value_by_value() -> None:
+    generator = torch.Generator().manual_seed(0)
+    start, gradients = torch.randn(5, generator=generator), torch.randn(9000, 5, generator=generator)
+    theirs, ours = (start.clone().requires_grad_() for _ in range(2))
+    published = AdamInverseSqrtWithWarmup([theirs], 1e-3, (0.9, 0.98), 4000, 1e-7)
+    optimiser = torch.optim.Adam([ours], lr=1e-3, betas=(0.9, 0.98))
+    for update, gradient in enumerate(gradients):
+        rate = 1e-3 * factor("inverse-sqrt", update, warmup_steps=4000, warmup_from=1e-7 / 1e-3)
+        optimiser.param_groups[0]["lr"] = rate
+        assert rate == pytest.approx(published.param_groups[0]["lr"], rel=1e-12), update
+        theirs.grad, ours.grad = gradient.clone(), gradient.clone()
+        published.step()
+        optimiser.step()
+    assert torch.allclose(ours, theirs, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("update", "rate"), [(0, 1e-7), (2000, 5.0005e-4), (4000, 1e-3), (16_000, 5e-4)])
+def test_inverse_sqrt_at_the_defaults_of_the_original(update: int, rate: float) -> None:
+    found = 1e-3 * factor("inverse-sqrt", update, warmup_steps=4000, warmup_from=1e-4)
+    assert found == pytest.approx(rate, rel=1e-12)
 
 
 def test_inverse_sqrt_without_warm_up_starts_at_one() -> None:
-    found = [factor("inverse-sqrt", step, warmup_steps=0) for step in range(5)]
-    assert found == pytest.approx([1 / math.sqrt(t) for t in range(1, 6)])
+    found = [factor("inverse-sqrt", step, warmup_steps=0) for step in range(6)]
+    assert found == pytest.approx([1, *(1 / math.sqrt(t) for t in range(1, 6))])
 
 
-@pytest.mark.parametrize("kind", ["constant", "step", "cosine", "inverse-sqrt"])
+@pytest.mark.parametrize("kind", ["constant", "step", "cosine"])
 def test_a_warm_up_as_long_as_the_run_or_longer_only_rises(kind: Schedule) -> None:
     for warmup in (60, 90):
         found = [factor(kind, step, warmup_steps=warmup) for step in range(60)]

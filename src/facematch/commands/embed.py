@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facematch.console import note, say, working
-from facematch.embeddings import load_embeddings
+from facematch.embeddings import Embeddings, load_embeddings
 from facematch.errors import FacematchError, nearest_name
 from facematch.faces.values import coverage_of, record_of
 from facematch.flow import photo_embedder
 from facematch.flow_refine import build_system
+from facematch.gallery.binary import INDEXES, IndexKind, measured_recall
 from facematch.photos import find_photos
-from facematch.ranking import METRICS, distance_estimator
+from facematch.ranking import METRICS, Ranking, distance_estimator
 from facematch.settings_file import load_settings
 
 
@@ -34,13 +35,25 @@ def embed_command(photos: Path, out: Path, config: Path, overrides: Sequence[str
     say(f"{len(embedded.embeddings)} embeddings: {out}")
 
 
-def rank_command(query: Path, gallery: Path, k: int, metric: str | None) -> None:
+def rank_command(query: Path, gallery: Path, k: int, metric: str | None, index: str) -> None:
     """Print the ranking of saved embeddings as CSV."""
     if metric is not None and metric not in METRICS:
         raise FacematchError(f"--metric {metric} is not known{nearest_name(metric, METRICS)}.", ", ".join(METRICS))
-    ranking = distance_estimator(load_embeddings(query), load_embeddings(gallery), k, metric)
+    if index not in INDEXES:
+        raise FacematchError(f"--index {index} is not known{nearest_name(index, INDEXES)}.", ", ".join(INDEXES))
+    asking, answering = load_embeddings(query), load_embeddings(gallery)
+    ranking = distance_estimator(asking, answering, k, metric, index=index)
+    note_recall(index, asking, answering, ranking)
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["query", "rank", "gallery", "distance"])
     for number, name in enumerate(ranking.queries):
         for place, answer in enumerate(ranking.names(number), start=1):
             table.writerow([name, place, answer, f"{ranking.distances[number, place - 1]:.6f}"])
+
+
+def note_recall(index: IndexKind, query: Embeddings, gallery: Embeddings, ranking: Ranking) -> None:
+    """Say on standard error how much of a ranking of codes its index found; a whole ranking is exact."""
+    if index == "exact" or ranking.indices.shape[1] == len(gallery):
+        return
+    recall = measured_recall(query.vectors, gallery.vectors, ranking.distances)
+    note(f"{'approximate index' if index == 'hnsw' else 'index'} {index}: {recall}")

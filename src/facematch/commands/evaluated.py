@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from facematch.commands.people import ValidationPeople, validation_people
+from facematch.commands.people import ValidationPeople, validation_photos
 from facematch.console import note, working
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
-from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_folds
+from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, fixed_fold, make_folds
 from facematch.evaluation.judged import judge
+from facematch.evaluation.mean_ap import tied_among, tied_between
+from facematch.evaluation.tie_groups import TieGroups
 from facematch.evaluation.topk import people_of_truth
 from facematch.faces.values import FaceRecord, coverage_of
 from facematch.flow import photo_embedder, trained_people
@@ -24,6 +26,7 @@ from facematch.rehearsal.score import read_ground_truth
 from facematch.settings import Settings
 
 LEAVE_ONE_OUT = "each photo asks all others in turn (leave-one-out)"
+HELD_OUT = "held-out photos ask the training photos of the same classes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +49,38 @@ class EvaluatedPhotos:
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedPeople:
-    """Validation people and distractors, embedded: whom each of N photos shows, and whether it asks."""
+    """Validation people and distractors, embedded: whom each of N photos shows, whether it asks and answers.
+
+    Unseen people ask each other, so all of them answer; held-out photos ask the training photos only.
+    """
 
     embeddings: Embeddings
     identities: tuple[str, ...]
     asked: tuple[bool, ...]
+    answering: tuple[bool, ...]
     files: Mapping[str, PhotoFile]
     records: tuple[FaceRecord, ...]
 
+    @property
+    def fixed_sides(self) -> Fold | None:
+        """Return queries and gallery where they are apart; None where all photos ask each other."""
+        if all(self.answering):
+            return None
+        return fixed_fold(self.embeddings, self.identities, self.asked, self.answering)
+
 
 def embed_people(stage: PhotoEmbedder, people: ValidationPeople, what: str) -> EmbeddedPeople:
-    """Embed validation people and distractors; names begin with `asked/` or `distractors/`."""
-    files = [*_renamed(people.asked.files, "asked"), *_renamed(people.distractors.files, "distractors")]
-    who = [*people.asked.identities, *(f"distractor {name}" for name in people.distractors.identities)]
+    """Embed validation people and the others; names begin with `asked/`, `distractors/` or `database/`."""
+    files = [
+        *_renamed(people.asked.files, "asked"),
+        *_renamed(people.distractors.files, "distractors"),
+        *_renamed(people.database.files, "database"),
+    ]
+    who = [
+        *people.asked.identities,
+        *(f"distractor {name}" for name in people.distractors.identities),
+        *people.database.identities,
+    ]
     identities = dict(zip((file.name for file in files), who, strict=True))
     asked = {file.name for file in files[: len(people.asked.files)]}
     embedded = embed_files(stage, files, what)
@@ -67,6 +89,7 @@ def embed_people(stage: PhotoEmbedder, people: ValidationPeople, what: str) -> E
         embedded.embeddings,
         tuple(identities[name] for name in names),
         tuple(name in asked for name in names),
+        tuple(not (people.by_photo and name in asked) for name in names),
         {file.name: file for file in files},
         embedded.records,
     )
@@ -79,7 +102,7 @@ def embed_validation(settings: Settings) -> tuple[EmbeddedPeople, System]:
     """
     trained_on = trained_people(settings)
     system = build_system(settings)
-    people = validation_people(settings, trained_on)
+    people = validation_photos(settings, trained_on)
     return embed_people(photo_embedder(settings, system.embedder), people, "validation people"), system
 
 
@@ -96,6 +119,8 @@ def evaluate_embedded(people: EmbeddedPeople, system: System) -> EvaluatedPhotos
     in_folds = needs_folds(system.steps)
     evaluated = rank_people(people, system.rank, in_folds=in_folds)
     protocol = f"each photo asks once, in {len(evaluated.rankings)} folds" if in_folds else LEAVE_ONE_OUT
+    if people.fixed_sides is not None:
+        protocol = HELD_OUT
     shown = dict(zip(people.embeddings.names, people.identities, strict=True))
     return EvaluatedPhotos(evaluated, people.embeddings, shown, people.files, people.records, protocol)
 
@@ -104,8 +129,12 @@ def rank_people(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Eval
     """Return the whole rankings of labelled photos, judged.
 
     Either every photo asks all others (leave-one-out, plainly ranked), or each asks once, in folds, which
-    steps that look at the gallery need. Raises FacematchError without a query.
+    steps that look at the gallery need; held-out photos ask the training photos. Raises FacematchError without
+    a query.
     """
+    sides = people.fixed_sides
+    if sides is not None:
+        return evaluate_folds([sides], lambda fold: rank_fold(fold, rank))
     if not in_folds:
         return leave_one_out(people)
     folds = make_folds(people.embeddings, people.identities, people.asked)
@@ -131,6 +160,14 @@ def leave_one_out(people: EmbeddedPeople) -> Evaluated:
     ranking = distance_estimator(asks, people.embeddings, len(people.embeddings), exclude_same_name=True)
     who = [people.identities[i] for i in chosen]
     return Evaluated((ranking,), judge(ranking, [photos[person] for person in who], who, exclude_same_name=True))
+
+
+def tied_people(people: EmbeddedPeople) -> TieGroups:
+    """Return how many photos, and right ones, stand at each distance of every asked photo, plainly ranked."""
+    sides = people.fixed_sides
+    if sides is not None:
+        return tied_between(sides.query, sides.gallery, sides.people, sides.gallery_people)
+    return tied_among(people.embeddings, people.identities, people.asked)
 
 
 def evaluate_folders(settings: Settings, query: Path, gallery: Path, truth: Path) -> EvaluatedPhotos:

@@ -31,6 +31,8 @@ from facematch.evaluation.subgroups import (
     subgroup_figures,
     subgroup_labels,
 )
+from facematch.evaluation.tie_groups import groups_of_judged
+from facematch.evaluation.tied_figures import tied_figures
 from facematch.evaluation.topk import KS
 from facematch.evaluation.verification import pairs_of_ranking, verification_figures
 from facematch.flow_refine import System
@@ -68,6 +70,8 @@ def figures_command(
     judged = photos.evaluated.judged
     differences = {} if against is None else _differences(judged, _other(against, overrides, fixed))
     tables: Tables = {"retrieval": retrieval_figures(judged)}
+    if settings.ranking.metric == "hamming":
+        tables["codes, expected over the order of ties"] = tied_figures(groups_of_judged(judged))
     for k in KS:
         tables[f"first {k} accepted"] = class_figures(set_scores(judged, top_k_accepted(judged, k)), judged.groups)
     if fixed is None:

@@ -21,6 +21,12 @@ from facematch.settings_file import load_settings
 def identities_command(config: Path, overrides: Sequence[str]) -> None:
     """Check the labelled photos and print what a run would use."""
     people, validation = training_and_validation(load_settings(config, overrides))
+    if validation.by_photo:
+        say(f"training: {len(people.people)} classes, {len(people.files)} photos")
+        say(
+            f"validation: {len(validation.asked.files)} other photos of them, test: {len(validation.test.files)} photos"
+        )
+        return
     say(f"training: {len(people.people)} people, {len(people.files)} photos")
     say(f"validation: {len(validation.asked.people)} other people, {len(validation.asked.files)} photos")
     if validation.distractors.files:

@@ -1,10 +1,10 @@
-"""Labelled photos of a configuration: checked, split by person, reported. Shared by several commands."""
+"""Labelled photos of a configuration: checked, split by person or by photo, reported. Shared by several commands."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from facematch.console import loud, note
+from facematch.console import loud, note, working
 from facematch.errors import FacematchError
 from facematch.flow import photo_limits
 from facematch.identities import (
@@ -16,17 +16,39 @@ from facematch.identities import (
     load_many,
     require_disjoint,
     split_identities,
+    split_photos,
     summarise_problems,
 )
+from facematch.identities.published import load_published
 from facematch.settings import Settings
+
+NOBODY = LabelledPhotos((), ())
 
 
 @dataclass(frozen=True)
 class ValidationPeople:
-    """People to validate on, and distractors that stand in the gallery only."""
+    """Photos to validate on: those that ask, and distractors that stand in the gallery only.
+
+    Unseen people ask each other. Where training and validation share their classes (`split_by: photo`) the
+    held-out photos ask `database`, the training photos, and not each other; `test` is for the end.
+    """
 
     asked: LabelledPhotos
-    distractors: LabelledPhotos
+    distractors: LabelledPhotos = NOBODY
+    database: LabelledPhotos = NOBODY
+    test: LabelledPhotos = NOBODY
+
+    @property
+    def by_photo(self) -> bool:
+        """Return whether there is a database of the same classes."""
+        return bool(self.database.files)
+
+    @property
+    def as_test(self) -> "ValidationPeople | None":
+        """Return the test photos, which ask all photos of the training; None without any."""
+        if not self.test.files:
+            return None
+        return ValidationPeople(self.test, database=LabelledPhotos.of((*self.database.pairs, *self.asked.pairs)))
 
 
 def training_and_validation(settings: Settings) -> tuple[LabelledPhotos, ValidationPeople]:
@@ -35,6 +57,8 @@ def training_and_validation(settings: Settings) -> tuple[LabelledPhotos, Validat
     Raises FacematchError when there are too few, or when a person or a photo is on both sides.
     """
     wanted = settings.identities
+    if wanted.split_by == "photo":
+        return _class_photos(settings)
     everyone = _checked(load_many(wanted.train, wanted.images), settings, wanted.min_photos, "training")
     if wanted.validation is None:
         train, asked = split_identities(everyone.labelled, wanted.validation_share, settings.seed)
@@ -52,6 +76,12 @@ def validation_people(settings: Settings, trained_on: Iterable[str]) -> Validati
     Raises FacematchError when a validation folder holds a person of the training.
     """
     wanted, seen = settings.identities, set(trained_on)
+    if wanted.split_by == "photo":
+        raise FacematchError(
+            "this needs people that the network has never seen; identities.split_by is photo, so validation asks "
+            "for the classes it was trained on.",
+            "validate, figures, report and hash-report work with held-out photos.",
+        )
     if wanted.validation is not None:
         asked = _checked(load_identities(wanted.validation, wanted.images), settings, 1, "validation").labelled
         both = sorted(seen & set(asked.people))
@@ -71,6 +101,36 @@ def validation_people(settings: Settings, trained_on: Iterable[str]) -> Validati
             "Name a folder of other people with --set identities.validation=FOLDER.",
         )
     return _with_distractors(settings, asked, seen)
+
+
+def validation_photos(settings: Settings, trained_on: Iterable[str]) -> ValidationPeople:
+    """Return unseen people, or held-out photos of the training classes with their database, as the split says."""
+    if settings.identities.split_by == "photo":
+        return training_and_validation(settings)[1]
+    return validation_people(settings, trained_on)
+
+
+def _class_photos(settings: Settings) -> tuple[LabelledPhotos, ValidationPeople]:
+    # Photos of shared classes: a published set's own split, or shares of each class's photos.
+    wanted = settings.identities
+    if wanted.dataset is not None:
+        with working(f"unpacking {wanted.dataset}", 1000) as progress:
+            split = load_published(
+                wanted.dataset, wanted.datasets, on_progress=lambda done, total: progress(1000 * done // max(total, 1))
+            )
+        everything, test = split.train, split.test
+        note(f"{wanted.dataset}, official split: {len(everything.files)} training, {len(test.files)} test photos")
+    else:
+        checked = _checked(load_many(wanted.train, wanted.images), settings, max(wanted.min_photos, 2), "training")
+        everything, test = checked.labelled, NOBODY
+        if wanted.test is not None:
+            asks = _checked(load_identities(wanted.test, wanted.images), settings, 1, "test")
+            _require_other_photos(checked, asks)
+            test = asks.labelled
+        elif wanted.test_share:
+            everything, test = split_photos(everything, wanted.test_share, settings.seed)
+    train, validation = split_photos(everything, wanted.validation_share, settings.seed + 1)
+    return train, ValidationPeople(validation, database=train, test=test)
 
 
 def other_people(settings: Settings, asked: LabelledPhotos, trained_on: Iterable[str]) -> LabelledPhotos | None:
@@ -93,7 +153,7 @@ def other_people(settings: Settings, asked: LabelledPhotos, trained_on: Iterable
 def _with_distractors(settings: Settings, asked: LabelledPhotos, trained_on: Iterable[str]) -> ValidationPeople:
     folder: Path | None = settings.identities.distractors
     if folder is None:
-        return ValidationPeople(asked, LabelledPhotos((), ()))
+        return ValidationPeople(asked)
     others = _checked(load_identities(folder, settings.identities.images), settings, 1, "distractors").labelled
     for people, where in ((asked.people, "asked for in validation"), (trained_on, "in the training")):
         if both := sorted(set(others.people) & set(people)):
@@ -104,6 +164,16 @@ def _with_distractors(settings: Settings, asked: LabelledPhotos, trained_on: Ite
     return ValidationPeople(asked, others)
 
 
+def _require_other_photos(train: Checked, test: Checked) -> None:
+    seen = set(train.sha256.values())
+    both = sorted(name for name, digest in test.sha256.items() if digest in seen)
+    if both:
+        raise FacematchError(
+            f"{len(both)} photos of the test are also in the training, by their bytes, first {both[0]}.",
+            "Take them out of one of the two: a photo that was trained on tests nothing.",
+        )
+
+
 def _checked(loaded: tuple[LabelledPhotos, list[Problem]], settings: Settings, min_photos: int, what: str) -> Checked:
     labelled, problems = loaded
     fewest = 2 if what == "training" else 1
@@ -111,5 +181,6 @@ def _checked(loaded: tuple[LabelledPhotos, list[Problem]], settings: Settings, m
     lines = summarise_problems([*problems, *checked.problems])
     for line in lines:
         loud(f"{what}: {line}")
-    note(f"{what}: {len(checked.labelled.people)} people, {len(checked.labelled.files)} photos")
+    who = "people" if settings.identities.split_by == "person" else "classes"
+    note(f"{what}: {len(checked.labelled.people)} {who}, {len(checked.labelled.files)} photos")
     return checked

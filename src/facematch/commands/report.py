@@ -37,7 +37,7 @@ from facematch.evaluation.subgroups import (
 from facematch.evaluation.verification import verification_figures
 from facematch.faces.stream import crop_cache
 from facematch.files import write_bytes
-from facematch.flow import build_cropper, build_embedder, photo_limits
+from facematch.flow import build_cropper, build_embedder, photo_limits, with_checkpoint
 from facematch.flow_refine import System, build_system, load_tuned, tuned_folder
 from facematch.reports.embedding_map import map_embeddings
 from facematch.reports.report_data import (
@@ -116,7 +116,7 @@ def _settings(run: Path | None, config: Path | None, overrides: Sequence[str]) -
     settings = load_settings(run / "settings.yaml", overrides)
     if any(override.partition("=")[0].strip() == "paths.checkpoint" for override in overrides):
         return settings
-    return settings.model_copy(update={"paths": settings.paths.model_copy(update={"checkpoint": run})})
+    return with_checkpoint(settings, run)
 
 
 def _open_set(people: EmbeddedPeople, system: System) -> Judged | None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from facematch.commands.embed import note_recall
 from facematch.commands.expected import expected_score, say_expected
 from facematch.commands.sending import deliver, destination, say_unfinished
 from facematch.competition.folders import Folder, base_name, check_folders
@@ -43,6 +44,7 @@ def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, ou
             answers = _embed(embedder, gallery, "gallery")
         with watch.stage("ranking"):
             ranking = system.rank(queries.embeddings, answers.embeddings, dialect.names, known)
+            note_recall(system.rank.index, queries.embeddings, answers.embeddings, ranking)
             submission = make_submission(settings.server.group, query, ranking, dialect.names)
             names = [base_name(name) for name in answers.embeddings.names]
             check(submission, query.asked, names, dialect.names)

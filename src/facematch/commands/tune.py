@@ -54,7 +54,7 @@ class Bench:
                 "Validation needs people with at least two readable photos.",
             )
         self.people = [person for fold in self.folds[False] for person in fold.people]
-        self.dimensions = int(sides[False].embeddings.vectors.shape[1])
+        self.dimensions = sides[False].embeddings.dimensions
         self._trials: dict[tuple[Step, ...], Trial] = {}
 
     def ranker(self, steps: tuple[Step, ...]) -> Ranker:
@@ -87,8 +87,9 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
         sides = {flip: embed_people(stage, people, _named("validation people", flip)) for flip, stage in stages.items()}
         fitted = _whitenings(settings, stages, people, trained_on)
     bench = Bench(settings, sides, fitted, load_form(settings.server.form).weights)
-    reciprocal = settings.ranking.metric in ("euclidean", "cosine")
-    steps = grid(bench.dimensions, whiten=fitted is not None, reciprocal=reciprocal)
+    metric = settings.ranking.metric
+    reciprocal, codes = metric in ("euclidean", "cosine"), metric == "hamming"
+    steps = grid(bench.dimensions, whiten=fitted is not None, reciprocal=reciprocal, codes=codes)
     with watch.stage("trying"), waiting("trying refine steps on validation people …"):
         chosen, rounds = choose(bench.measure, steps, bench.people, goal, never=(NAMES_NEEDED,))
     with watch.stage("thresholds"), waiting("fitting thresholds …"):
@@ -116,6 +117,8 @@ def _whitenings(
     settings: Settings, stages: Mapping[bool, PhotoEmbedder], people: ValidationPeople, trained_on: Sequence[str]
 ) -> dict[bool, Whitening] | None:
     # Fitted on people the validation does not ask for, plainly and with flip; None where there are none.
+    if settings.ranking.metric == "hamming":
+        return None
     others = other_people(settings, people.asked, trained_on)
     if others is None or len(others.files) < 2:
         loud("no people but those validated on, so whitening cannot be fitted: name others in identities.train")

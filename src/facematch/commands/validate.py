@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from facematch.commands.evaluated import EmbeddedPeople, embed_files, embed_people, photos_of, rank_people
-from facematch.commands.people import validation_people
+from facematch.commands.people import validation_photos
 from facematch.console import Stopwatch, loud, note, out, show_table
 from facematch.embed import PhotoEmbedder
 from facematch.embedders import Embedder
@@ -40,7 +40,7 @@ def validate_command(
     steps = refine_steps(settings, embedder)
     people = None
     if fixed is None:
-        people = validation_people(settings, header.people if header is not None else ())
+        people = validation_photos(settings, header.people if header is not None else ())
     watch, rows = Stopwatch(), {}
     for name, each, refined in _systems(settings, header, embedder, steps):
         stage = photo_embedder(settings, with_flip(settings, each, refined))
@@ -61,10 +61,10 @@ def validate_command(
 
 
 def _validate_people(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Figures:
-    if not in_folds:  # the same figures, from ten places of each ranking
+    if not in_folds and people.fixed_sides is None:  # the same figures, from ten places of each ranking
         metric: Metric = people.embeddings.metric  # type: ignore[assignment]
         return each_photo_a_query(people.embeddings, people.identities, people.asked, metric)
-    return judged_figures(rank_people(people, rank, in_folds=True).judged)
+    return judged_figures(rank_people(people, rank, in_folds=in_folds).judged)
 
 
 def show_figures(rows: dict[str, Figures]) -> None:

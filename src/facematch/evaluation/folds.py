@@ -105,6 +105,13 @@ def make_folds(
     return folds
 
 
+def fixed_fold(
+    embeddings: Embeddings, identities: Sequence[str], asked: Sequence[bool], answering: Sequence[bool]
+) -> Fold:
+    """Return the one division of N labelled photos whose two sides are given."""
+    return _fold(embeddings, identities, np.flatnonzero(asked).tolist(), np.flatnonzero(answering).tolist())
+
+
 def evaluate_folds(folds: Sequence[Fold], rank: Callable[[Fold], Ranking]) -> Evaluated:
     """Rank every fold and judge all of them together. Raises ValueError without a fold."""
     rankings = tuple(rank(fold) for fold in folds)

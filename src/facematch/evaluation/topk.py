@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ class Figures:
     """Share of queries with a right identity among the first 1, 5 and 10 names.
 
     `interval` is the 95 % bootstrap interval of top-1 over identities, None with fewer than 10 people;
-    `score` is on the competition's scale from 0 to 1000.
+    `score` is on the competition's scale from 0 to 1000. `mean_average_precision` is the tie-aware mAP over
+    whole rankings, where it was measured.
     """
 
     top1: float
@@ -32,6 +33,11 @@ class Figures:
     interval: tuple[float, float] | None
     queries: int
     gallery: int
+    mean_average_precision: float | None = None
+
+    def chosen_by(self, figure: Literal["top-1", "mAP"]) -> float:
+        """Return the figure by which validations are compared; 0 where it was not measured."""
+        return self.top1 if figure == "top-1" else self.mean_average_precision or 0.0
 
     @property
     def score(self) -> float:
@@ -106,6 +112,24 @@ def each_photo_a_query(
     relevant = [frozenset(photos[identities[i]]) for i in chosen]
     people = [identities[i] for i in chosen]
     return topk_figures(first_hits(ranking, relevant), people, len(embeddings) - 1)
+
+
+def labelled_sides(
+    query: Embeddings, gallery: Embeddings, asked: Sequence[str], shown: Sequence[str], metric: Metric
+) -> Figures:
+    """Every query asks a gallery of other photos; `asked` and `shown` say whom each photo of the two sides shows.
+
+    A query whose identity is not in the gallery has no right answer and is left out.
+    """
+    known = set(shown)
+    chosen = [row for row, who in enumerate(asked) if who in known]
+    people = [asked[row] for row in chosen]
+    if not chosen:
+        return topk_figures(np.zeros(0, np.int64), [], len(gallery))
+    ranking = distance_estimator(query.at(chosen), gallery, max(KS), metric)
+    found = np.asarray(shown)[ranking.indices] == np.asarray(people)[:, None]
+    places = np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0)
+    return topk_figures(places, people, len(gallery))
 
 
 def ranked_queries(ranking: Ranking, truth: Mapping[str, AbstractSet[str]]) -> Figures:

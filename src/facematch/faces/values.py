@@ -98,11 +98,14 @@ class Coverage:
     stand_in: int  # no face found: the whole photo or its centre is used
     missed: int  # no face found: left out
     unreadable: int
+    uncropped: bool = False  # nobody looked for faces: `found` are whole photos
 
     def __str__(self) -> str:
         read = self.files - self.unreadable
         share = f" ({self.found / read:.1%})" if read else ""
-        parts = [f"{self.found} faces in {read} photos{share}"]
+        parts = [
+            f"{self.found} photos, taken whole" if self.uncropped else f"{self.found} faces in {read} photos{share}"
+        ]
         if self.stand_in:
             parts.append(f"{self.stand_in} without a face: whole photo or centre used")
         if self.missed:
@@ -115,12 +118,16 @@ class Coverage:
 def coverage_of(records: Iterable[FaceRecord]) -> Coverage:
     """Count how files ended."""
     counts = dict.fromkeys(("found", "whole", "centre", "miss", "unreadable"), 0)
+    detectors = set()
     for record in records:
         counts[record.status] += 1
+        if record.status == "found":
+            detectors.add(record.detector)
     return Coverage(
         files=sum(counts.values()),
         found=counts["found"],
         stand_in=counts["whole"] + counts["centre"],
         missed=counts["miss"],
         unreadable=counts["unreadable"],
+        uncropped=detectors == {"whole"},
     )

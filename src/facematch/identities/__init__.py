@@ -2,7 +2,7 @@
 
 from facematch.identities.check import Checked, check_identities, require_disjoint
 from facematch.identities.sources import load_identities, load_many
-from facematch.identities.split import split_identities
+from facematch.identities.split import split_identities, split_photos
 from facematch.identities.values import LabelledPhotos, Problem, summarise_problems
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "load_many",
     "require_disjoint",
     "split_identities",
+    "split_photos",
     "summarise_problems",
 ]

@@ -1,4 +1,4 @@
-"""Training and validation divided by person, never by photo."""
+"""Labelled photos divided in two: by person, or, for classes that are to be known again, by photo."""
 
 import hashlib
 
@@ -28,5 +28,33 @@ def split_identities(labelled: LabelledPhotos, share: float, seed: int) -> tuple
     return labelled.only(set(counts) - validation), labelled.only(validation)
 
 
-def _lot(person: str, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}:{person}".encode("utf-8", "surrogatepass")).digest()
+def split_photos(labelled: LabelledPhotos, share: float, seed: int) -> tuple[LabelledPhotos, LabelledPhotos]:
+    """Divide the photos of every identity: return (kept, held out) with `share` of each one's photos held out.
+
+    For classes that training and test share, as in learning to hash; for people it would measure memory.
+    The seed and the photos' names decide, not their order. At least one photo of each identity is held out,
+    and at least two are kept: an identity with fewer than three photos is kept whole.
+
+    Raises FacematchError when no identity has three photos.
+    """
+    names: dict[str, list[str]] = {}
+    for file, who in labelled.pairs:
+        names.setdefault(who, []).append(file.name)
+    out: set[str] = set()
+    for own in names.values():
+        number = min(max(1, round(share * len(own))), len(own) - 2)
+        out.update(sorted(own, key=lambda name: _lot(name, seed))[: max(0, number)])
+    if not out:
+        raise FacematchError(
+            f"{len(names)} classes have fewer than 3 photos each, so none can be held out for validation.",
+            "Add photos: two of each class are trained on, one or more validate.",
+        )
+    pairs = labelled.pairs
+    return (
+        LabelledPhotos.of(pair for pair in pairs if pair[0].name not in out),
+        LabelledPhotos.of(pair for pair in pairs if pair[0].name in out),
+    )
+
+
+def _lot(name: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogatepass")).digest()

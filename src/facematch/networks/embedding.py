@@ -14,8 +14,8 @@ from facematch.networks.spec import NetworkSpec
 class EmbeddingNetwork(nn.Module):
     """RGB `uint8` N×S×S×3 or normalised float N×3×S×S in, embeddings N×D out.
 
-    With `normalise` each embedding has length 1. `backbone` ends in its features (N×F); `head` is the
-    linear embedding.
+    With `normalise` each embedding has length 1; with `tanh` each number lies between −1 and 1, and its
+    sign is a bit of the photo's code. `backbone` ends in its features (N×F); `head` is the linear embedding.
     """
 
     mean: Tensor
@@ -33,8 +33,10 @@ class EmbeddingNetwork(nn.Module):
         """Return N×D embeddings of a batch."""
         if images.dtype == torch.uint8:
             images = self.preprocess(images)
-        embedded: Tensor = self.head(self.backbone(images))
-        return functional.normalize(embedded.float(), dim=1) if self.spec.normalise else embedded.float()
+        embedded: Tensor = self.head(self.backbone(images)).float()
+        if self.spec.tanh:
+            return embedded.tanh()
+        return functional.normalize(embedded, dim=1) if self.spec.normalise else embedded
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Return `uint8` N×S×S×3 RGB as normalised float N×3×S×S, laid out channels last.

@@ -12,7 +12,7 @@ WEIGHTS_KEY = "network.weights_sha256"
 class NetworkSpec:
     """What is needed to build a network again: everything but its weights.
 
-    `mean` and `std` normalise RGB channels scaled to 0–1.
+    `mean` and `std` normalise RGB channels scaled to 0–1. With `tanh` the embedding's signs are a code.
     """
 
     backbone: str
@@ -20,6 +20,7 @@ class NetworkSpec:
     normalise: bool
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    tanh: bool = False
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -27,8 +28,9 @@ class NetworkSpec:
         return Fingerprint({f"network.{key}": value for key, value in self.as_dict().items()})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values."""
-        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+        """Return the fields as plain JSON values; without `tanh` where it is not used, as before there was one."""
+        values = {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+        return values if self.tanh else {key: value for key, value in values.items() if key != "tanh"}
 
 
 def spec_from_dict(values: dict[str, Any]) -> NetworkSpec:

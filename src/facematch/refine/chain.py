@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from facematch.embeddings import Embeddings
+from facematch.gallery.binary import IndexKind
 from facematch.ranking import Metric, Ranking, distance_estimator
 from facematch.refine.expansion import augment_database, expand_queries
 from facematch.refine.k_reciprocal import k_reciprocal
@@ -35,13 +36,15 @@ def needs_folds(steps: Sequence[Step]) -> bool:
 class Ranker:
     """Ranks a gallery with `steps`, in their order; without any, plainly.
 
-    `flip` is not among what it does: it happens where photos are embedded. Raises ValueError for a step
+    `flip` is not among what it does: it happens where photos are embedded. `index` finds the nearest of codes.
+    Raises ValueError for a step
     that cannot be done here: `whiten` without its fitted numbers, `tuned` before it was resolved.
     """
 
     steps: tuple[Step, ...]
     metric: Metric
     whitening: Whitening | None = None
+    index: IndexKind = "exact"
 
     def __post_init__(self) -> None:
         if any(isinstance(step, TunedSteps) for step in self.steps):
@@ -60,7 +63,7 @@ class Ranker:
         for step in self.steps:
             if isinstance(step, ReciprocalStep):
                 return k_reciprocal(query, gallery, k, self.metric, k1=step.k1, k2=step.k2, weight=step.weight)
-        return distance_estimator(query, gallery, k, self.metric)
+        return distance_estimator(query, gallery, k, self.metric, index=self.index)
 
     def sides(
         self, query: Embeddings, gallery: Embeddings, people: Mapping[str, str] | None = None

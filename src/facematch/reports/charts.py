@@ -1,27 +1,32 @@
 """Small charts as inline SVG, from arrays to a string.
 
-Series are told apart by their dashes and a label of their own, so that a print without colour can be read;
-everything is drawn in `currentColor`, so a chart follows the light or dark page it stands on, and the classes
-`chart`, `series` and `first` … let a page colour it. Each chart has a title and a description for screen readers.
+Series are told apart by their dashes and a label of their own; what all charts share is in `drawing`.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from facematch.reports.axes import Axis, Box, Floats
+from facematch.reports.drawing import (
+    BOTTOM,
+    DASHES,
+    HEIGHT,
+    LEFT,
+    LETTER,
+    RIGHT,
+    ROW,
+    TOP,
+    WIDTH,
+    drawing,
+    frame,
+    style,
+    text,
+)
 
-_WIDTH, _HEIGHT = 420, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 14, 44
-_ROW = 17  # height of a row of labels above a chart
 _LABELS = 92  # room for the labels of several lines, on the right
-_DASHES = ("", "7 4", "2 3", "10 3 2 3")
-_CLASSES = ("first", "second", "third", "fourth")
-_LETTER = 6.6  # width of a letter, roughly
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,18 +69,18 @@ def line_chart(
     `key` makes the ids of title and description, so it is unique on a page and holds letters only. Several
     lines are labelled at their right ends. Raises ValueError for more lines than there are dashes.
     """
-    if len(series) > len(_DASHES):
-        raise ValueError(f"a chart tells {len(_DASHES)} lines apart, not {len(series)}")
+    if len(series) > len(DASHES):
+        raise ValueError(f"a chart tells {len(DASHES)} lines apart, not {len(series)}")
     room = _LABELS if len(series) > 1 else 0
-    box = Box(x, y, _LEFT, _WIDTH - _RIGHT - room, _TOP, _HEIGHT - _BOTTOM)
-    parts = [_frame(box)]
+    box = Box(x, y, LEFT, WIDTH - RIGHT - room, TOP, HEIGHT - BOTTOM)
+    parts = [frame(box)]
     for number, each in enumerate(series):
         across, up = _points(box, each)
         parts.append(_line(across, up, number, steps))
     if room:
         parts.append(_end_labels(box, series))
     parts += [_mark(box, mark) for mark in marks]
-    return _drawing(key, title, description, "".join(parts))
+    return drawing(key, title, description, "".join(parts))
 
 
 def histogram_pair(
@@ -101,16 +106,16 @@ def histogram_pair(
     if threshold is not None:
         low, high = min(low, threshold), max(high, threshold)
     tallest = max(float(each.max(initial=0)) for _, each in shares) or 1.0
-    top = _TOP + _ROW * (3 if threshold is not None else 2)
+    top = TOP + ROW * (3 if threshold is not None else 2)
     box = Box(
         Axis(x_label, low, high),
         Axis("share of its pairs", 0, tallest),
-        _LEFT,
-        _WIDTH - _RIGHT,
+        LEFT,
+        WIDTH - RIGHT,
         top,
-        _HEIGHT - _BOTTOM,
+        HEIGHT - BOTTOM,
     )
-    parts = [_frame(box)]
+    parts = [frame(box)]
     for number, (label, each) in enumerate(shares):
         parts.append(_outline(box, sides, each, number))
         peak = float(box.across((sides[:-1] + sides[1:]) / 2)[int(each.argmax())])
@@ -119,7 +124,7 @@ def histogram_pair(
         at = float(box.across(threshold))
         parts.append(f'<path class="threshold" d="M{at:.1f} {box.top - 4:.1f}V{box.bottom}" stroke-width="3"/>')
         parts.append(_row_label(box, f"threshold {threshold:.4g}", at, 2))
-    return _drawing(key, title, description, "".join(parts))
+    return drawing(key, title, description, "".join(parts))
 
 
 def interval_strip(value: float | None, interval: tuple[float, float] | None) -> str:
@@ -139,48 +144,6 @@ def interval_strip(value: float | None, interval: tuple[float, float] | None) ->
     )
 
 
-def _drawing(key: str, title: str, description: str, inside: str) -> str:
-    # Nothing of a title or label can end a tag: both are escaped.
-    if not key.isalpha():
-        raise ValueError(f"a chart's key is made of letters, not {key!r}")
-    return (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-labelledby="{key}-title {key}-desc" '
-        'fill="none" stroke="currentColor" stroke-width="1" font-family="system-ui, sans-serif" font-size="13">'
-        f'<title id="{key}-title">{escape(title)}</title><desc id="{key}-desc">{escape(description)}</desc>'
-        f"{inside}</svg>"
-    )
-
-
-def _frame(box: Box) -> str:
-    lines, words = [], []
-    for tick in box.x.ticks():
-        at = float(box.across(tick))
-        lines.append(f"M{at:.1f} {box.bottom}v5")
-        words.append(_text(at, box.bottom + 18, _number(tick, box.x), "middle"))
-    for tick in box.y.ticks():
-        at = float(box.up(tick))
-        lines.append(f"M{box.left - 5} {at:.1f}H{box.left}")
-        words.append(f'<path class="grid" opacity=".18" d="M{box.left} {at:.1f}H{box.right}"/>')
-        words.append(_text(box.left - 8, at + 4.5, _number(tick, box.y), "end"))
-    middle, up = (box.left + box.right) / 2, (box.top + box.bottom) / 2
-    words.append(_text(middle, _HEIGHT - 6, box.x.label, "middle"))
-    words.append(f'<g transform="translate(11 {up:.1f}) rotate(-90)">{_text(0, 0, box.y.label, "middle")}</g>')
-    lines.append(f"M{box.left} {box.top}V{box.bottom}H{box.right}")
-    return f'<path class="axes" d="{"".join(lines)}"/>{"".join(words)}'
-
-
-def _number(value: float, axis: Axis) -> str:
-    if axis.log and value < 0.001 and f"{value:e}".startswith("1.000000e"):
-        return f"10{str(round(math.log10(value))).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
-    return f"{value:.6g}"
-
-
-def _text(x: float, y: float, words: str, anchor: str) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor" stroke="none">{escape(words)}</text>'
-    )
-
-
 def _points(box: Box, series: Series) -> tuple[Floats, Floats]:
     x, y = np.asarray(series.x, dtype=np.float64), np.asarray(series.y, dtype=np.float64)
     there = np.isfinite(x) & np.isfinite(y)
@@ -194,7 +157,7 @@ def _line(across: Floats, up: Floats, number: int, steps: bool) -> str:
     at = at[np.concatenate([[True], (at[1:] != at[:-1]).any(axis=1)])]  # a million points, few that can be told apart
     path = [f"M{at[0, 0]:.1f} {at[0, 1]:.1f}"]
     path += [f"H{x:.1f}V{y:.1f}" if steps else f"L{x:.1f} {y:.1f}" for x, y in at[1:].tolist()]
-    return f'<path {_style(number)} stroke-width="2.5" stroke-linejoin="round" d="{"".join(path)}"/>'
+    return f'<path {style(number)} stroke-width="2.5" stroke-linejoin="round" d="{"".join(path)}"/>'
 
 
 def _outline(box: Box, edges: Floats, shares: Floats, number: int) -> str:
@@ -204,45 +167,45 @@ def _outline(box: Box, edges: Floats, shares: Floats, number: int) -> str:
     path = [f"M{across[0]:.1f} {box.bottom}"]
     path += [f"V{height:.1f}H{right:.1f}" for height, right in zip(up.tolist(), across[1:].tolist(), strict=True)]
     return (
-        f'<path {_style(number)} stroke-width="2" fill="currentColor" fill-opacity="{0.16 if number == 0 else 0.05}" '
+        f'<path {style(number)} stroke-width="2" fill="currentColor" fill-opacity="{0.16 if number == 0 else 0.05}" '
         f'd="{"".join(path)}V{box.bottom}"/>'
     )
 
 
-def _style(number: int) -> str:
-    dash = f' stroke-dasharray="{_DASHES[number]}"' if _DASHES[number] else ""
-    return f'class="series {_CLASSES[number]}"{dash}'
-
-
 def _end_labels(box: Box, series: Sequence[Series]) -> str:
-    # Each label at its line's end, moved down where two would touch; a sample of its dashes goes before it.
+    # Each label at its line's end, moved where two would touch but not off the chart; its dashes go before it.
     ends = []
     for number, each in enumerate(series):
         _, up = _points(box, each)
         ends.append((float(up[-1]) if len(up) else box.bottom, number))
-    parts, free = [], box.top + 6
-    for at, number in sorted(ends):
-        y = max(at, free)
-        free = y + _ROW
-        sample = f'<path {_style(number)} stroke-width="2.5" d="M{box.right + 4} {y:.1f}h20"/>'
-        parts.append(sample + _text(box.right + 28, y + 4.5, series[number].label, "start"))
-    return "".join(parts)
+    ends.sort()
+    places, free = [], box.top + 6
+    for at, _ in ends:
+        places.append(max(at, free))
+        free = places[-1] + ROW
+    parts, free = [], box.bottom
+    for at, (_, number) in zip(reversed(places), reversed(ends), strict=True):
+        y = min(at, free)
+        free = y - ROW
+        sample = f'<path {style(number)} stroke-width="2.5" d="M{box.right + 4} {y:.1f}h20"/>'
+        parts.append(sample + text(box.right + 28, y + 4.5, series[number].label, "start"))
+    return "".join(reversed(parts))
 
 
 def _row_label(box: Box, label: str, at: float, row: int) -> str:
     # A label in a row of its own above the chart, so that it never lies on a line; rows 0 and 1 show dashes.
     sample = 26 if row < 2 else 0
-    wide = sample + _LETTER * len(label)
+    wide = sample + LETTER * len(label)
     left = min(max(box.left, at - wide / 2), max(box.left, box.right - wide))
-    y = _TOP + row * _ROW
-    line = f'<path {_style(row)} stroke-width="2.5" d="M{left:.1f} {y}h20"/>' if sample else ""
-    return line + _text(left + sample, y + 4.5, label, "start")
+    y = TOP + row * ROW
+    line = f'<path {style(row)} stroke-width="2.5" d="M{left:.1f} {y}h20"/>' if sample else ""
+    return line + text(left + sample, y + 4.5, label, "start")
 
 
 def _mark(box: Box, mark: Mark) -> str:
     # The label goes below and to the right of its point, or to the left where the chart ends.
     x, y = float(box.across(mark.x)), float(box.up(mark.y))
-    fits = x + 8 + _LETTER * len(mark.label) < box.right
+    fits = x + 8 + LETTER * len(mark.label) < box.right
     below = y + 18 if y + 18 < box.bottom else y - 8
-    label = _text(x + 4 if fits else x - 4, below, mark.label, "start" if fits else "end")
+    label = text(x + 4 if fits else x - 4, below, mark.label, "start" if fits else "end")
     return f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="4" fill="currentColor" stroke="none"/>{label}'

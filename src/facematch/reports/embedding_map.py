@@ -38,7 +38,7 @@ def map_embeddings(embeddings: Embeddings, *, most: int = MOST, seed: int = 0) -
         rows = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))
     names = tuple(embeddings.names[row] for row in rows)
     left_out = len(embeddings) - len(rows)
-    vectors = _comparable(embeddings.vectors[rows].astype(np.float64), embeddings.metric)
+    vectors = _comparable(embeddings.at(rows.tolist()).as_floats().astype(np.float64), embeddings.metric)
     if np.ptp(vectors, axis=0).max() <= 1e-9 * np.abs(vectors).max():
         return EmbeddingMap(names, np.full((len(rows), 2), 0.5), "all embeddings are equal", left_out)
     from sklearn.manifold import TSNE

@@ -17,6 +17,8 @@ from facematch.batches import pk_batches
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import figures_from_dict
 from facematch.files import write_json
+from facematch.losses.mining import Margin
+from facematch.losses.quantisation import quantisation_penalty
 from facematch.losses.triplet import TripletLoss, triplet_loss
 from facematch.machine import choose_device, gains_from_bf16, loader_workers
 from facematch.networks.embedding import EmbeddingNetwork, freeze_stages, set_training_mode
@@ -29,7 +31,7 @@ from facematch.training.optimiser import build_optimiser
 from facematch.training.run_folder import RunFolder, cut_log, load_state, save_state
 from facematch.training.schedule import learning_rate_factor
 from facematch.training.stopping import StopRequest
-from facematch.training.values import Callbacks, Progress, TrainingResult, TrainingSet
+from facematch.training.values import Callbacks, Progress, TrainingResult, TrainingSet, validation_line
 
 _SAVE_EVERY_SECONDS = 60.0
 
@@ -45,12 +47,13 @@ class Trainer:
         folder: RunFolder,
         *,
         loss: LossSettings,
+        margin: Margin,
         training: TrainingSettings,
         freeze: tuple[str, ...],
         seed: int,
     ) -> None:
         self.data, self.augment, self.folder = data, augment, folder
-        self.loss, self.training, self.freeze, self.seed = loss, training, freeze, seed
+        self.loss, self.margin, self.training, self.freeze, self.seed = loss, margin, training, freeze, seed
         self.device = choose_device(training.device)
         self.bf16 = training.precision == "bf16" or (training.precision == "auto" and gains_from_bf16(self.device))
         self.network = network.to(self.device)
@@ -63,7 +66,7 @@ class Trainer:
             self.classifier = CosineClassifier(network.spec.embedding, data.people, loss.classifier_scale)
             self.classifier.to(self.device)
         self.optimiser = build_optimiser(network, self.classifier, training)
-        self.guard = CollapseGuard(training.collapse_steps, loss.margin)
+        self.guard = CollapseGuard(training.collapse_steps, margin)
         self.batches_per_epoch = len(self._batches(1))
         self.at = Progress()
         self.log = TrainingLog(folder)
@@ -111,7 +114,7 @@ class Trainer:
                 return self._result(stop.signal, "stopped")
             patience = self.training.patience
             if patience is not None and self.at.without_better >= patience:
-                reason = f"no better top-1 in {patience} validations"
+                reason = f"no better {self.training.choose_by} in {patience} validations"
                 break
             if time.monotonic() - self.saved > _SAVE_EVERY_SECONDS:
                 self.save_state()
@@ -156,9 +159,8 @@ class Trainer:
 
     def _step(self, images: Tensor, labels: Tensor, epochs_done: float) -> dict[str, float]:
         training = self.training
-        factor = self._learning_rate_factor(epochs_done)
         for group in self.optimiser.param_groups:
-            group["lr"] = group["base_lr"] * factor
+            group["lr"] = self._learning_rate(group["base_lr"], epochs_done)
         torch.manual_seed((self.seed << 32) + self.at.step)  # dropout
         labels = labels.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
@@ -197,16 +199,19 @@ class Trainer:
             )
         return line
 
-    def _learning_rate_factor(self, epochs_done: float) -> float:
-        # Schedules count steps; epochs may differ by a batch or two, so steps come from epochs done.
+    def _learning_rate(self, base: float, epochs_done: float) -> float:
+        # Schedules count steps; epochs may differ by a batch or two, so steps come from epochs done, but for
+        # the one that is published in updates.
         training, per_epoch = self.training, self.batches_per_epoch
-        return learning_rate_factor(
+        warmup = round(training.warmup_epochs * per_epoch)
+        return base * learning_rate_factor(
             training.schedule,
-            round(epochs_done * per_epoch),
+            self.at.step if training.schedule == "inverse-sqrt" else round(epochs_done * per_epoch),
             total_steps=training.epochs * per_epoch,
-            warmup_steps=round(training.warmup_epochs * per_epoch),
+            warmup_steps=warmup if training.warmup_updates is None else training.warmup_updates,
             step_size=training.step_epochs * per_epoch,
             step_factor=training.step_factor,
+            warmup_from=training.warmup_from / base if base else 0.0,
         )
 
     def _loss(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, TripletLoss, Tensor | None]:
@@ -215,19 +220,22 @@ class Trainer:
             embeddings,
             labels,
             mining=self.loss.mining_at(self.at.epoch),
-            margin=self.loss.margin,
+            margin=self.margin,
             distance=self.loss.distance,
             reduction=self.loss.reduction,
         )
+        loss = triplet.loss
+        if self.loss.quantisation:
+            loss = loss + self.loss.quantisation * quantisation_penalty(embeddings)
         if self.classifier is None:
-            return triplet.loss, triplet, None
+            return loss, triplet, None
         warming = self.at.epoch <= self.loss.classifier_epochs
         if not warming and self.loss.classifier_weight == 0:
-            return triplet.loss, triplet, None
+            return loss, triplet, None
         entropy = nn.functional.cross_entropy(self.classifier(embeddings), labels)
         if warming:
             return entropy, triplet, entropy
-        return triplet.loss + self.loss.classifier_weight * entropy, triplet, entropy
+        return loss + self.loss.classifier_weight * entropy, triplet, entropy
 
     def _validate(self, callbacks: Callbacks, last: dict[str, float], speed: float, started: float | None) -> None:
         # `started`: when the epoch began, to tell the time left; None for an epoch resumed half-way.
@@ -240,8 +248,9 @@ class Trainer:
         if at.epoch % training.validate_every == 0 or at.epoch == training.epochs:
             figures = callbacks.validate(self.network)
             line |= {"validation": figures.as_dict()}
-            text += f"  unseen people: top-1 {figures.top1:.3f}  top-10 {figures.top10:.3f}"
-            if at.best is None or figures.top1 > figures_from_dict(at.best).top1:
+            text += f"  {callbacks.asked}: {validation_line(figures)}"
+            by = training.choose_by
+            if at.best is None or figures.chosen_by(by) > figures_from_dict(at.best).chosen_by(by):
                 at.best, at.best_epoch, at.without_better = figures.as_dict(), at.epoch, 0
                 callbacks.save("best", self.network, at.epoch, figures)
                 text += "  (best)"

@@ -20,4 +20,4 @@ def build_optimiser(
     if backbone:
         groups.insert(0, {"params": backbone, "lr": rates.backbone, "base_lr": rates.backbone})
     kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, weight_decay=training.weight_decay)
+    return kind(groups, weight_decay=training.weight_decay, betas=training.betas)

@@ -23,14 +23,16 @@ class TrainingSet:
 class Callbacks:
     """What the loop asks of its surroundings.
 
-    `validate` measures retrieval on unseen people; `save` writes a checkpoint (file name, network,
-    epoch, figures); `report` shows one line for each epoch and gets (epoch, progress 0–1) for each step.
+    `validate` measures retrieval on what `asked` names, unseen people or held-out photos; `save` writes a
+    checkpoint (file name, network, epoch, figures); `report` shows one line for each epoch and `progress`
+    gets (epoch, progress 0–1) for each step.
     """
 
     validate: Callable[[EmbeddingNetwork], Figures]
     save: Callable[[str, EmbeddingNetwork, int, Figures | None], None]
     report: Callable[[str], None]
     progress: Callable[[int, float], None]
+    asked: str = "unseen people"
 
 
 @dataclass
@@ -54,3 +56,10 @@ class TrainingResult:
     best_epoch: int
     epochs: int
     reason: str
+
+
+def validation_line(figures: Figures) -> str:
+    """Return the figures of one validation in a few words."""
+    text = f"top-1 {figures.top1:.3f}  top-10 {figures.top10:.3f}"
+    precision = figures.mean_average_precision
+    return text if precision is None else f"mAP {precision:.3f}  {text}"

@@ -56,12 +56,15 @@ class Gain:
 Measure = Callable[[tuple[Step, ...]], Trial]
 
 
-def grid(dimensions: int, *, whiten: bool, reciprocal: bool) -> dict[str, tuple[Step, ...]]:
+def grid(dimensions: int, *, whiten: bool, reciprocal: bool, codes: bool = False) -> dict[str, tuple[Step, ...]]:
     """Return the parameters that are tried for each step, by its name, in the order steps are done.
 
     `dimensions` is the embedding's; `whiten` says whether there are training people to fit it on,
-    `reciprocal` whether the metric allows k-reciprocal re-ranking.
+    `reciprocal` whether the metric allows k-reciprocal re-ranking, `codes` that photos are compared by
+    bits, which nothing but flip changes.
     """
+    if codes:
+        return {"flip": (FlipStep(),)}
     kept = sorted({min(512, dimensions), dimensions // 2, dimensions // 4} - {0}, reverse=True)
     steps: dict[str, tuple[Step, ...]] = {"flip": (FlipStep(),)}
     if whiten:

@@ -1,0 +1,1 @@
+"""Large galleries: indexes that find the nearest entries without looking at all of them."""
