@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from facematch.commands.evaluated import HELD_OUT, LEAVE_ONE_OUT, EmbeddedPeople, embed_people
 from facematch.commands.people import ValidationPeople, training_and_validation, validation_people
+from facematch.commands.runs import run_settings
 from facematch.errors import FacematchError
 from facematch.evaluation.code_figures import Sides, require_mated
 from facematch.files import read_json
-from facematch.flow import build_embedder, photo_embedder, trained_header
+from facematch.flow import build_embedder, photo_embedder, trained_header, with_checkpoint
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.settings import EmbedderSettings, RankingSettings, Settings
-from facematch.settings_file import load_settings
 
 On = Literal["test", "validation"]
 TEST = "test photos, which no training and no choice has seen, ask all photos of the training"
@@ -166,25 +166,17 @@ def photos_digest(sides: Sides, people: EmbeddedPeople) -> str:
 
 
 def _load(folder: Path, name: str, overrides: Sequence[str], *, hashing: bool) -> LoadedRun:
-    if not folder.is_dir():
-        raise FacematchError(f"there is no run folder {folder}.", "Runs are made by train.py, under checkpoints/.")
-    if not (folder / "settings.yaml").is_file():
-        raise FacematchError(
-            f"{folder} holds no run: it has no settings.yaml.",
-            "Name a folder that train.py made, for example checkpoints/CUB_32.",
-        )
-    settings = load_settings(folder / "settings.yaml", overrides)
+    settings = run_settings(folder, overrides)
     if settings.network.tanh != hashing:
         raise _other_kind(folder, hashing=hashing)
     metric = "euclidean" if hashing or settings.ranking.metric == "hamming" else settings.ranking.metric
-    own = settings.model_copy(
+    own = with_checkpoint(settings, folder).model_copy(
         update={
-            "paths": settings.paths.model_copy(update={"checkpoint": folder}),
             "embedder": EmbedderSettings(),  # the run's network, whatever answers elsewhere
             "ranking": RankingSettings(metric=metric),
         }
     )
-    trained = load_settings(folder / "settings.yaml")
+    trained = run_settings(folder, ())
     return LoadedRun(name, own, trained_header(own), hashing, tuple(_doubts(folder, name, own, trained)))
 
 

@@ -18,6 +18,7 @@ from facematch.commands.evaluated import (
     evaluate_embedded,
     evaluate_folders,
 )
+from facematch.commands.runs import run_settings
 from facematch.commands.tune_thresholds import open_set
 from facematch.console import note, say, waiting, working
 from facematch.errors import FacematchError
@@ -106,14 +107,7 @@ def _settings(run: Path | None, config: Path | None, overrides: Sequence[str]) -
         )
     if run is None:
         return load_settings(config, overrides)
-    if not run.is_dir():
-        raise FacematchError(f"there is no run folder {run}.", "Runs are made by train.py, under checkpoints/.")
-    if not (run / "settings.yaml").is_file():
-        raise FacematchError(
-            f"{run} holds no run: it has no settings.yaml.",
-            "Name a folder that train.py made, for example checkpoints/triplet, or give --config FILE instead.",
-        )
-    settings = load_settings(run / "settings.yaml", overrides)
+    settings = run_settings(run, overrides, instead=", or give --config FILE instead")
     if any(override.partition("=")[0].strip() == "paths.checkpoint" for override in overrides):
         return settings
     return with_checkpoint(settings, run)

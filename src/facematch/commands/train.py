@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -69,18 +70,6 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
         freeze=settings.network.freeze,
         seed=settings.seed,
     )
-
-    def save(name: str, network: EmbeddingNetwork, epoch: int, figures: Figures | None) -> None:
-        save_checkpoint(
-            folder.path / f"{name}.safetensors",
-            network,
-            build_cropper(settings.faces).fingerprint,
-            origin=record,
-            people=tuple(people.people),
-            metric=settings.ranking.metric,
-            trained={"epoch": epoch, "validation": figures.as_dict() if figures else None},
-        )
-
     if resume and trainer.resume():
         note(f"resumed at epoch {trainer.at.epoch}, batch {trainer.at.batch}")
     else:
@@ -90,6 +79,7 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
         working("training", settings.training.epochs * 1000) as progress,
         stop_on_signals() as stop,
     ):
+        save = partial(_save, settings, folder, tuple(people.people), record)
         callbacks = Callbacks(
             validate, save, note, lambda epoch, share: progress(round((epoch - 1 + share) * 1000)), asked
         )
@@ -175,6 +165,27 @@ def _crops(
     if records:
         note(f"{what}: {coverage_of(records)}")
     return np.stack(images) if images else np.empty((0, size, size, 3), np.uint8), identities
+
+
+def _save(
+    settings: Settings,
+    folder: RunFolder,
+    people: tuple[str, ...],
+    origin: dict[str, object],
+    name: str,
+    network: EmbeddingNetwork,
+    epoch: int,
+    figures: Figures | None,
+) -> None:
+    save_checkpoint(
+        folder.path / f"{name}.safetensors",
+        network,
+        build_cropper(settings.faces).fingerprint,
+        origin=origin,
+        people=people,
+        metric=settings.ranking.metric,
+        trained={"epoch": epoch, "validation": figures.as_dict() if figures else None},
+    )
 
 
 def _same_people(
