@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from facematch import __version__, cli_evaluation, cli_submissions
+from facematch import __version__, cli_evaluation, cli_images, cli_submissions
 from facematch.cli_options import GALLERY, QUERY, TRIPLET, Again, Config, GalleryFolder, QueryFolder, Sets
 from facematch.errors import FacematchError
 
@@ -69,7 +69,9 @@ def request(
     request_command(config, set_ or [], dry_run=dry_run, out=out, again=again)
 
 
-app.registered_commands += cli_evaluation.app.registered_commands + cli_submissions.app.registered_commands
+for each in (cli_evaluation.app, cli_submissions.app, cli_images.app):
+    app.registered_commands += each.registered_commands
+    app.registered_groups += each.registered_groups
 
 
 @app.command(rich_help_panel="Photos and embeddings")

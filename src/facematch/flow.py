@@ -29,7 +29,7 @@ def build_cropper(faces: FaceSettings) -> Cropper:
         detector = HaarDetector(cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, faces.detect_size)
     else:
         detector = NoDetector()
-    return Cropper(detector, faces.size, faces.margin, faces.choose)
+    return Cropper(detector, faces.size, faces.margin, faces.choose, faces.whole)
 
 
 def photo_limits(photos: PhotoSettings) -> PhotoLimits:
@@ -59,6 +59,10 @@ def build_embedder(settings: Settings) -> Embedder:
         from facematch.embedders.pixels import PixelEmbedder
 
         return PixelEmbedder()
+    if settings.embedder.kind in ("phash", "dhash", "whash"):
+        from facematch.embedders.hashes import HashEmbedder
+
+        return HashEmbedder(settings.embedder.kind)
     if settings.embedder.kind == "onnx":
         return _onnx(settings.embedder)
     from facematch.embedders.network import NetworkEmbedder

@@ -120,7 +120,7 @@ def with_flip(settings: Settings, embedder: Embedder, steps: Sequence[Step]) -> 
     if not has_flip(steps):
         return embedder
     normalised = {"network": settings.network.normalise, "onnx": settings.embedder.normalise, "pixels": True}
-    return FlipEmbedder(embedder, normalised[settings.embedder.kind])
+    return FlipEmbedder(embedder, normalised.get(settings.embedder.kind, False))  # a hash has signs, no length
 
 
 def build_ranker(settings: Settings, steps: Sequence[Step], whitening: Whitening | None = None) -> Ranker:

@@ -15,6 +15,7 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Mining = Literal["batch-all", "semi-hard", "batch-hard"]
 MissChoice = Literal["whole", "centre", "skip", "error"]
+WholePhoto = Literal["pad", "squash"]
 MetricName = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]
 Rgb = tuple[float, float, float]
 
@@ -94,6 +95,7 @@ class FaceSettings(Section):
     scale_factor: Annotated[float, Field(gt=1.0, le=2)] = 1.1
     min_neighbors: Annotated[int, Field(ge=0)] = 5
     min_size: Positive = 0.15  # below 1: share of the photo's shorter side; else pixels of the photo
+    whole: WholePhoto = "pad"  # how a whole photo becomes a square: by its edge pixels, or its sides changed
     yunet_file: Path | None = None
     yunet_score: Share = 0.6
     miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
@@ -191,9 +193,9 @@ class TrainingSettings(Section):
 
 
 class EmbedderSettings(Section):
-    """What turns crops into embeddings: the trained network, an ONNX file or grey pixels."""
+    """What turns crops into embeddings: the trained network, an ONNX file, grey pixels or a perceptual hash."""
 
-    kind: Literal["network", "onnx", "pixels"] = "network"
+    kind: Literal["network", "onnx", "pixels", "phash", "dhash", "whash"] = "network"
     file: Path | None = None  # onnx
     size: Annotated[int, Field(ge=8, le=1024)] = 112  # onnx: input side in pixels
     layout: Literal["nchw", "nhwc"] = "nchw"

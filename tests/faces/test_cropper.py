@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from facematch.faces.cropper import (
     FIVE_POINTS,
@@ -178,3 +179,43 @@ def test_alignment_brings_the_five_points_to_the_template(zoom: float) -> None:
 def test_a_fingerprint_tells_every_setting_of_the_crop() -> None:
     one, two = Cropper(NoDetector(), 32), Cropper(NoDetector(), 32, margin=0.3)
     assert one.fingerprint.difference(two.fingerprint) == ("faces.margin", 0.2, 0.3)
+
+
+@pytest.mark.parametrize("shape", [(50, 60), (200, 30), (10, 12), (7, 300)])
+def test_a_squashed_photo_is_reduced_and_enlarged_by_side(shape: tuple[int, int]) -> None:
+    image = ramp(*shape)
+    found = Cropper(NoDetector(), 32, whole="squash").crop(photo(image))
+    assert isinstance(found, Crop)
+    assert found.image.shape == (32, 32, 3)
+    assert found.box == (0, 0, shape[1], shape[0])
+    # Means over the pixels' areas where a side shrinks; a ramp stays one where a side grows.
+    rows, columns = (weights(side, 32) for side in shape)
+    shrunk = np.einsum("yh,hwc,xw->yxc", rows, image.astype(float), columns)
+    inner = tuple(slice(8, -8) if side < 32 else slice(None) for side in shape)
+    assert np.abs(found.image[inner] - shrunk[inner]).max() <= 2
+
+
+def weights(side: int, size: int) -> NDArray[np.float64]:
+    """Rows of weights that reduce `side` pixels to `size` by their areas, or enlarge them linearly."""
+    if side <= size:
+        centres = (np.arange(size) + 0.5) * side / size - 0.5
+        return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(side)))
+    edges = np.linspace(0, side, size + 1)
+    overlap = np.minimum(edges[1:, None], np.arange(side) + 1) - np.maximum(edges[:-1, None], np.arange(side))
+    return np.maximum(0, overlap) * size / side
+
+
+def test_squashing_is_told_in_the_fingerprint_and_padding_is_not() -> None:
+    padded, squashed = Cropper(NoDetector(), 32), Cropper(NoDetector(), 32, whole="squash")
+    assert "faces.whole" not in padded.fingerprint.settings
+    assert squashed.fingerprint.settings == {**padded.fingerprint.settings, "faces.whole": "squash"}
+
+
+def test_a_squashed_photo_stands_in_for_a_face() -> None:
+    image = ramp(30, 60)
+    found = Cropper(Fixed(), 16, whole="squash").stand_in(photo(image), "whole", "no face")
+    whole = Cropper(NoDetector(), 16, whole="squash").crop(photo(image))
+    assert isinstance(whole, Crop)
+    np.testing.assert_array_equal(found.image, whole.image)
+    centre = Cropper(Fixed(), 16, whole="squash").stand_in(photo(image), "centre", "no face")
+    np.testing.assert_array_equal(centre.image, stand_in(photo(image), 16, "centre", "no face").image)

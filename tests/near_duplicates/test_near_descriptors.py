@@ -14,6 +14,7 @@ from facematch.near_duplicates import (
     is_plain,
     thumbnail,
 )
+from facematch.near_duplicates.descriptors import turn
 from leak_photos import Rgb, cropped, made_photo, recompressed
 
 CUTS = (0.0, 0.03, 0.06)
@@ -65,6 +66,32 @@ def test_a_mirrored_photo_has_the_signs_of_odd_columns_changed(seed: int) -> Non
     small = thumbnail(made_photo(seed))
     signs = np.array([(-1) ** (number % 8) for number in range(64)])
     np.testing.assert_allclose(describe(small[:, ::-1].copy()), describe(small) * signs, atol=1e-4)
+
+
+def laid(small: NDArray[np.uint8], mirrored: bool, turned: int) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(np.rot90(small[:, ::-1] if mirrored else small, -(turned // 90)))
+
+
+WAYS = [(mirrored, turned) for mirrored in (False, True) for turned in (0, 90, 180, 270)]
+
+
+@pytest.mark.parametrize(("mirrored", "turned"), WAYS)
+def test_a_descriptor_turns_as_its_photo_does(mirrored: bool, turned: int) -> None:
+    for seed in range(5):
+        small = thumbnail(made_photo(seed))
+        expected = describe(laid(small, mirrored, turned))
+        np.testing.assert_allclose(turn(describe(small), mirrored=mirrored, turned=turned), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("first", WAYS)
+@pytest.mark.parametrize("second", WAYS)
+def test_the_eight_ways_are_closed_under_composition(first: tuple[bool, int], second: tuple[bool, int]) -> None:
+    picture = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    both = laid(laid(picture, *first), *second)
+    (way,) = [way for way in WAYS if (laid(picture, *way) == both).all()]
+    vectors = np.random.default_rng(0).normal(size=(4, 3, 64)).astype(np.float32)
+    twice = turn(turn(vectors, mirrored=first[0], turned=first[1]), mirrored=second[0], turned=second[1])
+    np.testing.assert_array_equal(twice, turn(vectors, mirrored=way[0], turned=way[1]))
 
 
 def plain_photos() -> dict[str, Rgb]:

@@ -28,23 +28,38 @@ def vectors_of(seed: int, count: int, kinds: int = 4, blank: int = 0, symmetric:
     return vectors.astype(np.float32)
 
 
+def naive_laid(vector: NDArray[np.float32], flip: bool, turned: int) -> NDArray[np.float64]:
+    """A descriptor as that of the picture mirrored first and then turned clockwise, by loops over frequencies."""
+    spectrum = {(v, u): float(vector[8 * v + u]) for v in range(8) for u in range(8)}
+    if flip:
+        spectrum = {(v, u): value * (-1) ** u for (v, u), value in spectrum.items()}
+    for _ in range(turned // 90):
+        spectrum = {(v, u): spectrum[u, v] * (-1) ** u for v, u in spectrum}
+    return np.array([spectrum[v, u] for v in range(8) for u in range(8)])
+
+
+Way = tuple[int, int, bool, int]
+
+
 def naive_candidates(
-    left: NDArray[np.float32], right: NDArray[np.float32], within: bool
-) -> dict[tuple[int, int, bool], tuple[float, float]]:
-    """Each photo's 20 nearest in every search, by loops: of each pair the best likeness and its cut."""
-    best: dict[tuple[int, int, bool], tuple[float, float]] = {}
-    signs = np.array([(-1) ** (number % 8) for number in range(64)])
-    for back, flip, (window, cut) in product((False, True), (False, True), enumerate(CUTS)):
+    left: NDArray[np.float32], right: NDArray[np.float32], within: bool, turns: tuple[int, ...] = (0,)
+) -> dict[Way, tuple[float, float]]:
+    """Each photo's 20 nearest in every search, by loops: of each way to lay a pair the best likeness and its cut."""
+    best: dict[Way, tuple[float, float]] = {}
+    for back, flip, turned, (window, cut) in product((False, True), (False, True), turns, enumerate(CUTS)):
         queries, gallery = (right, left) if back else (left, right)
         for query in range(len(queries)):
-            likeness = [float((queries[query, 0] * (signs if flip else 1)) @ each[window]) for each in gallery]
+            laid = naive_laid(queries[query, 0], flip, turned)
+            likeness = [float(laid @ each[window]) for each in gallery]
             others = [index for index in range(len(gallery)) if not (within and index == query)]
             for index in sorted(others, key=lambda index: -likeness[index])[:NEIGHBOURS]:
                 one, other, signed = (index, query, -cut) if back else (query, index, cut)
+                # The right one is laid like the left one; the query was laid like the other.
+                way = turned if back or flip else (360 - turned) % 360
                 if within and one > other:
-                    one, other, signed = other, one, -signed
-                if likeness[index] >= LIKE and likeness[index] > best.get((one, other, flip), (0, 0))[0]:
-                    best[one, other, flip] = likeness[index], signed
+                    one, other, signed, way = other, one, -signed, way if flip else (360 - way) % 360
+                if likeness[index] >= LIKE and likeness[index] > best.get((one, other, flip, way), (0, 0))[0]:
+                    best[one, other, flip, way] = likeness[index], signed
     return best
 
 
@@ -56,12 +71,30 @@ def naive_candidates(
 def test_the_search_finds_what_loops_find(
     seed: int, left: int, right: int, kinds: int, blank: int, symmetric: bool, within: bool
 ) -> None:
+    compare_with_loops(seed, left, right, kinds, blank, symmetric, within, turned=False)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), left=st.integers(0, 12), right=st.integers(0, 12), within=st.booleans())
+def test_the_search_by_quarter_turns_finds_what_loops_find(seed: int, left: int, right: int, within: bool) -> None:
+    compare_with_loops(seed, left, right, 4, 1, False, within, turned=True)
+
+
+def compare_with_loops(
+    seed: int, left: int, right: int, kinds: int, blank: int, symmetric: bool, within: bool, turned: bool
+) -> None:
     one = vectors_of(seed, left, kinds, blank, symmetric)
     other = one if within else vectors_of(seed + 1, right, kinds, blank, symmetric)
-    found = candidates(one, None if within else other)
-    expected = naive_candidates(one, other, within)
+    if turned:  # some of the others are turned
+        rng, other = np.random.default_rng(seed), other.copy()
+        for number in range(len(other)):
+            flip, angle = bool(rng.integers(2)), 90 * int(rng.integers(4))
+            other[number] = [naive_laid(vector, flip, angle) for vector in other[number]]
+        one = other if within else one
+    found = candidates(one, None if within else other, turned=turned)
+    expected = naive_candidates(one, other, within, (0, 90, 180, 270) if turned else (0,))
     assert found.dtype == CANDIDATE
-    keys = [(int(each["left"]), int(each["right"]), bool(each["mirrored"])) for each in found]
+    keys = [(int(each["left"]), int(each["right"]), bool(each["mirrored"]), int(each["turned"])) for each in found]
     assert len(set(keys)) == len(keys)
     assert set(keys) == set(expected)
     for key, each in zip(keys, found, strict=True):

@@ -96,7 +96,8 @@ def _systems(
         before = _before_training(header)
         if before is not None:
             yield "before training", before, ()
-    name = {"network": "trained", "onnx": "ONNX model", "pixels": "grey pixels"}[settings.embedder.kind]
+    kind = settings.embedder.kind
+    name = {"network": "trained", "onnx": "ONNX model", "pixels": "grey pixels"}.get(kind, kind)
     yield name, embedder, ()
     if steps:
         yield f"{name} + {', '.join(step.step for step in steps)}", embedder, steps

@@ -25,13 +25,15 @@ class Cropper:
 
     `size` is the crop's side in pixels; `margin` widens the box's longer side by that share in all
     (half on each side); `choose` says which of several faces wins. A face with five points is
-    aligned to the template instead, without margin.
+    aligned to the template instead, without margin. `whole` says how a photo that is taken whole becomes
+    a square: `pad` by its edge pixels, `squash` without its proportions.
     """
 
     detector: Detector
     size: int = 112
     margin: float = 0.2
     choose: Literal["largest", "central"] = "largest"
+    whole: Literal["pad", "squash"] = "pad"
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -42,6 +44,7 @@ class Cropper:
             "margin": self.margin,
             "choose": self.choose,
             **self.detector.settings(),
+            **({} if self.whole == "pad" else {"whole": self.whole}),  # so what was made before there was a choice fits
         }
         return Fingerprint({f"faces.{key}": value for key, value in settings.items()})
 
@@ -52,13 +55,17 @@ class Cropper:
         if face is None:
             return Miss(photo.name, photo.sha256, f"no face found by {self.detector.name} in {width}x{height} px")
         if self.detector.name == "none":
-            return stand_in(photo, self.size, "whole", reason="")
+            return self.stand_in(photo, "whole", reason="")
         if face.points:
             image = align(photo.image, face.points, self.size)
         else:
             image = cut_square(photo.image, face, self.size, self.margin)
         box = (round(face.x), round(face.y), round(face.width), round(face.height))
         return Crop(photo.name, photo.sha256, image, box, face.detector, face.score)
+
+    def stand_in(self, photo: Photo, how: Literal["whole", "centre"], reason: str) -> Crop:
+        """Return the whole photo or its central square as a crop."""
+        return stand_in(photo, self.size, how, reason, squash=self.whole == "squash")
 
 
 def choose_face(faces: Sequence[Face], width: int, height: int, rule: Literal["largest", "central"]) -> Face | None:
@@ -114,9 +121,15 @@ def similarity_transform(source: NDArray[np.float64], target: NDArray[np.float64
     return np.hstack([scale * rotation, shift[:, None]])
 
 
-def stand_in(photo: Photo, size: int, how: Literal["whole", "centre"], reason: str) -> Crop:
-    """Return the whole photo, padded to a square by its edge pixels, or its central square, as a crop."""
+def stand_in(photo: Photo, size: int, how: Literal["whole", "centre"], reason: str, *, squash: bool = False) -> Crop:
+    """Return the whole photo, padded to a square by its edge pixels, or its central square, as a crop.
+
+    With `squash` the whole photo's sides are made equal instead: a copy of other proportions becomes the same crop.
+    """
     height, width = photo.image.shape[:2]
+    if how == "whole" and squash:
+        image = _squashed(photo.image, size)
+        return Crop(photo.name, photo.sha256, image, (0, 0, width, height), how, 0.0, reason)
     side = max(height, width) if how == "whole" else min(height, width)
     left, top = (width - side) // 2, (height - side) // 2
     box: Box = (0, 0, width, height) if how == "whole" else (left, top, side, side)
@@ -135,6 +148,13 @@ def _window(image: Image, left: int, top: int, side: int) -> Image:
     return np.asarray(
         cv2.copyMakeBorder(inside, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE), dtype=np.uint8
     )
+
+
+def _squashed(image: Image, size: int) -> Image:
+    # Each side by itself: INTER_AREA averages only where both sides shrink.
+    height, width = image.shape[:2]
+    reduced = cv2.resize(image, (min(width, size), min(height, size)), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(cv2.resize(reduced, (size, size), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
 def _resize(square: Image, size: int) -> Image:

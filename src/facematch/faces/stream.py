@@ -13,7 +13,7 @@ import numpy as np
 
 from facematch.cache import Cache
 from facematch.errors import FacematchError
-from facematch.faces.cropper import Cropper, stand_in
+from facematch.faces.cropper import Cropper
 from facematch.faces.values import Crop, Miss, Outcome
 from facematch.photos import PhotoFile, PhotoLimits, Unreadable, decode, read_bytes
 from facematch.settings import MissChoice
@@ -78,7 +78,7 @@ def crop_bytes(
         photo = decode(name, data, sha256, limits)
         if isinstance(photo, Unreadable):
             return photo
-        replacement = stand_in(photo, cropper.size, miss, found.reason)
+        replacement = cropper.stand_in(photo, miss, found.reason)
         _keep(cache, key, replacement)
     return replacement
 

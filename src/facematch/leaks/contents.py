@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from facematch.cache import Cache
 from facematch.errors import FacematchError
 from facematch.faces.stream import in_order
-from facematch.near_duplicates import SIDE, describe, thumbnail
+from facematch.near_duplicates import SIDE, describe, thumbnail, without_border
 from facematch.photos import Photo, PhotoFile, PhotoLimits, Unreadable, decode, read_bytes, read_photo
+
+_COLOURLESS = 2.0  # grey levels: a photo whose channels differ less than this on average has no colour
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +26,29 @@ class Content:
     """A photo to compare: its file, the SHA-256 of its bytes and of its decoded pixels, its descriptors.
 
     `vectors` is 3×64 `float32`, all zeros for a photo without detail. The thumbnail stays in the cache.
+    `extent` is there where it was asked for.
     """
 
     file: PhotoFile
     sha256: str
     pixels: str
     vectors: NDArray[np.float32]
+    extent: "Extent | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class Extent:
+    """How large a photo is: its file in bytes, its width and height in pixels; whether it has no colour.
+
+    `inner` is the size of what a plain frame or bars surround, and `inner_vectors` describes it; where there is
+    no border they are None.
+    """
+
+    bytes: int
+    size: tuple[int, int]
+    grey: bool
+    inner: tuple[int, int] | None
+    inner_vectors: NDArray[np.float32] | None
 
 
 def content_cache(folder: Path) -> Cache:
@@ -41,51 +61,94 @@ def read_contents(
     cache: Cache,
     limits: PhotoLimits,
     on_progress: Callable[[int], None] = lambda done: None,
+    *,
+    extents: bool = False,
 ) -> Iterator[Content | Unreadable]:
     """Yield the content of every file, in order; what was decoded before, under any name, is not decoded again.
 
-    Threads do the work, and at most a few dozen photos are in memory at once.
+    Threads do the work, and at most a few dozen photos are in memory at once. With `extents` sizes are told and
+    borders looked for too: what was kept without them is decoded once more.
     """
     cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
-    found = in_order(lambda file: _content(file, cache, limits), files, os.cpu_count() or 1)
+    found = in_order(lambda file: _content(file, cache, limits, extents=extents), files, os.cpu_count() or 1)
     for done, content in enumerate(found, start=1):
         on_progress(done)
         yield content
 
 
-def thumbnail_of(content: Content, cache: Cache, limits: PhotoLimits) -> NDArray[np.uint8]:
-    """Return a photo's thumbnail (`uint8` 96×96) from the cache, or from its file where the cache lost it."""
+def thumbnail_of(content: Content, cache: Cache, limits: PhotoLimits, *, inner: bool = False) -> NDArray[np.uint8]:
+    """Return a photo's thumbnail (`uint8` 96×96) from the cache, or from its file where the cache lost it.
+
+    With `inner` that of what its border surrounds: ask only where `extent` says that there is one.
+    """
     kept = _kept(cache, content.sha256)
-    if kept is not None:
-        return kept[1]
+    if kept is not None and len(kept.thumbnails) > inner:
+        return np.asarray(kept.thumbnails[int(inner)])
     photo = read_photo(content.file, limits)
     if not isinstance(photo, Photo):
         raise FacematchError(
             f"{content.file.path} was read a moment ago and cannot be read now: {photo.reason}.", "Run it again."
         )
-    return thumbnail(photo.image)
+    surrounded = without_border(photo.image) if inner else None
+    return thumbnail(photo.image if surrounded is None else surrounded)
 
 
-def _content(file: PhotoFile, cache: Cache, limits: PhotoLimits) -> Content | Unreadable:
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    # What the cache holds: `note` has the digest of the pixels, and with extents `size`, `grey` and `inner`;
+    # the thumbnail, and behind it that of what a border surrounds.
+    note: dict[str, Any]
+    thumbnails: NDArray[np.uint8]
+
+
+def _content(file: PhotoFile, cache: Cache, limits: PhotoLimits, *, extents: bool) -> Content | Unreadable:
     read = read_bytes(file, limits)
     if isinstance(read, Unreadable):
         return read
     data, sha256 = read
     kept = _kept(cache, sha256)
-    if kept is None:
+    if kept is None or (extents and "size" not in kept.note):
         photo = decode(file.name, data, sha256, limits)
         if isinstance(photo, Unreadable):
             return photo
-        kept = _pixel_digest(photo.image), thumbnail(photo.image)
-        cache.put(sha256, json.dumps({"pixels": kept[0]}), kept[1].tobytes())
-    return Content(file, sha256, kept[0], describe(kept[1]))
+        kept = _made(photo.image, extents=extents)
+        cache.put(sha256, json.dumps(kept.note), kept.thumbnails.tobytes())
+    extent = _extent(kept, len(data)) if extents else None
+    return Content(file, sha256, kept.note["pixels"], describe(kept.thumbnails[0]), extent)
 
 
-def _kept(cache: Cache, sha256: str) -> tuple[str, NDArray[np.uint8]] | None:
+def _made(image: NDArray[np.uint8], *, extents: bool) -> _Kept:
+    note: dict[str, Any] = {"pixels": _pixel_digest(image)}
+    whole = thumbnail(image)
+    if not extents:
+        return _Kept(note, whole[None])
+    inner = without_border(image)
+    note |= {"size": _size(image), "grey": _is_grey(image), "inner": None if inner is None else _size(inner)}
+    return _Kept(note, np.stack([whole] if inner is None else [whole, thumbnail(inner)]))
+
+
+def _extent(kept: _Kept, length: int) -> Extent:
+    width, height = kept.note["size"]
+    if kept.note["inner"] is None:
+        return Extent(length, (width, height), kept.note["grey"], None, None)
+    across, down = kept.note["inner"]
+    return Extent(length, (width, height), kept.note["grey"], (across, down), describe(kept.thumbnails[1]))
+
+
+def _kept(cache: Cache, sha256: str) -> _Kept | None:
     found = cache.get(sha256)
-    if found is None or len(found[1]) != SIDE * SIDE:
+    if found is None or len(found[1]) not in (SIDE**2, 2 * SIDE**2):
         return None
-    return json.loads(found[0])["pixels"], np.frombuffer(found[1], np.uint8).reshape(SIDE, SIDE)
+    return _Kept(json.loads(found[0]), np.frombuffer(found[1], np.uint8).reshape(-1, SIDE, SIDE))
+
+
+def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]
+
+
+def _is_grey(image: NDArray[np.uint8]) -> bool:
+    every = max(1, min(image.shape[:2]) // 256)
+    return float(np.ptp(image[::every, ::every], axis=-1).mean()) < _COLOURLESS
 
 
 def _pixel_digest(image: NDArray[np.uint8]) -> str:

@@ -32,6 +32,7 @@ of 400 frames filmed in one studio (ORL), where only the eyes had moved: 4 other
 cropped in two ways.
 """
 
+from facematch.near_duplicates.borders import without_border
 from facematch.near_duplicates.compare import NearDuplicate, confirm, confirmed
 from facematch.near_duplicates.descriptors import SIDE, describe, is_plain, thumbnail
 from facematch.near_duplicates.search import CANDIDATE, candidates
@@ -46,4 +47,5 @@ __all__ = [
     "describe",
     "is_plain",
     "thumbnail",
+    "without_border",
 ]

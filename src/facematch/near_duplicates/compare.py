@@ -27,7 +27,8 @@ class NearDuplicate:
     """Two photos that are one.
 
     `correlation` of their detail (at most 1); `area` of the right photo that the left one shows: below 1
-    when the left one was cropped, above 1 when the right one was.
+    when the left one was cropped, above 1 when the right one was. The left one is the right one `mirrored`, where
+    that is said, and then `turned` clockwise by 0, 90, 180 or 270 degrees.
     """
 
     left: int
@@ -35,6 +36,7 @@ class NearDuplicate:
     correlation: float
     mirrored: bool
     area: float
+    turned: int = 0
 
 
 def confirmed(
@@ -72,7 +74,7 @@ def confirm(candidate: np.void, left: Grey, right: Grey) -> NearDuplicate | None
     - three quarters of 8×8 blocks correlate by 0.7 or more each, so that a frame, a caption or the black
       corners of a rotated photo do not outvote the faces. Blocks without detail agree.
     """
-    other = right[:, ::-1] if candidate["mirrored"] else right
+    other = np.rot90(right[:, ::-1] if candidate["mirrored"] else right, -(int(candidate["turned"]) // 90))
     pictures = left.astype(np.float32), np.ascontiguousarray(other, np.float32)
     cut = float(candidate["cut"])
     # What was cropped is laid on what it was cropped from, so that all of it has a counterpart.
@@ -90,6 +92,7 @@ def confirm(candidate: np.void, left: Grey, right: Grey) -> NearDuplicate | None
         correlation,
         bool(candidate["mirrored"]),
         area if cut >= 0 else 1 / area,
+        int(candidate["turned"]),
     )
 
 

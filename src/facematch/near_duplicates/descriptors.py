@@ -52,7 +52,17 @@ def describe(small: Grey) -> Floats:
 _STEPS = np.arange(_FREQUENCIES, dtype=np.float32)
 _WEIGHTS = np.hypot(_STEPS[:, None], _STEPS[None, :])
 # A mirrored picture has the same frequencies; those that are odd from left to right change their sign.
-MIRROR = np.tile(np.where(_STEPS % 2, -1, 1), _FREQUENCIES).astype(np.float32)
+_MIRROR = np.where(_STEPS % 2, -1, 1).astype(np.float32)
+
+
+def turn(vectors: Floats, *, mirrored: bool, turned: int) -> Floats:
+    """Return descriptors (…×64) as those of the photos mirrored first and then turned clockwise by 0, 90, 180, 270."""
+    spectra = vectors.reshape(*vectors.shape[:-1], _FREQUENCIES, _FREQUENCIES)
+    if mirrored:
+        spectra = spectra * _MIRROR
+    for _ in range(turned // 90):  # a picture that is transposed and mirrored is turned clockwise
+        spectra = spectra.swapaxes(-1, -2) * _MIRROR
+    return spectra.reshape(vectors.shape)
 
 
 def detail(picture: Floats, mask: Floats) -> Floats:

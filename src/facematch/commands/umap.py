@@ -1,0 +1,165 @@
+"""`facematch umap`: a folder of photos as a UMAP of grey pixels, tuned, fitted, queried and kept up to date."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facematch.cache import cache_folder
+from facematch.commands.umap_words import show_model, show_sweep, sweep_as_dict, trustworthiness_chart
+from facematch.console import loud, note, out, say, show_table, waiting, working
+from facematch.errors import FacematchError
+from facematch.files import write_bytes
+from facematch.flow import photo_limits
+from facematch.identities.values import count_of, first_of, printable
+from facematch.reverse.grey_pixels import GreyPixels, grey_pixels, pixel_cache
+from facematch.reverse.umap_fit import UmapSettings, curve_of, fewest_rows, warm_up
+from facematch.reverse.umap_library import prepare_numba
+from facematch.reverse.umap_model import FILE, UmapModel, load_model, query_model, save_model
+from facematch.reverse.umap_tune import Candidate, Sweep, fixed_k_for, sizes_for, sweep
+from facematch.reverse.umap_update import REFIT_SHARE, compare, update_model
+from facematch.settings import Settings
+from facematch.settings_file import load_settings
+
+
+def umap_tune_command(
+    path: Path,
+    overrides: Sequence[str],
+    *,
+    sizes: Sequence[int],
+    fixed: UmapSettings,
+    k: int,
+    plot: Path,
+    as_json: bool,
+) -> None:
+    """Fit every n_neighbors, print and plot their trustworthiness, say which is the best and why."""
+    if plot.suffix.lower() != ".svg":
+        raise FacematchError(f"the plot is written as .svg; found {plot}.", "Give --out NAME.svg")
+    settings = load_settings(None, overrides)
+    photos = _read(path, settings)
+    found = _sweep(photos, settings, sizes, fixed, k)
+    write_bytes(plot, trustworthiness_chart(found).encode())
+    if as_json:
+        out.print_json(
+            json.dumps({"photos": len(photos.names), "distinct": len(photos.pixels), **sweep_as_dict(found)})
+        )
+    else:
+        show_sweep(found, len(photos.pixels))
+    note(f"plotted: {plot}")
+
+
+def umap_fit_command(
+    path: Path, folder: Path, overrides: Sequence[str], *, sizes: Sequence[int], fixed: UmapSettings, k: int
+) -> None:
+    """Fit a folder and write the model; of several `sizes` the most trustworthy is kept."""
+    settings = load_settings(None, overrides)
+    photos = _read(path, settings)
+    found = _sweep(photos, settings, sizes, fixed, k)
+    if len(found.candidates) > 1:
+        show_sweep(found, len(photos.pixels))
+    model = _fitted(photos, found.best, found.k)
+    save_model(folder, model)
+    show_model(model, folder)
+
+
+def umap_query_command(image: Path, folder: Path, overrides: Sequence[str], *, k: int, as_json: bool) -> None:
+    """Print the photos of a model that are nearest to an image."""
+    settings, model = load_settings(None, overrides), load_model(folder)
+    if not image.is_file():
+        raise FacematchError(f"{image} is not a file.", "Give one image; a folder is added with: facematch umap update")
+    asked = _read(image, settings)
+    _prepare(settings, model.settings)
+    hits = query_model(model, asked.pixels[0], asked.sha256[0], k)
+    if as_json:
+        found = [{"rank": i, "photo": hit.name, "distance": hit.distance} for i, hit in enumerate(hits, start=1)]
+        out.print_json(json.dumps({"image": str(image), "photos": len(model.photos.names), "found": found}))
+        return
+    rows = [(printable(hit.name), str(i), f"{hit.distance:.4f}") for i, hit in enumerate(hits, start=1)]
+    show_table(f"nearest to {image.name} in the embedding", ("photo", "rank", "distance"), rows)
+
+
+def umap_update_command(path: Path, folder: Path, overrides: Sequence[str], *, refit: bool) -> None:
+    """Bring a model up to date with its folder, and tell what changed."""
+    settings, model = load_settings(None, overrides), load_model(folder)
+    now = _read(path, settings)
+    changes = compare(model, now)
+    say(
+        f"{len(changes.new)} new, {len(changes.changed)} changed, {len(changes.deleted)} deleted, "
+        f"{changes.unchanged} unchanged"
+    )
+    if not changes and not refit:
+        say("nothing to do")
+        return
+    _prepare(settings, model.settings)
+    updated = model if refit else update_model(model, now)
+    if refit or updated.drift > REFIT_SHARE:
+        if not refit:
+            note(f"{updated.drift:.0%} of the photos changed since the fit, more than {REFIT_SHARE:.0%}: fitted again")
+        found = _sweep(now, settings, (model.settings.n_neighbors,), model.settings, model.k)
+        updated = _fitted(now, found.best, found.k)
+    save_model(folder, updated)
+    show_model(updated, folder)
+
+
+def umap_info_command(folder: Path, *, as_json: bool) -> None:
+    """Print what a model holds."""
+    model = load_model(folder)
+    if not as_json:
+        show_model(model, folder)
+        return
+    values: dict[str, Any] = {
+        "model": str(folder / FILE),
+        "photos": len(model.photos.names),
+        "distinct": len(model.photos.pixels),
+        "placed_since_fit": int((~model.fitted).sum()),
+        "drift": model.drift,
+        "settings": model.settings.as_dict(),
+        "trustworthiness": {str(k): value for k, value in model.trust.items()},
+    }
+    out.print_json(json.dumps(values))
+
+
+def _read(path: Path, settings: Settings) -> GreyPixels:
+    with pixel_cache(cache_folder(settings.paths.cache)) as cache, working("grey pixels", 100) as step:
+        photos = grey_pixels(
+            path, cache, photo_limits(settings.photos), lambda done, total: step(100 * done // max(1, total))
+        )
+    if photos.unread:
+        loud(f"{count_of(len(photos.unread), 'file was', 'files were')} not read: {printable(first_of(photos.unread))}")
+    return photos
+
+
+def _sweep(photos: GreyPixels, settings: Settings, sizes: Sequence[int], fixed: UmapSettings, k: int) -> Sweep:
+    # Every n of `sizes` that these photos allow, with the other settings of `fixed`.
+    rows = len(photos.pixels)
+    allowed = [UmapSettings(n, fixed.n_components, fixed.min_dist, fixed.seed) for n in sizes_for(rows, sizes)]
+    every = [each for each in allowed if fewest_rows(each) <= rows]
+    if not every:
+        least = fewest_rows(UmapSettings(max(2, min(sizes)), fixed.n_components, fixed.min_dist, fixed.seed))
+        raise FacematchError(
+            f"{count_of(rows, 'distinct photo is', 'distinct photos are')} too few for UMAP with n_neighbors "
+            f"{first_of([str(n) for n in sizes])} and {fixed.n_components} components: it needs {least}.",
+            "Add photos, or give fewer --n-neighbors or --components.",
+        )
+    left_out = sorted(set(sizes) - {each.n_neighbors for each in every})
+    if left_out:
+        note(f"n_neighbors {', '.join(map(str, left_out))} left out: it must be from 2 to below half of {rows} photos")
+    _prepare(settings, every[0])
+    kept = cache_folder(settings.paths.cache) / "umap.sqlite"
+    return sweep(photos.pixels, every, fixed_k_for(rows, k), kept, working)
+
+
+def _prepare(settings: Settings, chosen: UmapSettings) -> None:
+    # Compiled once on a machine; what is there already is loaded while the work begins.
+    if not prepare_numba(cache_folder(settings.paths.cache)):
+        with waiting("compiling UMAP's code (once on this machine) …"):
+            warm_up(chosen)
+
+
+def _fitted(photos: GreyPixels, best: Candidate, k: int) -> UmapModel:
+    rows = len(photos.pixels)
+    trust = {best.settings.n_neighbors: best.own, k: best.fixed}
+    fitted = np.ones(rows, np.bool_)
+    return UmapModel(best.settings, photos, best.embedding, fitted, rows, curve_of(best.settings), trust, k)

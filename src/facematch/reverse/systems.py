@@ -1,0 +1,105 @@
+"""What compares whole photos: grey pixels, perceptual hashes, a network; and the photos of a folder, embedded."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facematch.embed import PhotoEmbedder
+from facematch.embeddings import Embeddings
+from facematch.errors import FacematchError, nearest_name
+from facematch.faces.values import record_of
+from facematch.flow import build_embedder, photo_embedder
+from facematch.photos import PhotoFile, find_photos
+from facematch.settings import Settings
+from facematch.settings_file import load_settings
+
+SYSTEMS: tuple[str, ...] = ("pixels", "phash", "dhash", "whash", "network", "onnx")
+_HASHES = ("phash", "dhash", "whash")
+# What config/images.yaml says, so that no file is needed.
+_DEFAULTS = ("name=images", "faces.detector=none", "faces.size=64", "embedder.kind=pixels")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """The photos below a folder that could be read, embedded.
+
+    `files` and `sha256` (of a file's bytes) hold the names of `embeddings`; `unread` says `name (reason)` for
+    every other entry of the folder. No pixels are kept.
+    """
+
+    files: Mapping[str, PhotoFile]
+    embeddings: Embeddings
+    sha256: Mapping[str, str]
+    unread: tuple[str, ...]
+
+
+def load_image_settings(config: Path | None, overrides: Sequence[str] = ()) -> Settings:
+    """Return the settings of a YAML file with `overrides`; without a file those of config/images.yaml.
+
+    Raises FacematchError as `load_settings`.
+    """
+    return load_settings(config, overrides if config else (*_DEFAULTS, *overrides))
+
+
+def image_settings(settings: Settings, system: str) -> Settings:
+    """Return the settings for comparing whole photos by `system`; steps of `refine:`, made for faces, are left out.
+
+    Nobody looks for faces. Pixels and hashes see the photo as a square without its proportions, so that a copy
+    whose proportions were changed stays near; a network and an ONNX model see it as `faces.whole` says, as in
+    training. Hashes are compared by their different bits, pixels by `ranking.metric`, or as euclidean where that
+    is of bits. Raises FacematchError for an unknown system, with the nearest name.
+    """
+    if system not in SYSTEMS:
+        raise FacematchError(
+            f"system {system!r} is not known{nearest_name(system, SYSTEMS)}.", f"Known are {', '.join(SYSTEMS)}."
+        )
+    faces: dict[str, Any] = {"detector": "none"}
+    ranking: dict[str, Any] = {}
+    if system not in ("network", "onnx"):
+        faces["whole"] = "squash"
+    if system in _HASHES:
+        ranking["metric"] = "hamming"
+    elif system == "pixels" and settings.ranking.metric == "hamming":
+        ranking["metric"] = "euclidean"
+    return settings.model_copy(
+        update={
+            "faces": settings.faces.model_copy(update=faces),
+            "embedder": settings.embedder.model_copy(update={"kind": system}),
+            "ranking": settings.ranking.model_copy(update=ranking),
+            "refine": (),
+        }
+    )
+
+
+def image_stage(settings: Settings, system: str) -> PhotoEmbedder:
+    """Return what embeds whole photos by `system`.
+
+    Raises FacematchError for an unknown system, a missing library, and a missing model or checkpoint.
+    """
+    chosen = image_settings(settings, system)
+    return photo_embedder(chosen, build_embedder(chosen))
+
+
+def embed_images(
+    stage: PhotoEmbedder, path: Path, on_progress: Callable[[int], None] = lambda percent: None
+) -> ImageSet:
+    """Embed the photos below a folder, or one photo. `on_progress` gets the percentage done.
+
+    What was embedded before is read from the cache, so a stopped run goes on. Raises FacematchError when `path`
+    is missing or holds no photo that can be read.
+    """
+    found = find_photos(path)
+    total = max(1, len(found.files))
+    embedded = stage.run(found.files, lambda done: on_progress(100 * done // total))
+    names = embedded.embeddings.names
+    read = {record.name: record.sha256 for record in embedded.records if record.status != "unreadable"}
+    bad = [record for record in (*embedded.records, *map(record_of, found.unreadable)) if record.name not in read]
+    unread = tuple(f"{record.name} ({record.reason})" for record in sorted(bad, key=lambda record: record.name))
+    if not names:
+        first = f", first {unread[0]}" if unread else ""
+        raise FacematchError(
+            f"{path} holds no photo that can be read ({len(unread)} other files{first}).", "Name a folder of photos."
+        )
+    files = {file.name: file for file in found.files if file.name in read}
+    return ImageSet(files, embedded.embeddings, read, unread)
