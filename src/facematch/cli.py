@@ -241,7 +241,8 @@ def _run(program: typer.Typer) -> None:
     from facematch.console import err, warnings_as_notes
 
     warnings_as_notes()
-    for command in program.registered_commands:
+    groups = [group.typer_instance for group in program.registered_groups if group.typer_instance is not None]
+    for command in [each for app_ in (program, *groups) for each in app_.registered_commands]:
         command.cls = _Command
     try:
         program()
