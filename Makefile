@@ -10,8 +10,9 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest -n auto
 
+# Without ruff's cache: it keeps an answer for a file although modules it imports have appeared since.
 lint: .venv/ready
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from umap_photos import made_pixels, write_photos
 
 from facematch.errors import FacematchError
 from facematch.files import sha256_of
@@ -13,6 +12,7 @@ from facematch.photos import PhotoLimits
 from facematch.reverse import grey_pixels as module
 from facematch.reverse.grey_pixels import GreyPixels, grey_pixels, joined, pixel_cache
 from shared import shared
+from umap_photos import made_pixels, write_photos
 
 
 def read(folder: Path, cache: Path) -> GreyPixels:

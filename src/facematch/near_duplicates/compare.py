@@ -77,23 +77,25 @@ def confirm(candidate: np.void, left: Grey, right: Grey) -> NearDuplicate | None
     other = np.rot90(right[:, ::-1] if candidate["mirrored"] else right, -(int(candidate["turned"]) // 90))
     pictures = left.astype(np.float32), np.ascontiguousarray(other, np.float32)
     cut = float(candidate["cut"])
-    # What was cropped is laid on what it was cropped from, so that all of it has a counterpart.
-    template, search = pictures if cut >= 0 else pictures[::-1]
-    warp = _registered(template, search, abs(cut))
-    if warp is None:
-        return None
-    correlation, agreement = _correlations(template, search, warp)
-    if not (correlation >= SAME and agreement >= _AGREE):
-        return None
-    area = float(np.linalg.det(warp[:, :2]))
-    return NearDuplicate(
-        int(candidate["left"]),
-        int(candidate["right"]),
-        correlation,
-        bool(candidate["mirrored"]),
-        area if cut >= 0 else 1 / area,
-        int(candidate["turned"]),
-    )
+    # What was cropped is laid on what it was cropped from, so that all of it has a counterpart; where nothing says
+    # which of the two that is, either may be: the thin line of a border that one of them kept is then left out.
+    for backwards in (False, True) if cut == 0 else (cut < 0,):
+        template, search = pictures[::-1] if backwards else pictures
+        warp = _registered(template, search, abs(cut))
+        if warp is None:
+            return None
+        correlation, agreement = _correlations(template, search, warp)
+        if correlation >= SAME and agreement >= _AGREE:
+            area = float(np.linalg.det(warp[:, :2]))
+            return NearDuplicate(
+                int(candidate["left"]),
+                int(candidate["right"]),
+                correlation,
+                bool(candidate["mirrored"]),
+                1 / area if backwards else area,
+                int(candidate["turned"]),
+            )
+    return None
 
 
 def _registered(template: Floats, search: Floats, cut: float) -> Matrix | None:
