@@ -14,7 +14,7 @@ from facematch.photos import PhotoFile, PhotoLimits
 from facematch.reports import duplicates_page as module
 from facematch.reports.duplicates_page import duplicates_page
 from facematch.reverse.copies import Copies, CopyFile
-from facematch.reverse.source import Facts
+from facematch.reverse.views import Facts
 
 
 def copy_of(folder: Path, name: str, change: str | None, width: int = 300, height: int = 50) -> CopyFile:

@@ -12,8 +12,9 @@ from facematch.errors import FacematchError
 from facematch.leaks.contents import Content, content_cache, read_contents
 from facematch.near_duplicates import NearDuplicate
 from facematch.photos import PhotoFile, PhotoLimits
-from facematch.reverse.source import Facts, Source, changes_of, facts_of, find_source
+from facematch.reverse.source import Source, find_source
 from facematch.reverse.turns import TURNS, Turn, laid
+from facematch.reverse.views import Facts, changes_of, facts_of
 from image_folders import Rgb, made_folder, saved
 from leak_photos import cropped, encoded, grey, made_photo, mirrored, recompressed, resized
 from shared import shared

@@ -12,8 +12,9 @@ from facematch.errors import FacematchError
 from facematch.flow import photo_limits
 from facematch.identities.values import count_of, printable
 from facematch.leaks.contents import content_cache
-from facematch.reverse.source import Copy, Facts, Source, find_source
+from facematch.reverse.source import Copy, Source, find_source
 from facematch.reverse.systems import load_image_settings
+from facematch.reverse.views import Facts
 
 BAD_INPUT = 2  # exit code; 1 says that no photo shows the image
 _ALMOST_CERTAIN = 0.97

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from facematch.cache import Cache
 from facematch.identities.values import count_of
-from facematch.leaks.contents import Content, Extent, read_contents, thumbnail_of
+from facematch.leaks.contents import Content, read_contents
 from facematch.near_duplicates import NearDuplicate, candidates, confirmed
 from facematch.photos import PhotoFile, PhotoLimits, Unreadable, find_photos
-from facematch.reverse.source import Facts, Working, changes_of
+from facematch.reverse.source import Working
 from facematch.reverse.stars import stars
+from facematch.reverse.views import Facts, View, facts_of, plainness, told, views_of
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _pictures(contents: Iterable[Content]) -> list[list[Content]]:
 
 
 def _largest_first(content: Content) -> tuple[int, int, str]:
-    facts = _facts(content)
+    facts = facts_of(content)
     return -facts.width * facts.height, -facts.bytes, facts.file.name
 
 
@@ -140,20 +141,23 @@ def _largest_first(content: Content) -> tuple[int, int, str]:
 
 @dataclass(frozen=True)
 class _Link:
-    # The left picture was made from the right one; of which of the two a border was left out.
+    # The left picture was made from the right one; how each was compared.
     pair: NearDuplicate
-    inner: tuple[bool, bool]
+    left: View
+    right: View
 
 
 @dataclass(frozen=True, eq=False)
 class _Entries:
-    # What is compared: a file of each picture, whole, and within its border where it has one.
-    contents: Sequence[Content]
+    # What is compared: the views of a file of each picture, and the number of its picture.
+    views: Sequence[View]
     pictures: NDArray[np.int64]
-    inner: NDArray[np.bool_]
-    vectors: NDArray[np.float32]
     cache: Cache
     limits: PhotoLimits
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        return np.stack([view.vectors for view in self.views]) if self.views else np.empty((0, 3, 64), np.float32)
 
     def links(self, working: Working) -> dict[tuple[int, int], _Link]:
         """Return what links a picture with a larger one."""
@@ -166,43 +170,35 @@ class _Entries:
     def direct(self, others: Sequence[int], largest: int) -> dict[int, _Link]:
         """Return what links each of some pictures with one larger picture."""
         left, right = np.flatnonzero(np.isin(self.pictures, others)), np.flatnonzero(self.pictures == largest)
-        found = candidates(self.vectors[left], self.vectors[right], turned=True)
+        found = candidates(self._vectors(left), self._vectors(right), turned=True)
         found["left"], found["right"] = left[found["left"]], right[found["right"]]
         return {other: link for (other, _), link in self._confirmed(found).items()}
+
+    def _vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([self.views[row].vectors for row in rows])
 
     def _confirmed(
         self, found: NDArray[np.void], step: Callable[[int], None] = lambda done: None
     ) -> dict[tuple[int, int], _Link]:
         links: dict[tuple[int, int], _Link] = {}
         for pair in confirmed(found, self._thumbnail, self._thumbnail, os.cpu_count() or 1, step):
-            link = _Link(pair, (bool(self.inner[pair.left]), bool(self.inner[pair.right])))
+            link = _Link(pair, self.views[pair.left], self.views[pair.right])
             key = int(self.pictures[pair.left]), int(self.pictures[pair.right])
-            if key not in links or _plainer(link) < _plainer(links[key]):
+            if key not in links or _order(link) < _order(links[key]):
                 links[key] = link
         return links
 
     def _thumbnail(self, entry: int) -> NDArray[np.uint8]:
-        content = self.contents[self.pictures[entry]]
-        return thumbnail_of(content, self.cache, self.limits, inner=bool(self.inner[entry]))
+        return self.views[entry].thumbnail(self.cache, self.limits)
+
+
+def _order(link: _Link) -> tuple[bool, bool, float]:
+    return plainness(link.left, link.right, link.pair)
 
 
 def _entries(contents: Sequence[Content], cache: Cache, limits: PhotoLimits) -> _Entries:
-    pictures, inner, vectors = [], [], []
-    for number, content in enumerate(contents):
-        within = _extent(content).inner_vectors
-        for border_cut, described in ((False, content.vectors), (True, within)):
-            if described is not None:
-                pictures.append(number)
-                inner.append(border_cut)
-                vectors.append(described)
-    stacked = np.stack(vectors) if vectors else np.empty((0, 3, 64), np.float32)
-    return _Entries(contents, np.array(pictures, np.int64), np.array(inner, bool), stacked, cache, limits)
-
-
-def _plainer(link: _Link) -> tuple[bool, bool, float]:
-    # Borders are told of where nothing else explains a pair.
-    left, right = link.inner
-    return left != right, left, -link.pair.correlation
+    found = [(number, view) for number, content in enumerate(contents) for view in views_of(content)]
+    return _Entries([view for _, view in found], np.array([number for number, _ in found], np.int64), cache, limits)
 
 
 # --- groups ---------------------------------------------------------------------------------------
@@ -210,30 +206,12 @@ def _plainer(link: _Link) -> tuple[bool, bool, float]:
 
 def _group(pictures: Sequence[Sequence[Content]], largest: int, members: Mapping[int, _Link]) -> tuple[CopyFile, ...]:
     first, *same = pictures[largest]
-    files = [CopyFile(_facts(first), None)]
-    files += [CopyFile(_facts(each), "same bytes" if each.sha256 == first.sha256 else "same pixels") for each in same]
+    files = [CopyFile(facts_of(first), None)]
+    files += [CopyFile(facts_of(each), "same bytes" if each.sha256 == first.sha256 else "same pixels") for each in same]
     for member, link in members.items():
-        files += [CopyFile(_facts(each), _change(each, first, link)) for each in pictures[member]]
+        change = ", ".join(told(link.left, link.right, link.pair)) or "recompressed"
+        files += [CopyFile(facts_of(each), change) for each in pictures[member]]
     order = sorted(
         files[1:], key=lambda each: (-each.facts.width * each.facts.height, -each.facts.bytes, each.facts.file.name)
     )
     return (files[0], *order)
-
-
-def _change(content: Content, largest: Content, link: _Link) -> str:
-    left, right = link.inner
-    told = changes_of(_facts(content, inner=left), _facts(largest, inner=right), link.pair)
-    border = ["border added"] * (left and not right) + ["border cut off"] * (right and not left)
-    return ", ".join([*border, *told]) or "recompressed"
-
-
-def _facts(content: Content, *, inner: bool = False) -> Facts:
-    extent = _extent(content)
-    width, height = extent.inner if inner and extent.inner is not None else extent.size
-    return Facts(content.file, width, height, extent.bytes, extent.grey)
-
-
-def _extent(content: Content) -> Extent:
-    if content.extent is None:
-        raise ValueError(f"{content.file.name} was read without its extent")
-    return content.extent

@@ -26,7 +26,7 @@ from facematch.reverse.umap_fit import Embedding, UmapSettings, epochs_of, lay_o
 
 SIZES = (5, 10, 15, 20, 30, 50, 100)
 FIXED_K = 10
-_VERSION = "umap layout 1"  # changes when the same settings give another embedding
+_VERSION = "umap layout 2"  # changes when the same settings give another embedding
 
 # Shows progress: what is done and how many steps it has; gives a function that takes the steps done.
 Working = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
