@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
+
+from leak_photos import made_photo
+from umap_photos import made_pixels, write_photos
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,3 +49,33 @@ def test_codes_are_found_as_floats_are_and_by_every_index() -> None:
     assert len(named) == 8
     assert all(found == asked != "0" for found, asked in named)
     assert "distance_estimator takes" in out
+
+
+def test_the_sweep_scores_as_scikit_learn_does() -> None:
+    pytest.importorskip("umap")
+    out = ran("umap_tune.py", "--images", "120", "--no-peer")
+    assert "120 photos, n_neighbors 5, 10, 15, 20, 30, 50" in out
+    (worst,) = re.findall(r"largest difference from scikit-learn's scores: (\S+)", out)
+    assert float(worst) < 1e-9
+
+
+def test_umap_and_pixels_are_asked_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("umap")
+    for number in range(2):
+        write_photos(tmp_path / f"class {number}", made_pixels(10, 4, number))
+    out = ran("umap_retrieval.py", str(tmp_path), "--photos", "4", "--components", "2")
+    assert "64 photos of 2 classes, 16 held out, 16 changed" in out
+    rows = [line.split("  ")[0] for line in out.splitlines()[2:]]
+    tried = ("5", "10", "15", "20", "30")
+    assert [row.split(" (")[0] for row in rows] == ["pixels", *(f"UMAP, n_neighbors {n}" for n in tried)]
+    assert sum("(tuned)" in row for row in rows) == 1
+
+
+def test_finders_of_changed_photos_stand_side_by_side(tmp_path: Path) -> None:
+    pytest.importorskip("imagehash")
+    for seed in range(12):
+        cv2.imwrite(str(tmp_path / f"{seed}.png"), made_photo(seed)[..., ::-1])
+    out = ran("duplicate_finders.py", str(tmp_path), "--photos", "4", "--changes", "none,grey")
+    assert "0 are not ImageHash's" in out
+    assert re.search(r"^near-duplicates +1\.000", out, re.MULTILINE)
+    assert re.search(r"^ImageHash phash +1\.000", out, re.MULTILINE)

@@ -18,7 +18,7 @@ def show_sweep(found: Sweep, rows: int) -> None:
         for each in found.candidates
     ]
     columns = ("n_neighbors", "at k = its own n", f"at k = {found.k}", "")
-    show_table(f"trustworthiness of UMAP, {rows} distinct photos", columns, table)
+    show_table(f"trustworthiness of UMAP, {rows:,} distinct photos", columns, table)
     best = found.best
     say(
         f"picked n_neighbors {best.settings.n_neighbors}: the most trustworthy at k = {found.k} ({best.fixed:.4f}); "
