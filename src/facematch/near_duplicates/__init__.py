@@ -22,8 +22,11 @@ saved as JPEG of quality 90 after the edit):
     size 0.25 (45 and 62 pixels for faces)   0.72    1       0.89
     blurred by 0.8 % of the width            0.998   1       0.35
     text across the middle                   0.37    0.06    0.11
-    turned by 1° or more; quarter turn       0       0       0
+    turned by 1° or more                     0       0       0
     two crops of one photo, up to 2 %, 5 %   0.95, 0.53 (373 faces)
+
+Asked for in quarter turns, and within borders that `without_border` cut, among 972 photos of all these kinds, 100 of
+them changed: quarter turns 1, plain borders of 5 % 1, of 10 % 0.97 (black) and 0.99 (white).
 
 False pairs: none known among the 52.4 million pairs of 10,234 LFW photos (found were 242 copies known by their file
 names, and 5 others, all real ones by eye, 3 of them under two names), none among the 20,706 of the 204
