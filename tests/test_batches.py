@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facematch.batches import pk_batches
+from facematch.batches import Sampling, epoch_batches, pk_batches
 from facematch.errors import FacematchError
 
 Labels = NDArray[np.int64]
@@ -137,3 +137,54 @@ def test_batches_without_a_triplet(identities: int, photos: int) -> None:
     with pytest.raises(FacematchError, match="holds no triplet") as caught:
         pk_batches(labels_of([2, 2]), identities, photos, seed=1, epoch=1)
     assert "training.identities_per_batch" in caught.value.hint
+
+
+@settings(max_examples=60, deadline=None)
+@given(counts=some_counts, size=st.integers(2, 30), seed=st.integers(0, 1000), epoch=st.integers(1, 9))
+def test_photos_are_shown_once_each(counts: list[int], size: int, seed: int, epoch: int) -> None:
+    labels = labels_of(counts)
+    batches = epoch_batches("photos", labels, 2, size, seed=seed, epoch=epoch)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(labels)))
+    sizes = [len(batch) for batch in batches]
+    assert len(batches) == -(-len(labels) // (2 * size))
+    assert max(sizes) - min(sizes) <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(counts=some_counts, size=st.integers(2, 30), seed=st.integers(0, 1000), epochs=st.integers(1, 7))
+def test_balanced_identities_share_every_epoch_and_photos_take_turns(
+    counts: list[int], size: int, seed: int, epochs: int
+) -> None:
+    labels = labels_of(counts)
+    places = -(-sum(counts) // len(counts))
+    shown: Counter[int] = Counter()
+    for epoch in range(1, epochs + 1):
+        batches = epoch_batches("balanced", labels, 2, size, seed=seed, epoch=epoch)
+        assert max(len(batch) for batch in batches) <= 2 * size
+        assert max(len(batch) for batch in batches) - min(len(batch) for batch in batches) <= 1
+        drawn = np.concatenate(batches)
+        assert drawn.dtype == np.int64
+        assert np.bincount(labels[drawn], minlength=len(counts)).tolist() == [places] * len(counts)
+        shown.update(drawn.tolist())
+    for who, count in enumerate(counts):
+        times = [shown[int(photo)] for photo in np.flatnonzero(labels == who)]
+        assert max(times) - min(times) <= 1
+        assert (min(times) >= 1) == (count <= epochs * places)
+
+
+@pytest.mark.parametrize("sampling", ["photos", "balanced"])
+def test_seed_and_epoch_decide_other_samplings_too(sampling: Sampling) -> None:
+    labels = labels_of([3, 9, 5])
+
+    def drawn(seed: int, epoch: int) -> list[list[int]]:
+        return [batch.tolist() for batch in epoch_batches(sampling, labels, 2, 3, seed=seed, epoch=epoch)]
+
+    assert drawn(1, 1) == drawn(1, 1)
+    assert drawn(1, 1) != drawn(1, 2)
+    assert drawn(1, 1) != drawn(2, 1)
+
+
+def test_identities_are_sampled_as_p_times_k() -> None:
+    labels = labels_of([3, 4, 5])
+    ours = epoch_batches("identities", labels, 2, 3, seed=4, epoch=2)
+    assert [b.tolist() for b in ours] == [b.tolist() for b in pk_batches(labels, 2, 3, seed=4, epoch=2)]

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from facematch.errors import FacematchError
-from facematch.settings import LossSettings, Settings
+from facematch.settings import Settings
 from facematch.settings_file import load_settings
+from facematch.settings_training import LossSettings
 
-CONFIGS = sorted(path for path in (Path(__file__).parents[1] / "config").glob("*.yaml") if path.stem != "competition")
+OTHERS = ("competition", "compare")  # not settings of one system
+CONFIGS = sorted(path for path in (Path(__file__).parents[1] / "config").glob("*.yaml") if path.stem not in OTHERS)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -23,7 +25,7 @@ def test_without_a_file_the_defaults_hold() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
-    assert load_settings(path).name == path.stem
+    assert load_settings(path, ensembles=True).name == path.stem
 
 
 def test_the_main_configuration_shows_every_key() -> None:
@@ -140,3 +142,28 @@ def test_a_mining_schedule_says_what_holds_when() -> None:
         "batch-hard",
         "batch-hard",
     ]
+
+
+def test_settings_of_another_loss_are_told_and_options_of_none_refused(tmp_path: Path) -> None:
+    given = written(tmp_path, "loss: {name: Arc_Face, margin: 0.4, mining: {1: semi-hard}, label_smoothing: 0.1}")
+    assert load_settings(given).loss.idle == ("label_smoothing", "margin")
+    assert LossSettings().idle == LossSettings(margin=0.4, classifier_epochs=3).idle == ()
+    assert LossSettings(name="Cross_Entropy").name == "cross-entropy"
+    with pytest.raises(FacematchError, match=r"for losses of pytorch-metric-learning, and loss\.name is triplet"):
+        load_settings(None, ["loss.options={margin: 1}"])
+
+
+def test_a_teacher_may_be_a_file_alone(tmp_path: Path) -> None:
+    path = written(tmp_path, "loss: {teacher: null}")
+    short, long = (load_settings(path, [f"loss.teacher{rest}=a.onnx"]).loss.teacher for rest in ("", ".embedder.file"))
+    assert short == long
+    assert short is not None
+    assert (short.embedder.kind, short.embedder.file) == ("onnx", Path("a.onnx"))
+    assert load_settings(path).loss.teacher is None
+    with pytest.raises(FacematchError, match=r"set loss\.teacher\.embedder\.file to an ONNX file"):
+        load_settings(path, ["loss.teacher.weight=2"])
+
+
+def test_seen_people_belong_to_a_split_by_person() -> None:
+    with pytest.raises(FacematchError, match="seen_share belongs to split_by: person"):
+        load_settings(None, ["identities.split_by=photo", "identities.seen_share=0.1"])

@@ -1,4 +1,6 @@
-"""P×K batches: K photos of each of P different identities, every photo at least once an epoch."""
+"""Which photos make the batches of an epoch: K photos of each of P identities, or photos drawn one by one."""
+
+from typing import Literal
 
 import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
@@ -7,6 +9,63 @@ from numpy.typing import NDArray
 from facematch.errors import FacematchError
 
 Indices = NDArray[np.int64]
+Sampling = Literal["identities", "photos", "balanced"]
+
+
+def epoch_batches(
+    sampling: Sampling,
+    labels: NDArray[np.int64],
+    identities_per_batch: int,
+    photos_per_identity: int,
+    *,
+    seed: int,
+    epoch: int,
+) -> list[Indices]:
+    """Return the batches of one epoch as indices into `labels` (N,).
+
+    - `identities`: P×K, see `pk_batches`: every photo at least once; an identity with few photos has K places and a
+      larger one places in proportion to its photos.
+    - `photos`: every photo exactly once, so each identity's share is that of its photos.
+    - `balanced`: every identity equally often, see `balanced_batches`.
+
+    The last two have batches of at most P·K photos that differ in size by one at most.
+    """
+    if sampling == "identities":
+        return pk_batches(labels, identities_per_batch, photos_per_identity, seed=seed, epoch=epoch)
+    size = identities_per_batch * photos_per_identity
+    if sampling == "balanced":
+        return balanced_batches(labels, size, seed=seed, epoch=epoch)
+    order = default_rng(SeedSequence(seed, spawn_key=(epoch,))).permutation(len(labels)).astype(np.int64)
+    return _cut(order, size)
+
+
+def balanced_batches(labels: NDArray[np.int64], size: int, *, seed: int, epoch: int) -> list[Indices]:
+    """Return batches of at most `size` photos in which an epoch shows every identity equally often.
+
+    Each identity has M places, the mean number of photos of an identity, rounded up, so an epoch is about as long
+    as the photos are many. Its photos take those places in turn, epoch after epoch, each round in a new order:
+    one with fewer photos shows some of them again, one with more shows the others in the next epochs, and after
+    any number of epochs two photos of an identity differ by one showing at most. (seed, epoch) decide everything.
+    """
+    photos = _photos_of_each(labels)
+    places = -(-len(labels) // len(photos)) if photos else 0
+    first = (epoch - 1) * places
+    drawn = [_in_turn(own, range(first, first + places), (seed, who)) for who, own in enumerate(photos)]
+    order = default_rng(SeedSequence(seed, spawn_key=(epoch,))).permutation(np.concatenate(drawn))
+    return _cut(order, size)
+
+
+def _in_turn(photos: Indices, turns: range, seed: tuple[int, int]) -> Indices:
+    # What an endless row of shuffled rounds through the photos shows at these turns.
+    number = len(photos)
+    rounds = range(turns.start // number, (turns.stop - 1) // number + 1)
+    row = np.concatenate([default_rng(SeedSequence(seed, spawn_key=(each,))).permutation(photos) for each in rounds])
+    skipped = turns.start - rounds.start * number
+    return row[skipped : skipped + len(turns)]
+
+
+def _cut(order: Indices, size: int) -> list[Indices]:
+    return np.array_split(order, -(-len(order) // size))
 
 
 def pk_batches(

@@ -69,6 +69,41 @@ def request(
     request_command(config, set_ or [], dry_run=dry_run, out=out, again=again)
 
 
+@app.command(rich_help_panel="The main job")
+def export(
+    out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(help="A run folder or a .safetensors file.", show_default="the configuration's run"),
+    ] = None,
+    config: Config = TRIPLET,
+    set_: Sets = None,
+    half: Annotated[bool, typer.Option("--half", help="Half precision: half the size.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="8-bit integers: a quarter of the size, and faster.")] = False,
+    calibrate: Annotated[
+        Path | None, typer.Option(help="Photos whose crops tell int8 its ranges; a few hundred are used.")
+    ] = None,
+    measure: Annotated[
+        Path | None,
+        typer.Option(
+            help="People (a folder each) for the table of what half and int8 cost.",
+            show_default="the validation people, with --half or --int8",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a trained network as an ONNX file that describes its own input; checked against torch."""
+    from facematch.commands.export import export_command
+
+    if half and int8:
+        raise FacematchError("--half and --int8 are two files: choose one.")
+    precision: Literal["float32", "float16", "int8"] = "float16" if half else "int8" if int8 else "float32"
+    export_command(
+        checkpoint, out, config, set_ or [],
+        precision=precision, calibrate=calibrate, measure=measure, force=force,
+    )  # fmt: skip
+
+
 for each in (cli_evaluation.app, cli_submissions.app, cli_images.app):
     app.registered_commands += each.registered_commands
     app.registered_groups += each.registered_groups

@@ -94,6 +94,25 @@ def report(
     report_command(run, out, config, set_ or [], query, gallery, truth, attributes)
 
 
+@app.command(rich_help_panel="Evaluation")
+def compare(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="YAML file that lists systems and what they are compared on.")
+    ] = Path("config/compare.yaml"),
+    set_: Sets = None,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask and time again what was asked before.")] = False,
+    json_: JsonOut = False,
+) -> None:
+    """Choose what to submit: every listed system on the same photos, what it reaches, what it takes, which is better.
+
+    Prints tables and writes charts as one HTML file. What is finished is kept, so a stopped run goes on.
+    """
+    from facematch.commands.compare import compare_command
+
+    compare_command(config, set_ or [], out, fresh=fresh, as_json=json_)
+
+
 @app.command("hash-report", rich_help_panel="Evaluation")
 def hash_report(
     runs: Annotated[

@@ -16,7 +16,9 @@ ImageConfig = Annotated[
 Photos = Annotated[Path, typer.Option("--in", help="Folder of photos to look in.")]
 System = Annotated[
     str | None,
-    typer.Option(help="pixels, phash, dhash, whash, network or onnx; else the configuration's embedder.kind: pixels."),
+    typer.Option(
+        help="pixels, phash, dhash, whash, network, onnx or clip; else the configuration's embedder.kind: pixels."
+    ),
 ]
 
 
@@ -38,6 +40,44 @@ def search(
     from facematch.commands.search import search_command
 
     search_command(images, photos, k, system, config, set_ or [], turned=turned, as_json=json_, page=out)
+
+
+@app.command(rich_help_panel=PANEL)
+def classes(
+    database: Annotated[Path, typer.Argument(help="Photos to look in: a folder for each class.")],
+    queries: Annotated[
+        Path | None,
+        typer.Argument(help="Photos that ask, likewise; else some of DATABASE's are drawn to ask the rest."),
+    ] = None,
+    system: System = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many photos each query retrieves.")] = 10,
+    threshold: Annotated[
+        float | None, typer.Option(help="Distance at which a photo is retrieved.", show_default="chosen on DATABASE")
+    ] = None,
+    query_count: Annotated[
+        int | None, typer.Option(min=1, help="How many photos to draw as queries.", show_default="1 in 11")
+    ] = None,
+    database_count: Annotated[
+        int | None, typer.Option(min=1, help="How many photos to draw as the database.", show_default="all others")
+    ] = None,
+    cached: Annotated[
+        bool, typer.Option("--cached", help="Read features from the cache, and do not time them.")
+    ] = False,
+    config: ImageConfig = None,
+    set_: Sets = None,
+    json_: JsonOut = False,
+) -> None:
+    """Measure precision A/B and recall A/C of each class, and the seconds of features, index and query.
+
+    A is relevant and retrieved, B retrieved, C relevant. The query itself is never a hit. DATABASE twice: each photo
+    asks all others. Refuses a network that was trained on a photo that asks, by its content.
+    """
+    from facematch.commands.classes import classes_command
+
+    classes_command(
+        database, queries, system, k, threshold, config, set_ or [],
+        query_count=query_count, database_count=database_count, cached=cached, as_json=json_,
+    )  # fmt: skip
 
 
 @app.command(rich_help_panel=PANEL)
@@ -64,8 +104,8 @@ def robustness(
     systems: Annotated[
         str,
         typer.Option(
-            help="Names with commas: pixels, phash, dhash, whash, network, onnx, near-duplicates. With +turns after "
-            "its name a system is asked with pictures mirrored and turned by quarters, too."
+            help="Names with commas: pixels, phash, dhash, whash, network, onnx, clip, near-duplicates. With +turns "
+            "after its name a system is asked with pictures mirrored and turned by quarters, too."
         ),
     ] = "pixels,phash,phash+turns,dhash,whash,near-duplicates",
     changes: Annotated[

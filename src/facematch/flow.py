@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from facematch.cache import cache_folder
 from facematch.embed import PhotoEmbedder
 from facematch.embedders import Embedder
+from facematch.embedders.onnx_metadata import OnnxMetadata, read_onnx_metadata
+from facematch.embedders.views import ViewsEmbedder
 from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import Detector, HaarDetector, NoDetector, YunetDetector
@@ -26,7 +29,9 @@ def build_cropper(faces: FaceSettings) -> Cropper:
         detector = YunetDetector(faces.yunet_file, faces.yunet_score, faces.detect_size)
     elif faces.detector == "haar":
         cascades = (faces.cascade, *faces.fallback_cascades)
-        detector = HaarDetector(cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, faces.detect_size)
+        detector = HaarDetector(
+            cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, faces.detect_size, faces.overlap
+        )
     else:
         detector = NoDetector()
     return Cropper(detector, faces.size, faces.margin, faces.choose, faces.whole)
@@ -38,9 +43,10 @@ def photo_limits(photos: PhotoSettings) -> PhotoLimits:
 
 
 def photo_embedder(settings: Settings, embedder: Embedder) -> PhotoEmbedder:
-    """Return the stage from photo files to embeddings for one embedder."""
+    """Return the stage from photo files to embeddings for one embedder; views of a face need wider crops."""
+    cropper = build_cropper(settings.faces)
     return PhotoEmbedder(
-        build_cropper(settings.faces),
+        embedder.cropper(cropper) if isinstance(embedder, ViewsEmbedder) else cropper,
         embedder,
         settings.ranking.metric,
         settings.faces.miss,
@@ -64,7 +70,9 @@ def build_embedder(settings: Settings) -> Embedder:
 
         return HashEmbedder(settings.embedder.kind)
     if settings.embedder.kind == "onnx":
-        return _onnx(settings.embedder)
+        return _onnx(settings)
+    if settings.embedder.kind == "clip":
+        return _clip(settings)
     from facematch.embedders.network import NetworkEmbedder
 
     return NetworkEmbedder(trained_header(settings), settings.training.device)
@@ -89,7 +97,10 @@ def with_checkpoint(settings: Settings, run: Path) -> Settings:
 
 
 def trained_people(settings: Settings) -> tuple[str, ...]:
-    """Return the people that the embedder in use was trained on here: none but for a network."""
+    """Return the people that the embedder in use was trained on here: none but for a network, exported or not."""
+    if settings.embedder.kind == "onnx" and settings.embedder.file is not None:
+        told = read_onnx_metadata(settings.embedder.file)
+        return told.people if told is not None else ()
     return trained_header(settings).people if settings.embedder.kind == "network" else ()
 
 
@@ -104,20 +115,44 @@ def run_folder(settings: Settings) -> Path:
     return settings.paths.checkpoints / settings.name
 
 
-def _onnx(settings: EmbedderSettings) -> Embedder:
+def _clip(settings: Settings) -> Embedder:
+    from facematch.embedders.clip import ClipEmbedder
+    from facematch.embedders.clip_model import find_clip
+
+    chosen, computing = settings.embedder, settings.training
+    model = find_clip(chosen.model, chosen.weights, settings.seed, cache_folder(settings.paths.cache))
+    if settings.faces.size != model.size:
+        raise FacematchError(
+            f"faces.size is {settings.faces.size}, but {chosen.model} takes {model.size}×{model.size} pixels.",
+            f"Add --set faces.size={model.size}",
+        )
+    return ClipEmbedder(model, settings.seed, computing.device, chosen.batch, chosen.normalise, computing.precision)
+
+
+def _onnx(settings: Settings) -> Embedder:
     from facematch.embedders.onnx import OnnxEmbedder
 
-    if settings.file is None:
+    chosen = settings.embedder
+    if chosen.file is None:
         raise FacematchError(
             "embedder.kind is onnx, but embedder.file names no model.", "Add --set embedder.file=MODEL.onnx"
         )
-    return OnnxEmbedder(
-        settings.file,
-        settings.size,
-        settings.layout,
-        settings.channels,
-        settings.mean,
-        settings.std,
-        settings.batch,
-        settings.normalise,
-    )
+    given = chosen.model_dump(include={"size", "layout", "channels", "mean", "std", "normalise"})
+    told = read_onnx_metadata(chosen.file)
+    if told is not None:
+        file = f"the model {chosen.file}"
+        require_same(build_cropper(settings.faces).fingerprint, "the settings", told.crops, file)
+        _require_agreement(given, told, file)
+        given = told.settings
+    return OnnxEmbedder(chosen.file, batch=chosen.batch, **given)
+
+
+def _require_agreement(given: dict[str, Any], told: OnnxMetadata, file: str) -> None:
+    # A setting at its default says nothing: a run's settings.yaml holds all of them.
+    usual = EmbedderSettings()
+    for name, value in told.settings.items():
+        if given[name] not in (value, getattr(usual, name)):
+            raise FacematchError(
+                f"embedder.{name} is {given[name]!r} in the settings, but {file} says {value!r}.",
+                f"Leave embedder.{name} out: a file of `facematch export` describes its own input.",
+            )

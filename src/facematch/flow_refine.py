@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facematch.embedders import Embedder
 from facematch.embedders.flip import FlipEmbedder
+from facematch.embedders.views import ViewsEmbedder, make_views
 from facematch.errors import FacematchError
 from facematch.files import read_json, write_json
 from facematch.fingerprint import Fingerprint, require_same
@@ -17,7 +18,7 @@ from facematch.identities import load_identities
 from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, load_whitening
 from facematch.settings import Settings
-from facematch.settings_refine import Refine, Step, TemplatesStep, TunedSteps, WhitenStep
+from facematch.settings_refine import Refine, Step, TemplatesStep, TunedSteps, ViewsStep, WhitenStep
 
 _FORMAT = "facematch tuned 1"
 
@@ -37,7 +38,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class System:
-    """What embeds and what ranks, as a configuration says: `embedder` flips where `steps` say so."""
+    """What embeds and what ranks, as a configuration says: `embedder` flips and takes views where `steps` say so."""
 
     embedder: Embedder
     steps: tuple[Step, ...]
@@ -116,11 +117,22 @@ def refine_steps(settings: Settings, embedder: Embedder) -> tuple[Step, ...]:
 
 
 def with_flip(settings: Settings, embedder: Embedder, steps: Sequence[Step]) -> Embedder:
-    """Return the embedder, with flip test-time augmentation where the steps list it."""
-    if not has_flip(steps):
-        return embedder
-    normalised = {"network": settings.network.normalise, "onnx": settings.embedder.normalise, "pixels": True}
-    return FlipEmbedder(embedder, normalised.get(settings.embedder.kind, False))  # a hash has signs, no length
+    """Return the embedder, with the steps that are done where photos are embedded: flip and views."""
+    normalise = _normalised(settings, embedder)
+    if has_flip(steps):
+        embedder = FlipEmbedder(embedder, normalise)
+    for step in steps:
+        if isinstance(step, ViewsStep):
+            views = make_views(step.margins, step.up, step.shift, step.angle)
+            embedder = ViewsEmbedder(embedder, settings.faces.size, views, normalise)
+    return embedder
+
+
+def _normalised(settings: Settings, embedder: Embedder) -> bool:
+    # An exported file knows it better than the settings; a hash has signs, no length.
+    if settings.embedder.kind == "network":
+        return settings.network.normalise
+    return bool(getattr(embedder, "normalise", settings.embedder.kind == "pixels"))
 
 
 def build_ranker(settings: Settings, steps: Sequence[Step], whitening: Whitening | None = None) -> Ranker:

@@ -6,27 +6,16 @@ Read at the edge only (the command line): stages receive plain arguments.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from facematch.settings_ensemble import EnsembleSettings
 from facematch.settings_refine import Refine
+from facematch.settings_section import Count, Positive, Rgb, Section, Share
+from facematch.settings_training import LossSettings, NetworkSettings, TrainingSettings
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Mining = Literal["batch-all", "semi-hard", "batch-hard"]
 MissChoice = Literal["whole", "centre", "skip", "error"]
-WholePhoto = Literal["pad", "squash"]
+WholePhoto = Literal["pad", "squash", "centre"]
 MetricName = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]
-Rgb = tuple[float, float, float]
-
-IMAGENET_MEAN: Rgb = (0.485, 0.456, 0.406)
-IMAGENET_STD: Rgb = (0.229, 0.224, 0.225)
-
-
-class Section(BaseModel):
-    """One section of the YAML file: frozen, and closed against unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True)
 
 
 class PathSettings(Section):
@@ -51,6 +40,7 @@ class IdentitySettings(Section):
     images: Path | None = None  # where a list file's names start; None: the folder of the list
     split_by: Literal["person", "photo"] = "person"  # photo: other photos of the same people or classes
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    seen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of each training person's photos: accuracy on seen people
     test: Path | None = None  # split_by photo: what asks once, when training has ended; a dataset has its own
     test_share: Annotated[float, Field(ge=0, lt=1)] = 0.0  # without `test`: this share of each class's photos
     min_photos: Count = 2  # people with fewer are left out of training
@@ -65,6 +55,8 @@ class IdentitySettings(Section):
             )
         if not by_photo and (self.test is not None or self.test_share or self.dataset is not None):
             raise ValueError("dataset, test and test_share belong to split_by: photo, whose test asks known classes")
+        if by_photo and self.seen_share:
+            raise ValueError("seen_share belongs to split_by: person; with photo, validation is of seen classes anyway")
         if sum((self.dataset is not None, self.test is not None, self.test_share > 0)) > 1:
             raise ValueError("a dataset has a test of its own; else name test, or a test_share: one of the three")
         return self
@@ -94,8 +86,9 @@ class FaceSettings(Section):
     fallback_cascades: tuple[str, ...] = ("haarcascade_frontalface_alt2.xml",)
     scale_factor: Annotated[float, Field(gt=1.0, le=2)] = 1.1
     min_neighbors: Annotated[int, Field(ge=0)] = 5
+    overlap: Share | None = None  # haar: of faces that overlap more, only the surest counts; None: all count
     min_size: Positive = 0.15  # below 1: share of the photo's shorter side; else pixels of the photo
-    whole: WholePhoto = "pad"  # how a whole photo becomes a square: by its edge pixels, or its sides changed
+    whole: WholePhoto = "pad"  # how a whole photo becomes a square: by its edge pixels, its sides changed, its centre
     yunet_file: Path | None = None
     yunet_score: Share = 0.6
     miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
@@ -108,95 +101,13 @@ class FaceSettings(Section):
         return self
 
 
-class NetworkSettings(Section):
-    """Backbone and embedding."""
-
-    backbone: str = "resnet50"  # any torchvision classification network
-    embedding: Count = 256
-    normalise: bool = True  # L2, so that all embeddings have length 1
-    tanh: bool = False  # learning to hash: values from −1 to 1 whose signs are the bits; embedding: the code size
-    weights: str = "auto"  # imagenet | none | auto | a file
-    freeze: tuple[str, ...] = ()  # stages of the backbone that are not trained, for example conv1, layer1
-    mean: Rgb = IMAGENET_MEAN
-    std: Rgb = IMAGENET_STD
-
-    @model_validator(mode="after")
-    def _check(self) -> "NetworkSettings":
-        if self.tanh and self.normalise:
-            raise ValueError("network.tanh gives values from −1 to 1, not of length 1: set network.normalise: false")
-        if self.tanh and self.embedding % 8:
-            raise ValueError(f"a code size is a multiple of 8; network.embedding is {self.embedding}")
-        return self
-
-
-class LossSettings(Section):
-    """Triplet loss and its mining; optionally people are first learned as classes."""
-
-    mining: Mining | dict[int, Mining] = "semi-hard"  # or from which epoch which: {1: semi-hard, 20: batch-hard}
-    margin: Positive | Literal["soft", "auto"] = 0.2  # auto: a quarter of the code size, 8 at 32 bits
-    distance: Literal["euclidean", "squared", "cosine"] = "euclidean"
-    reduction: Literal["active", "valid"] = "active"  # mean over triplets with a loss, or over all valid ones
-    classifier_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs: cross-entropy over the people
-    classifier_weight: Annotated[float, Field(ge=0)] = 0.0  # its weight beside the triplet loss afterwards
-    classifier_scale: Positive = 16.0  # cosine logits are multiplied by this
-    quantisation: Annotated[float, Field(ge=0)] = 0.0  # weight of the mean (1 − |v|)², for network.tanh
-
-    @model_validator(mode="after")
-    def _check(self) -> "LossSettings":
-        schedule = self.mining if isinstance(self.mining, dict) else {1: self.mining}
-        if not schedule or min(schedule) != 1:
-            raise ValueError("loss.mining: a schedule maps epochs to minings and begins with epoch 1")
-        if self.margin == "soft" and "semi-hard" in schedule.values():
-            raise ValueError("loss.margin: soft has no margin, so semi-hard is not defined; use batch-hard")
-        return self
-
-    def mining_at(self, epoch: int) -> Mining:
-        """Return the mining of an epoch, counted from 1."""
-        if not isinstance(self.mining, dict):
-            return self.mining
-        return self.mining[max(start for start in self.mining if start <= epoch)]
-
-
-class LearningRate(Section):
-    """Separate learning rates."""
-
-    backbone: Annotated[float, Field(ge=0)] = 1e-4
-    head: Annotated[float, Field(ge=0)] = 1e-3
-
-
-class TrainingSettings(Section):
-    """The loop."""
-
-    epochs: Count = 30
-    identities_per_batch: Annotated[int, Field(ge=2)] = 16
-    photos_per_identity: Annotated[int, Field(ge=2)] = 4
-    optimiser: Literal["adam", "adamw"] = "adamw"
-    learning_rate: LearningRate = LearningRate()
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
-    schedule: Literal["constant", "step", "cosine", "inverse-sqrt"] = "cosine"
-    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
-    warmup_updates: Annotated[int, Field(ge=0)] | None = None  # in place of warmup_epochs
-    warmup_from: Annotated[float, Field(ge=0)] = 1e-7  # schedule inverse-sqrt: the first learning rate
-    step_epochs: Count = 5  # schedule: step
-    step_factor: Positive = 0.1
-    gradient_norm: Positive | None = 5.0
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    channels_last: bool = True
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
-    validate_every: Count = 1
-    choose_by: Literal["top-1", "mAP"] = "top-1"  # which validation is the best
-    patience: Count | None = 8  # early stopping: validations without a better one
-    collapse_guard: bool = True
-    collapse_steps: Count = 200
-
-
 class EmbedderSettings(Section):
-    """What turns crops into embeddings: the trained network, an ONNX file, grey pixels or a perceptual hash."""
+    """What turns crops into embeddings: the trained network, an ONNX file, CLIP, grey pixels or a perceptual hash."""
 
-    kind: Literal["network", "onnx", "pixels", "phash", "dhash", "whash"] = "network"
+    kind: Literal["network", "onnx", "clip", "pixels", "phash", "dhash", "whash"] = "network"
     file: Path | None = None  # onnx
+    model: str = "RN50"  # clip: open_clip's name, such as ViT-B-32, or the JSON file of a configuration
+    weights: str = "openai"  # clip: a pretrained tag of open_clip, a local file, or none: random
     size: Annotated[int, Field(ge=8, le=1024)] = 112  # onnx: input side in pixels
     layout: Literal["nchw", "nhwc"] = "nchw"
     channels: Literal["rgb", "bgr"] = "rgb"
@@ -204,6 +115,46 @@ class EmbedderSettings(Section):
     std: Rgb = (128.0, 128.0, 128.0)
     batch: Count = 32  # photos in one call; 1 for a model of fixed batch 1
     normalise: bool = True
+
+
+class TeacherSettings(Section):
+    """Another embedder, whose embeddings of the training photos the network learns as well (distillation)."""
+
+    embedder: EmbedderSettings = EmbedderSettings(kind="onnx")
+    faces: FaceSettings | None = None  # how its crops are made; None: like the network's
+    kind: Literal["cosine", "relational", "both"] = "cosine"
+    weight: Positive = 1.0  # beside the loss of the labels
+    flip: bool = True  # it embeds each photo and its mirror image, averaged
+
+    @field_validator("embedder", mode="before")
+    @classmethod
+    def _an_onnx_model_unless_told(cls, value: object) -> object:
+        return {"kind": "onnx", **value} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> "TeacherSettings":
+        if self.embedder.kind == "onnx" and self.embedder.file is None:
+            raise ValueError("a teacher is a model: set loss.teacher.embedder.file to an ONNX file")
+        if self.embedder.kind == "network":
+            raise ValueError("a network that was trained here teaches as an ONNX file: export it first")
+        return self
+
+
+class TaughtLossSettings(LossSettings):
+    """What the network learns from: the labels, a teacher, or both."""
+
+    teacher: TeacherSettings | None = None
+
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _a_file_alone(cls, value: object) -> object:
+        return {"embedder": {"file": value}} if isinstance(value, str | Path) else value
+
+    @model_validator(mode="after")
+    def _learns_from_something(self) -> "TaughtLossSettings":
+        if self.name == "none" and self.teacher is None:
+            raise ValueError("loss.name: none learns from a teacher alone: set loss.teacher.embedder.file")
+        return self
 
 
 class RankingSettings(Section):
@@ -224,7 +175,7 @@ class ServerSettings(Section):
     deadline: Positive = 600.0  # seconds for all attempts together
     attempts: Count = 8
     backoff: Positive = 1.0  # seconds before the second attempt; doubled each time, with jitter
-    headers: dict[str, str] = {}  # header: the environment variable that holds its value
+    headers: dict[str, str] = Field(default_factory=dict)  # header: the environment variable that holds its value
     verify: bool = True  # check the certificate of an https:// address
     ca_bundle: Path | None = None  # certificates to trust; None: the system's, or $REQUESTS_CA_BUNDLE
 
@@ -240,11 +191,12 @@ class Settings(Section):
     faces: FaceSettings = FaceSettings()
     augment: tuple[dict[str, object], ...] | None = None  # None: the face default
     network: NetworkSettings = NetworkSettings()
-    loss: LossSettings = LossSettings()
+    loss: TaughtLossSettings = TaughtLossSettings()
     training: TrainingSettings = TrainingSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     ranking: RankingSettings = RankingSettings()
     refine: Refine = ()  # steps that change what is compared, in their order
+    ensemble: EnsembleSettings | None = None  # several systems in place of one; see config/ensemble.yaml
     server: ServerSettings = ServerSettings()
 
     @model_validator(mode="after")
@@ -253,11 +205,20 @@ class Settings(Section):
             raise ValueError("loss.margin: auto follows the code size of a network with network.tanh: true")
         if self.loss.quantisation and not self.network.tanh:
             raise ValueError("loss.quantisation is for values from −1 to 1: set network.tanh: true")
+        if self.loss.name == "cross-entropy" and self.network.normalise:
+            raise ValueError(
+                "loss.name: cross-entropy reads a linear classifier, which embeddings of length 1 hardly feed: set "
+                "network.normalise: false, or loss.name: NormalizedSoftmaxLoss"
+            )
+        if self.loss.name == "triplet" and self.training.sampling != "identities":
+            raise ValueError("triplets need several photos of a person in a batch: set training.sampling: identities")
         if self.network.backbone.startswith(("vit_", "maxvit")) and self.faces.size != 224:
             raise ValueError(f"network.backbone: {self.network.backbone} takes 224×224 pixels: set faces.size: 224")
-        changed = [each.step for each in self.refine if each.step not in ("flip", "tuned")]
+        changed = [each.step for each in self.refine if each.step not in ("flip", "views", "tuned")]
         if self.ranking.metric == "hamming" and changed:
             raise ValueError(f"refine: {changed[0]} works on vectors; ranking.metric: hamming compares bits")
+        if self.faces.detector == "yunet" and any(each.step == "views" for each in self.refine):
+            raise ValueError("refine: views are cut around a box; faces.detector: yunet aligns by five points instead")
         if self.ranking.index != "exact" and self.ranking.metric != "hamming":
             raise ValueError(f"ranking.index: {self.ranking.index} searches codes: set ranking.metric: hamming")
         return self
@@ -265,4 +226,7 @@ class Settings(Section):
     @property
     def margin(self) -> float | Literal["soft"]:
         """Return the triplet margin, with `auto` resolved."""
-        return self.network.embedding / 4 if self.loss.margin == "auto" else self.loss.margin
+        if self.loss.margin != "auto":
+            return self.loss.margin
+        assert isinstance(self.network.embedding, int)  # `auto` needs tanh, and tanh a code size
+        return self.network.embedding / 4

@@ -2,13 +2,15 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from facematch.errors import FacematchError, nearest_name
 from facematch.settings import Settings
+
+S = TypeVar("S", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
@@ -25,23 +27,34 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
+def load_settings(path: Path | None, overrides: Sequence[str] = (), *, ensembles: bool = False) -> Settings:
     """Return checked settings: defaults, then the YAML file, then `section.key=value` overrides.
 
-    Raises FacematchError that names the file, the key, what was found and the nearest known key.
+    Raises FacematchError that names the file, the key, what was found and the nearest known key, and for an
+    ensemble unless `ensembles` are welcome.
     """
+    settings = load_section(Settings, path, overrides, "config/triplet.yaml shows every key.")
+    if settings.ensemble is not None and not ensembles:
+        raise FacematchError(
+            f"{path or 'the settings'}: an ensemble of {len(settings.ensemble.members)} systems cannot be taken here.",
+            "Ensembles are measured by `facematch compare` and submitted by request_send.py; other commands take one "
+            "of its members.",
+        )
+    return settings
+
+
+def load_section(root: type[S], path: Path | None, overrides: Sequence[str], hint: str) -> S:
+    """Return the checked values of a YAML file of another kind, as `load_settings`; `hint` ends an error."""
     values = {} if path is None else read_yaml(path)
     for override in overrides:
         _apply(values, override)
     try:
-        return Settings.model_validate(values)
+        return root.model_validate(values)
     except ValidationError as error:
         where = "the settings" if path is None else str(path)
         if overrides:
             where += " with --set"
-        raise FacematchError(
-            f"{where}: {'; '.join(explain(error, Settings))}.", "config/triplet.yaml shows every key."
-        ) from error
+        raise FacematchError(f"{where}: {'; '.join(explain(error, root))}.", hint) from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -78,7 +91,9 @@ def _apply(values: dict[str, Any], override: str) -> None:
         value = text  # `server.group=Team: A` is a name, not a mapping
     inner = values
     for key in keys[:-1]:
-        inner = inner.setdefault(key, {})
+        if inner.get(key) is None:  # a section that is not there, or `null`
+            inner[key] = {}
+        inner = inner[key]
         if not isinstance(inner, dict):
             raise FacematchError(f"--set {override}: {key} is a single value, not a section.")
     inner[keys[-1]] = value

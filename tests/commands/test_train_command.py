@@ -29,7 +29,7 @@ def digest(path: Path) -> str:
 
 def test_a_run_folder_holds_everything(project: Path) -> None:
     expected = ["best.safetensors", "finished.json", "identities.json", "last.safetensors", "log.jsonl"]
-    assert names(RUN) == [*expected, "settings.yaml", "tensorboard"]
+    assert names(RUN) == [*expected, "photos.json", "settings.yaml", "tensorboard"]
     header = read_checkpoint_header(RUN)
     people = json.loads((RUN / "identities.json").read_text())
     assert len(header.people) == 6
@@ -264,7 +264,8 @@ def test_every_shipped_recipe_can_be_read() -> None:
     from facematch.settings_file import load_settings
 
     folder = Path(__file__).parents[2] / "config"
-    read = {path.name: load_settings(path) for path in folder.glob("*.yaml") if path.stem != "competition"}
+    files = [path for path in folder.glob("*.yaml") if path.stem not in ("competition", "compare")]
+    read = {path.name: load_settings(path, ensembles=True) for path in files}
     assert {"triplet.yaml", "triplet-original.yaml", "sample.yaml", "scratch.yaml", "onnx.yaml"} <= set(read)
     assert len({settings.name for settings in read.values()}) == len(read)
     original = read["triplet-original.yaml"]

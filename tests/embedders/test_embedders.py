@@ -19,7 +19,7 @@ from facematch.fingerprint import Fingerprint
 from facematch.networks.checkpoint import read_checkpoint_header, save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
-from facematch.settings import IMAGENET_MEAN, IMAGENET_STD
+from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
 
 
 def mean_model(path: Path, shape: list[object], *, axes: list[int], inputs: int = 1) -> Path:

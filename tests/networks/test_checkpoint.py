@@ -13,7 +13,7 @@ from facematch.networks.checkpoint import load_checkpoint, read_checkpoint_heade
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
 from facematch.networks.weights import weights_digest
-from facematch.settings import IMAGENET_MEAN, IMAGENET_STD
+from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
 """Backbones, preprocessing and freezing."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
+import torchvision
 
 from facematch.errors import FacematchError
 from facematch.networks.embedding import EmbeddingNetwork, build_backbone, freeze_stages, set_training_mode
 from facematch.networks.spec import NetworkSpec, spec_from_dict
-from facematch.settings import IMAGENET_MEAN, IMAGENET_STD
+from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
 
 
 def spec(backbone: str = "resnet18", *, embedding: int = 16, normalise: bool = True) -> NetworkSpec:
@@ -112,3 +115,43 @@ def test_a_network_without_tanh_has_the_fingerprint_it_had_before_there_was_one(
     assert "network.tanh" not in plain.fingerprint.settings
     assert hashing.fingerprint.settings["network.tanh"] is True
     assert [spec_from_dict(each.as_dict()) for each in (plain, hashing)] == [plain, hashing]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "features"),
+    [("resnet50", 2048), ("efficientnet_b0", 1280), ("efficientnet_b5", 2048), ("vgg16", 4096)],
+)
+def test_features_are_what_the_last_layer_is_given(backbone: str, features: int) -> None:
+    wanted = NetworkSpec(backbone, "features", False, IMAGENET_MEAN, IMAGENET_STD)
+    with torch.device("meta"):  # no numbers: VGG16 alone has half a gigabyte of them
+        network = EmbeddingNetwork(wanted).eval()
+        assert network.dimensions == features
+        for side in (64, 224):
+            assert network(torch.empty(2, 3, side, side)).shape == (2, features)
+        whole = torchvision.models.get_model(backbone, weights=None)
+    last = [module for module in whole.modules() if isinstance(module, torch.nn.Linear)][-1]
+    assert (last.in_features, last.out_features) == (features, 1000)
+
+
+def test_vgg_features_are_its_last_hidden_layer() -> None:
+    torch.manual_seed(0)
+    backbone, _ = build_backbone("vgg11")
+    backbone.eval()
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        pooled = backbone.avgpool(backbone.features(images)).flatten(1)
+        hidden = torch.relu(backbone.classifier[3](torch.relu(backbone.classifier[0](pooled))))
+        torch.testing.assert_close(backbone(images), hidden)
+
+
+def test_a_specification_of_features_travels_as_json() -> None:
+    wanted = NetworkSpec("resnet18", "features", False, IMAGENET_MEAN, IMAGENET_STD)
+    assert spec_from_dict(json.loads(json.dumps(wanted.as_dict()))) == wanted
+    before = NetworkSpec("resnet18", 16, True, IMAGENET_MEAN, IMAGENET_STD).as_dict()
+    assert before == {
+        "backbone": "resnet18",
+        "embedding": 16,
+        "normalise": True,
+        "mean": list(IMAGENET_MEAN),
+        "std": list(IMAGENET_STD),
+    }

@@ -2,17 +2,21 @@
 
 import hashlib
 import urllib.error
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import torch
 
 from facematch.errors import FacematchError
+from facematch.fingerprint import Fingerprint
 from facematch.networks import weights as module
-from facematch.networks.embedding import build_backbone
+from facematch.networks.checkpoint import save_checkpoint
+from facematch.networks.embedding import EmbeddingNetwork, build_backbone
 from facematch.networks.spec import NetworkSpec
-from facematch.networks.weights import initial_network, read_weights_file, weights_digest
-from facematch.settings import IMAGENET_MEAN, IMAGENET_STD
+from facematch.networks.weights import initial_network, native_size, read_weights_file, weights_digest
+from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
 
 SPEC = NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD)
 
@@ -148,3 +152,71 @@ def test_a_download_is_checked_against_its_digest(tmp_path: Path, monkeypatch: p
     with pytest.raises(FacematchError, match="invalid hash value"):
         initial_network(SPEC, "imagenet", 1)
     assert not list((tmp_path / "hub" / "checkpoints").glob("*.pth"))
+
+
+def trained_run(folder: Path, spec: NetworkSpec, people: tuple[str, ...] = ("ann", "bob")) -> EmbeddingNetwork:
+    """A run folder with a checkpoint of a network that was trained on some people."""
+    network, _ = initial_network(spec, "none", 3)
+    folder.mkdir()
+    save_checkpoint(
+        folder / "best.safetensors", network, Fingerprint(), origin={}, people=people, metric="cosine", trained={}
+    )
+    return network
+
+
+def test_a_run_is_a_start_with_backbone_head_and_people(tmp_path: Path) -> None:
+    first = trained_run(tmp_path / "run", SPEC)
+    second, origin = initial_network(SPEC, str(tmp_path / "run"), 9)
+    assert weights_digest(first) == weights_digest(second)
+    assert origin.source == str(tmp_path / "run/best.safetensors")
+    assert origin.people == ("ann", "bob")
+    assert "backbone and head of" in origin.notice
+    assert not origin.loud
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "words", "is_loud"),
+    [
+        ("features", 8, "it has no head, so the head of 8 dimensions begins RANDOM", True),
+        (16, 8, "its head has 16 dimensions, so the head of 8 dimensions begins RANDOM", True),
+        (16, "features", "without its head", False),
+        ("features", "features", "weights: backbone of", False),
+    ],
+)
+def test_what_of_a_run_is_not_taken_is_said(
+    tmp_path: Path, theirs: int | Literal["features"], ours: int | Literal["features"], words: str, is_loud: bool
+) -> None:
+    # A classifier without unit length is a start for triplets of unit length: only pixels must be alike.
+    first = trained_run(tmp_path / "run", replace(SPEC, embedding=theirs, normalise=False))
+    second, origin = initial_network(replace(SPEC, embedding=ours), str(tmp_path / "run"), 9)
+    assert weights_digest(first.backbone) == weights_digest(second.backbone)
+    assert words in origin.notice
+    assert origin.loud is is_loud
+    random = initial_network(replace(SPEC, embedding=ours), "none", 9)[0]
+    assert weights_digest(second.head) == weights_digest(random.head)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"backbone": "resnet34"}, "network.backbone is 'resnet18', but .* was trained with 'resnet34'"),
+        ({"mean": (0.5, 0.5, 0.5)}, r"network.mean is \(0.485.*was trained with \(0.5"),
+        ({"std": (1.0, 1.0, 1.0)}, r"network.std is \(0.229.*was trained with \(1.0"),
+    ],
+)
+def test_a_run_of_other_pixels_or_another_backbone_is_refused(
+    tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    trained_run(tmp_path / "run", replace(SPEC, **change))
+    with pytest.raises(FacematchError, match=words):
+        initial_network(SPEC, str(tmp_path / "run"), 9)
+
+
+def test_a_run_without_weights_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FacematchError, match=r"holds no best\.safetensors"):
+        initial_network(SPEC, str(tmp_path), 9)
+
+
+@pytest.mark.parametrize(("name", "size"), [("resnet50", 224), ("efficientnet_b5", 456), ("vgg16", 224)])
+def test_the_size_a_network_is_made_for_is_known(name: str, size: int) -> None:
+    assert native_size(name) == size

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch.errors import FacematchError
-from facematch.reverse.search import Hit, embed_queries, nearest_images
-from facematch.reverse.systems import ImageSet, embed_images, image_stage, load_image_settings
+from facematch.reverse.search import Hit, embed_queries, nearest_images, search_sets
+from facematch.reverse.systems import ImageSet, embed_images, image_sets, image_stage, load_image_settings
 from facematch.reverse.turns import AS_IT_IS, TURNS, Turn, laid
 from image_folders import made_folder, saved
 from leak_photos import made_photo
@@ -148,3 +148,22 @@ def test_an_image_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"no photo at all")
     with pytest.raises(FacematchError, match=r"a\.jpg is no photo that can be read: not an image"):
         embed_queries(stage, [tmp_path / "a.jpg"], turned=True)
+
+
+@pytest.mark.parametrize("system", ["pixels", "dhash"])
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_parts_of_a_folder_give_what_the_whole_gives(tmp_path: Path, system: str, at_once: int) -> None:
+    folder = tmp_path / "photos"
+    for number in range(7):
+        saved(folder, f"{number}.png", made_photo(number % 5, 60, 48))  # two are twice there: they tie
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much more")
+    (folder / "notes.txt").write_text("no photo")
+    stage = image_stage(load_image_settings(None), system)
+    queries = embed_queries(stage, [folder / "1.png", folder / "4.png"], turned=True)
+    seen: list[int] = []
+    found = search_sets(queries, image_sets(stage, folder, seen.append, at_once=at_once), 5)
+    whole = embed_images(stage, folder)
+    assert found.nearest == tuple(nearest_images(query, whole, 5) for query in queries)
+    assert (found.photos, found.unread) == (7, whole.unread)
+    assert seen == sorted(seen)
+    assert seen[-1] == 100

@@ -27,7 +27,7 @@ def test_the_shipped_configuration_says_what_holds_without_one() -> None:
     assert load_image_settings(CONFIG, ["embedder.kind=phash"]).embedder.kind == "phash"
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", [system for system in SYSTEMS if system != "clip"])
 def test_a_system_takes_photos_whole(system: str) -> None:
     given = Settings(ranking=RankingSettings(metric="cosine"), refine=(FlipStep(),), faces=FaceSettings(size=50))
     chosen = image_settings(given, system)

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,16 +16,20 @@ from numpy.typing import NDArray
 from facematch.embedders.network import ModuleEmbedder
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
+from facematch.evaluation.bootstrap import Figure
 from facematch.evaluation.topk import Figures, each_photo_a_query
 from facematch.fingerprint import Fingerprint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
 from facematch.networks.weights import weights_digest
-from facematch.settings import IMAGENET_MEAN, IMAGENET_STD, LossSettings, TrainingSettings
+from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
+from facematch.settings_training import LossSettings, TrainingSettings
 from facematch.training.data import augmented_batches, picture_seed
 from facematch.training.loop import Trainer
+from facematch.training.objective import build_objective
 from facematch.training.run_folder import RunFolder, read_log
 from facematch.training.stopping import StopRequest, stop_on_signals
+from facematch.training.teacher import TaughtObjective
 from facematch.training.values import Callbacks, TrainingResult, TrainingSet
 
 SIDE = 32
@@ -95,9 +101,21 @@ def trainer(
 ) -> Trainer:
     torch.manual_seed(7)
     network = EmbeddingNetwork(NetworkSpec("shufflenet_v2_x0_5", 16, True, IMAGENET_MEAN, IMAGENET_STD))
-    return Trainer(
-        network, TRAIN, noise, RunFolder(folder), loss=loss, margin=0.2, training=training, freeze=freeze, seed=5
-    )
+    return made_of(network, TRAIN, folder, loss, training, freeze=freeze)
+
+
+def made_of(
+    network: EmbeddingNetwork,
+    data: TrainingSet,
+    folder: Path,
+    loss: LossSettings,
+    training: TrainingSettings,
+    *,
+    margin: float = 0.2,
+    freeze: tuple[str, ...] = (),
+) -> Trainer:
+    objective = build_objective(loss, training, margin, dimensions=network.dimensions, people=data.people, seed=5)
+    return Trainer(network, objective, data, noise, RunFolder(folder), training=training, freeze=freeze, seed=5)
 
 
 def run(made: Trainer, stop_after: int | None = None) -> tuple[TrainingResult, Surroundings]:
@@ -187,17 +205,9 @@ def test_training_learns_people_it_has_never_seen(tmp_path: Path) -> None:
     longer = TRAINING.model_copy(update={"epochs": 6, "identities_per_batch": 8})
     torch.manual_seed(7)
     network = EmbeddingNetwork(NetworkSpec("mobilenet_v3_small", 32, True, IMAGENET_MEAN, IMAGENET_STD))
-    made = Trainer(
-        network,
-        TrainingSet(*people(32, 4, seed=2), people=32),
-        noise,
-        RunFolder(tmp_path / "run"),
-        loss=LossSettings(mining="semi-hard", classifier_epochs=4, classifier_weight=0.5),
-        margin=0.2,
-        training=longer,
-        freeze=(),
-        seed=5,
-    )
+    data = TrainingSet(*people(32, 4, seed=2), people=32)
+    loss = LossSettings(mining="semi-hard", classifier_epochs=4, classifier_weight=0.5)
+    made = made_of(network, data, tmp_path / "run", loss, longer)
     before = validate(network)
     result, _ = run(made)
     assert result.best is not None
@@ -243,12 +253,9 @@ def test_the_quantisation_penalty_is_part_of_the_loss(tmp_path: Path) -> None:
         torch.manual_seed(7)
         spec = NetworkSpec("shufflenet_v2_x0_5", 16, False, IMAGENET_MEAN, IMAGENET_STD, tanh=True)
         loss = LossSettings(mining="batch-all", distance="squared", reduction="valid", quantisation=weight)
-        folder = RunFolder(tmp_path / str(weight))
-        made = Trainer(
-            EmbeddingNetwork(spec), TRAIN, noise, folder, loss=loss, margin=4.0, training=TRAINING, freeze=(), seed=5
-        )
+        made = made_of(EmbeddingNetwork(spec), TRAIN, tmp_path / str(weight), loss, TRAINING, margin=4.0)
         run(made, stop_after=1)
-        losses.append(next(line for line in read_log(folder) if line["kind"] == "step"))
+        losses.append(next(line for line in read_log(made.folder) if line["kind"] == "step"))
     plain, penalised = losses
     assert plain["loss"] == plain["triplet_loss"] == penalised["triplet_loss"]
     assert 0 < penalised["loss"] - plain["loss"] < 0.5
@@ -321,3 +328,62 @@ def test_the_log_is_json_lines(unbroken: tuple[Trainer, TrainingResult, Surround
     text = unbroken[0].folder.log.read_text(encoding="utf-8")
     assert all(json.loads(line) for line in text.splitlines())
     assert list((unbroken[0].folder.path / "tensorboard").iterdir())
+
+
+LOSSES = {
+    "arcface": LossSettings(name="arcface", options={"margin": 20, "scale": 16}),
+    "multi-similarity": LossSettings(name="multisimilarity"),
+    "cross-entropy": LossSettings(name="cross-entropy", label_smoothing=0.1),
+    "teacher": LossSettings(name="none"),
+}
+
+
+def learner(folder: Path, kind: str) -> Trainer:
+    torch.manual_seed(7)
+    features: int | Literal["features"] = "features" if kind == "cross-entropy" else 16
+    network = EmbeddingNetwork(NetworkSpec("shufflenet_v2_x0_5", features, False, IMAGENET_MEAN, IMAGENET_STD))
+    sampling = "identities" if kind == "multi-similarity" else "balanced" if kind == "arcface" else "photos"
+    training = TRAINING.model_copy(update={"sampling": sampling})
+    made = made_of(network, TRAIN, folder, LOSSES[kind], training)
+    if kind != "teacher":
+        return made
+    targets = torch.from_numpy(np.random.default_rng(0).normal(size=(len(TRAIN.images), 24)).astype(np.float32))
+    targets[5] = float("nan")
+    objective = TaughtObjective(made.objective, targets, "both", 1.0, network.dimensions)
+    return Trainer(network, objective, TRAIN, noise, RunFolder(folder), training=training, freeze=(), seed=5)
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_every_objective_changes_its_weights_and_goes_on_bit_for_bit(tmp_path: Path, kind: str) -> None:
+    whole = learner(tmp_path / "whole", kind)
+    before = {name: tensor.clone() for name, tensor in whole.objective.state_dict().items()}
+    run(whole)
+    after = whole.objective.state_dict()
+    assert all(not torch.equal(before[name], after[name]) for name in before)
+    first = learner(tmp_path / "run", kind)
+    assert run(first, stop_after=2)[0].stopped == signal.SIGTERM
+    again = learner(tmp_path / "run", kind)
+    assert again.resume()
+    run(again)
+    assert weights_digest(again.network) == weights_digest(whole.network)
+    assert weights_digest(again.objective) == weights_digest(whole.objective)
+
+
+def test_a_state_of_another_version_is_not_resumed(tmp_path: Path) -> None:
+    made = trainer(tmp_path / "run")
+    torch.save({"network": {}, "classifier": {}}, tmp_path / "run/state.pt")
+    with pytest.raises(FacematchError, match="saved by an earlier version"):
+        made.resume()
+
+
+def test_the_accuracy_is_told_each_epoch_and_kept_of_the_best(tmp_path: Path) -> None:
+    made = trainer(tmp_path / "run")
+    retrieval = iter([Figures(0.1, 1, 1, None, 9, 9), Figures(0.9, 1, 1, None, 9, 9), Figures(0.2, 1, 1, None, 9, 9)])
+    accuracies = iter([Figure("accuracy", share, (share / 2, 1.0), 20, 10) for share in (0.25, 0.5, 0.75)])
+    around = Surroundings()
+    callbacks = replace(around.callbacks(lambda _: next(retrieval)), seen=lambda _: next(accuracies))
+    result = made.run(callbacks, StopRequest())
+    assert result.seen == Figure("accuracy", 0.5, (0.25, 1.0), 20, 10)
+    assert "seen people: accuracy 0.750" in around.lines[2]
+    epochs = [line for line in read_log(made.folder) if line["kind"] == "epoch"]
+    assert [line["seen"]["value"] for line in epochs] == [0.25, 0.5, 0.75]

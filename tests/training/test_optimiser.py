@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from facematch.errors import FacematchError
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
-from facematch.settings import IMAGENET_MEAN, IMAGENET_STD, LearningRate, TrainingSettings
+from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
+from facematch.settings_training import LearningRate, TrainingSettings
 from facematch.training.classifier import CosineClassifier
 from facematch.training.optimiser import build_optimiser
 
@@ -57,3 +59,15 @@ def test_logits_are_scaled_cosines() -> None:
             cosine = embedding @ person / np.linalg.norm(embedding) / np.linalg.norm(person)
             assert logits[row, column] == pytest.approx(16 * cosine, abs=1e-5)
     torch.testing.assert_close(classifier(embeddings * 7), classifier(embeddings))
+
+
+def test_without_a_head_there_is_a_group_for_what_else_is_new() -> None:
+    spec = NetworkSpec("resnet18", "features", False, IMAGENET_MEAN, IMAGENET_STD)
+    headless = EmbeddingNetwork(spec)
+    assert [len(g["params"]) for g in build_optimiser(headless, None, TrainingSettings()).param_groups] == [60]
+    classifier = torch.nn.Linear(512, 3)
+    groups = build_optimiser(headless, classifier, TrainingSettings()).param_groups
+    assert [(len(group["params"]), group["lr"]) for group in groups] == [(60, 1e-4), (2, 1e-3)]
+    headless.backbone.requires_grad_(False)
+    with pytest.raises(FacematchError, match="nothing to train"):
+        build_optimiser(headless, None, TrainingSettings())

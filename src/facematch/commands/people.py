@@ -1,7 +1,7 @@
 """Labelled photos of a configuration: checked, split by person or by photo, reported. Shared by several commands."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facematch.console import loud, note, working
@@ -30,13 +30,15 @@ class ValidationPeople:
     """Photos to validate on: those that ask, and distractors that stand in the gallery only.
 
     Unseen people ask each other. Where training and validation share their classes (`split_by: photo`) the
-    held-out photos ask `database`, the training photos, and not each other; `test` is for the end.
+    held-out photos ask `database`, the training photos, and not each other; `test` is for the end. `seen` are
+    held-out photos of the training people, for the accuracy of a classifier.
     """
 
     asked: LabelledPhotos
     distractors: LabelledPhotos = NOBODY
     database: LabelledPhotos = NOBODY
     test: LabelledPhotos = NOBODY
+    seen: LabelledPhotos = NOBODY
 
     @property
     def by_photo(self) -> bool:
@@ -67,7 +69,11 @@ def training_and_validation(settings: Settings) -> tuple[LabelledPhotos, Validat
         checked = _checked(load_identities(wanted.validation, wanted.images), settings, 1, "validation")
         require_disjoint(everyone, checked)
         asked = checked.labelled
-    return train, _with_distractors(settings, asked, train.people)
+    unseen = _with_distractors(settings, asked, train.people)
+    if not wanted.seen_share:
+        return train, unseen
+    train, seen = split_photos(train, wanted.seen_share, settings.seed + 2)
+    return train, replace(unseen, seen=seen)
 
 
 def validation_people(settings: Settings, trained_on: Iterable[str]) -> ValidationPeople:
@@ -130,7 +136,7 @@ def _class_photos(settings: Settings) -> tuple[LabelledPhotos, ValidationPeople]
         elif wanted.test_share:
             everything, test = split_photos(everything, wanted.test_share, settings.seed)
     train, validation = split_photos(everything, wanted.validation_share, settings.seed + 1)
-    return train, ValidationPeople(validation, database=train, test=test)
+    return train, ValidationPeople(validation, database=train, test=test, seen=validation)
 
 
 def other_people(settings: Settings, asked: LabelledPhotos, trained_on: Iterable[str]) -> LabelledPhotos | None:

@@ -4,26 +4,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from facematch.commands.embed import note_recall
-from facematch.commands.expected import expected_score, say_expected
+from facematch.commands.ensembles import build_submitted
+from facematch.commands.expected import say_expected
 from facematch.commands.sending import deliver, destination, say_unfinished
 from facematch.competition.folders import Folder, base_name, check_folders
 from facematch.competition.form import load_form
 from facematch.competition.journal import Journal
 from facematch.competition.submission import Submission, check
-from facematch.console import Stopwatch, loud, note, say, working
-from facematch.embed import EmbeddedPhotos, PhotoEmbedder
-from facematch.faces.values import coverage_of
+from facematch.console import Stopwatch, loud, note, say
 from facematch.files import write_bytes
-from facematch.flow import photo_embedder, photo_limits
-from facematch.flow_refine import build_system, gallery_people
+from facematch.flow import photo_limits
 from facematch.ranking import Ranking
 from facematch.settings_file import load_settings
 
 
 def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, out: Path | None, again: bool) -> None:
     """Rank, check, keep, send. Everything that can be wrong is checked before any compute."""
-    settings, watch = load_settings(config, overrides), Stopwatch()
+    settings, watch = load_settings(config, overrides, ensembles=True), Stopwatch()
     form = load_form(settings.server.form)
     dialect = form.dialect(settings.server.dialect)
     to = None if dry_run else destination(settings)
@@ -31,23 +28,14 @@ def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, ou
         query, gallery = check_folders(
             settings.paths.query, settings.paths.gallery, photo_limits(settings.photos), dialect.names
         )
-    system = build_system(settings)
-    known = gallery_people(system.steps, settings.paths.gallery)
-    embedder = photo_embedder(settings, system.embedder)
+    submitted = build_submitted(settings)
     with Journal(settings.paths.submissions) as journal:
         say_unfinished(journal)
         with watch.stage("expected score"):
-            expected = expected_score(settings, embedder, system, len(query.asked), len(gallery.files), form)
-        with watch.stage("embedding queries"):
-            queries = _embed(embedder, query, "queries")
-        with watch.stage("embedding gallery"):
-            answers = _embed(embedder, gallery, "gallery")
-        with watch.stage("ranking"):
-            ranking = system.rank(queries.embeddings, answers.embeddings, dialect.names, known)
-            note_recall(system.rank.index, queries.embeddings, answers.embeddings, ranking)
-            submission = make_submission(settings.server.group, query, ranking, dialect.names)
-            names = [base_name(name) for name in answers.embeddings.names]
-            check(submission, query.asked, names, dialect.names)
+            expected = submitted.expected(len(query.asked), len(gallery.files), form)
+        ranking = submitted.rank(query, gallery, dialect.names, watch)
+        submission = make_submission(settings.server.group, query, ranking, dialect.names)
+        check(submission, query.asked, [base_name(name) for name in ranking.gallery], dialect.names)
         payload = submission.payload(dialect)
         kept = journal.keep(
             payload, settings.server.dialect, to_send=not dry_run, query=query.path, gallery=gallery.path,
@@ -76,7 +64,7 @@ def make_submission(group: str, query: Folder, ranking: Ranking, names: int) -> 
     """
     guess = tuple(base_name(name) for name in sorted(ranking.gallery)[:names])
     ranked = {
-        base_name(name): tuple(base_name(answer) for answer in ranking.names(number))
+        base_name(name): tuple(base_name(answer) for answer in ranking.names(number)[:names])
         for number, name in enumerate(ranking.queries)
     }
     guessed = [name for name in query.asked if name not in ranked]
@@ -86,14 +74,3 @@ def make_submission(group: str, query: Folder, ranking: Ranking, names: int) -> 
             f"{len(guessed)} of {len(query.asked)} queries have no embedding; their {names} names are a guess: {shown}"
         )
     return Submission(group, {name: ranked.get(name, guess) for name in query.asked})
-
-
-def _embed(embedder: PhotoEmbedder, folder: Folder, what: str) -> EmbeddedPhotos:
-    with working(what, len(folder.files)) as progress:
-        embedded = embedder.run(folder.files, progress)
-    note(f"{what}: {coverage_of(embedded.records)}")
-    reasons = [f"{r.name} ({r.reason})" for r in embedded.records if r.status == "unreadable"]
-    reasons += [f"{bad.name} ({bad.reason})" for bad in folder.unreadable]
-    if reasons:
-        loud(f"{what}: not read, {len(reasons)}: {', '.join(reasons[:5])}{' …' if len(reasons) > 5 else ''}")
-    return embedded

@@ -9,10 +9,8 @@ from facematch.console import loud, note, out, say, working
 from facematch.errors import FacematchError
 from facematch.identities.values import count_of, first_of, printable
 from facematch.reports.found_page import SUFFIXES, Row, Shown, write_found
-from facematch.reverse.search import Hit, ImageQuery, embed_queries, nearest_images
-from facematch.reverse.systems import ImageSet, embed_images, image_stage, load_image_settings
-
-Answers = Sequence[tuple[ImageQuery, Sequence[Hit]]]
+from facematch.reverse.search import LOGIT_SCALE, Hit, ImageQuery, Searched, embed_queries, search_sets, softmax_of_list
+from facematch.reverse.systems import image_sets, image_stage, load_image_settings, require_photos
 
 
 def search_command(
@@ -35,17 +33,17 @@ def search_command(
     stage = image_stage(settings, chosen)
     queries = embed_queries(stage, images, turned=turned)
     with working("photos", 100) as progress:
-        photos = embed_images(stage, folder, progress)
-    note_unread(photos.unread)
-    if k > len(photos.files):
-        note(f"{folder} holds {count_of(len(photos.files), 'photo', 'photos')}, so there are no {k} to show")
-    found = [(query, nearest_images(query, photos, k)) for query in queries]
+        found = search_sets(queries, image_sets(stage, folder, progress), k)
+    require_photos(folder, found.photos, found.unread)
+    note_unread(found.unread)
+    if k > found.photos:
+        note(f"{folder} holds {count_of(found.photos, 'photo', 'photos')}, so there are no {k} to show")
     if as_json:
-        out.print_json(json.dumps(_as_json(found, photos, folder, chosen)))
+        out.print_json(json.dumps(_as_json(queries, found, folder, chosen)))
     else:
-        _say(found, photos, folder, chosen)
+        _say(queries, found, folder, chosen)
     if page is not None:
-        write_found(page, f"Nearest photos by {chosen}", _rows(found, photos), stage.limits)
+        write_found(page, f"Nearest photos by {chosen}", _rows(queries, found), stage.limits)
         note(f"to look at: {page}")
 
 
@@ -60,61 +58,86 @@ def shown_distance(distance: float, bits: int | None) -> str:
     return f"{distance:.4f}" if bits is None else f"{distance:.0f} of {bits} bits"
 
 
-def _bits(photos: ImageSet) -> int | None:
-    return photos.embeddings.dimensions if photos.embeddings.packed else None
+def _bits(query: ImageQuery) -> int | None:
+    return query.embeddings.dimensions if query.embeddings.packed else None
 
 
-def _say(found: Answers, photos: ImageSet, folder: Path, system: str) -> None:
-    for query, hits in found:
-        among = f"{len(hits)} nearest of {count_of(len(photos.files), 'photo', 'photos')} in {folder}"
-        say(printable(f"{query.file.name}: the {among}, by {system} ({photos.embeddings.metric} distance)"), "bold")
-        width = max(len(shown_distance(hit.distance, _bits(photos))) for hit in hits)
-        for place, hit in enumerate(hits, start=1):
-            distance = shown_distance(hit.distance, _bits(photos)).rjust(width)
+def _by_similarity(query: ImageQuery) -> bool:
+    return query.embeddings.metric == "cosine"
+
+
+def _say(queries: Sequence[ImageQuery], found: Searched, folder: Path, system: str) -> None:
+    for query, hits in zip(queries, found.nearest, strict=True):
+        measure = f"{query.embeddings.metric} distance"
+        if _by_similarity(query):
+            measure = f"cosine similarity; softmax of {LOGIT_SCALE:.0f} × the similarities of this list"
+        among = f"{len(hits)} nearest of {count_of(found.photos, 'photo', 'photos')} in {folder}"
+        say(printable(f"{query.file.name}: the {among}, by {system} ({measure})"), "bold")
+        columns = _columns(query, hits)
+        width = max(map(len, columns))
+        for place, (hit, column) in enumerate(zip(hits, columns, strict=True), start=1):
             how = hit.identical or (f"the image {hit.turn}" if str(hit.turn) else "")
-            say(printable(f"{place:4}  {distance}  {hit.file.name}{f'  ({how})' if how else ''}"))
+            say(printable(f"{place:4}  {column.rjust(width)}  {hit.file.name}{f'  ({how})' if how else ''}"))
 
 
-def _as_json(found: Answers, photos: ImageSet, folder: Path, system: str) -> dict[str, Any]:
+def _columns(query: ImageQuery, hits: Sequence[Hit]) -> list[str]:
+    # How near each hit is, as printed: similarity and softmax, or distance.
+    if not _by_similarity(query):
+        return [shown_distance(hit.distance, _bits(query)) for hit in hits]
+    shares = ["–" if share is None else f"{share:.3f}" for share in softmax_of_list(hits)]
+    return [f"{1 - hit.distance:7.4f}  {share:>5}" for hit, share in zip(hits, shares, strict=True)]
+
+
+def _as_json(queries: Sequence[ImageQuery], found: Searched, folder: Path, system: str) -> dict[str, Any]:
+    scaled = {"softmax_scale": LOGIT_SCALE} if _by_similarity(queries[0]) else {}
     return {
         "folder": str(folder),
         "system": system,
-        "metric": photos.embeddings.metric,
-        "bits": _bits(photos),
-        "photos": len(photos.files),
-        "not_read": list(photos.unread),
+        "metric": queries[0].embeddings.metric,
+        "bits": _bits(queries[0]),
+        **scaled,
+        "photos": found.photos,
+        "not_read": list(found.unread),
         "images": [
-            {
-                "image": query.file.name,
-                "sha256": query.sha256,
-                "nearest": [
-                    {
-                        "rank": place,
-                        "photo": hit.file.name,
-                        "path": str(hit.file.path),
-                        "distance": hit.distance,
-                        "turned_clockwise": 90 * hit.turn.quarters,
-                        "mirrored": hit.turn.mirrored,
-                        "identical": hit.identical,
-                    }
-                    for place, hit in enumerate(hits, start=1)
-                ],
-            }
-            for query, hits in found
+            {"image": query.file.name, "sha256": query.sha256, "nearest": _hits_as_json(query, hits)}
+            for query, hits in zip(queries, found.nearest, strict=True)
         ],
     }
 
 
-def _rows(found: Answers, photos: ImageSet) -> list[Row]:
-    bits = _bits(photos)
+def _hits_as_json(query: ImageQuery, hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    plain: list[dict[str, Any]] = [
+        {
+            "rank": place,
+            "photo": hit.file.name,
+            "path": str(hit.file.path),
+            "distance": hit.distance,
+            "turned_clockwise": 90 * hit.turn.quarters,
+            "mirrored": hit.turn.mirrored,
+            "identical": hit.identical,
+        }
+        for place, hit in enumerate(hits, start=1)
+    ]
+    if not _by_similarity(query):
+        return plain
+    shares = softmax_of_list(hits)
     return [
-        Row(
-            Shown(query.file, query.file.name, "the image"),
-            tuple(Shown(hit.file, hit.file.name, _detail(hit, bits)) for hit in hits),
-        )
-        for query, hits in found
+        {**each, "similarity": 1 - hit.distance, "softmax_of_list": share}
+        for each, hit, share in zip(plain, hits, shares, strict=True)
     ]
 
 
-def _detail(hit: Hit, bits: int | None) -> str:
-    return ", ".join(part for part in (shown_distance(hit.distance, bits), hit.identical or str(hit.turn)) if part)
+def _rows(queries: Sequence[ImageQuery], found: Searched) -> list[Row]:
+    return [
+        Row(
+            Shown(query.file, query.file.name, "the image"),
+            tuple(Shown(hit.file, hit.file.name, _detail(query, hit)) for hit in hits),
+        )
+        for query, hits in zip(queries, found.nearest, strict=True)
+    ]
+
+
+def _detail(query: ImageQuery, hit: Hit) -> str:
+    near = f"similarity {1 - hit.distance:.4f}" if _by_similarity(query) else ""
+    near = near or shown_distance(hit.distance, _bits(query))
+    return ", ".join(part for part in (near, hit.identical or str(hit.turn)) if part)

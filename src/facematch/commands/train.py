@@ -3,35 +3,35 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from facematch.augment import FACE_DEFAULT, build_augmentation
-from facematch.cache import cache_folder
 from facematch.commands.final_test import ask_test_set
 from facematch.commands.people import ValidationPeople, training_and_validation
-from facematch.commands.train_validation import HeldOutPhotos, UnseenPeople
+from facematch.commands.train_data import LabelledCrops, teacher_targets, training_crops, training_set
+from facematch.commands.train_validation import seen_crops, validation_crops
 from facematch.console import Stopwatch, loud, note, say, working
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import Figures
-from facematch.faces.stream import crop_cache, crop_photos
-from facematch.faces.values import Crop, coverage_of, record_of
 from facematch.files import read_json, write_json
 from facematch.flow import build_cropper, network_spec, photo_limits, run_folder
-from facematch.identities import LabelledPhotos
 from facematch.identities.published import PUBLISHED
+from facematch.leaks.trained import write_trained_photos
+from facematch.losses.by_name import require_loss
 from facematch.networks.checkpoint import save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
-from facematch.networks.weights import initial_network, weights_digest
-from facematch.settings import MissChoice, Settings
+from facematch.networks.weights import Origin, initial_network, native_size, weights_digest
+from facematch.settings import Settings
 from facematch.settings_file import load_settings
+from facematch.settings_training import OWN_LOSSES, LossSettings
 from facematch.training.loop import Trainer
-from facematch.training.run_folder import RunFolder, check_run, start_run
+from facematch.training.objective import Objective, build_objective
+from facematch.training.run_folder import RunFolder, check_run, save_classes, start_run
 from facematch.training.stopping import stop_on_signals
+from facematch.training.teacher import TaughtObjective
 from facematch.training.values import Callbacks, TrainingResult, TrainingSet
 
 
@@ -45,27 +45,30 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
     augment = build_augmentation(
         settings.augment if settings.augment is not None else FACE_DEFAULT, settings.faces.size
     )
+    _check_loss(settings.loss)
     check_run(folder, settings, resume=resume, fresh=fresh)
     with watch.stage("reading labels"):
         people, validation = training_and_validation(settings)
     asked = "held-out photos" if validation.by_photo else "unseen people"
+    network, origin = _first_network(settings, validation)
     with watch.stage("cropping"):
-        data, names = _training_set(settings, people, "training photos" if validation.by_photo else "training people")
-        validate = _validation(settings, validation, data, names)
-    spec = network_spec(settings)
-    network, origin = initial_network(spec, settings.network.weights, settings.seed)
-    (loud if origin.loud else note)(origin.notice)
+        crops = training_crops(settings, people, "training photos" if validation.by_photo else "training people")
+        validate = validation_crops(settings, validation, crops)
+    objective = _objective(settings, network, crops)
+    seen = seen_crops(settings, validation.seen, crops.people, objective)
     if not resume:
         start_run(folder, settings)
-    _same_people(folder, data, names, validation.asked.people, resume=resume)
-    record = {**asdict(origin), "seed": settings.seed, "sha256": weights_digest(network)}
+    data = training_set(crops)
+    _same_people(folder, data, crops.people, validation.asked.people, resume=resume)
+    before = Path(origin.source).parent if origin.people else None
+    write_trained_photos(folder.path, people.files, photo_limits(settings.photos), before)
+    record = {**origin.record, "seed": settings.seed, "sha256": weights_digest(network)}
     trainer = Trainer(
         network,
+        objective,
         data,
         augment,
         folder,
-        loss=settings.loss,
-        margin=settings.margin,
         training=settings.training,
         freeze=settings.network.freeze,
         seed=settings.seed,
@@ -79,9 +82,10 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
         working("training", settings.training.epochs * 1000) as progress,
         stop_on_signals() as stop,
     ):
-        save = partial(_save, settings, folder, tuple(people.people), record)
+        known = tuple(sorted({*people.people, *origin.people}))
+        save = partial(_save, settings, folder, known, record, objective, crops.people)
         callbacks = Callbacks(
-            validate, save, note, lambda epoch, share: progress(round((epoch - 1 + share) * 1000)), asked
+            validate, save, note, lambda epoch, share: progress(round((epoch - 1 + share) * 1000)), asked, seen
         )
         result = trainer.run(callbacks, stop)
     _conclude(folder, result, config, watch, asked)
@@ -111,60 +115,50 @@ def hashing_overrides(
     return found
 
 
-def _validation(
-    settings: Settings, people: ValidationPeople, data: TrainingSet, names: tuple[str, ...]
-) -> UnseenPeople | HeldOutPhotos:
-    # Crops to measure retrieval on during training.
-    metric, miss = settings.ranking.metric, settings.faces.miss
-    with_map = settings.training.choose_by == "mAP" or metric == "hamming"
-    if people.by_photo:
-        images, classes = _crops(settings, people.asked, miss, "held-out photos")
-        shown = tuple(names[number] for number in data.labels)
-        return HeldOutPhotos(images, tuple(classes), data.images, shown, metric, with_map)
-    asked = _crops(settings, people.asked, miss, "validation people")
-    others = _crops(settings, people.distractors, miss, "distractors")
-    identities = (*asked[1], *(f"distractor {name}" for name in others[1]))
-    flags = (True,) * len(asked[1]) + (False,) * len(others[1])
-    return UnseenPeople(np.concatenate([asked[0], others[0]]), identities, flags, metric, with_map)
+def _check_loss(loss: LossSettings) -> None:
+    # Before any photo is read: is the loss known, and does every setting belong to it?
+    if loss.name not in OWN_LOSSES:
+        require_loss(loss.name, loss.options)
+    if loss.idle:
+        loud(f"{', '.join(f'loss.{key}' for key in loss.idle)}: not used by loss.name: {loss.name}")
 
 
-def _training_set(settings: Settings, people: LabelledPhotos, what: str) -> tuple[TrainingSet, tuple[str, ...]]:
-    images, identities = _crops(settings, people, settings.faces.miss_training, what)
-    counts = {person: identities.count(person) for person in dict.fromkeys(identities)}
-    names = tuple(sorted(person for person, count in counts.items() if count >= settings.identities.min_photos))
-    if len(names) < 2:
+def _objective(settings: Settings, network: EmbeddingNetwork, crops: LabelledCrops) -> Objective:
+    # What the labels teach, and beside it the teacher, where there is one.
+    loss, people = settings.loss, len(crops.people)
+    labels = build_objective(
+        loss, settings.training, settings.margin, dimensions=network.dimensions, people=people, seed=settings.seed
+    )
+    if loss.teacher is None:
+        return labels
+    targets = torch.from_numpy(teacher_targets(settings, loss.teacher, crops.files))
+    return TaughtObjective(labels, targets, loss.teacher.kind, loss.teacher.weight, network.dimensions)
+
+
+def _first_network(settings: Settings, validation: ValidationPeople) -> tuple[EmbeddingNetwork, Origin]:
+    network, origin = initial_network(network_spec(settings), settings.network.start, settings.seed)
+    (loud if origin.loud else note)(origin.notice)
+    _require_unseen(origin, validation)
+    made_for = native_size(settings.network.backbone)
+    if made_for is not None and made_for > 2 * settings.faces.size:
+        note(
+            f"{settings.network.backbone} is made for {made_for}×{made_for} pixels and faces.size is "
+            f"{settings.faces.size}: it works, faster, on coarser features"
+        )
+    return network, origin
+
+
+def _require_unseen(origin: Origin, validation: ValidationPeople) -> None:
+    # First weights that were trained on the people whom validation asks for would have seen them.
+    if validation.by_photo:
+        return
+    others = {*validation.asked.people, *validation.distractors.people}
+    if both := sorted(others & set(origin.people)):
         raise FacematchError(
-            f"{len(names)} people are left with {settings.identities.min_photos} cropped faces each; "
-            "training needs 2 or more.",
-            "Look at the crops: facematch crop FOLDER OUT. faces.miss_training: whole keeps photos without a face.",
+            f"{len(both)} people of the validation were in the training of {origin.source}, first {both[0]}.",
+            "Use that run's identities and seed, which settings.yaml in its folder tells, or name other people with "
+            "--set identities.validation=FOLDER: figures mean nothing on people the network has seen.",
         )
-    numbers = {name: number for number, name in enumerate(names)}
-    keep = [index for index, person in enumerate(identities) if person in numbers]
-    labels = np.array([numbers[identities[index]] for index in keep], dtype=np.int64)
-    return TrainingSet(np.ascontiguousarray(images[keep]), labels, len(names)), names
-
-
-def _crops(
-    settings: Settings, people: LabelledPhotos, miss: MissChoice, what: str
-) -> tuple[NDArray[np.uint8], list[str]]:
-    # Crops (N×S×S×3) of labelled photos and the identity of each.
-    size = settings.faces.size
-    cropper, records, images, identities = build_cropper(settings.faces), [], [], []
-    with (
-        crop_cache(cache_folder(settings.paths.cache), cropper) as cache,
-        working(f"cropping {what}", len(people.files)) as progress,
-    ):
-        outcomes = crop_photos(
-            people.files, cropper, cache, miss=miss, limits=photo_limits(settings.photos), on_progress=progress
-        )
-        for outcome, identity in zip(outcomes, people.identities, strict=True):
-            records.append(record_of(outcome))
-            if isinstance(outcome, Crop):
-                images.append(outcome.image)
-                identities.append(identity)
-    if records:
-        note(f"{what}: {coverage_of(records)}")
-    return np.stack(images) if images else np.empty((0, size, size, 3), np.uint8), identities
 
 
 def _save(
@@ -172,6 +166,8 @@ def _save(
     folder: RunFolder,
     people: tuple[str, ...],
     origin: dict[str, object],
+    objective: Objective,
+    rows: tuple[str, ...],
     name: str,
     network: EmbeddingNetwork,
     epoch: int,
@@ -186,6 +182,8 @@ def _save(
         metric=settings.ranking.metric,
         trained={"epoch": epoch, "validation": figures.as_dict() if figures else None},
     )
+    if objective.classifies:
+        save_classes(folder.path / f"{name}-classes.safetensors", objective, rows)
 
 
 def _same_people(
@@ -209,6 +207,9 @@ def _conclude(folder: RunFolder, result: TrainingResult, config: Path, watch: St
         raise SystemExit(128 + result.stopped)
     if result.best is not None:
         say(f"finished: {result.reason}. Best epoch {result.best_epoch}, {asked}: {_short(result.best)}")
+    if result.seen is not None:
+        photos = f"{result.seen.count} held-out photos of {result.seen.people} training people"
+        say(f"{result.seen.name} at that epoch: {result.seen} ({photos})")
     say(f"weights, settings and log: {folder.path}")
 
 

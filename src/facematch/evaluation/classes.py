@@ -153,24 +153,34 @@ def class_figures(
     """
     tp, fp, fn = _pooled(scores, groups)
 
+    def over_classes(name: str, share: _Share) -> Figure:
+        return mean_figure(name, share(tp, fp, fn), range(len(tp)), rounds=rounds, seed=seed)
+
+    return [
+        mean_figure("F1 (macro)", scores.f1, groups, rounds=rounds, seed=seed),
+        *pooled_figures(scores, groups, rounds=rounds, seed=seed),
+        over_classes("precision (by class)", _precision),
+        over_classes("recall (by class)", _recall),
+        over_classes("F1 (by class)", _f1),
+    ]
+
+
+def pooled_figures(
+    scores: SetScores, groups: Sequence[Hashable], *, rounds: int = ROUNDS, seed: int = 0
+) -> list[Figure]:
+    """Return micro F1, precision and recall, all queries pooled, each with its interval over `groups`.
+
+    Groups are people, or the queries themselves where classes are given and only the photos that ask are a sample.
+    """
+    tp, fp, fn = _pooled(scores, groups)
+
     def pooled(name: str, share: _Share) -> Figure:
         def statistic(weights: Floats) -> Floats:
             return share(weights @ tp, weights @ fp, weights @ fn)
 
         return statistic_figure(name, statistic, len(scores), len(tp), rounds=rounds, seed=seed)
 
-    def over_classes(name: str, share: _Share) -> Figure:
-        return mean_figure(name, share(tp, fp, fn), range(len(tp)), rounds=rounds, seed=seed)
-
-    return [
-        mean_figure("F1 (macro)", scores.f1, groups, rounds=rounds, seed=seed),
-        pooled("F1 (micro)", _f1),
-        pooled("precision (micro)", _precision),
-        pooled("recall (micro)", _recall),
-        over_classes("precision (by class)", _precision),
-        over_classes("recall (by class)", _recall),
-        over_classes("F1 (by class)", _f1),
-    ]
+    return [pooled("F1 (micro)", _f1), pooled("precision (micro)", _precision), pooled("recall (micro)", _recall)]
 
 
 def _pooled(scores: SetScores, groups: Sequence[Hashable]) -> tuple[Floats, Floats, Floats]:

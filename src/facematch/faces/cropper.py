@@ -7,11 +7,16 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 from facematch.faces.detectors import Detector
 from facematch.faces.values import Box, Crop, Face, Image, Miss
 from facematch.fingerprint import Fingerprint
 from facematch.photos import Photo
+
+Whole = Literal["pad", "squash", "centre"]
+
+_NARROW = 16  # a photo narrower than 1:16 is shortened before it is resized, or a strip would fill the memory
 
 # Where the five points lie in a crop of 112 px: the usual template of ArcFace (Deng et al. 2019).
 FIVE_POINTS = np.array(
@@ -26,14 +31,15 @@ class Cropper:
     `size` is the crop's side in pixels; `margin` widens the box's longer side by that share in all
     (half on each side); `choose` says which of several faces wins. A face with five points is
     aligned to the template instead, without margin. `whole` says how a photo that is taken whole becomes
-    a square: `pad` by its edge pixels, `squash` without its proportions.
+    a square: `pad` by its edge pixels, `squash` without its proportions, `centre` by its central square, as CLIP's
+    published input is made.
     """
 
     detector: Detector
     size: int = 112
     margin: float = 0.2
     choose: Literal["largest", "central"] = "largest"
-    whole: Literal["pad", "squash"] = "pad"
+    whole: Whole = "pad"
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -65,7 +71,7 @@ class Cropper:
 
     def stand_in(self, photo: Photo, how: Literal["whole", "centre"], reason: str) -> Crop:
         """Return the whole photo or its central square as a crop."""
-        return stand_in(photo, self.size, how, reason, squash=self.whole == "squash")
+        return stand_in(photo, self.size, how, reason, self.whole)
 
 
 def choose_face(faces: Sequence[Face], width: int, height: int, rule: Literal["largest", "central"]) -> Face | None:
@@ -121,19 +127,21 @@ def similarity_transform(source: NDArray[np.float64], target: NDArray[np.float64
     return np.hstack([scale * rotation, shift[:, None]])
 
 
-def stand_in(photo: Photo, size: int, how: Literal["whole", "centre"], reason: str, *, squash: bool = False) -> Crop:
+def stand_in(photo: Photo, size: int, how: Literal["whole", "centre"], reason: str, whole: Whole = "pad") -> Crop:
     """Return the whole photo, padded to a square by its edge pixels, or its central square, as a crop.
 
     With `squash` the whole photo's sides are made equal instead: a copy of other proportions becomes the same crop.
+    With `centre` it is its central square in the sampling that CLIP was trained on.
     """
     height, width = photo.image.shape[:2]
-    if how == "whole" and squash:
+    if how == "whole" and whole == "squash":
         image = _squashed(photo.image, size)
         return Crop(photo.name, photo.sha256, image, (0, 0, width, height), how, 0.0, reason)
-    side = max(height, width) if how == "whole" else min(height, width)
+    central = how == "centre" or whole == "centre"
+    side = min(height, width) if central else max(height, width)
     left, top = (width - side) // 2, (height - side) // 2
-    box: Box = (0, 0, width, height) if how == "whole" else (left, top, side, side)
-    image = _resize(_window(photo.image, left, top, side), size)
+    box: Box = (left, top, side, side) if central else (0, 0, width, height)
+    image = _centred(photo.image, size) if whole == "centre" else _resize(_window(photo.image, left, top, side), size)
     return Crop(photo.name, photo.sha256, image, box, how, 0.0, reason)
 
 
@@ -155,6 +163,19 @@ def _squashed(image: Image, size: int) -> Image:
     height, width = image.shape[:2]
     reduced = cv2.resize(image, (min(width, size), min(height, size)), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(cv2.resize(reduced, (size, size), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def _centred(image: Image, size: int) -> Image:
+    # torchvision's Resize and CenterCrop, to the last bit: Pillow's bicubic, and the same rounding.
+    height, width = image.shape[:2]
+    longest = _NARROW * min(height, width)
+    top, left = max(0, (height - longest) // 2), max(0, (width - longest) // 2)
+    image = np.ascontiguousarray(image[top : top + longest, left : left + longest])
+    height, width = image.shape[:2]
+    across, down = (int(size * side / min(height, width)) for side in (width, height))
+    resized = PillowImage.fromarray(image).resize((across, down), PillowImage.Resampling.BICUBIC)
+    left, top = round((across - size) / 2), round((down - size) / 2)
+    return np.asarray(resized.crop((left, top, left + size, top + size)), dtype=np.uint8)
 
 
 def _resize(square: Image, size: int) -> Image:

@@ -15,7 +15,8 @@ class EmbeddingNetwork(nn.Module):
     """RGB `uint8` N×S×S×3 or normalised float N×3×S×S in, embeddings N×D out.
 
     With `normalise` each embedding has length 1; with `tanh` each number lies between −1 and 1, and its
-    sign is a bit of the photo's code. `backbone` ends in its features (N×F); `head` is the linear embedding.
+    sign is a bit of the photo's code. `backbone` ends in its features (N×F); `head` is the linear embedding, or
+    nothing where the features are the embedding. `dimensions` is D.
     """
 
     mean: Tensor
@@ -25,7 +26,8 @@ class EmbeddingNetwork(nn.Module):
         super().__init__()
         self.spec = spec
         self.backbone, features = build_backbone(spec.backbone)
-        self.head = nn.Linear(features, spec.embedding)
+        self.dimensions = features if spec.embedding == "features" else spec.embedding
+        self.head = nn.Identity() if spec.embedding == "features" else nn.Linear(features, spec.embedding)
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1) * 255, persistent=False)
 

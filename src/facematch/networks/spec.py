@@ -1,7 +1,7 @@
 """How a network is built: known without torch, so that a checkpoint can be checked before any compute."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from facematch.fingerprint import Fingerprint
 
@@ -12,11 +12,13 @@ WEIGHTS_KEY = "network.weights_sha256"
 class NetworkSpec:
     """What is needed to build a network again: everything but its weights.
 
-    `mean` and `std` normalise RGB channels scaled to 0–1. With `tanh` the embedding's signs are a code.
+    `embedding` is the size of the linear embedding; `features` says that there is none, and what the backbone has
+    before its last layer is the embedding. `mean` and `std` normalise RGB channels scaled to 0–1. With `tanh` the
+    embedding's signs are a code.
     """
 
     backbone: str
-    embedding: int
+    embedding: int | Literal["features"]
     normalise: bool
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

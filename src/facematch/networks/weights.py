@@ -12,21 +12,32 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from facematch.embeddings import read_safetensors_header
 from facematch.errors import FacematchError
 from facematch.files import sha256_of_file
+from facematch.networks.checkpoint import checkpoint_file, read_checkpoint_header
 from facematch.networks.embedding import EmbeddingNetwork
-from facematch.networks.spec import NetworkSpec
+from facematch.networks.spec import NetworkSpec, spec_from_dict
 
 _REACH_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a network's first weights came from: `source` for the record, `notice` for the user."""
+    """Where a network's first weights came from: `source` for the record, `notice` for the user.
+
+    `people` are those that the weights were trained on here: they are nobody that validation may call unseen.
+    """
 
     source: str
     notice: str
     loud: bool = False
+    people: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> dict[str, object]:
+        """Return what a checkpoint keeps of it; the people are in the checkpoint's own list."""
+        return {"source": self.source, "notice": self.notice, "loud": self.loud}
 
 
 def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[EmbeddingNetwork, Origin]:
@@ -35,9 +46,11 @@ def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[Embeddi
     `imagenet` downloads torchvision's best ImageNet weights (or takes them from torch's cache) and
     checks their digest; `none` is random; `auto` is `imagenet` when the file is cached or its host
     answers within seconds, else random with a loud notice; anything else is a file (.pth of a state
-    dict, or .safetensors, also a checkpoint of facematch).
+    dict, or .safetensors) or a run folder. Of a checkpoint of facematch the backbone is taken, and its
+    head where that fits; the notice says which.
 
-    Raises FacematchError when what was asked for cannot be had.
+    Raises FacematchError when what was asked for cannot be had, and for a checkpoint of another backbone
+    or of other normalised pixels.
     """
     torch.manual_seed(seed)
     network = EmbeddingNetwork(spec)
@@ -54,13 +67,24 @@ def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[Embeddi
         state, source = _imagenet(spec.backbone)
         _load_backbone(network.backbone, state, source)
         return network, Origin("imagenet", f"weights: ImageNet ({source})")
-    path = Path(weights)
+    path = checkpoint_file(Path(weights)) if Path(weights).is_dir() else Path(weights)
     state = read_weights_file(path)
-    if any(key.startswith("backbone.") for key in state):  # one of our own checkpoints: backbone and head
-        _load_own(network, state, path)
-    else:
-        _load_backbone(network.backbone, state, str(path))
+    if any(key.startswith("backbone.") for key in state):  # one of our own checkpoints
+        return network, _load_own(network, state, path)
+    _load_backbone(network.backbone, state, str(path))
     return network, Origin(str(path), f"weights: {path}")
+
+
+def native_size(backbone: str) -> int | None:
+    """Return the side in pixels of the photos that torchvision's best weights were made for; None without any.
+
+    Every backbone but vision transformers takes other sizes too: its last feature map is averaged, or pooled to a
+    fixed one (VGG).
+    """
+    weights = torchvision.models.get_model_weights(backbone)
+    if not len(weights):
+        return None
+    return int(weights.DEFAULT.transforms.keywords["crop_size"])
 
 
 def weights_digest(network: nn.Module) -> str:
@@ -154,9 +178,36 @@ def _load_backbone(backbone: nn.Module, state: dict[str, Tensor], source: str) -
     backbone.load_state_dict({name: state[name] for name in wanted if name in state}, strict=False)
 
 
-def _load_own(network: EmbeddingNetwork, state: dict[str, Tensor], path: Path) -> None:
-    head = {name: tensor for name, tensor in state.items() if name.startswith("head.")}
+def _load_own(network: EmbeddingNetwork, state: dict[str, Tensor], path: Path) -> Origin:
+    # Tensors alone, without our header, say nothing of how they were trained.
+    described = path.suffix == ".safetensors" and "facematch" in read_safetensors_header(path, "network.weights")
+    header = read_checkpoint_header(path) if described else None
+    if header is not None:
+        _require_same_input(network.spec, spec_from_dict(header.spec), path)
+    people = header.people if header is not None else ()
     body = {name.removeprefix("backbone."): t for name, t in state.items() if name.startswith("backbone.")}
     _load_backbone(network.backbone, body, str(path))
-    if all(head[f"head.{n}"].shape == t.shape for n, t in network.head.named_parameters() if f"head.{n}" in head):
-        network.head.load_state_dict({name.removeprefix("head."): tensor for name, tensor in head.items()})
+    head = {name.removeprefix("head."): t for name, t in state.items() if name.startswith("head.")}
+    wanted = network.head.state_dict()
+    if not wanted:
+        left = ", without its head, which network.embedding: features has none of" if head else ""
+        return Origin(str(path), f"weights: backbone of {path}{left}", people=people)
+    if {name: t.shape for name, t in head.items()} == {name: t.shape for name, t in wanted.items()}:
+        network.head.load_state_dict(head)
+        return Origin(str(path), f"weights: backbone and head of {path}", people=people)
+    found = f"its head has {head['weight'].shape[0]} dimensions" if head else "it has no head"
+    notice = (
+        f"weights: backbone of {path}; {found}, so the head of {wanted['weight'].shape[0]} dimensions begins RANDOM"
+    )
+    return Origin(str(path), notice, loud=True, people=people)
+
+
+def _require_same_input(ours: NetworkSpec, theirs: NetworkSpec, path: Path) -> None:
+    # Another backbone's tensors do not fit; other normalised pixels fit and mean something else.
+    for key in ("backbone", "mean", "std"):
+        wanted, found = getattr(ours, key), getattr(theirs, key)
+        if wanted != found:
+            raise FacematchError(
+                f"network.{key} is {wanted!r}, but {path} was trained with {found!r}.",
+                f"Set network.{key} to that, or start from other weights.",
+            )

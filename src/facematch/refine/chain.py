@@ -18,6 +18,7 @@ from facematch.settings_refine import (
     Step,
     TemplatesStep,
     TunedSteps,
+    ViewsStep,
     WhitenStep,
 )
 
@@ -28,17 +29,17 @@ def has_flip(steps: Sequence[Step]) -> bool:
 
 
 def needs_folds(steps: Sequence[Step]) -> bool:
-    """Return whether the steps need query and gallery apart: all but flip, which is done photo by photo."""
-    return any(not isinstance(step, FlipStep) for step in steps)
+    """Return whether the steps need query and gallery apart: all but flip and views, which are done photo by photo."""
+    return any(not isinstance(step, FlipStep | ViewsStep) for step in steps)
 
 
 @dataclass(frozen=True, eq=False)
 class Ranker:
     """Ranks a gallery with `steps`, in their order; without any, plainly.
 
-    `flip` is not among what it does: it happens where photos are embedded. `index` finds the nearest of codes.
-    Raises ValueError for a step
-    that cannot be done here: `whiten` without its fitted numbers, `tuned` before it was resolved.
+    `flip` and `views` are not among what it does: they happen where photos are embedded. `index` finds the nearest of
+    codes. Raises ValueError for a step that cannot be done here: `whiten` without its fitted numbers, `tuned` before it
+    was resolved.
     """
 
     steps: tuple[Step, ...]

@@ -1,18 +1,11 @@
 """One HTML file that shows codes beside each other: it needs no network, no other file and no script."""
 
-import base64
-import hashlib
-
-from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
-
 from facematch.evaluation.code_figures import PLACES, RADIUS
 from facematch.reports.hash_data import HashReport, HashRun, same_photos
 from facematch.reports.hash_drawings import comparison_drawings, names_of, run_drawings
 from facematch.reports.hash_table import figure_groups, variant_rows
-from facematch.reports.report_json import printable
+from facematch.reports.page import render_page
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
 _DEFINITIONS = (
     (
         "mAP",
@@ -45,35 +38,22 @@ _DEFINITIONS = (
 
 def hash_page(report: HashReport) -> bytes:
     """Return the page as UTF-8. Everything that was named by a stranger is escaped."""
-    environment = Environment(
-        loader=PackageLoader("facematch.reports"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["printable"] = printable
-    style = _source(environment, "report.css") + _source(environment, "hash.css")
     hashing = [run for run in report.runs if run.codes is not None]
     comparable, names = same_photos(report.runs), names_of(hashing)
-    page = environment.get_template("hash.html").render(
-        report=report,
-        policy=_POLICY.format(style=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()),
-        style=Markup(style),
-        title=_title(report.runs),
-        asked=_asked(report.runs),
-        names=names,
-        hashing=hashing,
-        groups=figure_groups(report),
-        variants=variant_rows(hashing),
-        comparable=comparable,
-        comparison=comparison_drawings(report.runs, names) if comparable else [],
-        drawings=[run_drawings(run, number, alone=not comparable) for number, run in enumerate(hashing)],
-        definitions=_DEFINITIONS,
-    )
-    return page.encode("utf-8", "replace")
-
-
-def _source(environment: Environment, name: str) -> str:
-    # One kind of line end, whatever the checkout made of it: browsers hash what they have parsed.
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0].replace("\r\n", "\n")
+    values = {
+        "report": report,
+        "title": _title(report.runs),
+        "asked": _asked(report.runs),
+        "names": names,
+        "hashing": hashing,
+        "groups": figure_groups(report),
+        "variants": variant_rows(hashing),
+        "comparable": comparable,
+        "comparison": comparison_drawings(report.runs, names) if comparable else [],
+        "drawings": [run_drawings(run, number, alone=not comparable) for number, run in enumerate(hashing)],
+        "definitions": _DEFINITIONS,
+    }
+    return render_page("hash.html", values, styles=["report.css", "hash.css"])
 
 
 def _title(runs: tuple[HashRun, ...]) -> str:

@@ -1,12 +1,9 @@
 """One HTML file that shows an evaluation: it needs no network, no other file and no script to be read."""
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from facematch.evaluation.bootstrap import Figure
@@ -15,14 +12,10 @@ from facematch.faces.values import coverage_of
 from facematch.reports.axes import Axis
 from facematch.reports.charts import Mark, Series, histogram_pair, interval_strip, line_chart
 from facematch.reports.definitions import definitions_of
+from facematch.reports.page import render_page
 from facematch.reports.report_data import Curves, ReportData, missed_faces
-from facematch.reports.report_json import page_json, photo_numbers, printable
+from facematch.reports.report_json import page_json, photo_numbers
 
-# Nothing comes from elsewhere and nothing goes there; the one style and the one script are told by their digests.
-_POLICY = (
-    "default-src 'none'; img-src data:; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
-    "base-uri 'none'; form-action 'none'"
-)
 _NAMED = (1, 5, 10)  # places that are named on the CMC curve
 
 
@@ -37,40 +30,22 @@ class Drawing:
 
 def report_page(data: ReportData) -> bytes:
     """Return the page as UTF-8. Everything that was named by a stranger is escaped, in HTML and in the data."""
-    environment = Environment(
-        loader=PackageLoader("facematch.reports"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["printable"] = printable
-    environment.filters["strip"] = lambda figure: Markup(interval_strip(figure.value, figure.interval))
-    style, script = (_source(environment, name) for name in ("report.css", "report.js"))
     known = [row for row in data.queries if row.mated]
-    page = environment.get_template("report.html").render(
-        data=data,
-        policy=_POLICY.format(style=_digest(style), script=_digest(script)),
-        style=Markup(style),
-        script=Markup(script),
-        json=Markup(page_json(data)),
-        number=photo_numbers(data),
-        headline=_headline(data),
-        definitions=definitions_of([figure.name for table in data.tables for figure in table.figures]),
-        drawings=list(_drawings(data)),
-        known=len(known),
-        missed=[(k, sum(row.missed(k) for row in known)) for k in _NAMED],
-        coverage=coverage_of(data.records),
-        misses=missed_faces(data.records),
-        unreadable=[record for record in data.records if record.status == "unreadable"],
-    )
-    return page.encode("utf-8", "replace")
-
-
-def _source(environment: Environment, name: str) -> str:
-    # One kind of line end, whatever the checkout made of it: browsers hash what they have parsed.
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0].replace("\r\n", "\n")
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    values = {
+        "data": data,
+        "json": Markup(page_json(data)),
+        "number": photo_numbers(data),
+        "headline": _headline(data),
+        "definitions": definitions_of([figure.name for table in data.tables for figure in table.figures]),
+        "drawings": list(_drawings(data)),
+        "known": len(known),
+        "missed": [(k, sum(row.missed(k) for row in known)) for k in _NAMED],
+        "coverage": coverage_of(data.records),
+        "misses": missed_faces(data.records),
+        "unreadable": [record for record in data.records if record.status == "unreadable"],
+    }
+    filters = {"strip": lambda figure: Markup(interval_strip(figure.value, figure.interval))}
+    return render_page("report.html", values, styles=["report.css"], script="report.js", filters=filters)
 
 
 def _headline(data: ReportData) -> tuple[Figure, ...]:

@@ -1,6 +1,6 @@
 """The photos of a folder that are nearest to an image, however it is turned."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,8 @@ from facematch.reverse.systems import ImageSet
 from facematch.reverse.turns import AS_IT_IS, TURNS, Turn, laid
 
 Identical = Literal["the very same file", "the same bytes"]
+
+LOGIT_SCALE = 100.0  # what CLIP multiplies a cosine by before a softmax (Radford et al. 2021, section 2.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,15 @@ class Hit:
     distance: float
     turn: Turn
     identical: Identical | None = None
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The nearest photos of each query; how many were compared, and `name (reason)` of what could not be."""
+
+    nearest: tuple[tuple[Hit, ...], ...]
+    photos: int
+    unread: tuple[str, ...]
 
 
 def embed_queries(stage: PhotoEmbedder, images: Sequence[Path], *, turned: bool) -> tuple[ImageQuery, ...]:
@@ -76,6 +87,8 @@ def nearest_images(query: ImageQuery, images: ImageSet, k: int) -> tuple[Hit, ..
 
     The distance of a photo is the least over the ways the query is laid; of equal ones the plainest is told.
     """
+    if not len(images.embeddings):
+        return ()
     # The k nearest of all are among the k nearest of each way.
     ranking = distance_estimator(query.embeddings, images.embeddings, k)
     best: dict[str, tuple[float, Turn]] = {}
@@ -85,6 +98,33 @@ def nearest_images(query: ImageQuery, images: ImageSet, k: int) -> tuple[Hit, ..
                 best[name] = distance, turn
     order = sorted(best, key=lambda name: (best[name][0], name))[:k]
     return tuple(Hit(images.files[name], *best[name], _identical(query, images, name)) for name in order)
+
+
+def search_sets(queries: Sequence[ImageQuery], sets: Iterable[ImageSet], k: int) -> Searched:
+    """Return what `nearest_images` does for each query, from sets of photos that are let go one after the other."""
+    best: list[tuple[Hit, ...]] = [() for _ in queries]
+    photos, unread = 0, list[str]()
+    for images in sets:
+        for number, query in enumerate(queries):
+            nearer = (*best[number], *nearest_images(query, images, k))
+            best[number] = tuple(sorted(nearer, key=lambda hit: (hit.distance, hit.file.name))[:k])
+        photos += len(images.files)
+        unread += images.unread
+    return Searched(tuple(best), photos, tuple(sorted(unread)))
+
+
+def softmax_of_list(hits: Sequence[Hit]) -> tuple[float | None, ...]:
+    """Return each hit's share of a softmax over the list: of 100 times the cosine similarities, adding up to 1.
+
+    The image itself takes no share. A share compares a photo with the others of the list only: it is no probability
+    that the photo is right, and changes with k. `hits` are those of a cosine ranking.
+    """
+    others = [hit.identical is None for hit in hits]
+    logits = LOGIT_SCALE * (1 - np.array([hit.distance for hit in hits], dtype=np.float64))
+    weights = np.where(others, np.exp(logits - max(logits[others], default=0.0)), 0.0)
+    return tuple(
+        float(weight / weights.sum()) if other else None for weight, other in zip(weights, others, strict=True)
+    )
 
 
 def _identical(query: ImageQuery, images: ImageSet, name: str) -> Identical | None:

@@ -1,11 +1,13 @@
-"""What compares whole photos: grey pixels, perceptual hashes, a network; and the photos of a folder, embedded."""
+"""What compares whole photos: grey pixels, hashes, a network, CLIP; and the photos of a folder, embedded."""
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from facematch.embed import PhotoEmbedder
+from facematch.embedders.clip_model import clip_size
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError, nearest_name
 from facematch.faces.values import record_of
@@ -14,7 +16,7 @@ from facematch.photos import PhotoFile, find_photos
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
 
-SYSTEMS: tuple[str, ...] = ("pixels", "phash", "dhash", "whash", "network", "onnx")
+SYSTEMS: tuple[str, ...] = ("pixels", "phash", "dhash", "whash", "network", "onnx", "clip")
 _HASHES = ("phash", "dhash", "whash")
 # What config/images.yaml says, so that no file is needed.
 _DEFAULTS = ("name=images", "faces.detector=none", "faces.size=64", "embedder.kind=pixels")
@@ -47,8 +49,9 @@ def image_settings(settings: Settings, system: str) -> Settings:
 
     Nobody looks for faces. Pixels and hashes see the photo as a square without its proportions, so that a copy
     whose proportions were changed stays near; a network and an ONNX model see it as `faces.whole` says, as in
-    training. Hashes are compared by their different bits, pixels by `ranking.metric`, or as euclidean where that
-    is of bits. Raises FacematchError for an unknown system, with the nearest name.
+    training; CLIP sees the photo's centre at its model's own size, as published. Hashes are compared by their
+    different bits, CLIP by the cosine, pixels by `ranking.metric`, or as euclidean where that is of bits. Raises
+    FacematchError for an unknown system, with the nearest name, and where CLIP's library or model is missing.
     """
     if system not in SYSTEMS:
         raise FacematchError(
@@ -56,7 +59,10 @@ def image_settings(settings: Settings, system: str) -> Settings:
         )
     faces: dict[str, Any] = {"detector": "none"}
     ranking: dict[str, Any] = {}
-    if system not in ("network", "onnx"):
+    if system == "clip":
+        faces |= {"whole": "centre", "size": clip_size(settings.embedder.model)}
+        ranking["metric"] = "cosine"
+    elif system not in ("network", "onnx"):
         faces["whole"] = "squash"
     if system in _HASHES:
         ranking["metric"] = "hamming"
@@ -89,17 +95,37 @@ def embed_images(
     What was embedded before is read from the cache, so a stopped run goes on. Raises FacematchError when `path`
     is missing or holds no photo that can be read.
     """
+    (images,) = image_sets(stage, path, on_progress, at_once=sys.maxsize)
+    require_photos(path, len(images.files), images.unread)
+    return images
+
+
+def image_sets(
+    stage: PhotoEmbedder,
+    path: Path,
+    on_progress: Callable[[int], None] = lambda percent: None,
+    *,
+    at_once: int = 8192,
+) -> Iterator[ImageSet]:
+    """Yield what `embed_images` returns in sets of so many files, in order: the vectors of all may not fit in memory.
+
+    A set may be empty.
+    """
     found = find_photos(path)
-    total = max(1, len(found.files))
-    embedded = stage.run(found.files, lambda done: on_progress(100 * done // total))
-    names = embedded.embeddings.names
-    read = {record.name: record.sha256 for record in embedded.records if record.status != "unreadable"}
-    bad = [record for record in (*embedded.records, *map(record_of, found.unreadable)) if record.name not in read]
-    unread = tuple(f"{record.name} ({record.reason})" for record in sorted(bad, key=lambda record: record.name))
-    if not names:
+    for start in range(0, max(1, len(found.files)), at_once):
+        files = found.files[start : start + at_once]
+        embedded = stage.run(files, lambda done, before=start: on_progress(100 * (before + done) // len(found.files)))  # type: ignore[misc]
+        records = [*embedded.records, *map(record_of, () if start else found.unreadable)]
+        read = {record.name: record.sha256 for record in embedded.records if record.status != "unreadable"}
+        bad = sorted((record for record in records if record.name not in read), key=lambda record: record.name)
+        unread = tuple(f"{record.name} ({record.reason})" for record in bad)
+        yield ImageSet({file.name: file for file in files if file.name in read}, embedded.embeddings, read, unread)
+
+
+def require_photos(path: Path, photos: int, unread: Sequence[str]) -> None:
+    """Raise FacematchError when no photo of a path could be read."""
+    if not photos:
         first = f", first {unread[0]}" if unread else ""
         raise FacematchError(
             f"{path} holds no photo that can be read ({len(unread)} other files{first}).", "Name a folder of photos."
         )
-    files = {file.name: file for file in found.files if file.name in read}
-    return ImageSet(files, embedded.embeddings, read, unread)

@@ -13,60 +13,57 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facematch.batches import pk_batches
+from facematch.batches import epoch_batches
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import figures_from_dict
 from facematch.files import write_json
-from facematch.losses.mining import Margin
-from facematch.losses.quantisation import quantisation_penalty
-from facematch.losses.triplet import TripletLoss, triplet_loss
 from facematch.machine import choose_device, gains_from_bf16, loader_workers
 from facematch.networks.embedding import EmbeddingNetwork, freeze_stages, set_training_mode
-from facematch.settings import LossSettings, TrainingSettings
-from facematch.training.classifier import CosineClassifier
-from facematch.training.collapse import CollapseGuard
+from facematch.settings_training import TrainingSettings
 from facematch.training.data import Augment, augmented_batches
 from facematch.training.log import TrainingLog
+from facematch.training.objective import Objective
 from facematch.training.optimiser import build_optimiser
 from facematch.training.run_folder import RunFolder, cut_log, load_state, save_state
 from facematch.training.schedule import learning_rate_factor
 from facematch.training.stopping import StopRequest
-from facematch.training.values import Callbacks, Progress, TrainingResult, TrainingSet, validation_line
+from facematch.training.values import (
+    Callbacks,
+    Progress,
+    TrainingResult,
+    TrainingSet,
+    figure_from_dict,
+    validation_line,
+)
 
 _SAVE_EVERY_SECONDS = 60.0
 
 
 class Trainer:
-    """One run: the network, its optimiser and where it stands."""
+    """One run: the network, what it learns from, its optimiser and where it stands."""
 
     def __init__(
         self,
         network: EmbeddingNetwork,
+        objective: Objective,
         data: TrainingSet,
         augment: Augment,
         folder: RunFolder,
         *,
-        loss: LossSettings,
-        margin: Margin,
         training: TrainingSettings,
         freeze: tuple[str, ...],
         seed: int,
     ) -> None:
         self.data, self.augment, self.folder = data, augment, folder
-        self.loss, self.margin, self.training, self.freeze, self.seed = loss, margin, training, freeze, seed
+        self.training, self.freeze, self.seed = training, freeze, seed
         self.device = choose_device(training.device)
         self.bf16 = training.precision == "bf16" or (training.precision == "auto" and gains_from_bf16(self.device))
         self.network = network.to(self.device)
         if training.channels_last:
             self.network = self.network.to(memory_format=torch.channels_last)
         freeze_stages(network, freeze)
-        torch.manual_seed(seed)
-        self.classifier: CosineClassifier | None = None
-        if loss.classifier_epochs or loss.classifier_weight:
-            self.classifier = CosineClassifier(network.spec.embedding, data.people, loss.classifier_scale)
-            self.classifier.to(self.device)
-        self.optimiser = build_optimiser(network, self.classifier, training)
-        self.guard = CollapseGuard(training.collapse_steps, margin)
+        self.objective = objective.to(self.device)
+        self.optimiser = build_optimiser(network, objective, training)
         self.batches_per_epoch = len(self._batches(1))
         self.at = Progress()
         self.log = TrainingLog(folder)
@@ -78,11 +75,14 @@ class Trainer:
         if state is None:
             cut_log(self.folder, 0)
             return False
+        if "objective" not in state:
+            raise FacematchError(
+                f"{self.folder.state} was saved by an earlier version, which kept other things.",
+                f"Start a new run from its weights: --set network.init_from={self.folder.last}.",
+            )
         self.network.load_state_dict(state["network"])
-        if self.classifier is not None:
-            self.classifier.load_state_dict(state["classifier"])
+        self.objective.load_state_dict(state["objective"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.guard.load(state["guard"])
         self.at = Progress(**state["progress"])
         cut_log(self.folder, state["log_bytes"])
         return True
@@ -94,9 +94,8 @@ class Trainer:
             self.folder,
             {
                 "network": self.network.state_dict(),
-                "classifier": self.classifier.state_dict() if self.classifier is not None else {},
+                "objective": self.objective.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
-                "guard": self.guard.state(),
                 "progress": vars(self.at),
                 "log_bytes": self.folder.log.stat().st_size if self.folder.log.is_file() else 0,
             },
@@ -139,8 +138,7 @@ class Trainer:
         set_training_mode(self.network, self.freeze)
         started, first, last = time.monotonic(), at.batch, {}
         while at.batch < len(batches) and not stop:
-            labels = torch.from_numpy(self.data.labels[batches[at.batch]])
-            last = self._step(next(images), labels, at.epoch - 1 + at.batch / len(batches))
+            last = self._step(next(images), batches[at.batch], at.epoch - 1 + at.batch / len(batches))
             at.batch += 1
             at.step += 1
             callbacks.progress(at.epoch, at.batch / len(batches))
@@ -149,39 +147,34 @@ class Trainer:
         if stop:
             return
         seconds = time.monotonic() - started
-        speed = (at.batch - first) * len(batches[0]) / seconds if at.batch > first else 0.0
+        speed = sum(len(batch) for batch in batches[first:]) / seconds if at.batch > first else 0.0
         self._validate(callbacks, last, speed, None if first else started)
         at.epoch, at.batch = at.epoch + 1, 0
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
         people, photos = self.training.identities_per_batch, self.training.photos_per_identity
-        return pk_batches(self.data.labels, people, photos, seed=self.seed, epoch=epoch)
+        return epoch_batches(self.training.sampling, self.data.labels, people, photos, seed=self.seed, epoch=epoch)
 
-    def _step(self, images: Tensor, labels: Tensor, epochs_done: float) -> dict[str, float]:
+    def _step(self, images: Tensor, batch: NDArray[np.int64], epochs_done: float) -> dict[str, float]:
         training = self.training
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate(group["base_lr"], epochs_done)
         torch.manual_seed((self.seed << 32) + self.at.step)  # dropout
-        labels = labels.to(self.device)
+        labels, photos = (torch.from_numpy(each).to(self.device) for each in (self.data.labels[batch], batch))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             embeddings = self.network(images.to(self.device, non_blocking=True))
-        loss, triplet, entropy = self._loss(embeddings, labels)
+        value = self.objective(embeddings, labels, photos, self.at.epoch)
         self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(value.loss)
         norm = 0.0
         if training.gradient_norm is not None:
             norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), training.gradient_norm))
         self.optimiser.step()
         line = {
-            "loss": float(loss.detach()),
-            "triplet_loss": float(triplet.loss.detach()),
-            "active_share": float(triplet.active_share),
-            "mean_positive": float(triplet.mean_positive),
-            "mean_negative": float(triplet.mean_negative),
-            "spread": float(triplet.spread),
+            "loss": float(value.loss.detach()),
+            **{name: float(number) for name, number in value.diagnostics.items()},
             "gradient_norm": norm,
             "learning_rate": self.optimiser.param_groups[0]["lr"],
-            **({} if entropy is None else {"cross_entropy": float(entropy.detach())}),
         }
         self.log.step(self.at.epoch, self.at.step, line)
         if not math.isfinite(line["loss"]):
@@ -189,14 +182,7 @@ class Trainer:
                 f"the loss is {line['loss']} at epoch {self.at.epoch}, step {self.at.step}.",
                 "Lower training.learning_rate, set training.gradient_norm, or training.precision: fp32.",
             )
-        if training.collapse_guard and self.at.epoch > self.loss.classifier_epochs:
-            self.guard.observe(
-                loss=line["triplet_loss"],
-                active_share=line["active_share"],
-                mean_positive=line["mean_positive"],
-                mean_negative=line["mean_negative"],
-                spread=line["spread"],
-            )
+        self.objective.watch(line, self.at.epoch)
         return line
 
     def _learning_rate(self, base: float, epochs_done: float) -> float:
@@ -214,44 +200,21 @@ class Trainer:
             warmup_from=training.warmup_from / base if base else 0.0,
         )
 
-    def _loss(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, TripletLoss, Tensor | None]:
-        # The loss to minimise, the triplet diagnostics, and the cross-entropy where there is one.
-        triplet = triplet_loss(
-            embeddings,
-            labels,
-            mining=self.loss.mining_at(self.at.epoch),
-            margin=self.margin,
-            distance=self.loss.distance,
-            reduction=self.loss.reduction,
-        )
-        loss = triplet.loss
-        if self.loss.quantisation:
-            loss = loss + self.loss.quantisation * quantisation_penalty(embeddings)
-        if self.classifier is None:
-            return loss, triplet, None
-        warming = self.at.epoch <= self.loss.classifier_epochs
-        if not warming and self.loss.classifier_weight == 0:
-            return loss, triplet, None
-        entropy = nn.functional.cross_entropy(self.classifier(embeddings), labels)
-        if warming:
-            return entropy, triplet, entropy
-        return loss + self.loss.classifier_weight * entropy, triplet, entropy
-
     def _validate(self, callbacks: Callbacks, last: dict[str, float], speed: float, started: float | None) -> None:
         # `started`: when the epoch began, to tell the time left; None for an epoch resumed half-way.
         at, training = self.at, self.training
         line: dict[str, Any] = {**last, "images_per_second": speed}
-        text = (
-            f"epoch {at.epoch}/{training.epochs}  loss {last.get('loss', 0):.4f}  "
-            f"active {last.get('active_share', 0):.0%}  spread {last.get('spread', 0):.2f}"
-        )
+        text = f"epoch {at.epoch}/{training.epochs}  loss {last.get('loss', 0):.4f}  {self.objective.told(last)}"
         if at.epoch % training.validate_every == 0 or at.epoch == training.epochs:
             figures = callbacks.validate(self.network)
-            line |= {"validation": figures.as_dict()}
+            seen = callbacks.seen(self.network) if callbacks.seen is not None else None
+            line |= {"validation": figures.as_dict(), **({} if seen is None else {"seen": seen.as_dict()})}
             text += f"  {callbacks.asked}: {validation_line(figures)}"
+            text += "" if seen is None else f"  seen people: accuracy {seen.value:.3f}"
             by = training.choose_by
             if at.best is None or figures.chosen_by(by) > figures_from_dict(at.best).chosen_by(by):
                 at.best, at.best_epoch, at.without_better = figures.as_dict(), at.epoch, 0
+                at.seen = None if seen is None else seen.as_dict()
                 callbacks.save("best", self.network, at.epoch, figures)
                 text += "  (best)"
             else:
@@ -262,4 +225,5 @@ class Trainer:
 
     def _result(self, stopped: int, reason: str) -> TrainingResult:
         best = figures_from_dict(self.at.best) if self.at.best is not None else None
-        return TrainingResult(stopped, best, self.at.best_epoch, self.at.epoch - 1, reason)
+        seen = figure_from_dict(self.at.seen) if self.at.seen is not None else None
+        return TrainingResult(stopped, best, self.at.best_epoch, self.at.epoch - 1, reason, seen)

@@ -5,19 +5,27 @@ from typing import Any
 import torch
 from torch import nn
 
+from facematch.errors import FacematchError
 from facematch.networks.embedding import EmbeddingNetwork
-from facematch.settings import TrainingSettings
+from facematch.settings_training import TrainingSettings
 
 
 def build_optimiser(
-    network: EmbeddingNetwork, classifier: nn.Module | None, training: TrainingSettings
+    network: EmbeddingNetwork, objective: nn.Module | None, training: TrainingSettings
 ) -> torch.optim.Optimizer:
-    """Return Adam or AdamW with one learning rate for the backbone and one for the embedding."""
-    head = [*network.head.parameters(), *(classifier.parameters() if classifier is not None else ())]
+    """Return Adam or AdamW with one learning rate for the backbone and one for the head and the objective's weights.
+
+    Raises FacematchError when nothing is left to train.
+    """
     backbone = [parameter for parameter in network.backbone.parameters() if parameter.requires_grad]
+    head = [*network.head.parameters(), *(objective.parameters() if objective is not None else ())]
     rates = training.learning_rate
-    groups: list[dict[str, Any]] = [{"params": head, "lr": rates.head, "base_lr": rates.head}]
-    if backbone:
-        groups.insert(0, {"params": backbone, "lr": rates.backbone, "base_lr": rates.backbone})
+    groups: list[dict[str, Any]] = [
+        {"params": parameters, "lr": rate, "base_lr": rate}
+        for parameters, rate in ((backbone, rates.backbone), (head, rates.head))
+        if parameters
+    ]
+    if not groups:
+        raise FacematchError("every weight is frozen, so there is nothing to train.", "Shorten network.freeze.")
     kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
     return kind(groups, weight_decay=training.weight_decay, betas=training.betas)

@@ -1,12 +1,15 @@
 """The folder of one run: settings, log, weights, and the state from which it goes on."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+from safetensors.torch import save_file
+from torch import nn
 
 from facematch.errors import FacematchError
 from facematch.files import replacing, write_bytes
@@ -97,6 +100,16 @@ def load_state(folder: RunFolder) -> dict[str, Any] | None:
             f"The weights up to then are in {folder.last}; start anew from them with network.weights.",
         ) from error
     return state
+
+
+def save_classes(path: Path, objective: nn.Module, people: Sequence[str]) -> None:
+    """Write an objective's weights beside the network's, whole or not at all, with whom its classes are, in order.
+
+    They tell the training people apart; retrieval needs none of them.
+    """
+    tensors = {name: each.detach().cpu().contiguous() for name, each in objective.named_parameters()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"people": json.dumps(list(people))})
 
 
 def cut_log(folder: RunFolder, length: int) -> None:

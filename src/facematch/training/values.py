@@ -1,11 +1,13 @@
 """The values of a training run: what goes in, where it stands, how it ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.evaluation.bootstrap import Figure
 from facematch.evaluation.topk import Figures
 from facematch.networks.embedding import EmbeddingNetwork
 
@@ -23,9 +25,9 @@ class TrainingSet:
 class Callbacks:
     """What the loop asks of its surroundings.
 
-    `validate` measures retrieval on what `asked` names, unseen people or held-out photos; `save` writes a
-    checkpoint (file name, network, epoch, figures); `report` shows one line for each epoch and `progress`
-    gets (epoch, progress 0–1) for each step.
+    `validate` measures retrieval on what `asked` names, unseen people or held-out photos, and `seen`, where there
+    is one, the accuracy on held-out photos of the training people; `save` writes a checkpoint (file name, network,
+    epoch, figures); `report` shows one line for each epoch and `progress` gets (epoch, progress 0–1) for each step.
     """
 
     validate: Callable[[EmbeddingNetwork], Figures]
@@ -33,6 +35,7 @@ class Callbacks:
     report: Callable[[str], None]
     progress: Callable[[int, float], None]
     asked: str = "unseen people"
+    seen: Callable[[EmbeddingNetwork], Figure] | None = None
 
 
 @dataclass
@@ -45,17 +48,25 @@ class Progress:
     best: dict[str, object] | None = None
     best_epoch: int = 0
     without_better: int = 0
+    seen: dict[str, object] | None = None  # the accuracy on seen people at the best validation
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a run ended: `stopped` by a signal (else 0), the best validation and its epoch."""
+    """How a run ended: `stopped` by a signal (else 0), the best validation, its epoch, the accuracy then."""
 
     stopped: int
     best: Figures | None
     best_epoch: int
     epochs: int
     reason: str
+    seen: Figure | None = None
+
+
+def figure_from_dict(values: Mapping[str, Any]) -> Figure:
+    """Return the figure that `Figure.as_dict` wrote."""
+    interval = values["interval"]
+    return Figure(**{**values, "interval": None if interval is None else tuple(interval)})
 
 
 def validation_line(figures: Figures) -> str:

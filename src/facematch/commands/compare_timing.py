@@ -1,0 +1,82 @@
+"""Milliseconds of a photo and of a query, measured on this machine on a few photos, apart from any cache."""
+
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import TypeVar
+
+import numpy as np
+
+from facematch.commands.hash_timing import machine_words
+from facematch.compare.divisions import Division, Rank, rank_division
+from facematch.compare.results import Cost
+from facematch.embed import PhotoEmbedder
+from facematch.embeddings import Embeddings
+from facematch.faces.values import Crop, Miss
+from facematch.photos import PhotoFile, Unreadable, decode, read_bytes
+
+T = TypeVar("T")
+SAMPLE = 24  # photos that are cropped and embedded
+_ROUNDS, _QUERIES = 3, 100
+
+
+def measure_cost(
+    stage: PhotoEmbedder, files: Sequence[PhotoFile], embeddings: Embeddings, rank: Rank, division: Division
+) -> Cost:
+    """Measure one system: medians over photos and rounds, each after one that does not count.
+
+    A photo is read, decoded and cropped alone, on one thread; crops are embedded together, as many at once as the
+    embedder takes. A query's share is that of a hundred ranked together, whole galleries.
+    """
+    crop_ms, crops = _cropping(stage, _spread(files, SAMPLE))
+    embed_ms = 0.0
+    if crops:
+        images = np.stack([crop.image for crop in crops])
+        size = stage.embedder.batch
+        parts = [images[start : start + size] for start in range(0, len(images), size)]
+        embed_ms = repeated_ms(lambda: [stage.embedder.embed(part) for part in parts]) / len(crops)
+    asks = _spread(division.asks, _QUERIES)
+    some = Division(tuple(asks), division.answers, (frozenset(),) * len(asks), tuple(asks))
+    rank_ms = repeated_ms(lambda: rank_division(embeddings, rank, some, None)) / len(asks)
+    return Cost(
+        crop_ms, embed_ms, rank_ms, embeddings.dimensions, int(embeddings.vectors[:1].nbytes), embeddings.metric,
+        stage.cropper.fingerprint.digest,
+    )  # fmt: skip
+
+
+def repeated_ms(work: Callable[[], object]) -> float:
+    """Return the median milliseconds of a few rounds after one that warms up."""
+    work()
+    return median(_timed(work)[0] for _ in range(_ROUNDS))
+
+
+def machine() -> str:
+    """Return what times were measured on."""
+    return machine_words().removeprefix("one thread of ")
+
+
+def _cropping(stage: PhotoEmbedder, files: Sequence[PhotoFile]) -> tuple[float, list[Crop]]:
+    outcomes = [_timed(lambda file=file: _crop(stage, file)) for file in (*files[:1], *files)][1:]  # type: ignore[misc]
+    crops = [crop for _, crop in outcomes if crop is not None]
+    return median(each for each, _ in outcomes), crops
+
+
+def _crop(stage: PhotoEmbedder, file: PhotoFile) -> Crop | None:
+    read = read_bytes(file, stage.limits)
+    photo = read if isinstance(read, Unreadable) else decode(file.name, *read, stage.limits)
+    if isinstance(photo, Unreadable):
+        return None
+    found = stage.cropper.crop(photo)
+    if isinstance(found, Miss) and stage.miss in ("whole", "centre"):
+        found = stage.cropper.stand_in(photo, stage.miss, found.reason)
+    return found if isinstance(found, Crop) else None
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    started = time.perf_counter()
+    done = work()
+    return 1000 * (time.perf_counter() - started), done
+
+
+def _spread(values: Sequence[T], count: int) -> list[T]:
+    return [values[int(i)] for i in np.linspace(0, len(values) - 1, min(count, len(values)))]

@@ -1,0 +1,118 @@
+"""CLIP's image features (Radford et al. 2021), by open_clip: what its image tower says of a photo."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.embedders.clip_model import ClipModel
+from facematch.errors import FacematchError
+from facematch.fingerprint import Fingerprint
+
+
+@dataclass
+class ClipEmbedder:
+    """A CLIP's embedding of an image: 1,024 numbers by RN50, 512 by ViT-B/32.
+
+    The crops are CLIP's input when `faces.whole` is `centre`. With `normalise` vectors are scaled to length 1. By
+    `precision` `auto` bf16 is used where the machine gains from it. torch and open_clip are imported when the first
+    batch comes.
+    """
+
+    model: ClipModel
+    seed: int = 1
+    device: str = "auto"
+    batch: int = 32
+    normalise: bool = True
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    _network: Any = field(default=None, repr=False)
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Return model, digest of the weights, how its input is made, and the arithmetic."""
+        return self.model.fingerprint | Fingerprint(
+            {"embedder.normalise": self.normalise, "embedder.precision": self.precision}
+        )
+
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return N×D vectors of N×S×S×3 RGB crops, S being the model's own size.
+
+        Raises FacematchError for weights that do not fit the model.
+        """
+        import torch
+
+        from facematch.machine import choose_device, gains_from_bf16
+
+        device = choose_device(self.device)
+        if self._network is None:
+            self._network = load_clip(self.model, self.seed).to(device)
+        in_bf16 = self.precision == "bf16" or (self.precision == "auto" and gains_from_bf16(device))
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=in_bf16):
+            batch = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float() / 255
+            mean, std = torch.tensor([self.model.mean, self.model.std], device=device)[..., None, None]
+            found = self._network.encode_image((batch - mean) / std)
+        vectors: NDArray[np.float32] = found.float().cpu().numpy()
+        if self.normalise:
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            vectors /= np.where(lengths == 0, 1, lengths)
+        return vectors
+
+
+def load_clip(model: ClipModel, seed: int) -> Any:
+    """Return open_clip's model with its weights, in fp32 on the CPU, ready to embed.
+
+    Only numbers are read from the file. OpenAI's TorchScript archives, known by their SHA-256, are the exception:
+    they are opened as what they are. Raises FacematchError for weights that are damaged or of another model.
+    """
+    import open_clip
+    import torch
+    from open_clip.modified_resnet import ModifiedResNet
+
+    if model.name.endswith(".json"):
+        open_clip.add_model_config(model.name)
+    with torch.random.fork_rng(devices=[]), _quiet():
+        torch.manual_seed(seed)
+        network = open_clip.create_model(
+            Path(model.name).stem if model.name.endswith(".json") else model.name,
+            force_quick_gelu=model.quick_gelu,
+            pretrained_text=False,
+        )
+    if model.file is not None:
+        try:
+            if model.archive:
+                network.load_state_dict(_tensors_of_archive(model.file))
+            else:
+                open_clip.load_checkpoint(network, model.file)
+        except Exception as error:  # torch, safetensors and zipfile raise many kinds
+            raise FacematchError(
+                f"embedder.weights: {model.file} cannot be used as weights of {model.name}: {str(error)[:300]}.",
+                "Give the state dict of the very model that embedder.model names.",
+            ) from error
+    network.eval()
+    convolutional = isinstance(network.visual, ModifiedResNet)
+    return network.to(memory_format=torch.channels_last) if convolutional else network
+
+
+def _tensors_of_archive(file: str) -> dict[str, Any]:
+    import torch
+
+    sizes = ("input_resolution", "context_length", "vocab_size")  # OpenAI keeps them beside the weights
+    load: Any = torch.jit.load
+    state = load(file, map_location="cpu").state_dict()
+    return {name: tensor for name, tensor in state.items() if name not in sizes}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # open_clip warns of random weights before they are filled.
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,131 @@
+"""What a network is, what it learns from and how it is trained, as typed, checked settings."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD, Count, Positive, Rgb, Section
+
+Mining = Literal["batch-all", "semi-hard", "batch-hard"]
+OWN_LOSSES = ("triplet", "cross-entropy", "none")  # every other loss.name is one of pytorch-metric-learning
+_OF_TRIPLETS = (
+    "mining", "margin", "distance", "reduction", "classifier_epochs", "classifier_weight", "classifier_scale",
+    "quantisation",
+)  # fmt: skip
+
+
+class NetworkSettings(Section):
+    """Backbone and embedding."""
+
+    backbone: str = "resnet50"  # any torchvision classification network
+    embedding: Count | Literal["features"] = 256  # features: no embedding, what the backbone's last layer is given
+    normalise: bool = True  # L2, so that all embeddings have length 1
+    tanh: bool = False  # learning to hash: values from −1 to 1 whose signs are the bits; embedding: the code size
+    weights: str = "auto"  # imagenet | none | auto | a file
+    init_from: Path | None = None  # in place of weights: a run folder or checkpoint of facematch
+    freeze: tuple[str, ...] = ()  # stages of the backbone that are not trained, for example conv1, layer1
+    mean: Rgb = IMAGENET_MEAN
+    std: Rgb = IMAGENET_STD
+
+    @model_validator(mode="after")
+    def _check(self) -> "NetworkSettings":
+        if self.tanh and self.normalise:
+            raise ValueError("network.tanh gives values from −1 to 1, not of length 1: set network.normalise: false")
+        if self.tanh and (self.embedding == "features" or self.embedding % 8):
+            raise ValueError(f"a code size is a multiple of 8; network.embedding is {self.embedding}")
+        return self
+
+    @property
+    def start(self) -> str:
+        """Return where the first weights come from: `init_from`, else `weights`."""
+        return self.weights if self.init_from is None else str(self.init_from)
+
+
+class LossSettings(Section):
+    """What the network learns from the labels: triplets, people as classes, or a loss of pytorch-metric-learning."""
+
+    name: str = "triplet"  # triplet | cross-entropy | none | a loss of pytorch-metric-learning, for example arcface
+    options: dict[str, int | float | bool | str] = Field(default_factory=dict)  # of pytorch-metric-learning's
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0  # cross-entropy
+    mining: Mining | dict[int, Mining] = "semi-hard"  # or from which epoch which: {1: semi-hard, 20: batch-hard}
+    margin: Positive | Literal["soft", "auto"] = 0.2  # auto: a quarter of the code size, 8 at 32 bits
+    distance: Literal["euclidean", "squared", "cosine"] = "euclidean"
+    reduction: Literal["active", "valid"] = "active"  # mean over triplets with a loss, or over all valid ones
+    classifier_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs: cross-entropy over the people
+    classifier_weight: Annotated[float, Field(ge=0)] = 0.0  # its weight beside the triplet loss afterwards
+    classifier_scale: Positive = 16.0  # cosine logits are multiplied by this
+    quantisation: Annotated[float, Field(ge=0)] = 0.0  # weight of the mean (1 − |v|)², for network.tanh
+
+    @field_validator("name")
+    @classmethod
+    def _in_any_case(cls, name: str) -> str:
+        plain = name.lower().replace("_", "-")
+        return plain if plain in OWN_LOSSES else name
+
+    @field_validator("mining")
+    @classmethod
+    def _one_is_no_schedule(cls, mining: Mining | dict[int, Mining]) -> Mining | dict[int, Mining]:
+        return mining[1] if isinstance(mining, dict) and set(mining) == {1} else mining
+
+    @model_validator(mode="after")
+    def _check(self) -> "LossSettings":
+        schedule = self.mining if isinstance(self.mining, dict) else {1: self.mining}
+        if not schedule or min(schedule) != 1:
+            raise ValueError("loss.mining: a schedule maps epochs to minings and begins with epoch 1")
+        if self.margin == "soft" and "semi-hard" in schedule.values():
+            raise ValueError("loss.margin: soft has no margin, so semi-hard is not defined; use batch-hard")
+        if self.options and self.name in OWN_LOSSES:
+            raise ValueError(f"loss.options are for losses of pytorch-metric-learning, and loss.name is {self.name}")
+        return self
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Return the settings that were given and that belong to another loss than `name`."""
+        every = {"options", "label_smoothing", *_OF_TRIPLETS}
+        used = {"triplet": set(_OF_TRIPLETS), "cross-entropy": {"label_smoothing"}, "none": set()}
+        idle = every - used.get(self.name, {"options"})
+        without = type(self).model_construct()
+        return tuple(key for key in without.model_dump() if key in idle and getattr(self, key) != getattr(without, key))
+
+    def mining_at(self, epoch: int) -> Mining:
+        """Return the mining of an epoch, counted from 1."""
+        if not isinstance(self.mining, dict):
+            return self.mining
+        return self.mining[max(start for start in self.mining if start <= epoch)]
+
+
+class LearningRate(Section):
+    """Separate learning rates."""
+
+    backbone: Annotated[float, Field(ge=0)] = 1e-4
+    head: Annotated[float, Field(ge=0)] = 1e-3
+
+
+class TrainingSettings(Section):
+    """The loop."""
+
+    epochs: Count = 30
+    sampling: Literal["identities", "photos", "balanced"] = "identities"  # what a batch is drawn from
+    identities_per_batch: Annotated[int, Field(ge=2)] = 16
+    photos_per_identity: Annotated[int, Field(ge=2)] = 4
+    optimiser: Literal["adam", "adamw"] = "adamw"
+    learning_rate: LearningRate = LearningRate()
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    schedule: Literal["constant", "step", "cosine", "inverse-sqrt"] = "cosine"
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    warmup_updates: Annotated[int, Field(ge=0)] | None = None  # in place of warmup_epochs
+    warmup_from: Annotated[float, Field(ge=0)] = 1e-7  # schedule inverse-sqrt: the first learning rate
+    step_epochs: Count = 5  # schedule: step
+    step_factor: Positive = 0.1
+    gradient_norm: Positive | None = 5.0
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    channels_last: bool = True
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    validate_every: Count = 1
+    choose_by: Literal["top-1", "mAP"] = "top-1"  # which validation is the best
+    patience: Count | None = 8  # early stopping: validations without a better one
+    collapse_guard: bool = True
+    collapse_steps: Count = 200

@@ -1,0 +1,69 @@
+"""Distillation: another embedder's embeddings of the training photos, beside what the labels teach."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from facematch.losses.distillation import cosine_distillation, relational_distillation
+from facematch.training.objective import Line, Objective, Value
+
+Kind = Literal["cosine", "relational", "both"]
+
+
+class TaughtObjective(Objective):
+    """Another objective's loss plus `weight` times the distillation loss of the photos the teacher embedded.
+
+    `targets` (N×E) are the teacher's embeddings of the N training photos, in their order; a row of NaN is a photo
+    it could not embed, which has no distillation loss. Where E is not the network's D, the embeddings are compared
+    after a linear projection D → E that is trained beside the network and is no part of it (FitNets' regressor).
+    Both kinds together are added.
+    """
+
+    targets: Tensor
+    present: Tensor
+
+    def __init__(self, labels: Objective, targets: Tensor, kind: Kind, weight: float, dimensions: int) -> None:
+        super().__init__()
+        self.labels, self._kind, self._weight = labels, kind, weight
+        present = targets.isfinite().all(dim=1)
+        self.register_buffer("present", present, persistent=False)  # made again from the cache, so not in the state
+        self.register_buffer("targets", targets.float().masked_fill(~present[:, None], 0), persistent=False)
+        wide = targets.shape[1]
+        projected = kind != "relational" and wide != dimensions
+        self.projection = nn.Linear(dimensions, wide, bias=False) if projected else nn.Identity()
+
+    def forward(self, embeddings: Tensor, labels: Tensor, photos: Tensor, epoch: int) -> Value:
+        """Return the sum; `teacher_cosine` and `teacher_relation` are the distillation losses by themselves."""
+        value: Value = self.labels(embeddings, labels, photos, epoch)
+        teacher, present = self.targets[photos], self.present[photos]  # B×E, B
+        parts: dict[str, Tensor] = {}
+        if self._kind != "relational":
+            parts["teacher_cosine"] = cosine_distillation(self.projection(embeddings), teacher, present)
+        if self._kind != "cosine":
+            parts["teacher_relation"] = relational_distillation(embeddings, teacher, present)
+        told = {name: part.detach() for name, part in parts.items()}
+        loss = value.loss + self._weight * torch.stack(list(parts.values())).sum()
+        return Value(loss, {**value.diagnostics, **told})
+
+    @property
+    def classifies(self) -> bool:
+        """Return whether what learns from the labels does."""
+        return self.labels.classifies
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Return the scores of what learns from the labels."""
+        return self.labels.logits(embeddings)
+
+    def watch(self, line: Line, epoch: int) -> None:
+        """Watch for what the labels' objective watches for."""
+        self.labels.watch(line, epoch)
+
+    def told(self, line: Line) -> str:
+        """Return the words of the labels' objective and the distillation losses."""
+        losses = "  ".join(
+            f"{shown} {line[name]:.3f}"
+            for name, shown in (("teacher_cosine", "teacher 1−cos"), ("teacher_relation", "relations"))
+            if name in line
+        )
+        return f"{self.labels.told(line)}  {losses}"

@@ -1,0 +1,91 @@
+"""A teacher's targets: each photo once, from its own crops, its mirror image with it; none where it sees no face."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_helpers import write_project
+from PIL import Image as PillowImage
+
+from facematch.commands.train_data import teacher_targets, training_crops, training_set
+from facematch.embedders.pixels import PixelEmbedder
+from facematch.errors import FacematchError
+from facematch.faces.values import Crop
+from facematch.flow import build_cropper
+from facematch.identities import load_many
+from facematch.photos import PhotoFile, PhotoLimits, decode
+from facematch.settings import EmbedderSettings, FaceSettings, Settings, TeacherSettings
+from facematch.settings_file import load_settings
+
+PIXELS = EmbedderSettings(kind="pixels")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The small project, one of whose photos shows no face; crops to train on are whole photos."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACEMATCH_CACHE", str(tmp_path / "cache"))
+    write_project(tmp_path)
+    person = sorted(Path("data/faces").iterdir())[0]
+    PillowImage.new("RGB", (64, 64), (90, 120, 60)).save(person / "wall.png")
+    return load_settings(Path("small.yaml"), ["faces.detector=none", "faces.size=48"])
+
+
+def embedded(file: PhotoFile, faces: FaceSettings, *, flip: bool) -> np.ndarray | None:
+    """One photo's grey pixels, by itself."""
+    data = file.path.read_bytes()
+    photo = decode(file.name, data, "0" * 64, PhotoLimits())
+    crop = build_cropper(faces).crop(photo)  # type: ignore[arg-type]
+    if not isinstance(crop, Crop):
+        return None
+    one = PixelEmbedder().embed(crop.image[None])[0]
+    if not flip:
+        return one
+    both = one + PixelEmbedder().embed(np.ascontiguousarray(crop.image[None, :, ::-1]))[0]
+    return both / np.linalg.norm(both)
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_targets_are_of_the_teachers_own_crops_and_nan_without_one(settings: Settings, flip: bool) -> None:
+    faces = FaceSettings(size=32)
+    crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
+    teacher = TeacherSettings(embedder=PIXELS, faces=faces, flip=flip)
+    targets = teacher_targets(settings, teacher, crops.files)
+    assert targets.shape == (len(crops.files), 64 * 64)
+    missed = 0
+    for row, file in zip(targets, crops.files, strict=True):
+        expected = embedded(file, faces, flip=flip)
+        if expected is None:
+            missed += 1
+            assert np.isnan(row).all()
+        else:
+            np.testing.assert_allclose(row, expected, atol=1e-5)
+    assert any(file.name.endswith("wall.png") for file in crops.files)
+    assert 0 < missed < len(crops.files)
+    np.testing.assert_array_equal(targets, teacher_targets(settings, teacher, crops.files))  # from the cache
+
+
+def test_without_faces_of_its_own_a_teacher_sees_the_networks_crops(settings: Settings) -> None:
+    crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
+    targets = teacher_targets(settings, TeacherSettings(embedder=PIXELS, flip=False), crops.files)
+    np.testing.assert_array_equal(targets, PixelEmbedder().embed(crops.images))
+
+
+def test_a_teacher_that_sees_no_face_at_all_is_an_error(settings: Settings) -> None:
+    wall = next(Path("data/faces").rglob("wall.png"))
+    teacher = TeacherSettings(embedder=PIXELS, faces=FaceSettings())
+    with pytest.raises(FacematchError, match="the teacher embedded none of the training photos: 0 faces in 1"):
+        teacher_targets(settings, teacher, [PhotoFile("wall.png", wall)])
+
+
+def test_people_are_numbered_by_name_and_those_with_too_few_crops_left_out(settings: Settings) -> None:
+    single = Path("data/faces/aaa")
+    single.mkdir()
+    PillowImage.new("RGB", (64, 64), (9, 9, 9)).save(single / "1.png")
+    crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
+    data = training_set(crops)
+    assert "aaa" not in crops.people
+    assert crops.people == tuple(sorted(path.name for path in Path("data/faces").iterdir() if path.name != "aaa"))
+    assert [crops.people[label] for label in data.labels] == list(crops.identities)
+    assert data.people == len(crops.people)
+    assert len(data.images) == len(crops.files)
