@@ -4,9 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Tests run side by side: one thread each, or small networks wait for each other's threads most of the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Laws are tried on new examples each time, and on the same ones where a run has to be repeatable.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+if os.environ.get("FACEMATCH_REPEATABLE_TESTS"):
+    settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)
