@@ -217,8 +217,6 @@ class Settings(Section):
         changed = [each.step for each in self.refine if each.step not in ("flip", "views", "tuned")]
         if self.ranking.metric == "hamming" and changed:
             raise ValueError(f"refine: {changed[0]} works on vectors; ranking.metric: hamming compares bits")
-        if self.faces.detector == "yunet" and any(each.step == "views" for each in self.refine):
-            raise ValueError("refine: views are cut around a box; faces.detector: yunet aligns by five points instead")
         if self.ranking.index != "exact" and self.ranking.metric != "hamming":
             raise ValueError(f"ranking.index: {self.ranking.index} searches codes: set ranking.metric: hamming")
         return self

@@ -21,11 +21,12 @@ class FlipStep(_Step):
 class ViewsStep(_Step):
     """Each photo's embedding is averaged over several views of its face: a square of each margin around the box.
 
-    The crop is made as wide as they need; `faces.margin` plays no part.
+    The crop is made as wide as they need; `faces.margin` plays no part. A face that `faces.detector: yunet` aligns by
+    its five points stays the one view it is.
     """
 
     step: Literal["views"] = "views"
-    margins: Annotated[tuple[Annotated[float, Field(gt=-0.5, le=2)], ...], Field(min_length=1)] = (0.0, 0.2, 0.4)
+    margins: Annotated[tuple[Annotated[float, Field(gt=-0.5, le=2)], ...], Field(min_length=1)] = (0.1, 0.2, 0.3)
     up: Annotated[float, Field(ge=-0.25, le=0.25)] = 0.0  # how far above the box's centre, in sides of the view
     shift: Annotated[float, Field(ge=0, le=0.25)] = 0.0  # each also moved by this: left, right, up and down
     angle: Annotated[float, Field(ge=0, le=45)] = 0.0  # degrees: each also turned by this, either way
@@ -110,8 +111,6 @@ def check_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         raise ValueError(f"{twice} stands twice; each step can be used once")
     if "k-reciprocal" in names[:-1]:
         raise ValueError(f"{names[-1]} stands after k-reciprocal, which gives distances and no vectors: make it last")
-    if "views" in names and "whiten" in names:
-        raise ValueError("whiten is fitted by `facematch tune`, which takes no views: leave one of the two out")
     if "tuned" in names and len(names) > 1:
         raise ValueError("tuned stands for all steps that were chosen, so it stands alone")
     return steps

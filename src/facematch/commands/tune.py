@@ -14,7 +14,6 @@ from facematch.commands.tune_thresholds import show_thresholds, tune_thresholds
 from facematch.competition.form import load_form
 from facematch.console import Stopwatch, loud, note, out, say, show_table, waiting
 from facematch.embed import PhotoEmbedder
-from facematch.embedders import Embedder
 from facematch.errors import FacematchError
 from facematch.evaluation.comparison import Comparison
 from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_folds
@@ -26,7 +25,7 @@ from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, fit_whitening
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
-from facematch.settings_refine import FlipStep, Step
+from facematch.settings_refine import FlipStep, Step, ViewsStep
 from facematch.tuning.steps import Gain, Goal, Trial, choose, grid
 
 NAMES_NEEDED = "templates"  # the step that a gallery without names cannot take
@@ -77,11 +76,18 @@ class Bench:
 
 
 def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json: bool) -> None:
-    """Try every refine step on validation people, choose those with a real gain, keep them for `refine: tuned`."""
+    """Try every refine step on validation people, choose those with a real gain, keep them for `refine: tuned`.
+
+    Views that the configuration takes of a face are part of what everything is tried on, and are kept with the rest.
+    """
     settings, watch = load_settings(config, overrides), Stopwatch()
     trained_on = trained_people(settings)
     embedder = build_embedder(settings)
-    stages = {False: photo_embedder(settings, embedder), True: photo_embedder(settings, _flipped(settings, embedder))}
+    views = tuple(step for step in settings.refine if isinstance(step, ViewsStep))
+    stages = {
+        flip: photo_embedder(settings, with_flip(settings, embedder, (*views, FlipStep()) if flip else views))
+        for flip in (False, True)
+    }
     people = validation_people(settings, trained_on)
     with watch.stage("embedding"):
         sides = {flip: embed_people(stage, people, _named("validation people", flip)) for flip, stage in stages.items()}
@@ -101,12 +107,8 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
     else:
         _show(bench, chosen, rounds, goal)
         show_thresholds(thresholds)
-    _keep(settings, stages[False], bench, chosen, thresholds.fitted)
+    _keep(settings, photo_embedder(settings, embedder), bench, (*views, *chosen), thresholds.fitted)
     note(f"seconds: {watch}")
-
-
-def _flipped(settings: Settings, embedder: Embedder) -> Embedder:
-    return with_flip(settings, embedder, (FlipStep(),))
 
 
 def _named(what: str, flip: bool) -> str:
