@@ -1,5 +1,6 @@
 """`facematch export`: the file is the network, says what it is, and is never half written."""
 
+import json
 import re
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def test_people_it_learned_are_not_measured_on(project: Path, run: Run) -> None:
     assert done.code == 1
     assert "were in the training" in done.err
     assert not OUT.exists()
+
+
+def test_an_exported_network_is_validated_on_the_people_its_run_was(project: Path, run: Run) -> None:
+    assert run("export", RUN, "--out", OUT).code == 0
+    ours, theirs = (run("validate", "--config", "small.yaml", "--json", *more) for more in ((), ONNX))
+    assert (ours.code, theirs.code) == (0, 0), theirs.err
+    asked = [list(json.loads(each.out).values())[-1]["queries"] for each in (ours, theirs)]
+    assert asked[0] == asked[1]
 
 
 @pytest.mark.parametrize(

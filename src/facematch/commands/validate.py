@@ -12,7 +12,7 @@ from facematch.embedders import Embedder
 from facematch.embedders.pixels import PixelEmbedder
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import KS, Figures, each_photo_a_query, judged_figures, ranked_queries
-from facematch.flow import build_embedder, photo_embedder, trained_header
+from facematch.flow import build_embedder, photo_embedder, trained_header, trained_people
 from facematch.flow_refine import build_ranker, gallery_people, refine_steps, with_flip
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.ranking import Metric
@@ -40,7 +40,7 @@ def validate_command(
     steps = refine_steps(settings, embedder)
     people = None
     if fixed is None:
-        people = validation_photos(settings, header.people if header is not None else ())
+        people = validation_photos(settings, trained_people(settings))
     watch, rows = Stopwatch(), {}
     for name, each, refined in _systems(settings, header, embedder, steps):
         stage = photo_embedder(settings, with_flip(settings, each, refined))
