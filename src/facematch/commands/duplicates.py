@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from facematch.cache import cache_folder
-from facematch.console import loud, note, say, working
+from facematch.commands.search import note_unread
+from facematch.console import note, say, working
 from facematch.errors import FacematchError
 from facematch.files import write_bytes
 from facematch.flow import photo_limits
@@ -42,7 +43,7 @@ def duplicates_command(
     files, bad = find_files(paths)
     with content_cache(cache_folder(settings.paths.cache)) as cache:
         found = find_copies(files, cache, limits, working)
-    _note_unread([*(f"{each.name} ({each.reason})" for each in bad), *found.unread])
+    note_unread([*(f"{each.name} ({each.reason})" for each in bad), *found.unread])
     if not found.photos:
         raise FacematchError(f"{first_of([str(path) for path in paths])} holds no photo that can be read.")
     if page is not None:
@@ -77,11 +78,6 @@ def _say(found: Copies) -> None:
         say(f"{count_of(found.plain, 'photo', 'photos')} without detail, compared by bytes and pixels only")
     if found.groups:
         say("Nothing was deleted. What was done is told of each against the largest copy (*) of its group.")
-
-
-def _note_unread(unread: Sequence[str]) -> None:
-    if unread:
-        loud(f"{count_of(len(unread), 'file was', 'files were')} not read: {printable(first_of(unread))}")
 
 
 def _as_json(found: Copies) -> dict[str, Any]:

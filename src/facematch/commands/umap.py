@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from facematch.cache import cache_folder
+from facematch.commands.search import note_unread
 from facematch.commands.umap_words import show_model, show_sweep, sweep_as_dict, trustworthiness_chart
-from facematch.console import loud, note, out, say, show_table, waiting, working
+from facematch.console import note, out, say, show_table, waiting, working
 from facematch.errors import FacematchError
 from facematch.files import write_bytes
 from facematch.flow import photo_limits
@@ -126,8 +127,7 @@ def _read(path: Path, settings: Settings) -> GreyPixels:
         photos = grey_pixels(
             path, cache, photo_limits(settings.photos), lambda done, total: step(100 * done // max(1, total))
         )
-    if photos.unread:
-        loud(f"{count_of(len(photos.unread), 'file was', 'files were')} not read: {printable(first_of(photos.unread))}")
+    note_unread(photos.unread)
     return photos
 
 

@@ -1,23 +1,17 @@
 """Which method survives which change, as one HTML file: it needs no network, no other file and no script."""
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
 
 from facematch.evaluation.bootstrap import Figure
 from facematch.identities.values import count_of
 from facematch.photos import PhotoFile, PhotoLimits
 from facematch.reports.jpeg import data_url, small_jpeg
-from facematch.reports.report_json import printable
+from facematch.reports.page import render_page
 from facematch.reverse.changes import AFTERWARDS, Change
 from facematch.reverse.robustness import LONGEST, OVERALL, Cell, Column, Robustness, made_from, picture_of
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
 _SIDE = 96  # pixels of an example, shown at half its size
 
 
@@ -48,23 +42,16 @@ class ShadedRow:
 
 def robustness_page(result: Robustness, pictures: Mapping[str, str]) -> bytes:
     """Return the page as UTF-8; `pictures` are addresses of an example of each change, by its name."""
-    environment = Environment(
-        loader=PackageLoader("facematch.reports"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["printable"] = printable
-    style = "".join(_source(environment, name) for name in ("report.css", "robustness.css"))
     asking = [column for column in result.columns if column.rule]
-    page = environment.get_template("robustness.html").render(
-        result=result,
-        policy=_POLICY.format(style=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()),
-        style=Markup(style),
-        asked=f"{count_of(result.asked, 'photo', 'photos')} of {result.photos:,}",
-        asking=asking,
-        first=shaded_rows(result, result.columns, "first", pictures),
-        found=shaded_rows(result, asking, "found", pictures) if asking else [],
-        facts=_facts(result),
-    )
-    return page.encode("utf-8", "replace")
+    values = {
+        "result": result,
+        "asked": f"{count_of(result.asked, 'photo', 'photos')} of {result.photos:,}",
+        "asking": asking,
+        "first": shaded_rows(result, result.columns, "first", pictures),
+        "found": shaded_rows(result, asking, "found", pictures) if asking else [],
+        "facts": _facts(result),
+    }
+    return render_page("robustness.html", values, styles=["report.css", "robustness.css"])
 
 
 def example_pictures(file: PhotoFile, changes: Sequence[Change], limits: PhotoLimits, seed: int) -> dict[str, str]:
@@ -118,9 +105,3 @@ def _facts(result: Robustness) -> list[tuple[str, str]]:
         ("photos", f"one from each of equal stretches of the folder by name, drawn with seed {result.seed}"),
         *([("not read", "; ".join(result.unread))] if result.unread else []),
     ]  # fmt: skip
-
-
-def _source(environment: Environment, name: str) -> str:
-    # One kind of line end, whatever the checkout made of it: browsers hash what they have parsed.
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0].replace("\r\n", "\n")

@@ -15,6 +15,7 @@ from facematch.errors import FacematchError
 from facematch.leaks.contents import Content, read_contents
 from facematch.near_duplicates import candidates, confirmed
 from facematch.photos import Found, PhotoFile, PhotoLimits, Unreadable, find_photos
+from facematch.reverse.systems import require_photos
 from facematch.reverse.views import Facts, View, facts_of, plainness, told, views_of
 
 Kind = Literal["the very same file", "the same bytes", "the same pixels", "near-duplicate"]
@@ -72,11 +73,7 @@ def find_source(image: Path, folder: Path, cache: Cache, limits: PhotoLimits, wo
         read = list(read_contents(found.files, cache, limits, step, extents=True))
     photos = [each for each in read if isinstance(each, Content)]
     unread = _unread(found, read)
-    if not photos:
-        first = f", first {unread[0]}" if unread else ""
-        raise FacematchError(
-            f"{folder} holds no photo that can be read ({len(unread)} other files{first}).", "Name a folder of photos."
-        )
+    require_photos(folder, len(photos), unread)
     copies = [*_exact(asked, photos), *_near(asked, photos, cache, limits, working)]
     plain = not asked.vectors.any()
     return Source(facts_of(asked), tuple(sorted(copies, key=_largest_first)), len(photos), unread, plain)
