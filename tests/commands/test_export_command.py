@@ -73,6 +73,19 @@ def test_an_exported_network_is_validated_on_the_people_its_run_was(project: Pat
     assert asked[0] == asked[1]
 
 
+def test_an_exported_network_is_marked_where_it_meets_people_it_learned(project: Path, run: Run) -> None:
+    assert run("export", RUN, "--out", OUT).code == 0
+    exported = {"name": "exported", "config": "small.yaml", "set": {"embedder.kind": "onnx", "embedder.file": str(OUT)}}
+    network = {"name": "network", "config": "small.yaml"}
+    asked = {"photos": {"people": "data/faces"}, "systems": [network, exported]}
+    Path("compare.yaml").write_text(json.dumps(asked))
+    done = run("compare", "--config", "compare.yaml", "--json")
+    assert done.code == 0, done.err
+    leaks = {each["name"]: each["leak"] for each in json.loads(done.out)["systems"]}
+    assert leaks["exported"] == leaks["network"]
+    assert "was trained on" in leaks["network"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

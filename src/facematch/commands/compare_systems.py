@@ -20,7 +20,7 @@ from facematch.console import note, waiting
 from facematch.embed import PhotoEmbedder
 from facematch.errors import FacematchError
 from facematch.files import read_json, sha256_of_file
-from facematch.flow import photo_embedder, trained_header
+from facematch.flow import photo_embedder, trained_header, trained_people
 from facematch.flow_refine import System, build_system, gallery_people, whitening_file
 from facematch.fusion import fuse
 from facematch.networks.checkpoint import CheckpointHeader
@@ -222,8 +222,8 @@ def leak_of(bench: Bench, entry: SystemSettings) -> Leak:
     """Return what the training of a system, or of any member of an ensemble, saw of the people compared."""
     photos, members = bench.photos, [member.settings for member in bench.members(entry)]
     headers = [trained_header(each) for each in members if each.embedder.kind == "network" and photos.unseen]
-    total = len(photos.people)
-    if seen := photos.people.intersection(person for header in headers for person in header.people):
+    total, trained_on = len(photos.people), [trained_people(each) for each in members if photos.unseen]
+    if seen := photos.people.intersection(person for people in trained_on for person in people):
         return Leak(f"was trained on {len(seen)} of the {total} people compared: its figures mean nothing", True)
     if chosen := photos.people.intersection(person for header in headers for person in _validated_on(header)):
         return Leak(f"had its best epoch chosen on {len(chosen)} of the {total} people compared: a little flattered")
