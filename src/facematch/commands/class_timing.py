@@ -1,16 +1,15 @@
 """Seconds of feature extraction, index and query, measured on this machine."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from facematch.commands.evaluated import embed_files
+from facematch.commands.timing import median_seconds, seconds_of
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.embeddings import Embeddings
 from facematch.photos import PhotoFile
@@ -37,9 +36,8 @@ class Seconds:
 def warm_up(stage: PhotoEmbedder) -> float:
     """Embed one batch of blank crops, which loads the model; return its seconds."""
     size = stage.cropper.size
-    started = time.perf_counter()
-    stage.embedder.embed(np.zeros((stage.embedder.batch, size, size, 3), dtype=np.uint8))
-    return time.perf_counter() - started
+    blank = np.zeros((stage.embedder.batch, size, size, 3), dtype=np.uint8)
+    return seconds_of(lambda: stage.embedder.embed(blank))
 
 
 def extract_anew(stage: PhotoEmbedder, files: tuple[PhotoFile, ...], what: str) -> tuple[EmbeddedPhotos, float]:
@@ -58,7 +56,8 @@ def search_seconds(query: Embeddings, database: Embeddings, k: int) -> tuple[flo
     metric = chosen_metric(database, None)
     index = _index(database, metric)
     wanted = min(k, len(database))
-    return _median(lambda: _index(database, metric)), _median(lambda: index.search(prepared(query, metric), wanted))
+    made = median_seconds(lambda: _index(database, metric), _ROUNDS)
+    return made, median_seconds(lambda: index.search(prepared(query, metric), wanted), _ROUNDS)
 
 
 def _index(database: Embeddings, metric: Metric) -> Any:
@@ -75,13 +74,3 @@ def _index(database: Embeddings, metric: Metric) -> Any:
     index: Any = faiss.IndexBinaryFlat(8 * width) if metric == "hamming" else faiss.IndexFlat(width, kinds[metric])
     index.add(vectors)
     return index
-
-
-def _median(work: Callable[[], object]) -> float:
-    work()
-    found = []
-    for _ in range(_ROUNDS):
-        started = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - started)
-    return median(found)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facematch.commands.class_photos import EACH_OTHER, ClassPhotos, class_photos, require_untrained
 from facematch.commands.class_timing import Seconds, extract_anew, search_seconds, warm_up
 from facematch.commands.evaluated import embed_files
-from facematch.commands.hash_timing import machine_words
+from facematch.commands.timing import machine
 from facematch.console import loud, note, out, say, show_table
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.embeddings import Embeddings
@@ -98,7 +98,7 @@ def classes_command(
         found = {
             "system": chosen, "protocol": photos.protocol, **sizes, "metric": metric, "k": k, "at_k": _plain(at_k),
             "threshold": limit, "threshold_chosen": by, "at_threshold": _plain(at_threshold),
-            "seconds": asdict(seconds), "machine": _machine(),
+            "seconds": asdict(seconds), "machine": machine(),
         }  # fmt: skip
         out.print_json(json.dumps(found))
         return
@@ -193,8 +193,4 @@ def _say_seconds(seconds: Seconds, database: int, queries: int, k: int) -> None:
     warm = "features were read from the cache"
     if seconds.warm_up is not None:
         warm = f"the first batch, with the model's loading, is left out: {seconds.warm_up:.1f} s"
-    note(f"{warm}; {_machine()}")
-
-
-def _machine() -> str:
-    return machine_words().removeprefix("one thread of ")
+    note(f"{warm}; {machine()}")

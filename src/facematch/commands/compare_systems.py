@@ -9,9 +9,10 @@ from typing import Literal
 
 from facematch.cache import Cache, cache_folder
 from facematch.commands.compare_photos import ComparedPhotos
-from facematch.commands.compare_timing import machine, measure_cost, repeated_ms
+from facematch.commands.compare_timing import measure_cost, repeated_ms
 from facematch.commands.ensembles import ensemble_members
 from facematch.commands.evaluated import embed_files
+from facematch.commands.timing import machine
 from facematch.compare.divisions import judge_divisions, rank_division
 from facematch.compare.figures import Values, query_values
 from facematch.compare.results import Cost, Result, joint_cost, result_from_json

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from facematch.commands.hash_timing import machine_words
+from facematch.commands.timing import median_seconds
 from facematch.compare.divisions import Division, Rank, rank_division
 from facematch.compare.results import Cost
 from facematch.embed import PhotoEmbedder
@@ -46,13 +46,7 @@ def measure_cost(
 
 def repeated_ms(work: Callable[[], object]) -> float:
     """Return the median milliseconds of a few rounds after one that warms up."""
-    work()
-    return median(_timed(work)[0] for _ in range(_ROUNDS))
-
-
-def machine() -> str:
-    """Return what times were measured on."""
-    return machine_words().removeprefix("one thread of ")
+    return 1000 * median_seconds(work, _ROUNDS)
 
 
 def _cropping(stage: PhotoEmbedder, files: Sequence[PhotoFile]) -> tuple[float, list[Crop]]:

@@ -1,14 +1,12 @@
 """Queries a second by codes and by floats, measured on this machine."""
 
-import os
-import platform
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 
+from facematch.commands.timing import machine
 from facematch.embeddings import Embeddings
 from facematch.evaluation.code_figures import PLACES, Sides
 from facematch.ranking import distance_estimator
@@ -55,12 +53,8 @@ def time_rankings(every: Sequence[Sides], hashing: Sequence[bool]) -> list[Speed
 
 
 def machine_words() -> str:
-    """Return the processor's name where the system tells it, and its cores."""
-    name = platform.processor() or platform.machine()
-    with suppress(OSError), Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as opened:  # Linux
-        lines = (line.partition(":") for line in opened)
-        name = next((value.strip() for key, _, value in lines if key.strip() == "model name"), name)
-    return f"one thread of {name}, {os.cpu_count()} cores"
+    """Return what ranks: one thread of this machine."""
+    return f"one thread of {machine()}"
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What turns crops into embeddings. Each file is one `Embedder`; nothing after it knows which it was."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,3 +21,9 @@ class Embedder(Protocol):
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return N×D vectors of N×S×S×3 RGB crops."""
+
+
+def of_length_1(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Return N×D vectors scaled to length 1; the zero vector stays."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.embedders import of_length_1
 from facematch.embedders.clip_model import ClipModel
 from facematch.errors import FacematchError
 from facematch.fingerprint import Fingerprint
@@ -57,10 +58,7 @@ class ClipEmbedder:
             mean, std = torch.tensor([self.model.mean, self.model.std], device=device)[..., None, None]
             found = self._network.encode_image((batch - mean) / std)
         vectors: NDArray[np.float32] = found.float().cpu().numpy()
-        if self.normalise:
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors /= np.where(lengths == 0, 1, lengths)
-        return vectors
+        return of_length_1(vectors) if self.normalise else vectors
 
 
 def load_clip(model: ClipModel, seed: int) -> Any:

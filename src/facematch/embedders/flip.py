@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedders import Embedder
+from facematch.embedders import Embedder, of_length_1
 from facematch.fingerprint import Fingerprint
 
 
@@ -36,6 +36,5 @@ class FlipEmbedder:
         """Return N×D vectors of N×S×S×3 RGB crops."""
         vectors = (self.inner.embed(images) + self.inner.embed(np.ascontiguousarray(images[:, :, ::-1]))) / 2
         if self.normalise:
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors = vectors / np.where(lengths == 0, 1, lengths)
+            return of_length_1(vectors)
         return vectors.astype(np.float32)

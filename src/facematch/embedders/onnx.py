@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.embedders import of_length_1
 from facematch.errors import FacematchError
 from facematch.files import sha256_of_file
 from facematch.fingerprint import Fingerprint, Value
@@ -69,10 +70,7 @@ class OnnxEmbedder:
             filled = some if self._any_batch else np.resize(some, (self.batch, *some.shape[1:]))
             parts.append(self._vectors(self._session.run(None, {name: self._input(filled)}))[: len(some)])
         vectors: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
-        if self.normalise:
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors /= np.where(lengths == 0, 1, lengths)
-        return vectors
+        return of_length_1(vectors) if self.normalise else vectors
 
     def _input(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         if images.shape[1] != self.size:

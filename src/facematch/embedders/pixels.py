@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.embedders import of_length_1
 from facematch.fingerprint import Fingerprint
 
 
@@ -28,5 +29,4 @@ class PixelEmbedder:
             grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
             row[:] = cv2.resize(grey, (self.side, self.side), interpolation=cv2.INTER_AREA).ravel()
         rows -= rows.mean(axis=1, keepdims=True)
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.asarray(rows / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+        return of_length_1(rows)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedders import Embedder
+from facematch.embedders import Embedder, of_length_1
 from facematch.faces.cropper import Cropper
 from facematch.fingerprint import Fingerprint, Value
 
@@ -90,8 +90,7 @@ class ViewsEmbedder:
             axis=0,
         )
         if self.normalise:
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors = vectors / np.where(lengths == 0, 1, lengths)
+            return of_length_1(vectors)
         return np.asarray(vectors, dtype=np.float32)
 
 
