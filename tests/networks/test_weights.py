@@ -1,6 +1,7 @@
 """Where first weights come from, and what is said when they cannot be had."""
 
 import hashlib
+import socket
 import urllib.error
 from dataclasses import replace
 from pathlib import Path
@@ -113,7 +114,7 @@ def test_auto_falls_back_to_random_and_says_so_loudly(monkeypatch: pytest.Monkey
     def refused(*_: object, **__: object) -> None:
         raise OSError("unreachable")
 
-    monkeypatch.setattr(module.socket, "create_connection", refused)
+    monkeypatch.setattr(socket, "create_connection", refused)
     network, origin = initial_network(SPEC, "auto", 3)
     assert origin.loud
     assert "RANDOM" in origin.notice

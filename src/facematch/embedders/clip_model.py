@@ -6,7 +6,6 @@ cached imports neither.
 
 import json
 import os
-import socket
 import warnings
 import zipfile
 from dataclasses import asdict, dataclass
@@ -14,17 +13,16 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from facematch.cache import Cache
 from facematch.errors import FacematchError, nearest_name
 from facematch.files import read_json, sha256_of, sha256_of_file
 from facematch.fingerprint import Fingerprint
+from facematch.reach import within_reach
 
 Rgb = tuple[float, float, float]
 
-_REACH_SECONDS = 3.0
 _SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
 _BRING = "Bring a file by another way: --set embedder.weights=FILE (a state dict, .pt, .pth or .safetensors)."
 
@@ -229,9 +227,4 @@ def _published(name: str, tag: str, published: dict[str, Any]) -> Path:
 
 def _within_reach(address: str) -> bool:
     # Asked first, because huggingface_hub tries for most of a minute where there is no network.
-    url = urlsplit(getproxies().get("https", address))
-    try:
-        with socket.create_connection((url.hostname, url.port or 443), timeout=_REACH_SECONDS):
-            return True
-    except OSError:
-        return False
+    return within_reach(getproxies().get("https", address))

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,7 @@ from facematch.files import sha256_of_file
 from facematch.networks.checkpoint import checkpoint_file, read_checkpoint_header
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec, spec_from_dict
-
-_REACH_SECONDS = 3.0
+from facematch.reach import within_reach
 
 
 @dataclass(frozen=True)
@@ -155,12 +153,7 @@ def _within_reach(backbone: str) -> bool:
         return False
     if _cached(weights.DEFAULT.url).is_file():
         return True
-    url = urlparse(weights.DEFAULT.url)
-    try:
-        with socket.create_connection((url.hostname, url.port or 443), timeout=_REACH_SECONDS):
-            return True
-    except OSError:
-        return False
+    return within_reach(str(weights.DEFAULT.url))
 
 
 def _load_backbone(backbone: nn.Module, state: dict[str, Tensor], source: str) -> None:
