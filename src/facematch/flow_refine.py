@@ -59,7 +59,7 @@ def build_system(settings: Settings) -> System:
     """Return the configured embedder with its refine steps. Raises FacematchError as its parts do."""
     plain = build_embedder(settings)
     steps = refine_steps(settings, plain)
-    return System(with_flip(settings, plain, steps), steps, build_ranker(settings, steps))
+    return System(with_views(settings, plain, steps), steps, build_ranker(settings, steps))
 
 
 def tuned_folder(settings: Settings) -> Path:
@@ -116,7 +116,7 @@ def refine_steps(settings: Settings, embedder: Embedder) -> tuple[Step, ...]:
     return settings.refine
 
 
-def with_flip(settings: Settings, embedder: Embedder, steps: Sequence[Step]) -> Embedder:
+def with_views(settings: Settings, embedder: Embedder, steps: Sequence[Step]) -> Embedder:
     """Return the embedder, with the steps that are done where photos are embedded: flip and views.
 
     A face that is aligned by five points has one view only, so with `faces.detector: yunet` there are no others.

@@ -13,7 +13,7 @@ from facematch.embedders.flip import FlipEmbedder
 from facematch.embedders.hashes import HashEmbedder, HashKind
 from facematch.errors import FacematchError
 from facematch.flow import build_embedder
-from facematch.flow_refine import with_flip
+from facematch.flow_refine import with_views
 from facematch.settings import EmbedderSettings, Settings
 from facematch.settings_refine import FlipStep
 from leak_photos import made_photo
@@ -79,7 +79,7 @@ def test_the_settings_build_a_hash_and_flip_it(kind: HashKind) -> None:
     settings = Settings(embedder=EmbedderSettings(kind=kind))
     built = build_embedder(settings)
     assert built == HashEmbedder(kind)
-    flipped = with_flip(settings, built, [FlipStep()])
+    flipped = with_views(settings, built, [FlipStep()])
     assert flipped == FlipEmbedder(built, normalise=False)
     images = crops(2)
     mirrored = np.ascontiguousarray(images[:, :, ::-1])

@@ -18,7 +18,7 @@ from facematch.faces.cropper import Cropper, cut_square
 from facematch.faces.detectors import NoDetector
 from facematch.faces.values import Face
 from facematch.flow import photo_embedder
-from facematch.flow_refine import with_flip
+from facematch.flow_refine import with_views
 from facematch.photos import find_photos
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
@@ -140,7 +140,7 @@ def test_the_step_widens_the_crops_and_wraps_flip() -> None:
         }
     )
     assert values.refine == (FlipStep(), ViewsStep(margins=(0, 0.5), up=0.05, angle=5))
-    embedder = with_flip(values, PixelEmbedder(), values.refine)
+    embedder = with_views(values, PixelEmbedder(), values.refine)
     assert isinstance(embedder, ViewsEmbedder)
     assert isinstance(embedder.inner, FlipEmbedder)
     assert embedder.views == make_views([0, 0.5], up=0.05, angle=5)
@@ -166,7 +166,7 @@ def test_what_cannot_be_is_named(sets: list[str], message: str) -> None:
 def test_an_aligned_face_has_one_view() -> None:
     values = load_settings(None, ["refine=[views]", "faces.detector=yunet", "faces.yunet_file=x"])
     inner = PixelEmbedder()
-    assert with_flip(values, inner, values.refine) is inner
+    assert with_views(values, inner, values.refine) is inner
 
 
 def test_bits_may_be_taken_of_views() -> None:
@@ -175,7 +175,7 @@ def test_bits_may_be_taken_of_views() -> None:
 
 def test_views_are_kept_like_any_embedding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = Settings.model_validate({"refine": ["views"], "paths": {"cache": str(tmp_path / "cache")}})
-    stage = photo_embedder(values, with_flip(values, PixelEmbedder(), values.refine))
+    stage = photo_embedder(values, with_views(values, PixelEmbedder(), values.refine))
     cv2.imwrite(str(tmp_path / "photo.png"), photo())
     files = find_photos(tmp_path / "photo.png").files
     first = stage.run(files)

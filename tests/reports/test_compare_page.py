@@ -5,7 +5,6 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chromium import CONTRAST, launched
+from chromium import CONTRAST
 from facematch.compare.figures import FIGURES, system_figures
 from facematch.compare.pairs import compare_pairs
 from facematch.compare.results import Cost, Result
@@ -209,12 +208,6 @@ def test_a_chart_is_drawn_of_one_point_and_of_equal_ones() -> None:
 )
 def test_training_times_in_words(seconds: float | None, words: str) -> None:
     assert training_words(seconds) == words
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,7 +1,6 @@
 """The page of copies: whole in itself, the largest marked, no more than fits, readable light and dark."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from chromium import CONTRAST, launched
+from chromium import CONTRAST
 from facematch.photos import PhotoFile, PhotoLimits
 from facematch.reports import duplicates_page as module
 from facematch.reports.duplicates_page import duplicates_page
@@ -62,12 +61,6 @@ def test_a_page_without_copies_says_so() -> None:
     page = page_of()
     assert "<p>No copies among 100 photos. Nothing was deleted.</p>" in page
     assert "<section" not in page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,7 +5,6 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 from hash_samples import NASTY, made_report, made_run, made_sides
 
-from chromium import CONTRAST, launched
+from chromium import CONTRAST
 from facematch.reports.hash_data import HashReport, HashRun, Speed, against_best, same_photos
 from facematch.reports.hash_drawings import _letters, names_of
 from facematch.reports.hash_page import hash_page
@@ -185,12 +184,6 @@ def test_the_median_round_decides() -> None:
     assert speed.float_rate == pytest.approx(500)
     assert speed.code_rate == pytest.approx(5000)
     assert Speed(1, 1, (1.0,)).code_rate is None
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 from report_samples import NASTY, renamed, report
 
-from chromium import CONTRAST, launched
+from chromium import CONTRAST
 from facematch.reports.report_data import ReportData
 from facematch.reports.report_json import printable
 from facematch.reports.report_page import report_page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

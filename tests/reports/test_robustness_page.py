@@ -1,7 +1,6 @@
 """The page of robustness: whole in itself, readable on any screen, each cell coloured by its share."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from chromium import CONTRAST, launched
+from chromium import CONTRAST
 from facematch.evaluation.bootstrap import Figure
 from facematch.photos import PhotoFile, PhotoLimits
 from facematch.reports.robustness_page import example_pictures, robustness_page, shaded_rows
@@ -83,12 +82,6 @@ def test_examples_show_each_change_of_one_photo(tmp_path: Path) -> None:
     assert list(pictures) == ["none", "grey", "turned-90"]
     assert len(set(pictures.values())) == 3
     assert all(each.startswith("data:image/jpeg;base64,") for each in pictures.values())
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

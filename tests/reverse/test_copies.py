@@ -2,8 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -12,26 +11,15 @@ import pytest
 
 from facematch.cache import Cache
 from facematch.errors import FacematchError
-from facematch.leaks.contents import content_cache, read_contents
+from facematch.leaks.contents import read_contents
 from facematch.photos import PhotoFile, PhotoLimits, find_photos
 from facematch.reverse.copies import Copies, CopyFile, find_copies, find_files, freed, room, summary
-from image_folders import Rgb, made_folder, saved
+from image_folders import Rgb, made_folder, quiet, saved
 from leak_photos import cropped, encoded, grey, made_photo, mirrored, recompressed, resized
 from shared import shared
 
 LIMITS = PhotoLimits()
 PHOTO = made_photo(70, 320, 240)
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    with content_cache(tmp_path / "kept") as opened:
-        yield opened
-
-
-@contextmanager
-def quiet(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    yield lambda done: None
 
 
 def copies_in(folder: Path, cache: Cache) -> Copies:

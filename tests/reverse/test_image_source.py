@@ -1,7 +1,6 @@
 """Where an image comes from: what is found, in which order, and what is said to have been done."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,28 +8,17 @@ import pytest
 
 from facematch.cache import Cache
 from facematch.errors import FacematchError
-from facematch.leaks.contents import Content, content_cache, read_contents
+from facematch.leaks.contents import Content, read_contents
 from facematch.near_duplicates import NearDuplicate
 from facematch.photos import PhotoFile, PhotoLimits
 from facematch.reverse.source import Source, find_source
 from facematch.reverse.turns import TURNS, Turn, laid
 from facematch.reverse.views import Facts, changes_of, facts_of
-from image_folders import Rgb, made_folder, saved
+from image_folders import Rgb, made_folder, quiet, saved
 from leak_photos import cropped, encoded, grey, made_photo, mirrored, recompressed, resized
 from shared import shared
 
 PHOTO = made_photo(50, 320, 240)
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    with content_cache(tmp_path / "kept") as opened:
-        yield opened
-
-
-@contextmanager
-def quiet(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    yield lambda done: None
 
 
 def source_of(image: Path, folder: Path, cache: Cache) -> Source:

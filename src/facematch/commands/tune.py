@@ -20,7 +20,7 @@ from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_fol
 from facematch.evaluation.retrieval import average_precision, hit_at
 from facematch.evaluation.topk import KS
 from facematch.flow import build_embedder, photo_embedder, trained_people
-from facematch.flow_refine import Tuned, save_tuned, tuned_folder, whitening_file, with_flip
+from facematch.flow_refine import Tuned, save_tuned, tuned_folder, whitening_file, with_views
 from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, fit_whitening
 from facematch.settings import Settings
@@ -85,7 +85,7 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
     embedder = build_embedder(settings)
     views = tuple(step for step in settings.refine if isinstance(step, ViewsStep))
     stages = {
-        flip: photo_embedder(settings, with_flip(settings, embedder, (*views, FlipStep()) if flip else views))
+        flip: photo_embedder(settings, with_views(settings, embedder, (*views, FlipStep()) if flip else views))
         for flip in (False, True)
     }
     people = validation_people(settings, trained_on)

@@ -13,7 +13,7 @@ from facematch.embedders.pixels import PixelEmbedder
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import KS, Figures, each_photo_a_query, judged_figures, ranked_queries
 from facematch.flow import build_embedder, photo_embedder, trained_header, trained_people
-from facematch.flow_refine import build_ranker, gallery_people, refine_steps, with_flip
+from facematch.flow_refine import build_ranker, gallery_people, refine_steps, with_views
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.ranking import Metric
 from facematch.refine.chain import Ranker, needs_folds
@@ -43,7 +43,7 @@ def validate_command(
         people = validation_photos(settings, trained_people(settings))
     watch, rows = Stopwatch(), {}
     for name, each, refined in _systems(settings, header, embedder, steps):
-        stage = photo_embedder(settings, with_flip(settings, each, refined))
+        stage = photo_embedder(settings, with_views(settings, each, refined))
         rank = build_ranker(settings, refined)
         with watch.stage(name):
             if people is not None:
