@@ -22,7 +22,7 @@ from facematch.faces.stream import crop_bytes, crop_cache, in_order
 from facematch.faces.values import Crop, FaceRecord, record_of
 from facematch.fingerprint import Fingerprint
 from facematch.photos import PhotoFile, PhotoLimits, Unreadable, read_bytes
-from facematch.settings import MissChoice
+from facematch.settings_embedding import MissChoice
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,8 @@ from facematch.fingerprint import Fingerprint, require_same
 from facematch.networks.checkpoint import CheckpointHeader, read_checkpoint_header
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
 from facematch.photos import PhotoLimits
-from facematch.settings import EmbedderSettings, FaceSettings, PhotoSettings, Settings
+from facematch.settings import PhotoSettings, Settings
+from facematch.settings_embedding import EmbedderSettings, FaceSettings
 
 Progress = Callable[[int], None]
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from facematch.settings_embedding import EmbedderSettings, FaceSettings
 from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD, Count, Positive, Rgb, Section
 
 Mining = Literal["batch-all", "semi-hard", "batch-hard"]
@@ -42,8 +43,31 @@ class NetworkSettings(Section):
         return self.weights if self.init_from is None else str(self.init_from)
 
 
+class TeacherSettings(Section):
+    """Another embedder, whose embeddings of the training photos the network learns as well (distillation)."""
+
+    embedder: EmbedderSettings = EmbedderSettings(kind="onnx")
+    faces: FaceSettings | None = None  # how its crops are made; None: like the network's
+    kind: Literal["cosine", "relational", "both"] = "cosine"
+    weight: Positive = 1.0  # beside the loss of the labels
+    flip: bool = True  # it embeds each photo and its mirror image, averaged
+
+    @field_validator("embedder", mode="before")
+    @classmethod
+    def _an_onnx_model_unless_told(cls, value: object) -> object:
+        return {"kind": "onnx", **value} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> "TeacherSettings":
+        if self.embedder.kind == "onnx" and self.embedder.file is None:
+            raise ValueError("a teacher is a model: set loss.teacher.embedder.file to an ONNX file")
+        if self.embedder.kind == "network":
+            raise ValueError("a network that was trained here teaches as an ONNX file: export it first")
+        return self
+
+
 class LossSettings(Section):
-    """What the network learns from the labels: triplets, people as classes, or a loss of pytorch-metric-learning."""
+    """What the network learns from: labels (triplets, classes, a loss by its library name), a teacher, or both."""
 
     name: str = "triplet"  # triplet | cross-entropy | none | a loss of pytorch-metric-learning, for example arcface
     options: dict[str, int | float | bool | str] = Field(default_factory=dict)  # of pytorch-metric-learning's
@@ -56,12 +80,18 @@ class LossSettings(Section):
     classifier_weight: Annotated[float, Field(ge=0)] = 0.0  # its weight beside the triplet loss afterwards
     classifier_scale: Positive = 16.0  # cosine logits are multiplied by this
     quantisation: Annotated[float, Field(ge=0)] = 0.0  # weight of the mean (1 − |v|)², for network.tanh
+    teacher: TeacherSettings | None = None
 
     @field_validator("name")
     @classmethod
     def _in_any_case(cls, name: str) -> str:
         plain = name.lower().replace("_", "-")
         return plain if plain in OWN_LOSSES else name
+
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _a_file_alone(cls, value: object) -> object:
+        return {"embedder": {"file": value}} if isinstance(value, str | Path) else value
 
     @field_validator("mining")
     @classmethod
@@ -75,6 +105,8 @@ class LossSettings(Section):
             raise ValueError("loss.mining: a schedule maps epochs to minings and begins with epoch 1")
         if self.margin == "soft" and "semi-hard" in schedule.values():
             raise ValueError("loss.margin: soft has no margin, so semi-hard is not defined; use batch-hard")
+        if self.name == "none" and self.teacher is None:
+            raise ValueError("loss.name: none learns from a teacher alone: set loss.teacher.embedder.file")
         if self.options and self.name in OWN_LOSSES:
             raise ValueError(f"loss.options are for losses of pytorch-metric-learning, and loss.name is {self.name}")
         return self

@@ -14,8 +14,10 @@ from facematch.faces.values import Crop
 from facematch.flow import build_cropper
 from facematch.identities import load_many
 from facematch.photos import PhotoFile, PhotoLimits, decode
-from facematch.settings import EmbedderSettings, FaceSettings, Settings, TeacherSettings
+from facematch.settings import Settings
+from facematch.settings_embedding import EmbedderSettings, FaceSettings
 from facematch.settings_file import load_settings
+from facematch.settings_training import TeacherSettings
 
 PIXELS = EmbedderSettings(kind="pixels")
 

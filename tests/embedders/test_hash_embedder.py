@@ -14,7 +14,8 @@ from facematch.embedders.hashes import HashEmbedder, HashKind
 from facematch.errors import FacematchError
 from facematch.flow import build_embedder
 from facematch.flow_refine import with_views
-from facematch.settings import EmbedderSettings, Settings
+from facematch.settings import Settings
+from facematch.settings_embedding import EmbedderSettings
 from facematch.settings_refine import FlipStep
 from leak_photos import made_photo
 

@@ -13,7 +13,7 @@ from facematch.faces.stream import crop_cache, crop_photos, in_order
 from facematch.faces.values import Crop, Face, Image, Miss, Outcome, coverage_of, record_of
 from facematch.fingerprint import Value
 from facematch.photos import PhotoFile, PhotoLimits, Unreadable, find_photos
-from facematch.settings import MissChoice
+from facematch.settings_embedding import MissChoice
 
 
 class BrightSquare:

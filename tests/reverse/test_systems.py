@@ -11,7 +11,8 @@ from PIL import Image as PillowImage
 
 from facematch.errors import FacematchError
 from facematch.reverse.systems import SYSTEMS, embed_images, image_settings, image_stage, load_image_settings
-from facematch.settings import EmbedderSettings, FaceSettings, RankingSettings, Settings
+from facematch.settings import RankingSettings, Settings
+from facematch.settings_embedding import EmbedderSettings, FaceSettings
 from facematch.settings_file import load_settings
 from facematch.settings_refine import FlipStep
 from image_folders import made_folder, saved

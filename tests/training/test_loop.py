@@ -22,8 +22,9 @@ from facematch.fingerprint import Fingerprint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
 from facematch.networks.weights import weights_digest
+from facematch.settings_embedding import EmbedderSettings
 from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
-from facematch.settings_training import LossSettings, TrainingSettings
+from facematch.settings_training import LossSettings, TeacherSettings, TrainingSettings
 from facematch.training.data import augmented_batches, picture_seed
 from facematch.training.loop import Trainer
 from facematch.training.objective import build_objective
@@ -67,6 +68,7 @@ TRAINING = TrainingSettings(
     workers=0,
     device="cpu",
 )
+TEACHER = TeacherSettings(embedder=EmbedderSettings(kind="pixels"))
 LOSS = LossSettings(mining="semi-hard", margin=0.2, classifier_epochs=1)
 
 
@@ -334,7 +336,7 @@ LOSSES = {
     "arcface": LossSettings(name="arcface", options={"margin": 20, "scale": 16}),
     "multi-similarity": LossSettings(name="multisimilarity"),
     "cross-entropy": LossSettings(name="cross-entropy", label_smoothing=0.1),
-    "teacher": LossSettings(name="none"),
+    "teacher": LossSettings(name="none", teacher=TEACHER),
 }
 
 

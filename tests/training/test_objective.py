@@ -11,11 +11,13 @@ from facematch.errors import FacematchError
 from facematch.losses import triplet_loss
 from facematch.losses.mining import Margin
 from facematch.losses.quantisation import quantisation_penalty
-from facematch.settings_training import LossSettings, TrainingSettings
+from facematch.settings_embedding import EmbedderSettings
+from facematch.settings_training import LossSettings, TeacherSettings, TrainingSettings
 from facematch.training.objective import Objective, build_objective
 from facematch.training.teacher import TaughtObjective
 
 PEOPLE, SIZE = 4, 6
+TEACHER = TeacherSettings(embedder=EmbedderSettings(kind="pixels"))
 LABELS = torch.arange(12) % PEOPLE
 PHOTOS = torch.tensor([3, 1, 4, 15, 9, 2, 6, 5, 0, 8, 7, 10])
 
@@ -162,7 +164,7 @@ def test_a_teacher_adds_what_the_batchs_photos_lose(embeddings: Tensor, kind: st
 
 def test_a_teacher_alone_needs_no_labels(embeddings: Tensor) -> None:
     targets = embeddings.detach().clone()
-    objective = TaughtObjective(built(LossSettings(name="none")), targets, "cosine", 2.0, SIZE)
+    objective = TaughtObjective(built(LossSettings(name="none", teacher=TEACHER)), targets, "cosine", 2.0, SIZE)
     value = objective(embeddings, torch.zeros(12, dtype=torch.int64), torch.arange(12), 1)
     assert value.loss.item() == pytest.approx(0, abs=1e-5)
     assert not list(objective.parameters())

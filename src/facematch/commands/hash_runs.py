@@ -16,7 +16,8 @@ from facematch.evaluation.code_figures import Sides, require_mated
 from facematch.files import read_json
 from facematch.flow import build_embedder, photo_embedder, trained_header, with_checkpoint
 from facematch.networks.checkpoint import CheckpointHeader
-from facematch.settings import EmbedderSettings, RankingSettings, Settings
+from facematch.settings import RankingSettings, Settings
+from facematch.settings_embedding import EmbedderSettings
 
 On = Literal["test", "validation"]
 TEST = "test photos, which no training and no choice has seen, ask all photos of the training"

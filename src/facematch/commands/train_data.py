@@ -16,7 +16,9 @@ from facematch.faces.values import Crop, coverage_of, record_of
 from facematch.flow import build_cropper, build_embedder, photo_limits
 from facematch.identities import LabelledPhotos
 from facematch.photos import PhotoFile
-from facematch.settings import MissChoice, Settings, TeacherSettings
+from facematch.settings import Settings
+from facematch.settings_embedding import MissChoice
+from facematch.settings_training import TeacherSettings
 from facematch.training.values import TrainingSet
 
 

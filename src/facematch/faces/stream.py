@@ -16,7 +16,7 @@ from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
 from facematch.faces.values import Crop, Miss, Outcome
 from facematch.photos import PhotoFile, PhotoLimits, Unreadable, decode, read_bytes
-from facematch.settings import MissChoice
+from facematch.settings_embedding import MissChoice
 
 T = TypeVar("T")
 

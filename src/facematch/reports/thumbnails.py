@@ -12,7 +12,7 @@ from facematch.faces.stream import crop_photos
 from facematch.faces.values import Crop, Miss
 from facematch.photos import Photo, PhotoFile, PhotoLimits, read_photo
 from facematch.reports.jpeg import small_jpeg
-from facematch.settings import MissChoice
+from facematch.settings_embedding import MissChoice
 
 BUDGET = 13_500_000  # bytes of all thumbnails; in base64 18 MB, which leaves 2 MB for the rest of a page
 SMALLEST = 1000  # bytes that are enough for any picture at the end of the ladder
