@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from facematch.errors import FacematchError
+from facematch.flow import build_cropper
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
 from facematch.settings_training import LossSettings
@@ -167,3 +168,20 @@ def test_a_teacher_may_be_a_file_alone(tmp_path: Path) -> None:
 def test_seen_people_belong_to_a_split_by_person() -> None:
     with pytest.raises(FacematchError, match="seen_share belongs to split_by: person"):
         load_settings(None, ["identities.split_by=photo", "identities.seen_share=0.1"])
+
+
+@pytest.mark.parametrize(("given", "sizes"), [("200", (200,)), ("[100,200]", (100, 200))])
+def test_detect_size_is_one_size_or_several(given: str, sizes: tuple[int, ...]) -> None:
+    assert load_settings(None, [f"faces.detect_size={given}"]).faces.detect_size == sizes
+
+
+@pytest.mark.parametrize("given", ["[]", "[200,100]", "[100,100]", "20", "[100,many]"])
+def test_sizes_that_do_not_rise_are_refused(given: str) -> None:
+    with pytest.raises(FacematchError, match=r"faces\.detect_size"):
+        load_settings(None, [f"faces.detect_size={given}"])
+
+
+def test_the_most_central_face_is_chosen_among_all() -> None:
+    cropper = build_cropper(load_settings(None, ["faces.choose=central"]).faces)
+    assert cropper.fingerprint.settings["faces.detect_size"] == 320
+    assert build_cropper(load_settings(None).faces).fingerprint.settings["faces.detect_size"] == [128, 320]

@@ -27,12 +27,11 @@ def build_cropper(faces: FaceSettings) -> Cropper:
     detector: Detector
     if faces.detector == "yunet":
         assert faces.yunet_file is not None  # checked by the settings
-        detector = YunetDetector(faces.yunet_file, faces.yunet_score, faces.detect_size)
+        detector = YunetDetector(faces.yunet_file, faces.yunet_score, faces.detect_size[-1])
     elif faces.detector == "haar":
         cascades = (faces.cascade, *faces.fallback_cascades)
-        detector = HaarDetector(
-            cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, faces.detect_size, faces.overlap
-        )
+        sizes = faces.detect_size if faces.choose == "largest" else faces.detect_size[-1:]  # small faces count, too
+        detector = HaarDetector(cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, sizes, faces.overlap)
     else:
         detector = NoDetector()
     return Cropper(detector, faces.size, faces.margin, faces.choose, faces.whole)

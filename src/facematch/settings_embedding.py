@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from facematch.settings_section import Count, Positive, Rgb, Section, Share
 
 MissChoice = Literal["whole", "centre", "skip", "error"]
 WholePhoto = Literal["pad", "squash", "centre"]
+DetectSize = Annotated[int, Field(ge=64, le=4096)]
 
 
 class FaceSettings(Section):
@@ -18,7 +19,7 @@ class FaceSettings(Section):
     size: Annotated[int, Field(ge=16, le=1024)] = 112  # crop side in pixels
     margin: Annotated[float, Field(gt=-0.5, le=2)] = 0.2  # of the box's side, both sides together
     choose: Literal["largest", "central"] = "largest"
-    detect_size: Annotated[int, Field(ge=64, le=4096)] = 320  # long side of the grey copy that is searched
+    detect_size: tuple[DetectSize, ...] = (128, 320)  # long sides of the copies that are searched, until one has a face
     cascade: str = "haarcascade_frontalface_default.xml"
     fallback_cascades: tuple[str, ...] = ("haarcascade_frontalface_alt2.xml",)
     scale_factor: Annotated[float, Field(gt=1.0, le=2)] = 1.1
@@ -30,6 +31,18 @@ class FaceSettings(Section):
     yunet_score: Share = 0.6
     miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
     miss_training: MissChoice = "skip"
+
+    @field_validator("detect_size", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, int | str) else value
+
+    @field_validator("detect_size")
+    @classmethod
+    def _from_small_to_large(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if not sizes or list(sizes) != sorted(set(sizes)):
+            raise ValueError(f"faces.detect_size is a size or sizes that rise, such as [128, 320]; found {list(sizes)}")
+        return sizes
 
     @model_validator(mode="after")
     def _yunet_needs_its_file(self) -> "FaceSettings":

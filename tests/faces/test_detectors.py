@@ -35,7 +35,7 @@ def centres(faces: list[detectors.Face]) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize("detect_size", [240, 320, 4096])
 def test_boxes_are_in_pixels_of_the_photo_whatever_is_searched(scene: Image, detect_size: int) -> None:
-    found = HaarDetector((DEFAULT,), detect_size=detect_size, min_size=0.1).detect(scene)
+    found = HaarDetector((DEFAULT,), detect_sizes=(detect_size,), min_size=0.1).detect(scene)
     assert len(found) >= 2
     for x, y in ((115, 135), (305, 245)):
         assert any(abs(cx - x) < 25 and abs(cy - y) < 25 for cx, cy in centres(found))
@@ -55,6 +55,40 @@ def test_the_next_cascade_is_tried_only_when_one_finds_nothing(scene: Image) -> 
     strict = HaarDetector(("haarcascade_smile.xml", DEFAULT), min_neighbors=60)
     plain = np.full((100, 100, 3), 90, np.uint8)
     assert strict.detect(plain) == []
+
+
+class Searched:
+    """In place of a cascade: notes the long side of each copy, and finds a face from a size on."""
+
+    def __init__(self, name: str, met: list[tuple[str, int]], found_from: int) -> None:
+        self.name, self.met, self.found_from = name, met, found_from
+
+    def detectMultiScale2(self, grey: Image, **_: object) -> tuple[list[list[int]], list[int]]:  # noqa: N802
+        self.met.append((self.name, max(grey.shape)))
+        return ([[4, 6, 30, 30]], [7]) if max(grey.shape) >= self.found_from else ([], [])
+
+
+@pytest.mark.parametrize(
+    ("photo", "found_from", "searched"),
+    [
+        (400, 1, [("one", 128)]),
+        (400, 300, [("one", 128), ("one", 320)]),
+        (400, 999, [("one", 128), ("one", 320), ("two", 320)]),
+        (200, 999, [("one", 128), ("one", 200), ("two", 200)]),
+        (100, 999, [("one", 100), ("two", 100)]),  # no copy is larger than the photo
+    ],
+)
+def test_a_small_copy_is_searched_first(
+    monkeypatch: pytest.MonkeyPatch, photo: int, found_from: int, searched: list[tuple[str, int]]
+) -> None:
+    met: list[tuple[str, int]] = []
+    monkeypatch.setattr(detectors, "_cascade_path", lambda name: name)
+    monkeypatch.setattr(detectors, "_cascade", lambda name: Searched(name, met, found_from))
+    found = HaarDetector(("one", "two")).detect(np.zeros((photo // 2, photo, 3), np.uint8))
+    assert met == searched
+    if found:
+        scale = photo / searched[-1][1]
+        assert (found[0].x, found[0].width) == (4 * scale, 30 * scale)
 
 
 def test_nothing_is_found_where_there_is_nothing() -> None:
@@ -109,7 +143,8 @@ def test_settings_tell_everything_that_decides_what_is_found() -> None:
         HaarDetector((DEFAULT,), scale_factor=1.3),
         HaarDetector((DEFAULT,), min_neighbors=3),
         HaarDetector((DEFAULT,), min_size=30),
-        HaarDetector((DEFAULT,), detect_size=200),
+        HaarDetector((DEFAULT,), detect_sizes=(200,)),
+        HaarDetector((DEFAULT,), detect_sizes=(128, 200)),
     ):
         assert change.settings() != one.settings()
     assert NoDetector().settings() == {}

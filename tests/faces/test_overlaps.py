@@ -71,7 +71,7 @@ def test_the_detector_applies_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(detectors, "_cascade", lambda name: Cascade())
     photo = np.zeros((250, 250, 3), np.uint8)
-    assert [each.score for each in HaarDetector((CASCADE,)).detect(photo)] == [6, 51]
-    (found,) = HaarDetector((CASCADE,), overlap=0.3).detect(photo)
+    assert [each.score for each in HaarDetector((CASCADE,), detect_sizes=(320,)).detect(photo)] == [6, 51]
+    (found,) = HaarDetector((CASCADE,), detect_sizes=(320,), overlap=0.3).detect(photo)
     assert math.isclose(found.x, 64)
     assert found.score == 51

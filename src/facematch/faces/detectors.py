@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from facematch.errors import FacematchError, nearest_name
 from facematch.faces.values import Face, Image
@@ -39,17 +40,19 @@ class Detector(Protocol):
 class HaarDetector:
     """Viola–Jones cascade (Viola & Jones 2001) of OpenCV; the next cascade is tried when one finds nothing.
 
-    `detect_size` is the longer side, in pixels, of the grey copy that is searched; `min_size` is a
-    share of the photo's shorter side below 1, else pixels of the photo. The score is the number of
-    raw detections that were grouped. Of faces that share more than `overlap` of their union only the one of
-    the highest score stays: a chance find around a real face is often larger. None keeps all.
+    `detect_sizes` are the longer sides, in pixels, of the grey copies that are searched, the next one when the one
+    before shows no face: a cascade takes time by the pixel, and the largest face, which wins, is seen in a small copy.
+    Further cascades search the last copy only. `min_size` is a share of the photo's shorter side below 1, else
+    pixels of the photo. The score is the number of raw detections that were grouped. Of faces that share more than
+    `overlap` of their union only the one of the highest score stays: a chance find around a real face is often
+    larger. None keeps all.
     """
 
     cascades: tuple[str, ...]
     scale_factor: float = 1.1
     min_neighbors: int = 5
     min_size: float = 0.15
-    detect_size: int = 320
+    detect_sizes: tuple[int, ...] = (128, 320)
     overlap: float | None = None
     name: ClassVar[str] = "haar"
 
@@ -58,25 +61,31 @@ class HaarDetector:
             _cascade_path(cascade)
 
     def detect(self, image: Image) -> list[Face]:
-        """Return the faces the first successful cascade finds."""
-        small, scale = _reduced(image, self.detect_size)
-        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        """Return the faces of the first copy and cascade that show any."""
+        last = len(self.detect_sizes) - 1
+        searched = (0, 0)
+        for number, size in enumerate(self.detect_sizes):
+            small, scale = _reduced(image, size)
+            if small.shape[:2] == searched:  # a photo this small has no larger copy
+                continue
+            searched = small.shape[:2]
+            grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+            for cascade in self.cascades if number == last or scale == 1 else self.cascades[:1]:
+                faces = self._search(grey, scale, cascade)
+                if faces:
+                    return faces if self.overlap is None else without_overlaps(faces, self.overlap)
+        return []
+
+    def _search(self, grey: NDArray[np.uint8], scale: float, cascade: str) -> list[Face]:
         side = self.min_size * min(grey.shape) if self.min_size < 1 else self.min_size / scale
         smallest = max(1, round(side))
-        for cascade in self.cascades:
-            boxes, neighbors = _cascade(cascade).detectMultiScale2(
-                grey,
-                scaleFactor=self.scale_factor,
-                minNeighbors=self.min_neighbors,
-                minSize=(smallest, smallest),
-            )
-            if len(boxes):
-                faces = [
-                    Face(x * scale, y * scale, width * scale, height * scale, float(count), cascade)
-                    for (x, y, width, height), count in zip(np.asarray(boxes).tolist(), neighbors, strict=True)
-                ]
-                return faces if self.overlap is None else without_overlaps(faces, self.overlap)
-        return []
+        boxes, neighbors = _cascade(cascade).detectMultiScale2(
+            grey, scaleFactor=self.scale_factor, minNeighbors=self.min_neighbors, minSize=(smallest, smallest)
+        )
+        return [
+            Face(x * scale, y * scale, width * scale, height * scale, float(count), cascade)
+            for (x, y, width, height), count in zip(np.asarray(boxes).tolist(), neighbors, strict=True)
+        ]
 
     def settings(self) -> dict[str, Value]:
         """Return the cascades and their parameters."""
@@ -85,7 +94,7 @@ class HaarDetector:
             "scale_factor": self.scale_factor,
             "min_neighbors": self.min_neighbors,
             "min_size": self.min_size,
-            "detect_size": self.detect_size,
+            "detect_size": list(self.detect_sizes) if len(self.detect_sizes) > 1 else self.detect_sizes[0],
             **({} if self.overlap is None else {"overlap": self.overlap}),  # so what was made without it fits
         }
 
