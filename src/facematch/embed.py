@@ -6,6 +6,7 @@ and embedded.
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ class PhotoEmbedder:
         """
         digest = (self.fingerprint | Fingerprint({"faces.miss": self.miss})).digest
         records: list[FaceRecord] = []
-        vectors: dict[int, NDArray[np.float32]] = {}
+        vectors = _Vectors(len(files))
         waiting: list[tuple[int, Crop]] = []
         with (
             crop_cache(self.cache, self.cropper) as crops,
@@ -68,14 +69,14 @@ class PhotoEmbedder:
                 if isinstance(found, Crop):
                     waiting.append((index, found))
                 elif isinstance(found, tuple):
-                    vectors[index] = found[1]
+                    vectors.put(index, found[1])
                 records.append(_record(found))
                 if len(waiting) == self.embedder.batch:
                     self._flush(waiting, vectors, kept)
                 if on_progress is not None:
                     on_progress(index + 1)
             self._flush(waiting, vectors, kept)
-        return EmbeddedPhotos(self._embeddings(files, vectors), tuple(records))
+        return EmbeddedPhotos(self._embeddings(files, *vectors.take()), tuple(records))
 
     def _each(self, files: Sequence[PhotoFile], crops: Cache, kept: Cache) -> Iterator["_Found"]:
         def one(file: PhotoFile) -> "_Found":
@@ -92,24 +93,44 @@ class PhotoEmbedder:
         cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
         return in_order(one, files, self.workers or os.cpu_count() or 1)
 
-    def _flush(self, waiting: list[tuple[int, Crop]], vectors: dict[int, NDArray[np.float32]], kept: Cache) -> None:
+    def _flush(self, waiting: list[tuple[int, Crop]], vectors: "_Vectors", kept: Cache) -> None:
         if not waiting:
             return
         rows = self.embedder.embed(np.stack([crop.image for _, crop in waiting]))
         for (index, crop), row in zip(waiting, rows, strict=True):
-            vectors[index] = row
+            vectors.put(index, row)
             if np.isfinite(row).all():
                 kept.put(crop.sha256, json.dumps(asdict(record_of(crop))), row.tobytes())
         waiting.clear()
 
-    def _embeddings(self, files: Sequence[PhotoFile], vectors: dict[int, NDArray[np.float32]]) -> Embeddings:
-        order = sorted(vectors)
-        stacked = np.stack([vectors[i] for i in order]) if order else np.empty((0, 0), np.float32)
-        names = tuple(files[i].name for i in order)
+    def _embeddings(
+        self, files: Sequence[PhotoFile], rows: NDArray[np.int64], vectors: NDArray[np.float32]
+    ) -> Embeddings:
         coded = self.metric == "hamming"
         metric = "euclidean" if coded else self.metric
-        found = Embeddings(names, np.asarray(stacked, dtype=np.float32), metric, self.fingerprint)
+        found = Embeddings(tuple(files[row].name for row in rows.tolist()), vectors, metric, self.fingerprint)
         return found.as_codes() if coded else found
+
+
+class _Vectors:
+    # Rows of a matrix that is made once, so that no second copy of all embeddings is ever in memory.
+
+    def __init__(self, count: int) -> None:
+        self.there = np.zeros(count, dtype=bool)
+        self.matrix = np.empty((0, 0), np.float32)
+
+    def put(self, row: int, vector: NDArray[np.float32]) -> None:
+        if not self.matrix.size:
+            self.matrix = np.empty((len(self.there), len(vector)), np.float32)
+        self.matrix[row], self.there[row] = vector, True
+
+    def take(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        # The rows that are there and their vectors, which move up in place.
+        rows = np.flatnonzero(self.there)
+        for place, row in enumerate(rows.tolist() if len(rows) < len(self.there) else ()):
+            if place != row:
+                self.matrix[place] = self.matrix[row]
+        return rows, self.matrix[: len(rows)]
 
 
 _Found = Crop | FaceRecord | tuple[FaceRecord, NDArray[np.float32]]
@@ -124,4 +145,5 @@ def _record(found: _Found) -> FaceRecord:
 def _from_note(note: str, name: str) -> FaceRecord:
     values = json.loads(note)
     box = values.pop("box")
-    return FaceRecord(**{**values, "name": name, "box": None if box is None else tuple(box)})
+    detector = sys.intern(values.pop("detector"))  # one text for all photos
+    return FaceRecord(**{**values, "name": name, "detector": detector, "box": None if box is None else tuple(box)})

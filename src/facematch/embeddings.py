@@ -45,7 +45,7 @@ class Embeddings:
         if len(set(self.names)) != len(self.names):
             twice = next(name for i, name in enumerate(self.names) if name in self.names[:i])
             raise FacematchError(f"{twice} stands twice among the names of the embeddings.")
-        bad = ~np.isfinite(self.vectors).all(axis=1)
+        bad = ~np.isfinite(self.vectors.sum(axis=1, dtype=np.float64))  # of float32 numbers it cannot overflow
         if bad.any():
             names = [self.names[i] for i in np.flatnonzero(bad)]
             raise FacematchError(
@@ -94,9 +94,6 @@ class Embeddings:
 
 def load_embeddings(path: Path) -> Embeddings:
     """Read what `Embeddings.save` wrote. Raises FacematchError for any other or a damaged file."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     header = read_safetensors_header(path, "embeddings")
     if header.get("format") != _FORMAT:
         raise FacematchError(
@@ -104,12 +101,22 @@ def load_embeddings(path: Path) -> Embeddings:
             "Make them with: facematch embed PHOTOS OUT.safetensors",
         )
     try:
-        vectors = load_file(path)["vectors"]
+        vectors = _read_vectors(path)
         names = tuple(str(name) for name in json.loads(header["names"]))
         fingerprint = Fingerprint(json.loads(header["fingerprint"]))
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, TypeError, OSError) as error:
         raise FacematchError(f"{path} is damaged: {error}.", "Make the embeddings again.") from error
     return Embeddings(names, vectors, header["metric"], fingerprint)
+
+
+def _read_vectors(path: Path) -> NDArray[Any]:
+    # Read, not mapped as safetensors does: a mapped file and the copy of it take twice the memory.
+    with path.open("rb") as opened:
+        (length,) = struct.unpack("<Q", opened.read(8))
+        described = json.loads(opened.read(length))["vectors"]
+        opened.seek(described["data_offsets"][0], 1)
+        vectors = np.fromfile(opened, {"F32": "<f4", "U8": "u1"}[described["dtype"]])
+    return vectors.reshape(described["shape"])
 
 
 def read_safetensors_header(path: Path, what: str) -> dict[str, str]:

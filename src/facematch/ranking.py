@@ -1,11 +1,12 @@
 """The distance estimator: every query against every gallery photo, best first, exactly.
 
-FAISS finds candidates; their distances are then computed again from differences in float64 and
-ordered by (distance, name). Candidates are widened until everything that could belong to the first
-k, ties included, is among them, so the answer equals brute force. Codes have their own search, which
-needs no second pass (`facematch.gallery.binary`).
+A pass in float32 finds candidates (`facematch.gallery.flat`); their distances are then computed again from
+differences in float64 and ordered by (distance, name). Candidates are widened until everything that could
+belong to the first k, ties included, is among them, so the answer equals brute force. Codes have their own
+search, which needs no second pass (`facematch.gallery.binary`).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,13 +18,17 @@ from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
 from facematch.fingerprint import require_same
 from facematch.gallery.binary import INDEXES, IndexKind, nearest_codes
+from facematch.gallery.flat import VectorMetric, near
 
 Metric = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]
-VECTOR_METRICS: tuple[Metric, ...] = ("euclidean", "cosine", "jaccard", "manhattan")
+VECTOR_METRICS: tuple[VectorMetric, ...] = ("euclidean", "cosine", "jaccard", "manhattan")
 METRICS: tuple[Metric, ...] = (*VECTOR_METRICS, "hamming")  # the last compares codes
 
 Vectors = NDArray[Any]  # float32, or packed codes for hamming
 Distances = NDArray[np.float32]
+Positions = NDArray[np.int64]
+
+_CELLS = 20_000_000  # candidates looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,18 +86,15 @@ def distance_estimator(
     """
     chosen = _check(query, gallery, k, metric)
     _check_index(index, chosen)
-    left, right = prepared(query, chosen), prepared(gallery, chosen)
-    by_name = np.array(sorted(range(len(gallery)), key=gallery.names.__getitem__), dtype=np.int64)
     own = np.full(len(query), -1, dtype=np.int64)
     if exclude_same_name:
-        order = {name: position for position, name in enumerate(gallery.names[i] for i in by_name)}
-        own = np.array([order.get(name, -1) for name in query.names], dtype=np.int64)
-    wanted, ordered = min(k, len(gallery)), np.ascontiguousarray(right[by_name])
+        position = {name: number for number, name in enumerate(gallery.names)}
+        own = np.array([position.get(name, -1) for name in query.names], dtype=np.int64)
+    wanted = min(k, len(gallery))
     if chosen == "hamming":
-        positions, distances = _nearest_codes(left, ordered, wanted, index, own)
+        indices, distances = _nearest_codes(query, gallery, wanted, index, own)
     else:
-        positions, distances = _exact_nearest(left, ordered, wanted, chosen, own)
-    indices = np.where(positions >= 0, by_name[positions], -1)
+        indices, distances = _exact_nearest(query, gallery, wanted, chosen, own)
     return Ranking(query.names, gallery.names, indices, distances, chosen)
 
 
@@ -137,58 +139,86 @@ def chosen_metric(embeddings: Embeddings, metric: str | None) -> Metric:
 
 
 def prepared(side: Embeddings, metric: Metric) -> Vectors:
-    """Return vectors whose distance is that of `between`: of length 1 for cosine, split by sign for jaccard."""
-    vectors = side.vectors
+    """Return vectors whose distance is that of `between`: of length 1 for cosine, split by sign for jaccard.
+
+    Raises FacematchError for a zero vector under cosine.
+    """
+    _check_lengths(side, metric)
+    return np.ascontiguousarray(_prepare(side.vectors, metric))
+
+
+def _check_lengths(side: Embeddings, metric: Metric) -> None:
+    if metric == "cosine" and not side.vectors.any(axis=1).all():
+        name = side.names[int(np.flatnonzero(~side.vectors.any(axis=1))[0])]
+        raise FacematchError(f"{name} has a zero embedding, for which the cosine is not defined.")
+
+
+def _prepare(vectors: Vectors, metric: Metric) -> Vectors:
+    # Each vector by itself, so it does not matter how many are prepared at once.
     if metric == "jaccard":
-        return np.concatenate([np.maximum(vectors, 0), np.maximum(-vectors, 0)], axis=1)
+        return np.concatenate([np.maximum(vectors, 0), np.maximum(-vectors, 0)], axis=-1)
     if metric == "cosine":
-        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-        if (lengths == 0).any():
-            name = side.names[int(np.flatnonzero(lengths == 0)[0])]
-            raise FacematchError(f"{name} has a zero embedding, for which the cosine is not defined.")
-        return np.ascontiguousarray((vectors / lengths).astype(np.float32))
-    return np.ascontiguousarray(vectors)
+        return np.asarray(vectors / np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True), np.float32)
+    return vectors
 
 
 def _nearest_codes(
-    left: Vectors, right: Vectors, k: int, index: IndexKind, own: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], Distances]:
+    query: Embeddings, gallery: Embeddings, k: int, index: IndexKind, own: Positions
+) -> tuple[Positions, Distances]:
+    # Codes of the same distance come in the order of the gallery: it is put in that of names.
+    by_name = _by_name(gallery.names)
     # One more than wanted where a photo may have to leave out itself.
-    width = min(len(right), k + int((own >= 0).any()))
-    found, bits = nearest_codes(left, right, width, index)
-    return _others(found, bits.astype(np.float32), k, own)
+    width = min(len(gallery), k + int((own >= 0).any()))
+    found, bits = nearest_codes(query.vectors, gallery.vectors[by_name], width, index)
+    return _others(by_name[found], bits.astype(np.float32), k, own)
 
 
 def _exact_nearest(
-    left: Vectors, right: Vectors, k: int, metric: Metric, own: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    # Positions (Q×k) in `right`, which is ordered by name, and their distances.
+    query: Embeddings, gallery: Embeddings, k: int, metric: VectorMetric, own: Positions
+) -> tuple[Positions, Distances]:
+    left = prepared(query, metric)
+    _check_lengths(gallery, metric)
     positions = np.full((len(left), k), -1, dtype=np.int64)
     distances = np.full((len(left), k), np.inf, dtype=np.float32)
-    todo = np.arange(len(left))
-    width = min(len(right), k + 1 + max(8, k // 2))
-    while len(todo):
-        open_rows = []
-        for rows in np.array_split(todo, 1 + len(todo) * width // 20_000_000):
-            found, rough = _candidates(left[rows], right, width, metric)
-            positions[rows], distances[rows] = _best(left[rows], right, found, k, metric, own[rows])
-            # Whatever was not a candidate is no nearer than the last one, within FAISS's rounding.
-            settled = distances[rows, -1] < _lower_bound(rough, left[rows], right, metric)
-            open_rows.append(rows[~settled])
-        todo = np.concatenate(open_rows)
-        if width == len(right):
-            break
-        width = min(len(right), width * 4)
+
+    def prepare(vectors: Vectors) -> Vectors:
+        return _prepare(vectors, metric)
+
+    def settle(rows: Positions, found: Positions, places: Positions, take: Callable[[Positions], Vectors]) -> None:
+        # The k best candidates by (exact distance, name); `places` are those of their names.
+        exact = _candidate_distances(left[rows], found, metric, take)
+        order = np.lexsort((places, exact))
+        ordered = np.take_along_axis(found, order, 1), np.take_along_axis(exact, order, 1)
+        positions[rows], distances[rows] = _others(*ordered, k, own[rows])
+
+    todo, width = np.arange(len(left)), k + 1 + max(8, k // 2)
+    while len(todo) and width < len(gallery):
+        still = []
+        for rows in np.array_split(todo, 1 + len(todo) * width // _CELLS):
+            found, bound = near(left[rows], gallery.vectors, width, metric, prepare)
+            settle(rows, found, _name_places(gallery.names, found), lambda some: prepare(gallery.vectors[some]))
+            # What is no candidate is no nearer than the bound: all that ties with the k-th is among the candidates.
+            still.append(rows[~(distances[rows, -1] < bound)])
+        todo, width = np.concatenate(still), width * 4
+    if len(todo):
+        right, place = prepared(gallery, metric), np.empty(len(gallery), np.int64)
+        place[_by_name(gallery.names)] = np.arange(len(gallery))
+        for rows in np.array_split(todo, 1 + len(todo) * len(gallery) // _CELLS):
+            everything = np.tile(np.arange(len(gallery)), (len(rows), 1))
+            settle(rows, everything, place[everything], lambda some: right[some])
     return positions, distances
 
 
-def _best(
-    left: Vectors, right: Vectors, found: NDArray[np.int64], k: int, metric: Metric, own: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], Distances]:
-    # The k best candidates by (exact distance, position), the query's own position left out.
-    exact = _candidate_distances(left, right, found, metric)
-    order = np.lexsort((found, exact))
-    return _others(np.take_along_axis(found, order, 1), np.take_along_axis(exact, order, 1), k, own)
+def _by_name(names: Sequence[str]) -> Positions:
+    return np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
+
+
+def _name_places(names: Sequence[str], found: Positions) -> Positions:
+    # For each position its name's place among the names of all of them.
+    used, where = np.unique(found, return_inverse=True)
+    place = np.empty(len(used), np.int64)
+    place[_by_name([names[position] for position in used.tolist()])] = np.arange(len(used))
+    return place[where].reshape(found.shape)
 
 
 def _others(
@@ -202,37 +232,15 @@ def _others(
     return positions, np.where(there, np.take_along_axis(exact, keep, 1), np.float32(np.inf))
 
 
-def _candidates(
-    left: Vectors, right: Vectors, width: int, metric: Metric
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    # FAISS's nearest (Q×width), and for each query the distance of the last in units of the metric.
-    import faiss
-
-    kind: dict[Metric, Any] = {
-        "euclidean": faiss.METRIC_L2,
-        "cosine": faiss.METRIC_INNER_PRODUCT,
-        "jaccard": faiss.METRIC_Jaccard,
-        "manhattan": faiss.METRIC_L1,
-    }
-    if width == len(right):
-        everything = np.broadcast_to(np.arange(width, dtype=np.int64), (len(left), width))
-        return np.ascontiguousarray(everything), np.full(len(left), np.inf)
-    values, found = faiss.knn(left, right, width, metric=kind[metric])
-    last = values[:, -1].astype(np.float64)
-    if metric == "euclidean":
-        last = np.sqrt(np.maximum(last, 0))
-    elif metric in ("cosine", "jaccard"):
-        last = 1 - last
-    return found.astype(np.int64), last
-
-
-def _candidate_distances(left: Vectors, right: Vectors, found: NDArray[np.int64], metric: Metric) -> Distances:
+def _candidate_distances(
+    left: Vectors, found: Positions, metric: Metric, take: Callable[[Positions], Vectors]
+) -> Distances:
     # Exact distances (Q×width) of the candidates; each from one pair alone, so equal vectors tie.
     exact = np.empty(found.shape, dtype=np.float32)
     step = max(1, 4_000_000 // max(1, found.shape[1] * left.shape[1]))
     for start in range(0, len(left), step):
         rows = slice(start, start + step)
-        exact[rows] = between(left[rows, None, :], right[found[rows]], metric)
+        exact[rows] = between(left[rows, None, :], take(found[rows]), metric)
     return exact
 
 
@@ -250,16 +258,3 @@ def between(left: Vectors, right: Vectors, metric: Metric) -> NDArray[np.float64
     union = np.maximum(q, g).sum(-1)
     both_zero = union == 0
     return np.where(both_zero, 0.0, 1 - np.minimum(q, g).sum(-1) / np.where(both_zero, 1, union))
-
-
-def _lower_bound(rough: NDArray[np.float64], left: Vectors, right: Vectors, metric: Metric) -> NDArray[np.float64]:
-    # FAISS's distance of the last candidate, less generously what float32 may have added to it.
-    if metric == "cosine":
-        return rough - 1e-5
-    if metric == "jaccard":
-        return rough - 1e-4
-    if metric == "manhattan":
-        return rough - 1e-5 * float(np.abs(left).sum(1).max() + np.abs(right).sum(1).max())
-    reach = float(np.linalg.norm(left, axis=1).max() + np.linalg.norm(right, axis=1).max())
-    bound: NDArray[np.float64] = np.sqrt(np.maximum(rough**2 - 4e-6 * reach**2, 0))
-    return bound

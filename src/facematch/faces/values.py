@@ -62,7 +62,7 @@ class Miss:
 Outcome = Crop | Miss | Unreadable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FaceRecord:
     """How one file ended, without pixels: a row of the crop table."""
 

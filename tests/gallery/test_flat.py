@@ -1,0 +1,90 @@
+"""Candidates hold all that is nearer than their bound, at any magnitude and across blocks."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facematch.embeddings import Embeddings
+from facematch.fingerprint import Fingerprint
+from facematch.gallery import flat
+from facematch.gallery.flat import near
+from facematch.ranking import VECTOR_METRICS, Metric, between, distance_estimator, prepared
+
+SAME = Fingerprint({"network": "one"})
+
+
+def side(vectors: np.ndarray, prefix: str) -> Embeddings:
+    return Embeddings(tuple(f"{prefix}{i:04d}" for i in range(len(vectors))), vectors, "euclidean", SAME)
+
+
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flat, "_ROWS", 7)
+    monkeypatch.setattr(flat, "_CELLS", 20)
+
+
+def check(query: np.ndarray, gallery: np.ndarray, width: int, metric: Metric) -> None:
+    asked, shown = side(query, "q"), side(gallery, "g")
+    left, right = prepared(asked, metric), prepared(shown, metric)
+    positions, bound = near(left, gallery, width, metric, lambda some: prepared(side(some, "g"), metric))
+    exact = between(left[:, None, :], right[None], metric)
+    assert positions.shape == (len(query), width)
+    for row, found in enumerate(positions.tolist()):
+        assert len(set(found)) == width
+        outside = np.delete(exact[row], found)
+        assert (outside >= bound[row]).all()
+
+
+@pytest.mark.usefixtures("blocks")
+@settings(max_examples=80, deadline=None)
+@given(
+    st.sampled_from(VECTOR_METRICS),
+    st.integers(1, 40),
+    st.integers(1, 9),
+    st.sampled_from([1e-30, 1e-18, 1.0, 1e12, 1e25]),
+    st.integers(0, 2**32 - 1),
+)
+def test_nothing_outside_is_nearer_than_the_bound(
+    metric: Metric, count: int, width: int, size: float, seed: int
+) -> None:
+    if metric in ("jaccard", "manhattan"):
+        size = 1.0
+    rng = np.random.default_rng(seed)
+    vectors = (rng.integers(-3, 4, size=(count + 4, 5)) + rng.normal(scale=1e-3, size=(count + 4, 5))) * size
+    vectors = vectors.astype(np.float32)
+    check(vectors[:4], vectors[4:], min(width, count), metric)
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("metric", VECTOR_METRICS)
+def test_lengths_that_differ_by_many_magnitudes(metric: Metric) -> None:
+    rng = np.random.default_rng(5)
+    scale = np.float32(10) ** (np.arange(60) % (16 if metric == "cosine" else 4))[:, None]
+    gallery = rng.normal(size=(60, 6)).astype(np.float32) * scale.astype(np.float32)
+    check(gallery[::7] * np.float32(1.5), gallery, 9, metric)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_embeddings_of_any_size_are_ranked_as_their_multiples(size: float) -> None:
+    rng = np.random.default_rng(2)
+    vectors = rng.normal(size=(300, 8)).astype(np.float32)
+    scaled = vectors * np.float32(2.0 ** round(np.log2(size)))
+    for metric in ("euclidean", "cosine"):
+        plain, other = (
+            distance_estimator(side(some[:9], "q"), side(some[9:], "g"), 10, metric) for some in (vectors, scaled)
+        )
+        np.testing.assert_array_equal(plain.indices, other.indices)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_gallery_is_not_copied(metric: Metric) -> None:
+    gallery = side(np.random.default_rng(0).normal(size=(40_000, 256)).astype(np.float32), "g")
+    query = gallery.at(range(50))
+    tracemalloc.start()
+    distance_estimator(query, gallery, 10, metric)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < gallery.vectors.nbytes / 5
