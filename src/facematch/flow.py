@@ -75,7 +75,7 @@ def build_embedder(settings: Settings) -> Embedder:
         return _clip(settings)
     from facematch.embedders.network import NetworkEmbedder
 
-    return NetworkEmbedder(trained_header(settings), settings.training.device)
+    return NetworkEmbedder(trained_header(settings), settings.training.device, precision=settings.training.precision)
 
 
 def trained_header(settings: Settings) -> CheckpointHeader:

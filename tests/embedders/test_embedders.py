@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from facematch.embedders import Embedder
 from facematch.embedders.flip import FlipEmbedder
-from facematch.embedders.network import ModuleEmbedder, NetworkEmbedder
+from facematch.embedders.network import ModuleEmbedder, NetworkEmbedder, load_network, run_network
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.embedders.pixels import PixelEmbedder
 from facematch.errors import FacematchError
@@ -90,6 +90,38 @@ def test_a_checkpoint_embeds_as_the_network_it_holds(tmp_path: Path) -> None:
     np.testing.assert_allclose(stored.embed(crops(3)), module.embed(crops(3)), atol=1e-6)
     assert stored.fingerprint == module.fingerprint
     assert network.training  # embedding left the mode as it was
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "efficientnet_b0", "vit_b_32"])
+def test_batch_normalisation_is_folded_away(tmp_path: Path, backbone: str) -> None:
+    torch.manual_seed(2)
+    network = EmbeddingNetwork(NetworkSpec(backbone, 8, True, IMAGENET_MEAN, IMAGENET_STD)).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2)
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, network, Fingerprint(), origin={}, people=(), metric="euclidean", trained={})
+    header = read_checkpoint_header(path)
+    folded = load_network(header, torch.device("cpu"))
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    images = crops(3, 224)
+    np.testing.assert_allclose(run_network(folded, images), run_network(network, images), atol=1e-6)
+
+
+def test_bf16_differs_by_its_rounding_only_and_is_told_where_it_was_chosen(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    network = EmbeddingNetwork(NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD))
+    network(torch.randn(8, 3, 32, 32))
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, network, Fingerprint(), origin={}, people=(), metric="euclidean", trained={})
+    header = read_checkpoint_header(path)
+    half, full, either = (NetworkEmbedder(header, "cpu", precision=each) for each in ("bf16", "fp32", "auto"))
+    one, two = half.embed(crops(9)), full.embed(crops(9))
+    assert not np.array_equal(one, two)
+    np.testing.assert_allclose(one, two, atol=0.05)
+    assert either.fingerprint == ModuleEmbedder(network).fingerprint
+    assert len({each.fingerprint.digest for each in (half, full, either)}) == 3
 
 
 def test_grey_pixels_equal_the_formula() -> None:

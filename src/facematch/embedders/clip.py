@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.embedders import of_length_1
 from facematch.embedders.clip_model import ClipModel
+from facematch.embedders.network import Precision
 from facematch.errors import FacematchError
 from facematch.fingerprint import Fingerprint
 
@@ -30,7 +31,7 @@ class ClipEmbedder:
     device: str = "auto"
     batch: int = 32
     normalise: bool = True
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    precision: Precision = "auto"
     _network: Any = field(default=None, repr=False)
 
     @property
