@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from facematch.codes import Codes, pack_codes
 from facematch.embeddings import Embeddings
 from facematch.fingerprint import Fingerprint
-from facematch.gallery.binary import BinaryIndex, IndexKind, build_index, measured_recall, search
+from facematch.gallery.binary import BinaryIndex, CodeIndexKind, build_index, nearest_codes, search
+from facematch.gallery.recall import measured_recall
 from facematch.ranking import distance_estimator
 
 BITS, K, PHOTOS = 64, 10, 20  # PHOTOS of each person in the gallery
@@ -89,13 +90,14 @@ def float_ways(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> li
     ]
 
 
-def index_way(kind: IndexKind, codes: Codes, queries: Codes) -> Way:
+def index_way(kind: CodeIndexKind, codes: Codes, queries: Codes) -> Way:
     """An index of `facematch.gallery.binary`, built once."""
     before, began = resident(), time.perf_counter()
     index = build_index(codes, kind)
     built, grown = time.perf_counter() - began, resident() - before
     distances = search(index, queries, K)[1]
-    recall = f"{measured_recall(queries, codes, distances, sample=len(queries)).value:.3f}"
+    exact = nearest_codes(queries, codes, K)[1]
+    recall = f"{measured_recall(distances, lambda rows: exact[rows], sample=len(queries)).value:.3f}"
     everything = slice(0, len(queries))
     return Way(
         f"codes, {kind}", lambda rows: search(index, queries[rows], K)[0], everything, built, held(index), grown, recall

@@ -144,8 +144,8 @@ def rank(
         str | None, typer.Option(help="euclidean, cosine, jaccard, manhattan; hamming for codes.")
     ] = None,
     index: Annotated[
-        str, typer.Option(help="What finds the nearest codes: exact, multi-index-hashing, hnsw.")
-    ] = "exact",
+        str, typer.Option(help="What finds the nearest: auto, exact, hnsw, ivf-pq; for codes multi-index-hashing.")
+    ] = "auto",
 ) -> None:
     """Rank saved embeddings: prints CSV with query, rank, gallery photo and distance."""
     from facematch.commands.embed import rank_command

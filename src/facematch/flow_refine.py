@@ -145,7 +145,7 @@ def build_ranker(settings: Settings, steps: Sequence[Step], whitening: Whitening
     """
     if whitening is None and any(isinstance(step, WhitenStep) for step in steps):
         whitening = load_whitening(whitening_file(settings, flip=has_flip(steps)))
-    return Ranker(tuple(steps), settings.ranking.metric, whitening, settings.ranking.index)
+    return Ranker(tuple(steps), settings.ranking.metric, whitening, settings.gallery.index)
 
 
 def gallery_people(steps: Sequence[Step], gallery: Path) -> Mapping[str, str] | None:

@@ -17,7 +17,9 @@ from facematch.codes import differing_bits
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
 from facematch.fingerprint import require_same
-from facematch.gallery.binary import INDEXES, IndexKind, nearest_codes
+from facematch.gallery.approximate import near_by_index
+from facematch.gallery.binary import CODE_INDEXES, nearest_codes
+from facematch.gallery.choice import INDEXES, IndexKind, allowed, choose_index
 from facematch.gallery.flat import VectorMetric, near
 
 Metric = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]
@@ -79,22 +81,24 @@ def distance_estimator(
     negative parts so that it is defined for any embedding; `hamming` the different bits of two codes.
     `metric` defaults to the embeddings' own; codes know no other.
     With `exclude_same_name` a photo is never its own hit: for queries that stand in the gallery.
-    `index` finds the nearest codes; of its kinds `hnsw` may miss some. A whole ranking is always exact.
+    `index` finds the nearest; of its kinds `hnsw` and `ivf-pq` may miss some, and `auto` takes what `choose_index`
+    says. A whole ranking is always exact.
 
     Raises FacematchError for an empty side, k < 1, an unknown metric, different fingerprints,
-    metrics or dimensions, a zero vector under cosine, and for an index of codes under another metric.
+    metrics or dimensions, a zero vector under cosine, and for an index that does not know the metric.
     """
     chosen = _check(query, gallery, k, metric)
     _check_index(index, chosen)
+    kind = choose_index(index, len(query), len(gallery), k, gallery.vectors.strides[0], chosen).kind
     own = np.full(len(query), -1, dtype=np.int64)
     if exclude_same_name:
         position = {name: number for number, name in enumerate(gallery.names)}
         own = np.array([position.get(name, -1) for name in query.names], dtype=np.int64)
     wanted = min(k, len(gallery))
     if chosen == "hamming":
-        indices, distances = _nearest_codes(query, gallery, wanted, index, own)
+        indices, distances = _nearest_codes(query, gallery, wanted, kind, own)
     else:
-        indices, distances = _exact_nearest(query, gallery, wanted, chosen, own)
+        indices, distances = _nearest_vectors(query, gallery, wanted, chosen, kind, own)
     return Ranking(query.names, gallery.names, indices, distances, chosen)
 
 
@@ -118,10 +122,10 @@ def _check(query: Embeddings, gallery: Embeddings, k: int, metric: Metric | None
 def _check_index(index: str, metric: Metric) -> None:
     if index not in INDEXES:
         raise FacematchError(f"index {index!r} is not known; known are {', '.join(INDEXES)}.")
-    if index != "exact" and metric != "hamming":
+    if not allowed(index, metric):
         raise FacematchError(
-            f"index {index} searches codes, but the metric is {metric}.",
-            "Use index exact, or embed with ranking.metric: hamming.",
+            f"index {index} does not search by the metric {metric}.",
+            f"Known for {metric}: {', '.join(each for each in INDEXES if allowed(each, metric))}.",
         )
 
 
@@ -165,6 +169,7 @@ def _prepare(vectors: Vectors, metric: Metric) -> Vectors:
 def _nearest_codes(
     query: Embeddings, gallery: Embeddings, k: int, index: IndexKind, own: Positions
 ) -> tuple[Positions, Distances]:
+    assert index in CODE_INDEXES
     # Codes of the same distance come in the order of the gallery: it is put in that of names.
     by_name = _by_name(gallery.names)
     # One more than wanted where a photo may have to leave out itself.
@@ -173,8 +178,8 @@ def _nearest_codes(
     return _others(by_name[found], bits.astype(np.float32), k, own)
 
 
-def _exact_nearest(
-    query: Embeddings, gallery: Embeddings, k: int, metric: VectorMetric, own: Positions
+def _nearest_vectors(
+    query: Embeddings, gallery: Embeddings, k: int, metric: VectorMetric, index: IndexKind, own: Positions
 ) -> tuple[Positions, Distances]:
     left = prepared(query, metric)
     _check_lengths(gallery, metric)
@@ -192,6 +197,13 @@ def _exact_nearest(
         positions[rows], distances[rows] = _others(*ordered, k, own[rows])
 
     todo, width = np.arange(len(left)), k + 1 + max(8, k // 2)
+    if index in ("hnsw", "ivf-pq"):
+        right = prepared(gallery, metric)
+        found = near_by_index(left, right, width, index)
+        full = (found >= 0).all(axis=1)  # where too few were found, everything is compared
+        for rows in np.array_split(np.flatnonzero(full), 1 + len(todo) * found.shape[1] // _CELLS):
+            settle(rows, found[rows], _name_places(gallery.names, found[rows]), lambda some: right[some])
+        todo = np.flatnonzero(~full)
     while len(todo) and width < len(gallery):
         still = []
         for rows in np.array_split(todo, 1 + len(todo) * width // _CELLS):

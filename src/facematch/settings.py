@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from facematch.gallery.choice import IndexKind, allowed
 from facematch.settings_embedding import EmbedderSettings, FaceSettings
 from facematch.settings_ensemble import EnsembleSettings
 from facematch.settings_refine import Refine
@@ -74,10 +75,15 @@ class PhotoSettings(Section):
 
 
 class RankingSettings(Section):
-    """How distances are measured, and what finds the nearest codes."""
+    """How distances are measured."""
 
     metric: MetricName = "euclidean"
-    index: Literal["exact", "multi-index-hashing", "hnsw"] = "exact"  # of codes; hnsw may miss some
+
+
+class GallerySettings(Section):
+    """What finds the nearest of a large gallery."""
+
+    index: IndexKind = "auto"  # multi-index-hashing: of codes; hnsw and ivf-pq may miss some
 
 
 class ServerSettings(Section):
@@ -111,6 +117,7 @@ class Settings(Section):
     training: TrainingSettings = TrainingSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     ranking: RankingSettings = RankingSettings()
+    gallery: GallerySettings = GallerySettings()
     refine: Refine = ()  # steps that change what is compared, in their order
     ensemble: EnsembleSettings | None = None  # several systems in place of one; see config/ensemble.yaml
     server: ServerSettings = ServerSettings()
@@ -133,8 +140,8 @@ class Settings(Section):
         changed = [each.step for each in self.refine if each.step not in ("flip", "views", "tuned")]
         if self.ranking.metric == "hamming" and changed:
             raise ValueError(f"refine: {changed[0]} works on vectors; ranking.metric: hamming compares bits")
-        if self.ranking.index != "exact" and self.ranking.metric != "hamming":
-            raise ValueError(f"ranking.index: {self.ranking.index} searches codes: set ranking.metric: hamming")
+        if not allowed(self.gallery.index, self.ranking.metric):
+            raise ValueError(f"gallery.index: {self.gallery.index} does not search by {self.ranking.metric}")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""`facematch rank --index` and `ranking.index`: what finds the nearest codes, and what is said of it."""
+"""`facematch rank --index` and `gallery.index`: what finds the nearest codes, and what is said of it."""
 
 import csv
 import json
@@ -40,11 +40,11 @@ def test_a_submission_through_an_index_tells_its_recall(project: Path, run: Run)
     request = ("request", *CODES, "--dry-run", "--out", "mine.json")
     assert "recall" not in run(*request).text
     exact = json.loads(Path("mine.json").read_text())["images"]
-    done = run(*request, "--set", "ranking.index=multi-index-hashing")
+    done = run(*request, "--set", "gallery.index=multi-index-hashing")
     assert done.code == 0, done.err
     assert "index multi-index-hashing: recall@10 1.000 on 3 of 3 queries" in done.err
     assert json.loads(Path("mine.json").read_text())["images"] == exact
-    done = run(*request, "--set", "ranking.index=hnsw")
+    done = run(*request, "--set", "gallery.index=hnsw")
     assert "approximate index hnsw: recall@10 1.000 on 3 of 3 queries" in done.err
     found = json.loads(Path("mine.json").read_text())["images"]
     assert {query: len(set(answer)) for query, answer in found.items()} == dict.fromkeys(names(QUERY), 10)
@@ -55,7 +55,7 @@ def test_a_promised_rate_is_never_fitted_on_an_approximate_ranking(
 ) -> None:
     built: list[object] = []
     monkeypatch.setattr(binary, "_graph", built.append)
-    done = run("answer", *CODES, "--set", "ranking.index=hnsw", "--threshold", "conformal", "--false-accepts", "0.5")
+    done = run("answer", *CODES, "--set", "gallery.index=hnsw", "--threshold", "conformal", "--false-accepts", "0.5")
     assert done.code == 0, done.err
     assert not built
 
@@ -68,12 +68,12 @@ def test_a_promised_rate_is_never_fitted_on_an_approximate_ranking(
             "--index hnws is not known (did you mean 'hnsw'?)",
         ),
         (
-            ("rank", "q.safetensors", "g.safetensors", "--index", "hnsw"),
-            "hnsw searches codes, but the metric is euclid",
+            ("rank", "q.safetensors", "g.safetensors", "--index", "multi-index-hashing"),
+            "index multi-index-hashing does not search by the metric euclidean",
         ),
         (
-            ("request", "--config", "small.yaml", "--set", "ranking.index=hnsw", "--dry-run"),
-            "ranking.index: hnsw searches codes: set ranking.metric: hamming",
+            ("request", "--config", "small.yaml", "--set", "gallery.index=multi-index-hashing", "--dry-run"),
+            "gallery.index: multi-index-hashing does not search by euclidean",
         ),
     ],
 )

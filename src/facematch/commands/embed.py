@@ -4,6 +4,7 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from facematch.console import note, say, working
 from facematch.embeddings import Embeddings, load_embeddings
@@ -11,9 +12,11 @@ from facematch.errors import FacematchError, nearest_name
 from facematch.faces.values import coverage_of, record_of
 from facematch.flow import photo_embedder
 from facematch.flow_refine import build_system
-from facematch.gallery.binary import INDEXES, IndexKind, measured_recall
+from facematch.gallery.choice import INDEXES, Choice, IndexKind
+from facematch.gallery.recall import measured_recall
 from facematch.photos import find_photos
-from facematch.ranking import METRICS, Ranking, distance_estimator
+from facematch.ranking import METRICS, Ranking, chosen_metric, distance_estimator
+from facematch.refine.chain import Ranker
 from facematch.settings_file import load_settings
 
 
@@ -37,13 +40,14 @@ def embed_command(photos: Path, out: Path, config: Path, overrides: Sequence[str
 
 def rank_command(query: Path, gallery: Path, k: int, metric: str | None, index: str) -> None:
     """Print the ranking of saved embeddings as CSV."""
-    if metric is not None and metric not in METRICS:
-        raise FacematchError(f"--metric {metric} is not known{nearest_name(metric, METRICS)}.", ", ".join(METRICS))
-    if index not in INDEXES:
-        raise FacematchError(f"--index {index} is not known{nearest_name(index, INDEXES)}.", ", ".join(INDEXES))
+    for option, value, known in (("metric", metric, METRICS), ("index", index, INDEXES)):
+        if value is not None and value not in known:
+            raise FacematchError(f"--{option} {value} is not known{nearest_name(value, known)}.", ", ".join(known))
     asking, answering = load_embeddings(query), load_embeddings(gallery)
-    ranking = distance_estimator(asking, answering, k, metric, index=index)
-    note_recall(index, asking, answering, ranking)
+    compared = chosen_metric(asking, metric)
+    ranker = Ranker((), compared, index=cast("IndexKind", index))
+    ranking = ranker.compare(asking, answering, k)
+    note_index(ranker.choice(asking, answering, k), asking, answering, ranking)
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["query", "rank", "gallery", "distance"])
     for number, name in enumerate(ranking.queries):
@@ -51,9 +55,14 @@ def rank_command(query: Path, gallery: Path, k: int, metric: str | None, index: 
             table.writerow([name, place, answer, f"{ranking.distances[number, place - 1]:.6f}"])
 
 
-def note_recall(index: IndexKind, query: Embeddings, gallery: Embeddings, ranking: Ranking) -> None:
-    """Say on standard error how much of a ranking of codes its index found; a whole ranking is exact."""
-    if index == "exact" or ranking.indices.shape[1] == len(gallery):
+def note_index(choice: Choice, query: Embeddings, gallery: Embeddings, ranking: Ranking) -> None:
+    """Say on standard error why an index was chosen, and how much it found; a whole ranking is exact."""
+    if choice.reason:
+        note(f"index {choice.kind}: {choice.reason}")
+    if choice.kind == "exact":
         return
-    recall = measured_recall(query.vectors, gallery.vectors, ranking.distances)
-    note(f"{'approximate index' if index == 'hnsw' else 'index'} {index}: {recall}")
+    k, metric = ranking.indices.shape[1], chosen_metric(query, ranking.metric)
+    recall = measured_recall(
+        ranking.distances, lambda rows: distance_estimator(query.at(rows.tolist()), gallery, k, metric).distances
+    )
+    note(f"{'approximate index' if choice.approximate else 'index'} {choice.kind}: {recall}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from facematch.commands.embed import note_recall
+from facematch.commands.embed import note_index
 from facematch.commands.evaluated import embed_people
 from facematch.commands.expected import Expected, expected_score
 from facematch.commands.people import validation_people
@@ -64,8 +64,10 @@ class OneSystem:
         with watch.stage("embedding gallery"):
             answers = _embed(self.stage, gallery, "gallery")
         with watch.stage("ranking"):
-            ranking = self.system.rank(queries.embeddings, answers.embeddings, names, known)
-            note_recall(self.system.rank.index, queries.embeddings, answers.embeddings, ranking)
+            rank = self.system.rank
+            asked, shown = rank.sides(queries.embeddings, answers.embeddings, known)
+            ranking = rank.compare(asked, shown, names)
+            note_index(rank.choice(asked, shown, names), asked, shown, ranking)
         return ranking
 
 

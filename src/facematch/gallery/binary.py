@@ -9,7 +9,8 @@ Hamming space with multi-index hashing, CVPR 2012). A query without k photos tha
 so codes that lie far apart gain nothing.
 `hnsw`: approximate, along a graph of near codes (Malkov & Yashunin, Efficient and robust approximate nearest
 neighbor search using hierarchical navigable small world graphs, TPAMI 2018). Distances are right, but nearer
-photos may be missing; `measured_recall` says how many. With several threads FAISS builds another graph each time.
+photos may be missing; `recall.measured_recall` says how many. With several threads FAISS builds another graph
+each time.
 
 An index is built for each ranking. Over a million codes the graph takes as long to build as `exact` takes for
 some 90,000 queries, the hash tables as for 2,000 (benchmarks/hamming_search.py): with fewer, `exact` is faster.
@@ -23,8 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from facematch.codes import Codes, hamming_distances
 
-IndexKind = Literal["exact", "multi-index-hashing", "hnsw"]
-INDEXES: tuple[IndexKind, ...] = ("exact", "multi-index-hashing", "hnsw")
+CodeIndexKind = Literal["exact", "multi-index-hashing", "hnsw"]
+CODE_INDEXES: tuple[CodeIndexKind, ...] = ("exact", "multi-index-hashing", "hnsw")
 
 FLIPS = 2  # multi-index-hashing: r goes up to this; beyond it more entries are looked up than a scan compares
 LINKS = 32  # hnsw, M: a code's links in the graph
@@ -49,27 +50,14 @@ class BinaryIndex:
     `photos[starts[u]:starts[u + 1]]`, in rising order. With kind `exact` there is none of it.
     """
 
-    kind: IndexKind
+    kind: CodeIndexKind
     codes: Codes
     faiss: Any = None
     photos: Positions | None = None
     starts: Positions | None = None
 
 
-@dataclass(frozen=True)
-class Recall:
-    """Mean recall@k of `asked` queries out of `queries`."""
-
-    value: float
-    k: int
-    asked: int
-    queries: int
-
-    def __str__(self) -> str:
-        return f"recall@{self.k} {self.value:.3f} on {self.asked} of {self.queries} queries"
-
-
-def nearest_codes(query: Codes, gallery: Codes, k: int, index: IndexKind = "exact") -> Nearest:
+def nearest_codes(query: Codes, gallery: Codes, k: int, index: CodeIndexKind = "exact") -> Nearest:
     """Return the positions (Q×k) of each query's `k` nearest gallery codes and their distances in bits (Q×k).
 
     A whole ranking, k = N, is always exact. Raises ValueError unless 1 ≤ k ≤ N.
@@ -77,10 +65,12 @@ def nearest_codes(query: Codes, gallery: Codes, k: int, index: IndexKind = "exac
     return search(build_index(gallery, index if k < len(gallery) else "exact"), query, k)
 
 
-def build_index(gallery: Codes, kind: IndexKind) -> BinaryIndex:
+def build_index(gallery: Codes, kind: CodeIndexKind) -> BinaryIndex:
     """Return an index over N×D/8 codes. Raises ValueError for an unknown kind and for an empty gallery."""
-    if kind not in INDEXES or not len(gallery):
-        raise ValueError(f"an index is one of {', '.join(INDEXES)} over at least 1 code; found {kind}, {len(gallery)}")
+    if kind not in CODE_INDEXES or not len(gallery):
+        raise ValueError(
+            f"an index is one of {', '.join(CODE_INDEXES)} over at least 1 code; found {kind}, {len(gallery)}"
+        )
     codes = np.ascontiguousarray(gallery)
     if kind == "exact":
         return BinaryIndex(kind, codes)
@@ -106,28 +96,6 @@ def search(index: BinaryIndex, query: Codes, k: int) -> Nearest:
     short = np.flatnonzero(positions[:, -1] < 0)
     positions[short], distances[short] = _scanned(codes[short], index.codes, k)
     return positions, distances
-
-
-def measured_recall(query: Codes, gallery: Codes, distances: ArrayLike, *, sample: int = 100, seed: int = 0) -> Recall:
-    """Return the recall@k of what an index answered, against exact search on a sample of the queries.
-
-    `distances` (Q×k) are those of the answer. Which of the photos at one distance are named is arbitrary, so
-    distances are compared: of an answer with n photos at distance d, where exact search has e, min(n, e) are
-    found. recall@k is the sum over d, divided by k. Raises ValueError when distances are not Q×k, Q ≥ 1.
-    """
-    answered = np.asarray(distances)
-    if answered.ndim != 2 or len(answered) != len(query) or not answered.size:
-        raise ValueError(f"{len(query)} queries have Q×k distances; found shape {answered.shape}")
-    rows = np.arange(len(query))
-    if len(rows) > sample:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, sample, replace=False))
-    k = answered.shape[1]
-    exact = nearest_codes(query[rows], gallery, k)[1]
-    found = 0
-    for distance in np.unique(exact):
-        ours, theirs = (answered[rows] == distance).sum(axis=1), (exact == distance).sum(axis=1)
-        found += int(np.minimum(ours, theirs).sum())
-    return Recall(found / exact.size, k, len(rows), len(query))
 
 
 def _scanned(query: Codes, gallery: Codes, k: int) -> Nearest:

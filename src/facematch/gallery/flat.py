@@ -16,7 +16,7 @@ Positions = NDArray[np.int64]
 VectorMetric = Literal["euclidean", "cosine", "jaccard", "manhattan"]
 
 _ROWS = 1024  # gallery vectors in a block
-_CELLS = 2_000_000  # distances in memory at once
+_CELLS = 1_000_000  # distances in memory at once
 _ORDINARY = (1e-15, 1e15)  # lengths whose squares a float32 holds
 
 
@@ -92,14 +92,23 @@ def _keep_nearer(
     best: Floats, positions: Positions, values: Floats, start: int, places: Positions | None = None
 ) -> None:
     # Keeps, in place, the smallest of what is kept and of a block's values (Q×B), whose vectors begin at `start`.
-    worst = best.max(axis=1)
+    worst, width = best.max(axis=1), best.shape[1]
+    if np.isinf(worst).any():  # nearly everything counts still
+        merged = np.concatenate([best, values], axis=1)
+        kept = np.argpartition(merged, width - 1, axis=1)[:, :width]
+        new = kept - width if places is None else np.take_along_axis(places, np.maximum(kept - width, 0), 1)
+        positions[:] = np.where(
+            kept < width, np.take_along_axis(positions, np.minimum(kept, width - 1), 1), start + new
+        )
+        best[:] = np.take_along_axis(merged, kept, 1)
+        return
     touched = np.flatnonzero(values.min(axis=1) < worst)
     if not len(touched):
         return
     values = values[touched]
     rows, columns = np.nonzero(values < worst[touched, None])
     counts = np.bincount(rows)
-    width, begins = best.shape[1], np.cumsum(counts) - counts
+    begins = np.cumsum(counts) - counts
     place = width + np.arange(len(rows)) - begins[rows]
     merged = np.full((len(touched), width + int(counts.max())), np.inf, np.float32)
     owners = np.full(merged.shape, -1, np.int64)

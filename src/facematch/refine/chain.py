@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from facematch.embeddings import Embeddings
-from facematch.gallery.binary import IndexKind
+from facematch.gallery.choice import Choice, IndexKind, choose_index
 from facematch.ranking import Metric, Ranking, distance_estimator
 from facematch.refine.expansion import augment_database, expand_queries
 from facematch.refine.k_reciprocal import k_reciprocal
@@ -37,8 +37,8 @@ def needs_folds(steps: Sequence[Step]) -> bool:
 class Ranker:
     """Ranks a gallery with `steps`, in their order; without any, plainly.
 
-    `flip` and `views` are not among what it does: they happen where photos are embedded. `index` finds the nearest of
-    codes. Raises ValueError for a step that cannot be done here: `whiten` without its fitted numbers, `tuned` before it
+    `flip` and `views` are not among what it does: they happen where photos are embedded. `index` finds the nearest.
+    Raises ValueError for a step that cannot be done here: `whiten` without its fitted numbers, `tuned` before it
     was resolved.
     """
 
@@ -65,6 +65,12 @@ class Ranker:
             if isinstance(step, ReciprocalStep):
                 return k_reciprocal(query, gallery, k, self.metric, k1=step.k1, k2=step.k2, weight=step.weight)
         return distance_estimator(query, gallery, k, self.metric, index=self.index)
+
+    def choice(self, query: Embeddings, gallery: Embeddings, k: int) -> Choice:
+        """Return the index that `compare` uses, and why; k-reciprocal re-ranking compares everything."""
+        if any(isinstance(step, ReciprocalStep) for step in self.steps):
+            return Choice("exact")
+        return choose_index(self.index, len(query), len(gallery), k, gallery.vectors.strides[0], self.metric)
 
     def sides(
         self, query: Embeddings, gallery: Embeddings, people: Mapping[str, str] | None = None
