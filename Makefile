@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench clean
 
 demo: .venv/ready
 	$(BIN)/facematch demo
@@ -15,6 +15,11 @@ lint: .venv/ready
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# docs/benchmarks.md says what each measures; half an hour, and 5 GB of memory and of disk. Let nothing else run meanwhile.
+bench: .venv/ready
+	for name in start_up detection network_inference embedding_pipeline triplet_mining training_step gallery_size \
+	  gallery_memory competition_client; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("facematch needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12" if sys.version_info < (3, 10) else 0)'

@@ -79,3 +79,32 @@ def test_finders_of_changed_photos_stand_side_by_side(tmp_path: Path) -> None:
     assert "0 are not ImageHash's" in out
     assert re.search(r"^near-duplicates +1\.000", out, re.MULTILINE)
     assert re.search(r"^ImageHash phash +1\.000", out, re.MULTILINE)
+
+
+def test_a_ranking_equals_that_of_faiss_and_indexes_tell_their_recall() -> None:
+    out = ran("gallery_size.py", "--galleries", "300,2000", "--queries", "30", "--numbers", "32", "--rounds", "1")
+    assert out.count("of places named alike") == 2
+    assert out.count("times faster") == 2
+    assert "auto: exact, 2,000 photos are compared at once" in out
+    recalls = re.findall(r"^  (hnsw|ivf-pq): built .* recall@10 (\S+) on 30 of 30 queries", out, re.MULTILINE)
+    assert [kind for kind, _ in recalls] == ["hnsw", "ivf-pq"]
+    assert all(float(recall) > 0.9 for _, recall in recalls)
+
+
+def test_a_gallery_is_embedded_saved_and_ranked_in_little_memory() -> None:
+    pytest.importorskip("resource")
+    out = ran("gallery_memory.py", "--photos", "3000", "--numbers", "64", "--queries", "50")
+    assert "3,000 photos, 64 numbers: 0.00 GB of vectors" in out
+    assert re.findall(r"^(embed|rank): \d+\.\d\d GB at its peak", out, re.MULTILINE) == ["embed", "rank"]
+
+
+def test_a_plain_client_and_ours_answer_the_same_task(tmp_path: Path) -> None:
+    for seed in range(24):
+        person = tmp_path / f"person {seed % 2}"
+        person.mkdir(exist_ok=True)
+        cv2.imwrite(str(person / f"{seed}.png"), made_photo(seed)[..., ::-1])
+    out = ran("competition_client.py", str(tmp_path), "--photos", "12", "--sizes", "64", "--rounds", "1")
+    assert "12 queries, 12 gallery photos" in out
+    assert re.search(r"^client, 224: .* top-1 \d\.\d{3}$", out, re.MULTILINE)
+    assert re.search(r"^ours, 64: cold .* times faster than the client, top-1 \d\.\d{3}$", out, re.MULTILINE)
+    assert "times faster than cold, torch not imported" in out

@@ -12,7 +12,7 @@ from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import NoDetector
 from facematch.fingerprint import Fingerprint
-from facematch.photos import PhotoLimits, find_photos
+from facematch.photos import Photo, PhotoFile, PhotoLimits, Unreadable, decode, find_photos, read_bytes
 
 
 class MeanColour:
@@ -62,6 +62,38 @@ def test_the_second_time_nothing_is_embedded(folder: Path, tmp_path: Path) -> No
     assert second.embeddings.names[-1] == "a-new-name.png"
     np.testing.assert_array_equal(np.sort(first.embeddings.vectors, 0), np.sort(second.embeddings.vectors, 0))
     assert {record.sha256 for record in first.records} == {record.sha256 for record in second.records}
+
+
+def test_photos_that_cannot_be_read_leave_no_gap(folder: Path, tmp_path: Path) -> None:
+    for name in ("2.png", "5.png", "6.png"):
+        (folder / name).write_bytes(b"no photo")
+    for _ in range(2):  # the second time all come from the cache
+        done = stage(tmp_path / "c", MeanColour()).run(find_photos(folder).files)
+        assert done.embeddings.names == tuple(f"{i}.png" for i in (0, 1, 3, 4, 7, 8, 9))
+        np.testing.assert_allclose(done.embeddings.vectors[:, 0], [0, 1, 3, 4, 7, 8, 9], atol=0.5)
+
+
+def test_each_file_is_read_and_decoded_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    decoded: list[str] = []
+
+    def counting_read(file: PhotoFile, limits: PhotoLimits) -> tuple[bytes, str] | Unreadable:
+        read.append(file.name)
+        return read_bytes(file, limits)
+
+    def counting_decode(name: str, data: bytes, sha256: str, limits: PhotoLimits) -> Photo | Unreadable:
+        decoded.append(name)
+        return decode(name, data, sha256, limits)
+
+    monkeypatch.setattr("facematch.embed.read_bytes", counting_read)
+    monkeypatch.setattr("facematch.faces.stream.decode", counting_decode)
+    files = find_photos(folder).files
+    stage(tmp_path / "c", MeanColour()).run(files)
+    assert sorted(read) == [file.name for file in files]
+    assert sorted(decoded) == [f"{i}.png" for i in range(10)]
+    stage(tmp_path / "c", MeanColour()).run(files)
+    assert len(read) == 2 * len(files)
+    assert len(decoded) == 10
 
 
 def test_only_what_is_new_is_embedded(folder: Path, tmp_path: Path) -> None:

@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from facematch.losses.mining import Mined, batch_all, batch_all_soft, batch_hard, mine, pairs_of, semi_hard
+from facematch.losses.mining import (
+    Mined,
+    _by_positive,
+    _nearer,
+    batch_all,
+    batch_all_soft,
+    batch_hard,
+    mine,
+    pairs_of,
+    semi_hard,
+)
 
 # Distances are whole numbers and so is the margin: ties and "exactly at the margin" come up all the time.
 # Nothing here needs them to be symmetric.
@@ -160,3 +170,23 @@ def test_mine_chooses_by_name_and_margin() -> None:
         assert found.active == wanted.active
     assert int(mine(distances, pairs, "batch-all", 1.0).active) == 2
     assert int(mine(distances, pairs, "semi-hard", 1.0).active) == 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(matrices, st.sampled_from([None, 1.0, 2.0]))
+def test_positives_counted_one_by_one_give_what_sorting_gives(case: Case, margin: float | None) -> None:
+    distances, labels = tensors(case)
+    pairs = pairs_of(labels)
+    one_by_one = _by_positive(distances, pairs, margin)
+    if not pairs.positive.any():
+        assert one_by_one is None
+        return
+    assert one_by_one is not None
+    for found, expected in zip(one_by_one, _nearer(distances, pairs, margin), strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_many_positives_are_sorted() -> None:
+    labels = torch.zeros(18, dtype=torch.int64)
+    assert _by_positive(torch.rand(18, 18, dtype=torch.float64), pairs_of(labels), 1.0) is None
+    assert _by_positive(torch.rand(17, 17, dtype=torch.float64), pairs_of(labels[:17]), 1.0) is not None

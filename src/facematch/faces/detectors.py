@@ -19,6 +19,7 @@ from facematch.faces.values import Face, Image
 from facematch.files import sha256_of_file
 from facematch.fingerprint import Value
 
+_LARGE_FACE = 0.25  # of the photo's shorter side
 _LOCAL = threading.local()  # OpenCV's detectors keep state: one of each for each thread
 
 
@@ -42,10 +43,10 @@ class HaarDetector:
 
     `detect_sizes` are the longer sides, in pixels, of the grey copies that are searched, the next one when the one
     before shows no face: a cascade takes time by the pixel, and the largest face, which wins, is seen in a small copy.
-    Further cascades search the last copy only. `min_size` is a share of the photo's shorter side below 1, else
-    pixels of the photo. The score is the number of raw detections that were grouped. Of faces that share more than
-    `overlap` of their union only the one of the highest score stays: a chance find around a real face is often
-    larger. None keeps all.
+    Further cascades, and faces below a quarter of the photo's shorter side, are for the last copy only. `min_size`
+    is a share of that side below 1, else pixels of the photo. The score is the number of raw detections that were
+    grouped. Of faces that share more than `overlap` of their union only the one of the highest score stays: a chance
+    find around a real face is often larger. None keeps all.
     """
 
     cascades: tuple[str, ...]
@@ -70,14 +71,20 @@ class HaarDetector:
                 continue
             searched = small.shape[:2]
             grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-            for cascade in self.cascades if number == last or scale == 1 else self.cascades[:1]:
-                faces = self._search(grey, scale, cascade)
+            final = number == last or scale == 1
+            for cascade in self.cascades if final else self.cascades[:1]:
+                faces = self._search(grey, scale, cascade, self.min_size if final else self._first_size)
                 if faces:
                     return faces if self.overlap is None else without_overlaps(faces, self.overlap)
         return []
 
-    def _search(self, grey: NDArray[np.uint8], scale: float, cascade: str) -> list[Face]:
-        side = self.min_size * min(grey.shape) if self.min_size < 1 else self.min_size / scale
+    @property
+    def _first_size(self) -> float:
+        # Copies before the last are searched for large faces: half the time, and what is smaller is found in the last.
+        return self.min_size if self.min_size >= 1 else max(self.min_size, _LARGE_FACE)
+
+    def _search(self, grey: NDArray[np.uint8], scale: float, cascade: str, min_size: float) -> list[Face]:
+        side = min_size * min(grey.shape) if min_size < 1 else min_size / scale
         smallest = max(1, round(side))
         boxes, neighbors = _cascade(cascade).detectMultiScale2(
             grey, scaleFactor=self.scale_factor, minNeighbors=self.min_neighbors, minSize=(smallest, smallest)

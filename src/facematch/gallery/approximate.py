@@ -34,13 +34,14 @@ def near_by_index(query: Floats, gallery: Floats, width: int, kind: ApproximateK
     """
     found: NDArray[Any]
     if kind == "hnsw":
-        _, found = _graph(gallery).search(query, min(width, len(gallery)))
+        _, found = build_graph(gallery).search(query, min(width, len(gallery)))
     else:
-        _, found = _cells(gallery).search(query, min(MORE * width, len(gallery)))
+        _, found = build_cells(gallery).search(query, min(MORE * width, len(gallery)))
     return found.astype(np.int64)
 
 
-def _graph(gallery: Floats) -> Any:
+def build_graph(gallery: Floats) -> Any:
+    """Return FAISS's HNSW graph of N×D vectors."""
     import faiss
 
     graph = faiss.IndexHNSWFlat(gallery.shape[1], LINKS)
@@ -49,7 +50,8 @@ def _graph(gallery: Floats) -> Any:
     return graph
 
 
-def _cells(gallery: Floats) -> Any:
+def build_cells(gallery: Floats) -> Any:
+    """Return FAISS's IVF-PQ index of N×D vectors, N ≥ `choice.LEARNED_FROM`."""
     import faiss
 
     width = gallery.shape[1]

@@ -17,6 +17,8 @@ from torch.nn import functional
 Mining = Literal["batch-all", "semi-hard", "batch-hard"]
 Margin = float | Literal["soft"]
 
+_FEW = 16  # positives of an anchor
+
 # Beyond this softplus(x) is x to the last bit of a float64.
 _SOFTPLUS_IS_LINEAR = 40.0
 
@@ -60,7 +62,7 @@ def mine(distances: Tensor, pairs: Pairs, mining: Mining, margin: Margin) -> Min
 @torch.no_grad()
 def batch_all(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
     """Every valid triplet, loss max(0, d_ap − d_an + margin)."""
-    weights, active = _nearer(distances, pairs, margin)
+    weights, active = _by_positive(distances, pairs, margin) or _nearer(distances, pairs, margin)
     valid = _valid(pairs)
     return Mined(weights, margin * active.to(distances.dtype), valid, active, _share(active, valid))
 
@@ -68,10 +70,10 @@ def batch_all(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
 @torch.no_grad()
 def semi_hard(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
     """Triplets with d_ap < d_an < d_ap + margin, all of them (Schroff et al. 2015, section 3.2)."""
-    within, active = _nearer(distances, pairs, margin)
-    too_hard, violating = _nearer(distances, pairs, None)
+    every, active = _by_positive(distances, pairs, margin) or _nearer(distances, pairs, margin)
+    too_hard, violating = _by_positive(distances, pairs, None) or _nearer(distances, pairs, None)
     count = active - violating
-    return Mined(within - too_hard, margin * count.to(distances.dtype), count, count, _share(active, _valid(pairs)))
+    return Mined(every - too_hard, margin * count.to(distances.dtype), count, count, _share(active, _valid(pairs)))
 
 
 @torch.no_grad()
@@ -117,6 +119,26 @@ def batch_all_soft(distances: Tensor, pairs: Pairs) -> Mined:
         weights[rows, positive] += slopes.sum(dim=1)
     valid = _valid(pairs)
     return Mined(weights, total - (weights * distances).sum(), valid, valid, _share(valid, valid))
+
+
+def _by_positive(distances: Tensor, pairs: Pairs, margin: float | None) -> tuple[Tensor, Tensor] | None:
+    # What `_nearer` gives, by one comparison of B×B numbers for each positive that an anchor has: for few of them, and
+    # on the CPU only, since how many they are is read from the device.
+    slots = int(pairs.positive.sum(dim=1).max()) if distances.device.type == "cpu" and len(distances) else 0
+    if not 0 < slots <= _FEW:
+        return None
+    there, positives = pairs.positive.to(torch.uint8).topk(slots, dim=1)  # B×slots
+    bounds = distances.gather(1, positives) + (0 if margin is None else margin)
+    bounds = bounds.masked_fill(there == 0, -torch.inf)
+    negatives = distances.masked_fill(~pairs.negative, torch.inf)
+    above = torch.zeros(distances.shape, dtype=torch.uint8)
+    below = torch.zeros_like(bounds)
+    for slot in range(slots):
+        bound = bounds[:, slot, None]
+        counted = negatives <= bound if margin is None else negatives < bound
+        above += counted
+        below[:, slot] = counted.sum(dim=1)
+    return (-above.to(distances.dtype)).scatter_add_(1, positives, below), below.sum().long()
 
 
 def _nearer(distances: Tensor, pairs: Pairs, margin: float | None) -> tuple[Tensor, Tensor]:

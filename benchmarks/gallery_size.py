@@ -1,0 +1,125 @@
+"""Ranking against gallery size: ours beside FAISS's flat search, exact and approximate, with recall.
+
+    python benchmarks/gallery_size.py [--galleries 1000,10000,100000,1000000] [--queries 1000] [--numbers 512]
+        [--indexes hnsw,ivf-pq] [--index-up-to 100000] [--rounds 5]
+
+Vectors of people, 20 photos of each, of length 1. First the answers are checked: where FAISS orders two photos
+otherwise than `distance_estimator`, their distances, computed from differences in float64, must lie within float32's
+rounding of each other, and ours must be in order. Then both rank all queries in turn, the first ten, and medians are
+printed, with `q·gᵀ` by NumPy's BLAS, which no exact search can do without, as the limit. `distance_estimator` takes
+`Embeddings` and gives a `Ranking`; FAISS's `IndexFlatL2.search` takes bare matrices, its index is built beforehand.
+
+Each approximate index is built once: seconds to build, the queries that exact search answers in that time (from there
+on it pays), milliseconds a query, recall@10 against exact search, and memory. `auto` is what `gallery.index: auto`
+takes.
+"""
+
+import argparse
+import statistics
+import time
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+from side_by_side import in_turn, seconds
+
+from facematch.commands.timing import machine
+from facematch.embeddings import Embeddings
+from facematch.fingerprint import Fingerprint
+from facematch.gallery import approximate
+from facematch.gallery.approximate import ApproximateKind
+from facematch.gallery.choice import choose_index
+from facematch.gallery.recall import measured_recall
+from facematch.ranking import Ranking, distance_estimator
+
+K, PHOTOS, CLOSE = 10, 20, 1e-5
+
+
+def photos(count: int, people: int, numbers: int, seed: int, name: str) -> Embeddings:
+    """Vectors of length 1 of photos of `people`, in turn."""
+    centres = np.random.default_rng(0).standard_normal((people, numbers), dtype=np.float32)
+    vectors = np.random.default_rng(seed).standard_normal((count, numbers), dtype=np.float32)
+    for start in range(0, count, people):
+        vectors[start : start + people] += centres[: count - start]
+    for start in range(0, count, 10_000):
+        some = vectors[start : start + 10_000]
+        some /= np.linalg.norm(some, axis=1, keepdims=True)
+    return Embeddings(tuple(f"{name}{number:07d}" for number in range(count)), vectors, "euclidean", Fingerprint())
+
+
+def check(ours: Ranking, theirs: NDArray[np.int64], query: Embeddings, gallery: Embeddings) -> str:
+    """Return how many places both name alike; SystemExit where another one is not as near."""
+    places = np.argwhere(ours.indices != theirs)
+    for row, place in places.tolist():
+        one, other = (
+            float(np.linalg.norm(query.vectors[row].astype(np.float64) - gallery.vectors[each[row, place]]))
+            for each in (ours.indices, theirs)
+        )
+        if one > other + CLOSE or abs(one - other) > CLOSE:
+            raise SystemExit(f"query {row}, place {place + 1}: ours is at {one}, FAISS's at {other}")
+    return f"{1 - len(places) / ours.indices.size:.4%} of places named alike, the rest as near to {CLOSE:g}"
+
+
+def exact(query: Embeddings, gallery: Embeddings, rounds: int) -> float:
+    """Check and time exact search; print, and return our milliseconds a query."""
+    flat = faiss.IndexFlatL2(gallery.dimensions)
+    flat.add(gallery.vectors)
+    alike = check(distance_estimator(query, gallery, K), flat.search(query.vectors, K)[1], query, gallery)
+
+    def product() -> None:
+        for start in range(0, len(gallery), 4096):
+            query.vectors @ gallery.vectors[start : start + 4096].T
+
+    times = in_turn(lambda: distance_estimator(query, gallery, K), lambda: flat.search(query.vectors, K), rounds)
+    limit = statistics.median(seconds(product) for _ in range(rounds))
+    ours = statistics.median(times.ours)
+    print(f"  exact: {alike}")
+    print(f"  exact: {times}; {ours / limit:.2f} times the bare product of matrices", flush=True)
+    return ours / len(query) * 1000
+
+
+def indexed(query: Embeddings, gallery: Embeddings, kind: ApproximateKind, scan: float) -> None:
+    """Build an index once, ask it, print; `scan` is what exact search takes, in milliseconds a query."""
+    build = approximate.build_graph if kind == "hnsw" else approximate.build_cells
+    started = time.perf_counter()
+    index = build(gallery.vectors)
+    built = time.perf_counter() - started
+    size = len(faiss.serialize_index(index)) / 2**20
+    width = K + 9
+    wanted = width if kind == "hnsw" else approximate.MORE * width
+    asked = statistics.median(seconds(lambda: index.search(query.vectors, wanted)) for _ in range(5)) / len(query)
+    found = distance_estimator(query, gallery, K, index=kind)
+    right = distance_estimator(query, gallery, K).distances
+    recall = measured_recall(found.distances, lambda rows: right[rows], sample=len(query))
+    print(
+        f"  {kind}: built in {built:.1f} s, which is {built / scan * 1000:,.0f} queries of exact search; "
+        f"{asked * 1000:.3f} ms a query against {scan:.3f}; {recall}; {size:,.0f} MB",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Check, time, print, for each size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--galleries", default="1000,10000,100000,1000000")
+    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--numbers", type=int, default=512)
+    parser.add_argument("--indexes", default="hnsw,ivf-pq")
+    parser.add_argument("--index-up-to", type=int, default=100_000, help="a graph of a million takes many minutes")
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    print(f"{machine()}; {chosen.queries:,} queries, {chosen.numbers} numbers, FAISS {faiss.__version__}")
+    for count in map(int, chosen.galleries.split(",")):
+        people = max(1, count // PHOTOS)
+        gallery = photos(count, people, chosen.numbers, 1, "g")
+        query = photos(chosen.queries, people, chosen.numbers, 2, "q")
+        choice = choose_index("auto", len(query), count, K, 4 * chosen.numbers, "euclidean")
+        print(f"{count:,} photos, {gallery.vectors.nbytes / 2**20:,.0f} MB; auto: {choice.kind}, {choice.reason}")
+        scan = exact(query, gallery, chosen.rounds)
+        for kind in filter(None, chosen.indexes.split(",")):
+            if count <= chosen.index_up_to and count >= 1000:
+                indexed(query, gallery, kind, scan)
+
+
+if __name__ == "__main__":
+    main()

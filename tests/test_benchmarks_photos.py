@@ -1,0 +1,61 @@
+"""Benchmarks of photos and networks run, in a small size, and end well."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from facematch.sample.plan import PlannedPhoto
+from facematch.sample.write import render_photo
+from test_benchmarks import ran
+
+RATIO = r"\d+\.\d\d times faster \[\d+\.\d\d–\d+\.\d\d\], medians of 1$"
+NETWORK = ("--backbone", "resnet18", "--size", "32", "--rounds", "1")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five photos with faces and a file that is no photo."""
+    for number in range(5):
+        (tmp_path / f"{number}.jpg").write_bytes(render_photo(PlannedPhoto("", number, 0), seed=7))
+    (tmp_path / "5.txt").write_text("no photo")
+    return tmp_path
+
+
+def test_the_detector_finds_the_faces_that_the_cascade_alone_finds() -> None:
+    out = ran("detection.py", "--photos", "8", "--rounds", "1")
+    assert "; 8 photos of about 250×250 px" in out
+    finds = r"^a face in (\d) photos of 8, by the cascade alone in (\d); of those \2 in (\d) \(\S+%\)$"
+    ((_, _, common),) = re.findall(finds, out, re.MULTILINE)
+    assert re.search(rf"^the same largest face in \d of {common} \(\S+%\), mean intersection", out, re.MULTILINE)
+    assert re.search(rf"^all photos: ours .*: {RATIO}", out, re.MULTILINE)
+
+
+def test_detection_takes_photos_spread_over_a_folder(folder: Path) -> None:
+    out = ran("detection.py", str(folder), "--photos", "4", "--rounds", "1")
+    assert "; 3 photos of about " in out  # the first, two between, and the last, which is none
+
+
+def test_the_network_as_shipped_embeds_as_the_plain_one() -> None:
+    out = ran("network_inference.py", *NETWORK, "--images", "12", "--batch", "4")
+    assert "resnet18, 12 crops of 32 px" in out
+    compared = r"^(fp32|bf16).*: differs from plain by at most (\S+), the same nearest crop for 100\.00% of 12$"
+    differences = {name: float(number) for name, number in re.findall(compared, out, re.MULTILINE)}
+    assert differences["fp32"] <= 1e-5 < differences["bf16"] <= 2e-2
+    rates = r"shipped \d+\.\d images a second, plain \d+\.\d; ours .*: "
+    assert re.search(rf"^both in batches of 4: {rates}{RATIO}", out, re.MULTILINE)
+    assert re.search(rf"^a batch of 4, plain one at a time: {rates}{RATIO}", out, re.MULTILINE)
+
+
+def test_the_pipeline_embeds_as_its_parts_do(folder: Path) -> None:
+    out = ran("embedding_pipeline.py", str(folder), *NETWORK, "--photos", "6")
+    assert "6 files, crops of 32 px, batches of 64" in out
+    (difference,) = re.findall(
+        r"1 file not read; embeddings differ from those of the parts by at most (\S+)$", out, re.M
+    )
+    assert float(difference) <= 1e-5
+    parts = r"^a photo, on one core: decoding (\S+) ms, cropping (\S+) ms, network (\S+) ms$"
+    (costs,) = re.findall(parts, out, re.MULTILINE)
+    assert all(float(cost) > 0 for cost in costs)
+    ends = r"bound \S+ ms, run \S+ ms: bound/real \d\.\d\d \[\d\.\d\d–\d\.\d\d\], medians of 1$"
+    assert re.search(ends, out, re.MULTILINE)
