@@ -88,7 +88,8 @@ def spread(embeddings: Tensor) -> Tensor:
 
 
 def _mean_where(distances: Tensor, mask: Tensor) -> Tensor:
-    return ((distances * mask).sum() / mask.sum().clamp(min=1)).float()
+    # By way of float32: torch turns truth values into float64 one by one.
+    return ((distances * mask.float()).sum() / mask.sum().clamp(min=1)).float()
 
 
 def _check(embeddings: Tensor, labels: Tensor, mining: str, margin: float | str, reduction: str) -> None:

@@ -7,7 +7,6 @@ from facematch.embeddings import Embeddings
 from facematch.gallery.choice import Choice, IndexKind, choose_index
 from facematch.ranking import Metric, Ranking, distance_estimator
 from facematch.refine.expansion import augment_database, expand_queries
-from facematch.refine.k_reciprocal import k_reciprocal
 from facematch.refine.templates import average_templates
 from facematch.refine.whitening import Whitening
 from facematch.settings_refine import (
@@ -63,6 +62,8 @@ class Ranker:
         """Return the first `k` gallery photos of every query, of two sides that `sides` gave back."""
         for step in self.steps:
             if isinstance(step, ReciprocalStep):
+                from facematch.refine.k_reciprocal import k_reciprocal  # scipy takes a sixth of a cached run to import
+
                 return k_reciprocal(query, gallery, k, self.metric, k1=step.k1, k2=step.k2, weight=step.weight)
         return distance_estimator(query, gallery, k, self.metric, index=self.index)
 

@@ -166,16 +166,13 @@ class Trainer:
         value = self.objective(embeddings, labels, photos, self.at.epoch)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(value.loss)
-        norm = 0.0
+        norm = value.loss.new_zeros(())
         if training.gradient_norm is not None:
-            norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), training.gradient_norm))
+            norm = nn.utils.clip_grad_norm_(self.network.parameters(), training.gradient_norm)
         self.optimiser.step()
-        line = {
-            "loss": float(value.loss.detach()),
-            **{name: float(number) for name, number in value.diagnostics.items()},
-            "gradient_norm": norm,
-            "learning_rate": self.optimiser.param_groups[0]["lr"],
-        }
+        told = {"loss": value.loss.detach(), **value.diagnostics, "gradient_norm": norm}
+        numbers = torch.stack([each.float() for each in told.values()]).tolist()  # waits for the device once
+        line = dict(zip(told, numbers, strict=True)) | {"learning_rate": self.optimiser.param_groups[0]["lr"]}
         self.log.step(self.at.epoch, self.at.step, line)
         if not math.isfinite(line["loss"]):
             raise FacematchError(
