@@ -91,4 +91,4 @@ def test_a_closed_pipe_is_no_error_message(tmp_path: Path) -> None:
     command = f"{sys.executable} -m facematch rank e.safetensors e.safetensors | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout == "query,rank,gallery,distance\n1\n"
-    assert done.stderr == ""
+    assert done.stderr == "index exact: 3,000 photos are compared at once\n"

@@ -145,5 +145,5 @@ def _record(found: _Found) -> FaceRecord:
 def _from_note(note: str, name: str) -> FaceRecord:
     values = json.loads(note)
     box = values.pop("box")
-    detector = sys.intern(values.pop("detector"))  # one text for all photos
-    return FaceRecord(**{**values, "name": name, "detector": detector, "box": None if box is None else tuple(box)})
+    shared = {key: sys.intern(values[key]) for key in ("status", "detector")}  # one text for all photos
+    return FaceRecord(**{**values, **shared, "name": name, "box": None if box is None else tuple(box)})

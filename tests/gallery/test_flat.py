@@ -44,7 +44,7 @@ def check(query: np.ndarray, gallery: np.ndarray, width: int, metric: Metric) ->
     st.sampled_from(VECTOR_METRICS),
     st.integers(1, 40),
     st.integers(1, 9),
-    st.sampled_from([1e-30, 1e-18, 1.0, 1e12, 1e25]),
+    st.sampled_from([1e-42, 1e-30, 1e-18, 1.0, 1e12, 1e25, 1e37]),
     st.integers(0, 2**32 - 1),
 )
 def test_nothing_outside_is_nearer_than_the_bound(

@@ -71,7 +71,7 @@ def _euclidean(
     reach = max(longest, float(lengths.max()))
     if reach and not _ORDINARY[0] < reach < _ORDINARY[1]:  # as far out as no network goes: once more, to scale
         largest = max(float(gallery.max()), -float(gallery.min()), float(np.abs(query).max()))
-        scale = np.float32(2.0 ** -round(np.log2(largest)))
+        scale = np.float32(2.0 ** -max(-126, min(126, round(np.log2(largest)))))
         positions, bound = near(query * scale, gallery * scale, positions.shape[1], "euclidean", prepare)
         return positions, bound / scale
     squares = lengths**2 + 2 * (worst - _rounding(query) * longest * (lengths + longest))
