@@ -27,38 +27,43 @@ from pathlib import Path
 from statistics import median
 
 from facematch.commands.timing import machine
+from facematch.rehearsal.score import read_ground_truth, score_submission
 
 ROOT = Path(__file__).resolve().parents[1]
 Answers = Mapping[str, Sequence[str]]
+Truth = Mapping[str, frozenset[str]]
 
 
-def deal(people: Path, photos: int, folder: Path) -> Mapping[str, str]:
-    """Link photos of people with at least two, in turn, into query/ and gallery/; return who is on which."""
-    shown: dict[str, str] = {}
-    for side in ("query", "gallery"):
+def deal(people: Path, photos: int, folder: Path) -> Truth:
+    """Link photos of people, in turn, into query/ and gallery/; return the right gallery photos of each query."""
+    names: dict[str, dict[str, list[str]]] = {"query": {}, "gallery": {}}
+    left = dict.fromkeys(names, photos)
+    for side in names:
         (folder / side).mkdir()
     for person in sorted(path for path in people.iterdir() if path.is_dir()):
         files = sorted(person.iterdir())
         for number, file in enumerate(files if len(files) > 1 else ()):
             side = "query" if number % 2 else "gallery"
-            name = f"{side}_{person.name}_{file.name}"
-            if sum(1 for each in shown if each.startswith(side)) < photos:
+            if left[side]:
+                name = f"{side}_{person.name}_{file.name}"
                 (folder / side / name).symlink_to(file.resolve())
-                shown[name] = person.name
-    return shown
+                names[side].setdefault(person.name, []).append(name)
+                left[side] -= 1
+    return {
+        query: frozenset(names["gallery"].get(person, ()))
+        for person, queries in names["query"].items()
+        for query in queries
+    }
 
 
-def dealt_sample(folder: Path) -> Mapping[str, str]:
-    """Write the rehearsal sample; return who is on which photo of its query and gallery folders."""
+def dealt_sample(folder: Path) -> Truth:
+    """Write the rehearsal sample; return the right gallery photos of each query."""
     from facematch.sample.write import write_sample
 
     write_sample(folder / "sample", seed=2026)
-    test = folder / "sample" / "test_data"
     for side in ("query", "gallery"):
-        (test / side).rename(folder / side)
-    truth = json.loads(next(test.glob("*.json")).read_text(encoding="utf-8"))
-    shown = {name: query for query, names in truth.items() for name in names}
-    return {**shown, **{query: query for query in truth}}
+        (folder / "sample" / "test_data" / side).rename(folder / side)
+    return read_ground_truth(folder / "sample" / "rehearsal" / "ground_truth.json")
 
 
 def client(folder: Path, checkpoint: Path, out: Path) -> None:
@@ -138,16 +143,16 @@ def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def top1(answers: Answers, folder: Path, shown: Mapping[str, str]) -> float:
+def top1(answers: Answers, folder: Path, truth: Truth) -> float:
     """Return the share of right first names; SystemExit unless every query has ten different gallery names."""
     gallery = names_in(folder / "gallery")
     ten = all(len(set(names)) >= 10 and gallery.issuperset(names) for names in answers.values())
     if set(answers) != names_in(folder / "query") or not ten:
         raise SystemExit("a query has no ten names of the gallery")
-    return sum(shown[names[0]] == shown[query] for query, names in answers.items()) / len(answers)
+    return score_submission(answers, truth).top1
 
 
-def ours(folder: Path, size: int, rounds: int, peer: float, shown: Mapping[str, str]) -> None:
+def ours(folder: Path, size: int, rounds: int, peer: float, truth: Truth) -> None:
     """Check and time our side; `peer` is the client's seconds."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
@@ -158,7 +163,7 @@ def ours(folder: Path, size: int, rounds: int, peer: float, shown: Mapping[str, 
     imports = subprocess.run(request(folder, size, "-X", "importtime"), capture_output=True, text=True, check=True)
     if " torch\n" in imports.stderr:
         raise SystemExit("the second run imports torch")
-    right = top1(json.loads((folder / "ours.json").read_text())["images"], folder, shown)
+    right = top1(json.loads((folder / "ours.json").read_text())["images"], folder, truth)
     print(f"ours, {size}: cold {cold:.1f} s, {peer / cold:.2f} times faster than the client, top-1 {right:.3f}")
     print(f"  again {again:.2f} s, {cold / again:.1f} times faster than cold, torch not imported", flush=True)
 
@@ -178,17 +183,17 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder, sizes = Path(name), [int(size) for size in chosen.sizes.split(",")]
-        shown = deal(chosen.people, chosen.photos, folder) if chosen.people else dealt_sample(folder)
+        truth = deal(chosen.people, chosen.photos, folder) if chosen.people else dealt_sample(folder)
         for size in {224, *sizes}:
             write_network(folder / f"{size}.safetensors", size, chosen.checkpoint)
         theirs = [sys.executable, __file__, "--as-client", name, str(folder / "224.safetensors"), f"{name}/theirs.json"]
         counts = [len(names_in(folder / side)) for side in ("query", "gallery")]
         print(f"{machine()}; {counts[0]:,} queries, {counts[1]:,} gallery photos, medians of {chosen.rounds}")
         peer = median(timed(theirs) for _ in range(chosen.rounds))
-        right = top1(json.loads((folder / "theirs.json").read_text()), folder, shown)
+        right = top1(json.loads((folder / "theirs.json").read_text()), folder, truth)
         print(f"client, 224: {peer:.1f} s, top-1 {right:.3f}", flush=True)
         for size in sizes:
-            ours(folder, size, chosen.rounds, peer, shown)
+            ours(folder, size, chosen.rounds, peer, truth)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ from side_by_side import in_turn, shown
 
 from facematch.commands.timing import machine
 from facematch.faces.cropper import choose_face
-from facematch.faces.detectors import HaarDetector
+from facematch.faces.detectors import HaarDetector, intersection_over_union
 from facematch.faces.values import Face, Image
 from facematch.flow import build_cropper
-from facematch.photos import Photo, PhotoFile, PhotoLimits, decode, find_photos, read_bytes
+from facematch.photos import Photo, PhotoFile, find_photos, read_photo
 from facematch.sample.portraits import encode_jpeg, make_portrait
 from facematch.sample.sources import PEOPLE, load_backgrounds, load_faces
 from facematch.settings_file import load_settings
@@ -70,9 +70,7 @@ def make_photos(folder: Path, count: int) -> None:
 
 def decoded(files: Sequence[PhotoFile]) -> list[Photo]:
     """Return the photos that can be read."""
-    limits = PhotoLimits()
-    read = [(file.name, read_bytes(file, limits)) for file in files]
-    photos = [decode(name, *found, limits) for name, found in read if isinstance(found, tuple)]
+    photos = [read_photo(file) for file in files]
     return [photo for photo in photos if isinstance(photo, Photo)]
 
 
@@ -96,21 +94,13 @@ def largest(detect: Detect, photos: Sequence[Photo]) -> list[Face | None]:
     ]
 
 
-def union_share(first: Face, second: Face) -> float:
-    """Return the intersection over union of two boxes."""
-    width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
-    height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
-    both = max(width, 0.0) * max(height, 0.0)
-    return both / (first.width * first.height + second.width * second.height - both)
-
-
 def check(ours: Sequence[Face | None], theirs: Sequence[Face | None]) -> None:
     """Print how often both find a face, and the same; SystemExit where that is too seldom."""
     common = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
     found = sum(face is not None for face in theirs)
     if not common:
         raise SystemExit(f"no face is found by both in {len(ours)} photos")
-    shares = [union_share(a, b) for a, b in common]
+    shares = [intersection_over_union(a, b) for a, b in common]
     same = sum(share > OVERLAP for share in shares)
     print(
         f"a face in {sum(face is not None for face in ours)} photos of {len(ours)}, by the cascade alone in {found}; "

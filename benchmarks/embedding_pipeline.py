@@ -28,9 +28,8 @@ import torch
 from detection import add_photo_options, photo_files
 from network_inference import make_checkpoint
 from numpy.typing import NDArray
-from side_by_side import seconds
 
-from facematch.commands.timing import machine
+from facematch.commands.timing import machine, seconds_of
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.embedders.network import NetworkEmbedder
 from facematch.faces.values import Crop, coverage_of
@@ -86,7 +85,7 @@ def run(stage: PhotoEmbedder, files: Sequence[PhotoFile]) -> tuple[EmbeddedPhoto
     done: list[EmbeddedPhotos] = []
     with tempfile.TemporaryDirectory() as cache:
         fresh = replace(stage, cache=Path(cache))
-        took = seconds(lambda: done.append(fresh.run(files)))
+        took = seconds_of(lambda: done.append(fresh.run(files)))
     return done[0], took
 
 

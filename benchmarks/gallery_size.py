@@ -16,14 +16,15 @@ takes.
 
 import argparse
 import statistics
-import time
+from typing import Any
 
 import faiss
 import numpy as np
+from hamming_search import photos as vectors_of
 from numpy.typing import NDArray
-from side_by_side import in_turn, seconds
+from side_by_side import in_turn
 
-from facematch.commands.timing import machine
+from facematch.commands.timing import machine, median_seconds, seconds_of
 from facematch.embeddings import Embeddings
 from facematch.fingerprint import Fingerprint
 from facematch.gallery import approximate
@@ -37,10 +38,7 @@ K, PHOTOS, CLOSE = 10, 20, 1e-5
 
 def photos(count: int, people: int, numbers: int, seed: int, name: str) -> Embeddings:
     """Vectors of length 1 of photos of `people`, in turn."""
-    centres = np.random.default_rng(0).standard_normal((people, numbers), dtype=np.float32)
-    vectors = np.random.default_rng(seed).standard_normal((count, numbers), dtype=np.float32)
-    for start in range(0, count, people):
-        vectors[start : start + people] += centres[: count - start]
+    vectors = vectors_of(count, numbers, people, 1.0, seed)
     for start in range(0, count, 10_000):
         some = vectors[start : start + 10_000]
         some /= np.linalg.norm(some, axis=1, keepdims=True)
@@ -71,7 +69,7 @@ def exact(query: Embeddings, gallery: Embeddings, rounds: int) -> float:
             query.vectors @ gallery.vectors[start : start + 4096].T
 
     times = in_turn(lambda: distance_estimator(query, gallery, K), lambda: flat.search(query.vectors, K), rounds)
-    limit = statistics.median(seconds(product) for _ in range(rounds))
+    limit = median_seconds(product, rounds)
     ours = statistics.median(times.ours)
     print(f"  exact: {alike}")
     print(f"  exact: {times}; {ours / limit:.2f} times the bare product of matrices", flush=True)
@@ -81,13 +79,13 @@ def exact(query: Embeddings, gallery: Embeddings, rounds: int) -> float:
 def indexed(query: Embeddings, gallery: Embeddings, kind: ApproximateKind, scan: float) -> None:
     """Build an index once, ask it, print; `scan` is what exact search takes, in milliseconds a query."""
     build = approximate.build_graph if kind == "hnsw" else approximate.build_cells
-    started = time.perf_counter()
-    index = build(gallery.vectors)
-    built = time.perf_counter() - started
+    made: list[Any] = []
+    built = seconds_of(lambda: made.append(build(gallery.vectors)))
+    index = made[0]
     size = len(faiss.serialize_index(index)) / 2**20
     width = K + 9
     wanted = width if kind == "hnsw" else approximate.MORE * width
-    asked = statistics.median(seconds(lambda: index.search(query.vectors, wanted)) for _ in range(5)) / len(query)
+    asked = median_seconds(lambda: index.search(query.vectors, wanted), 5) / len(query)
     found = distance_estimator(query, gallery, K, index=kind)
     right = distance_estimator(query, gallery, K).distances
     recall = measured_recall(found.distances, lambda rows: right[rows], sample=len(query))

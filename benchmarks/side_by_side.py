@@ -1,9 +1,10 @@
 """What the benchmarks share: two ways of one job, timed in turn in one run."""
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from facematch.commands.timing import seconds_of
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,8 @@ def in_turn(ours: Callable[[], object], peer: Callable[[], object], rounds: int)
     """Do both once to warm up, then in turn, `rounds` times each."""
     ours()
     peer()
-    times = [(seconds(ours), seconds(peer)) for _ in range(rounds)]
+    times = [(seconds_of(ours), seconds_of(peer)) for _ in range(rounds)]
     return Times(tuple(pair[0] for pair in times), tuple(pair[1] for pair in times))
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Return the seconds that some work takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 def shown(times: tuple[float, ...]) -> str:

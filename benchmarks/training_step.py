@@ -31,12 +31,11 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from side_by_side import seconds
 from torch import Tensor
 
 from facematch.augment import FACE_DEFAULT, Augmentation, build_augmentation
 from facematch.batches import epoch_batches
-from facematch.commands.timing import machine
+from facematch.commands.timing import machine, seconds_of
 from facematch.evaluation.topk import Figures
 from facematch.losses.triplet import triplet_loss
 from facematch.machine import loader_workers
@@ -179,7 +178,7 @@ def run_in_turn(trainer: Trainer, bare: Callable[[], float], augment: Augmentati
         nonlocal began
         ended = time.perf_counter()
         rounds.loop.append(ended - began)
-        rounds.bare.append(seconds(bare))
+        rounds.bare.append(seconds_of(bare))
         rounds.augmentation.append(core_seconds(augment, images))
         began = time.perf_counter()
         trainer.saved += began - ended  # it saves its state once a minute of its own

@@ -120,12 +120,13 @@ class _Vectors:
         self.matrix = np.empty((0, 0), np.float32)
 
     def put(self, row: int, vector: NDArray[np.float32]) -> None:
+        """Keep the vector of a row."""
         if not self.matrix.size:
             self.matrix = np.empty((len(self.there), len(vector)), np.float32)
         self.matrix[row], self.there[row] = vector, True
 
     def take(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        # The rows that are there and their vectors, which move up in place.
+        """Return the rows that are there and their vectors, which move up in place."""
         rows = np.flatnonzero(self.there)
         for place, row in enumerate(rows.tolist() if len(rows) < len(self.there) else ()):
             if place != row:

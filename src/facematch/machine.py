@@ -1,10 +1,14 @@
 """What this machine can do: device, precision, worker processes."""
 
 import os
+from functools import cache
+from typing import Literal
 
 import torch
 
 from facematch.errors import FacematchError
+
+Precision = Literal["auto", "bf16", "fp32"]
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -21,6 +25,12 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
+def uses_bf16(precision: Precision, device: torch.device) -> bool:
+    """Return whether a precision means bf16 on a device; `auto` does where the device gains from it."""
+    return precision == "bf16" or (precision == "auto" and gains_from_bf16(device))
+
+
+@cache
 def gains_from_bf16(device: torch.device) -> bool:
     """Return whether bf16 arithmetic is in the hardware, so that autocast makes it faster."""
     if device.type == "cuda":

@@ -20,7 +20,7 @@ from facematch.fingerprint import require_same
 from facematch.gallery.approximate import near_by_index
 from facematch.gallery.binary import CODE_INDEXES, nearest_codes
 from facematch.gallery.choice import INDEXES, IndexKind, allowed, choose_index
-from facematch.gallery.flat import VectorMetric, near
+from facematch.gallery.flat import Positions, VectorMetric, near
 
 Metric = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]
 VECTOR_METRICS: tuple[VectorMetric, ...] = ("euclidean", "cosine", "jaccard", "manhattan")
@@ -28,7 +28,6 @@ METRICS: tuple[Metric, ...] = (*VECTOR_METRICS, "hamming")  # the last compares 
 
 Vectors = NDArray[Any]  # float32, or packed codes for hamming
 Distances = NDArray[np.float32]
-Positions = NDArray[np.int64]
 
 _CELLS = 20_000_000  # candidates looked at together
 
@@ -198,7 +197,7 @@ def _nearest_vectors(
 
     todo, width = np.arange(len(left)), k + 1 + max(8, k // 2)
     if index in ("hnsw", "ivf-pq"):
-        right = prepared(gallery, metric)
+        right = prepare(gallery.vectors)
         found = near_by_index(left, right, width, index)
         full = (found >= 0).all(axis=1)  # where too few were found, everything is compared
         for rows in np.array_split(np.flatnonzero(full), 1 + len(todo) * found.shape[1] // _CELLS):
@@ -213,8 +212,7 @@ def _nearest_vectors(
             still.append(rows[~(distances[rows, -1] < bound)])
         todo, width = np.concatenate(still), width * 4
     if len(todo):
-        right, place = prepared(gallery, metric), np.empty(len(gallery), np.int64)
-        place[_by_name(gallery.names)] = np.arange(len(gallery))
+        right, place = prepare(gallery.vectors), _name_places(gallery.names, np.arange(len(gallery)))
         for rows in np.array_split(todo, 1 + len(todo) * len(gallery) // _CELLS):
             everything = np.tile(np.arange(len(gallery)), (len(rows), 1))
             settle(rows, everything, place[everything], lambda some: right[some])

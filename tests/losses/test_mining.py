@@ -12,7 +12,7 @@ from torch import Tensor
 from facematch.losses.mining import (
     Mined,
     _by_positive,
-    _nearer,
+    _by_sorting,
     batch_all,
     batch_all_soft,
     batch_hard,
@@ -182,7 +182,7 @@ def test_positives_counted_one_by_one_give_what_sorting_gives(case: Case, margin
         assert one_by_one is None
         return
     assert one_by_one is not None
-    for found, expected in zip(one_by_one, _nearer(distances, pairs, margin), strict=True):
+    for found, expected in zip(one_by_one, _by_sorting(distances, pairs, margin), strict=True):
         assert torch.equal(found, expected)
 
 

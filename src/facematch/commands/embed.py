@@ -3,6 +3,7 @@
 import csv
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +13,7 @@ from facematch.errors import FacematchError, nearest_name
 from facematch.faces.values import coverage_of, record_of
 from facematch.flow import photo_embedder
 from facematch.flow_refine import build_system
-from facematch.gallery.choice import INDEXES, Choice, IndexKind
+from facematch.gallery.choice import INDEXES, IndexKind
 from facematch.gallery.recall import measured_recall
 from facematch.photos import find_photos
 from facematch.ranking import METRICS, Ranking, chosen_metric, distance_estimator
@@ -45,9 +46,7 @@ def rank_command(query: Path, gallery: Path, k: int, metric: str | None, index: 
             raise FacematchError(f"--{option} {value} is not known{nearest_name(value, known)}.", ", ".join(known))
     asking, answering = load_embeddings(query), load_embeddings(gallery)
     compared = chosen_metric(asking, metric)
-    ranker = Ranker((), compared, index=cast("IndexKind", index))
-    ranking = ranker.compare(asking, answering, k)
-    note_index(ranker.choice(asking, answering, k), asking, answering, ranking)
+    ranking = compare_and_note(Ranker((), compared, index=cast("IndexKind", index)), asking, answering, k)
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["query", "rank", "gallery", "distance"])
     for number, name in enumerate(ranking.queries):
@@ -55,14 +54,18 @@ def rank_command(query: Path, gallery: Path, k: int, metric: str | None, index: 
             table.writerow([name, place, answer, f"{ranking.distances[number, place - 1]:.6f}"])
 
 
-def note_index(choice: Choice, query: Embeddings, gallery: Embeddings, ranking: Ranking) -> None:
-    """Say on standard error why an index was chosen, and how much it found; a whole ranking is exact."""
+def compare_and_note(ranker: Ranker, query: Embeddings, gallery: Embeddings, k: int) -> Ranking:
+    """Rank two sides; say on standard error why an index was chosen, and how much it found."""
+    choice = ranker.choice(query, gallery, k)
+    settled = replace(ranker, index=choice.kind) if ranker.index == "auto" else ranker
+    ranking = settled.compare(query, gallery, k)
     if choice.reason:
         note(f"index {choice.kind}: {choice.reason}")
     if choice.kind == "exact":
-        return
+        return ranking
     k, metric = ranking.indices.shape[1], chosen_metric(query, ranking.metric)
     recall = measured_recall(
         ranking.distances, lambda rows: distance_estimator(query.at(rows.tolist()), gallery, k, metric).distances
     )
     note(f"{'approximate index' if choice.approximate else 'index'} {choice.kind}: {recall}")
+    return ranking

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from facematch.commands.embed import note_index
+from facematch.commands.embed import compare_and_note
 from facematch.commands.evaluated import embed_people
 from facematch.commands.expected import Expected, expected_score
 from facematch.commands.people import validation_people
@@ -64,11 +64,8 @@ class OneSystem:
         with watch.stage("embedding gallery"):
             answers = _embed(self.stage, gallery, "gallery")
         with watch.stage("ranking"):
-            rank = self.system.rank
-            asked, shown = rank.sides(queries.embeddings, answers.embeddings, known)
-            ranking = rank.compare(asked, shown, names)
-            note_index(rank.choice(asked, shown, names), asked, shown, ranking)
-        return ranking
+            asked, shown = self.system.rank.sides(queries.embeddings, answers.embeddings, known)
+            return compare_and_note(self.system.rank, asked, shown, names)
 
 
 @dataclass(frozen=True, eq=False)

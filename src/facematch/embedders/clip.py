@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.embedders import of_length_1
 from facematch.embedders.clip_model import ClipModel
-from facematch.embedders.network import Precision
 from facematch.errors import FacematchError
 from facematch.fingerprint import Fingerprint
+
+if TYPE_CHECKING:
+    from facematch.machine import Precision
 
 
 @dataclass
@@ -31,7 +33,7 @@ class ClipEmbedder:
     device: str = "auto"
     batch: int = 32
     normalise: bool = True
-    precision: Precision = "auto"
+    precision: "Precision" = "auto"
     _network: Any = field(default=None, repr=False)
 
     @property
@@ -48,12 +50,12 @@ class ClipEmbedder:
         """
         import torch
 
-        from facematch.machine import choose_device, gains_from_bf16
+        from facematch.machine import choose_device, uses_bf16
 
         device = choose_device(self.device)
         if self._network is None:
             self._network = load_clip(self.model, self.seed).to(device)
-        in_bf16 = self.precision == "bf16" or (self.precision == "auto" and gains_from_bf16(device))
+        in_bf16 = uses_bf16(self.precision, device)
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=in_bf16):
             batch = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float() / 255
             mean, std = torch.tensor([self.model.mean, self.model.std], device=device)[..., None, None]

@@ -1,7 +1,7 @@
 """The trained network as an embedder."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,8 @@ from facematch.networks.spec import WEIGHTS_KEY
 if TYPE_CHECKING:
     import torch
 
+    from facematch.machine import Precision
     from facematch.networks.embedding import EmbeddingNetwork
-
-
-Precision = Literal["auto", "bf16", "fp32"]
 
 
 def run_network(
@@ -45,7 +43,7 @@ class NetworkEmbedder:
     header: CheckpointHeader
     device: str = "auto"
     batch: int = 64
-    precision: Precision = "auto"
+    precision: "Precision" = "auto"
     _network: "EmbeddingNetwork | None" = field(default=None, repr=False)
 
     @property
@@ -56,13 +54,12 @@ class NetworkEmbedder:
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return N×D embeddings of N×S×S×3 RGB crops."""
-        from facematch.machine import choose_device, gains_from_bf16
+        from facematch.machine import choose_device, uses_bf16
 
         device = choose_device(self.device)
         if self._network is None:
             self._network = load_network(self.header, device)
-        in_bf16 = self.precision == "bf16" or (self.precision == "auto" and gains_from_bf16(device))
-        return run_network(self._network, images, in_bf16=in_bf16)
+        return run_network(self._network, images, in_bf16=uses_bf16(self.precision, device))
 
 
 def load_network(header: CheckpointHeader, device: "torch.device") -> "EmbeddingNetwork":

@@ -174,12 +174,13 @@ def without_overlaps(faces: Sequence[Face], most: float) -> list[Face]:
     """
     kept: list[Face] = []
     for face in sorted(faces, key=lambda each: (-each.score, each.x, each.y, each.width)):
-        if all(_intersection_over_union(face, other) <= most for other in kept):
+        if all(intersection_over_union(face, other) <= most for other in kept):
             kept.append(face)
     return kept
 
 
-def _intersection_over_union(first: Face, second: Face) -> float:
+def intersection_over_union(first: Face, second: Face) -> float:
+    """Return the share of the union of two boxes that both cover, from 0 to 1."""
     width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
     shared = max(0.0, width) * max(0.0, height)

@@ -62,7 +62,7 @@ def mine(distances: Tensor, pairs: Pairs, mining: Mining, margin: Margin) -> Min
 @torch.no_grad()
 def batch_all(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
     """Every valid triplet, loss max(0, d_ap − d_an + margin)."""
-    weights, active = _by_positive(distances, pairs, margin) or _nearer(distances, pairs, margin)
+    weights, active = _nearer(distances, pairs, margin)
     valid = _valid(pairs)
     return Mined(weights, margin * active.to(distances.dtype), valid, active, _share(active, valid))
 
@@ -70,8 +70,8 @@ def batch_all(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
 @torch.no_grad()
 def semi_hard(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
     """Triplets with d_ap < d_an < d_ap + margin, all of them (Schroff et al. 2015, section 3.2)."""
-    every, active = _by_positive(distances, pairs, margin) or _nearer(distances, pairs, margin)
-    too_hard, violating = _by_positive(distances, pairs, None) or _nearer(distances, pairs, None)
+    every, active = _nearer(distances, pairs, margin)
+    too_hard, violating = _nearer(distances, pairs, None)
     count = active - violating
     return Mined(every - too_hard, margin * count.to(distances.dtype), count, count, _share(active, _valid(pairs)))
 
@@ -121,8 +121,13 @@ def batch_all_soft(distances: Tensor, pairs: Pairs) -> Mined:
     return Mined(weights, total - (weights * distances).sum(), valid, valid, _share(valid, valid))
 
 
+def _nearer(distances: Tensor, pairs: Pairs, margin: float | None) -> tuple[Tensor, Tensor]:
+    # Weights (B×B) and number of the valid triplets with d_an < d_ap + margin, or d_an ≤ d_ap for None.
+    return _by_positive(distances, pairs, margin) or _by_sorting(distances, pairs, margin)
+
+
 def _by_positive(distances: Tensor, pairs: Pairs, margin: float | None) -> tuple[Tensor, Tensor] | None:
-    # What `_nearer` gives, by one comparison of B×B numbers for each positive that an anchor has: for few of them, and
+    # By one comparison of B×B numbers for each positive that an anchor has: for few of them, and
     # on the CPU only, since how many they are is read from the device.
     slots = int(pairs.positive.sum(dim=1).max()) if distances.device.type == "cpu" and len(distances) else 0
     if not 0 < slots <= _FEW:
@@ -143,8 +148,7 @@ def _by_positive(distances: Tensor, pairs: Pairs, margin: float | None) -> tuple
     return weights.scatter_add_(1, positives, below), below.sum().long()
 
 
-def _nearer(distances: Tensor, pairs: Pairs, margin: float | None) -> tuple[Tensor, Tensor]:
-    # Weights (B×B) and number of the valid triplets with d_an < d_ap + margin, or d_an ≤ d_ap for None.
+def _by_sorting(distances: Tensor, pairs: Pairs, margin: float | None) -> tuple[Tensor, Tensor]:
     # Both sides compare the same numbers, so that every triplet is counted in both or in neither.
     bounds = distances if margin is None else distances + margin
     negatives = distances.masked_fill(~pairs.negative, torch.inf).sort(dim=1).values

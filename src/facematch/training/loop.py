@@ -17,7 +17,7 @@ from facematch.batches import epoch_batches
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import figures_from_dict
 from facematch.files import write_json
-from facematch.machine import choose_device, gains_from_bf16, loader_workers
+from facematch.machine import choose_device, loader_workers, uses_bf16
 from facematch.networks.embedding import EmbeddingNetwork, freeze_stages, set_training_mode
 from facematch.settings_training import TrainingSettings
 from facematch.training.data import Augment, augmented_batches
@@ -57,7 +57,7 @@ class Trainer:
         self.data, self.augment, self.folder = data, augment, folder
         self.training, self.freeze, self.seed = training, freeze, seed
         self.device = choose_device(training.device)
-        self.bf16 = training.precision == "bf16" or (training.precision == "auto" and gains_from_bf16(self.device))
+        self.bf16 = uses_bf16(training.precision, self.device)
         self.network = network.to(self.device)
         if training.channels_last:
             self.network = self.network.to(memory_format=torch.channels_last)
