@@ -172,7 +172,27 @@ def test_balanced_identities_share_every_epoch_and_photos_take_turns(
         assert (min(times) >= 1) == (count <= epochs * places)
 
 
-@pytest.mark.parametrize("sampling", ["photos", "balanced"])
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=some_counts,
+    people=st.integers(2, 8),
+    together=st.integers(2, 5),
+    seed=st.integers(0, 1000),
+    epoch=st.integers(1, 5),
+)
+def test_grouped_photos_appear_once_an_epoch_and_beside_their_like(
+    counts: list[int], people: int, together: int, seed: int, epoch: int
+) -> None:
+    labels = labels_of(counts)
+    batches = epoch_batches("grouped", labels, people, together, seed=seed, epoch=epoch)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(labels)))
+    assert max(map(len, batches)) < people * together + together
+    order = labels[np.concatenate(batches)]
+    groups = 1 + int(np.count_nonzero(np.diff(order)))
+    assert groups <= sum(-(-count // together) for count in counts)
+
+
+@pytest.mark.parametrize("sampling", ["photos", "grouped", "balanced"])
 def test_seed_and_epoch_decide_other_samplings_too(sampling: Sampling) -> None:
     labels = labels_of([3, 9, 5])
 

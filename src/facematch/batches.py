@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from facematch.errors import FacematchError
 
 Indices = NDArray[np.int64]
-Sampling = Literal["identities", "photos", "balanced"]
+Sampling = Literal["identities", "grouped", "photos", "balanced"]
 
 
 def epoch_batches(
@@ -25,18 +25,46 @@ def epoch_batches(
 
     - `identities`: P×K, see `pk_batches`: every photo at least once; an identity with few photos has K places and a
       larger one places in proportion to its photos.
+    - `grouped`: every photo exactly once, those of an identity in groups of up to K, so that a batch holds pairs of
+      one identity though most identities may have one photo; see `grouped_batches`.
     - `photos`: every photo exactly once, so each identity's share is that of its photos.
     - `balanced`: every identity equally often, see `balanced_batches`.
 
-    The last two have batches of at most P·K photos that differ in size by one at most.
+    The last two have batches of at most P·K photos that differ in size by one at most; grouped ones hold up to K − 1
+    more.
     """
     if sampling == "identities":
         return pk_batches(labels, identities_per_batch, photos_per_identity, seed=seed, epoch=epoch)
     size = identities_per_batch * photos_per_identity
+    if sampling == "grouped":
+        return grouped_batches(labels, size, photos_per_identity, seed=seed, epoch=epoch)
     if sampling == "balanced":
         return balanced_batches(labels, size, seed=seed, epoch=epoch)
     order = default_rng(SeedSequence(seed, spawn_key=(epoch,))).permutation(len(labels)).astype(np.int64)
     return _cut(order, size)
+
+
+def grouped_batches(labels: NDArray[np.int64], size: int, together: int, *, seed: int, epoch: int) -> list[Indices]:
+    """Return batches of about `size` photos in which each photo appears once an epoch.
+
+    Each identity's shuffled photos are cut into groups of `together`, the last one short, and the groups of all
+    identities are shuffled and dealt: batch i of B holds those that begin within the i-th B-th of all photos.
+    (seed, epoch) decide everything.
+    """
+    rng = default_rng(SeedSequence(seed, spawn_key=(epoch,)))
+    groups = []
+    for own in _photos_of_each(labels):
+        shuffled = rng.permutation(own)
+        groups += [shuffled[start : start + together] for start in range(0, len(own), together)]
+    dealt = [groups[place] for place in rng.permutation(len(groups)).tolist()]
+    starts = np.cumsum([0, *map(len, dealt[:-1])])
+    number = -(-len(labels) // size)
+    edges = np.searchsorted(starts, np.arange(1, number) * len(labels) / number)
+    return [np.concatenate(part) for part in _parts(dealt, edges.tolist()) if part]
+
+
+def _parts(groups: list[Indices], edges: list[int]) -> list[list[Indices]]:
+    return [groups[start:stop] for start, stop in zip([0, *edges], [*edges, len(groups)], strict=True)]
 
 
 def balanced_batches(labels: NDArray[np.int64], size: int, *, seed: int, epoch: int) -> list[Indices]:

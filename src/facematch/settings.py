@@ -133,9 +133,14 @@ class Settings(Section):
                 "loss.name: cross-entropy reads a linear classifier, which embeddings of length 1 hardly feed: set "
                 "network.normalise: false, or loss.name: NormalizedSoftmaxLoss"
             )
-        if self.loss.name == "triplet" and self.training.sampling != "identities":
-            raise ValueError("triplets need several photos of a person in a batch: set training.sampling: identities")
-        if self.network.backbone.startswith(("vit_", "maxvit")) and self.faces.size != 224:
+        if self.loss.name == "triplet" and self.training.sampling not in ("identities", "grouped"):
+            raise ValueError(
+                "triplets need several photos of a person in a batch: set training.sampling: identities, or grouped"
+            )
+        sizes = {self.faces.size, *self.training.sizes.values()}
+        if max(sizes) > self.faces.size:
+            raise ValueError(f"training.sizes: {max(sizes)} is more than faces.size, which is {self.faces.size}")
+        if self.network.backbone.startswith(("vit_", "maxvit")) and sizes != {224}:
             raise ValueError(f"network.backbone: {self.network.backbone} takes 224×224 pixels: set faces.size: 224")
         changed = [each.step for each in self.refine if each.step not in ("flip", "views", "tuned")]
         if self.ranking.metric == "hamming" and changed:

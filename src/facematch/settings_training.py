@@ -10,6 +10,7 @@ from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD, Count, Posit
 
 Mining = Literal["batch-all", "semi-hard", "batch-hard"]
 OWN_LOSSES = ("triplet", "cross-entropy", "none")  # every other loss.name is one of pytorch-metric-learning
+Side = Annotated[int, Field(ge=16, le=1024)]
 _OF_TRIPLETS = (
     "mining", "margin", "distance", "reduction", "classifier_epochs", "classifier_weight", "classifier_scale",
     "quantisation",
@@ -138,7 +139,8 @@ class TrainingSettings(Section):
     """The loop."""
 
     epochs: Count = 30
-    sampling: Literal["identities", "photos", "balanced"] = "identities"  # what a batch is drawn from
+    sampling: Literal["identities", "grouped", "photos", "balanced"] = "identities"  # what a batch is drawn from
+    sizes: dict[Count, Side] = Field(default_factory=dict)  # from which epoch crops are reduced to which side
     identities_per_batch: Annotated[int, Field(ge=2)] = 16
     photos_per_identity: Annotated[int, Field(ge=2)] = 4
     optimiser: Literal["adam", "adamw"] = "adamw"
@@ -161,3 +163,8 @@ class TrainingSettings(Section):
     patience: Count | None = 8  # early stopping: validations without a better one
     collapse_guard: bool = True
     collapse_steps: Count = 200
+
+    def size_at(self, epoch: int) -> int | None:
+        """Return the side, in pixels, to which an epoch's crops are reduced; None: they stay as they are."""
+        started = [start for start in self.sizes if start <= epoch]
+        return self.sizes[max(started)] if started else None

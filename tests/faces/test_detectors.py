@@ -46,7 +46,7 @@ def test_the_smallest_face_is_a_share_of_the_photo_or_pixels(scene: Image) -> No
     pixels = HaarDetector((DEFAULT,), min_size=110).detect(scene)
     assert centres(share) == centres(pixels)
     assert all(face.width >= 105 for face in pixels)
-    assert len(HaarDetector((DEFAULT,), min_size=0.1).detect(scene)) > len(pixels) >= 1
+    assert len(HaarDetector((DEFAULT,), min_size=0.1, detect_sizes=(320,)).detect(scene)) > len(pixels) >= 1
 
 
 def test_the_next_cascade_is_tried_only_when_one_finds_nothing(scene: Image) -> None:
@@ -71,7 +71,12 @@ class Searched:
 @pytest.mark.parametrize(
     ("photo", "found_from", "searched"),
     [
-        (400, 1, [("one", 128)]),
+        (
+            400,
+            1,
+            [("one", 128), ("one", 98)],
+        ),  # 98: the face is 75 high in the copy of 320, 15 from its top; 15 % more on each side
+        (400, 120, [("one", 128), ("one", 98), ("one", 320)]),  # nothing around it
         (400, 300, [("one", 128), ("one", 320)]),
         (400, 999, [("one", 128), ("one", 320), ("two", 320)]),
         (200, 999, [("one", 128), ("one", 200), ("two", 200)]),
@@ -87,8 +92,15 @@ def test_a_small_copy_is_searched_first(
     found = HaarDetector(("one", "two")).detect(np.zeros((photo // 2, photo, 3), np.uint8))
     assert met == searched
     if found:
-        scale = photo / searched[-1][1]
-        assert (found[0].x, found[0].width) == (4 * scale, 30 * scale)
+        scale = photo / min(photo, 320)
+        top = 3 if found_from == 1 else 0  # of the part that is searched
+        assert (found[0].x, found[0].y, found[0].width) == (4 * scale, (top + 6) * scale, 30 * scale)
+
+
+def test_a_small_copy_changes_boxes_little(scene: Image) -> None:
+    (large,) = HaarDetector((DEFAULT,), detect_sizes=(320,), min_size=110).detect(scene)
+    (same,) = HaarDetector((DEFAULT,), detect_sizes=(128, 320), min_size=110).detect(scene)
+    assert detectors.intersection_over_union(large, same) > 0.85
 
 
 def test_nothing_is_found_where_there_is_nothing() -> None:

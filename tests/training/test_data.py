@@ -45,6 +45,15 @@ def test_a_picture_is_varied_in_another_way_each_time() -> None:
     assert (drawn()[0] != drawn(seed=8)[0]).any()
 
 
+def test_pictures_are_reduced_after_they_are_augmented() -> None:
+    (batch,) = augmented_batches(IMAGES, noisy, BATCHES[:1], seed=7, epoch=1, first=0, workers=0, size=2)
+    assert batch.shape == (3, 2, 2, 3)
+    for place, index in enumerate(BATCHES[0]):
+        augmented = noisy(IMAGES[index], picture_seed(7, 1, 0, place)).astype(float)
+        means = augmented.reshape(2, 2, 2, 2, 3).mean(axis=(1, 3))
+        np.testing.assert_allclose(batch[place].numpy(), means, atol=0.51)
+
+
 def test_seeds_do_not_collide() -> None:
     seeds = {picture_seed(1, epoch, batch, place) for epoch in range(20) for batch in range(20) for place in range(20)}
     assert len(seeds) > 8000 - 20  # 8,000²/2³³ pairs are expected to meet by chance

@@ -6,7 +6,7 @@ Both search a reduced copy of the photo and answer in pixels of the photo.
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -20,6 +20,9 @@ from facematch.files import sha256_of_file
 from facematch.fingerprint import Value
 
 _LARGE_FACE = 0.25  # of the photo's shorter side
+_STEPS = 2  # how many times as wide small copies are searched in
+_WINDOW = 1.3  # sides of a face found in a small copy: where the last copy is searched for it …
+_FINER = (0.7, 1.45)  # … and how much smaller and larger it may be there
 _LOCAL = threading.local()  # OpenCV's detectors keep state: one of each for each thread
 
 
@@ -43,6 +46,8 @@ class HaarDetector:
 
     `detect_sizes` are the longer sides, in pixels, of the grey copies that are searched, the next one when the one
     before shows no face: a cascade takes time by the pixel, and the largest face, which wins, is seen in a small copy.
+    Those copies are searched in steps twice as wide; where exactly a face is is then looked for around it in the last
+    copy, and the whole last copy is searched where that shows none.
     Further cascades, and faces below a quarter of the photo's shorter side, are for the last copy only. `min_size`
     is a share of that side below 1, else pixels of the photo. The score is the number of raw detections that were
     grouped. Of faces that share more than `overlap` of their union only the one of the highest score stays: a chance
@@ -63,34 +68,58 @@ class HaarDetector:
 
     def detect(self, image: Image) -> list[Face]:
         """Return the faces of the first copy and cascade that show any."""
-        last = len(self.detect_sizes) - 1
-        searched = (0, 0)
-        for number, size in enumerate(self.detect_sizes):
-            small, scale = _reduced(image, size)
-            if small.shape[:2] == searched:  # a photo this small has no larger copy
-                continue
-            searched = small.shape[:2]
-            grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-            final = number == last or scale == 1
-            for cascade in self.cascades if final else self.cascades[:1]:
-                faces = self._search(grey, scale, cascade, self.min_size if final else self._first_size)
-                if faces:
-                    return faces if self.overlap is None else without_overlaps(faces, self.overlap)
+        grey, scale = _grey_copy(image, self.detect_sizes[-1])
+        faces = self._found_first(image, grey, scale)
+        for cascade in self.cascades:
+            if faces:
+                break
+            faces = self._search(grey, scale, cascade, (self._side(self.min_size, grey, scale), 0))
+        return faces if self.overlap is None else without_overlaps(faces, self.overlap)
+
+    def _found_first(self, image: Image, last: NDArray[np.uint8], last_scale: float) -> list[Face]:
+        """Return the large faces of the first copy smaller than `last` that shows any, as `last` shows them."""
+        for size in self.detect_sizes[:-1]:
+            if size >= max(last.shape):
+                break
+            grey, scale = _grey_copy(image, size)
+            least = self.min_size if self.min_size >= 1 else max(self.min_size, _LARGE_FACE)
+            wide = replace(self, scale_factor=1 + _STEPS * (self.scale_factor - 1))
+            faces = wide._search(grey, scale, self.cascades[0], (self._side(least, grey, scale), 0))
+            if faces:
+                return [finer for face in faces for finer in self._around(face, last, last_scale)]
         return []
 
-    @property
-    def _first_size(self) -> float:
-        # Copies before the last are searched for large faces: half the time, and what is smaller is found in the last.
-        return self.min_size if self.min_size >= 1 else max(self.min_size, _LARGE_FACE)
+    def _around(self, face: Face, grey: NDArray[np.uint8], scale: float) -> list[Face]:
+        side = face.width / scale
+        spare = side * (_WINDOW - 1) / 2
+        left, top = (max(0, int(edge / scale - spare)) for edge in (face.x, face.y))
+        right, bottom = (int(edge / scale + side + spare) for edge in (face.x, face.y))
+        sides = int(side * _FINER[0]), int(side * _FINER[1])
+        return self._search(grey[top:bottom, left:right], scale, self.cascades[0], sides, (left, top))
 
-    def _search(self, grey: NDArray[np.uint8], scale: float, cascade: str, min_size: float) -> list[Face]:
-        side = min_size * min(grey.shape) if min_size < 1 else min_size / scale
-        smallest = max(1, round(side))
+    @staticmethod
+    def _side(min_size: float, grey: NDArray[np.uint8], scale: float) -> int:
+        return max(1, round(min_size * min(grey.shape) if min_size < 1 else min_size / scale))
+
+    def _search(
+        self,
+        grey: NDArray[np.uint8],
+        scale: float,
+        cascade: str,
+        sides: tuple[int, int],
+        corner: tuple[int, int] = (0, 0),
+    ) -> list[Face]:
+        """Return the faces of `sides` from the first to the second (0: any); `grey` begins at `corner` of its copy."""
+        least, most = sides
         boxes, neighbors = _cascade(cascade).detectMultiScale2(
-            grey, scaleFactor=self.scale_factor, minNeighbors=self.min_neighbors, minSize=(smallest, smallest)
+            grey,
+            scaleFactor=self.scale_factor,
+            minNeighbors=self.min_neighbors,
+            minSize=(least, least),
+            maxSize=(most, most),
         )
         return [
-            Face(x * scale, y * scale, width * scale, height * scale, float(count), cascade)
+            Face((x + corner[0]) * scale, (y + corner[1]) * scale, width * scale, height * scale, float(count), cascade)
             for (x, y, width, height), count in zip(np.asarray(boxes).tolist(), neighbors, strict=True)
         ]
 
@@ -102,6 +131,7 @@ class HaarDetector:
             "min_neighbors": self.min_neighbors,
             "min_size": self.min_size,
             "detect_size": list(self.detect_sizes) if len(self.detect_sizes) > 1 else self.detect_sizes[0],
+            **({"window": _WINDOW} if len(self.detect_sizes) > 1 else {}),
             **({} if self.overlap is None else {"overlap": self.overlap}),  # so what was made without it fits
         }
 
@@ -195,6 +225,11 @@ def _reduced(image: Image, long_side: int) -> tuple[Image, float]:
         return image, 1.0
     size = (max(1, round(width / scale)), max(1, round(height / scale)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA), scale
+
+
+def _grey_copy(image: Image, size: int) -> tuple[NDArray[np.uint8], float]:
+    small, scale = _reduced(image, size)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8), scale
 
 
 def _cascade_path(name: str) -> str:

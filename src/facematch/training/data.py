@@ -14,18 +14,20 @@ Augment = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
 
 class AugmentedCrops(Dataset[Tensor]):
-    """Crops (N×S×S×3 `uint8`); item (index, seed) is crop `index` augmented with `seed`."""
+    """Crops (N×S×S×3 `uint8`); item (index, seed) is crop `index` augmented with `seed`, then reduced to `size`."""
 
-    def __init__(self, images: NDArray[np.uint8], augment: Augment) -> None:
-        self.images = images
-        self.augment = augment
+    def __init__(self, images: NDArray[np.uint8], augment: Augment, size: int | None) -> None:
+        self.images, self.augment, self.size = images, augment, size
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, item: Any) -> Tensor:
         index, seed = item
-        return torch.from_numpy(np.ascontiguousarray(self.augment(self.images[index], seed)))
+        image = self.augment(self.images[index], seed)
+        if self.size is not None:
+            image = np.asarray(cv2.resize(image, (self.size, self.size), interpolation=cv2.INTER_AREA), np.uint8)
+        return torch.from_numpy(np.ascontiguousarray(image))
 
 
 def augmented_batches(
@@ -37,8 +39,9 @@ def augmented_batches(
     epoch: int,
     first: int,
     workers: int,
+    size: int | None = None,
 ) -> Iterator[Tensor]:
-    """Yield the batches of one epoch from number `first` on, as B×S×S×3 `uint8`.
+    """Yield the batches of one epoch from number `first` on, as B×S×S×3 `uint8`, or reduced to `size` pixels a side.
 
     A picture's augmentation depends on (seed, epoch, batch, place) alone, so it is the same whatever
     the number of workers and wherever a run was resumed.
@@ -48,7 +51,7 @@ def augmented_batches(
         for number, batch in enumerate(batches)
     ]
     loader = DataLoader(
-        AugmentedCrops(images, augment),
+        AugmentedCrops(images, augment, size),
         batch_sampler=items[first:],
         num_workers=workers,
         worker_init_fn=_one_thread,

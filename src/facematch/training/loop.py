@@ -134,6 +134,7 @@ class Trainer:
             epoch=at.epoch,
             first=at.batch,
             workers=loader_workers(self.training.workers, self.device),
+            size=self.training.size_at(at.epoch),
         )
         set_training_mode(self.network, self.freeze)
         started, first, last = time.monotonic(), at.batch, {}
