@@ -71,7 +71,7 @@ def request(
 
 @app.command(rich_help_panel="The main job")
 def export(
-    out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
+    out: Annotated[Path, typer.Option(help="The .onnx or .safetensors file to write.")],
     checkpoint: Annotated[
         Path | None,
         typer.Argument(help="A run folder or a .safetensors file.", show_default="the configuration's run"),
@@ -92,7 +92,7 @@ def export(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Write a trained network as an ONNX file that describes its own input; checked against torch."""
+    """Write a trained network as an ONNX file that describes its own input, or as a checkpoint; checked."""
     from facematch.commands.export import export_command
 
     if half and int8:

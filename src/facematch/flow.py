@@ -84,7 +84,7 @@ def trained_header(settings: Settings) -> CheckpointHeader:
     Raises FacematchError when there is none, or when cropping or network settings are not those it
     was trained with.
     """
-    header = read_checkpoint_header(settings.paths.checkpoint or run_folder(settings))
+    header = read_checkpoint_header(Path(settings.paths.checkpoint or run_folder(settings)))
     ours = build_cropper(settings.faces).fingerprint | network_spec(settings).fingerprint
     trained = Fingerprint({k: v for k, v in header.fingerprint.settings.items() if k != WEIGHTS_KEY})
     require_same(ours, "the settings", trained, f"the checkpoint {header.path}")

@@ -1,6 +1,6 @@
 """Read settings from a YAML file and `--set section.key=value`; every mistake is named with its remedy."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -27,13 +27,19 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load_settings(path: Path | None, overrides: Sequence[str] = (), *, ensembles: bool = False) -> Settings:
+def load_settings(
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    ensembles: bool = False,
+    sections: Mapping[str, Any] | None = None,
+) -> Settings:
     """Return checked settings: defaults, then the YAML file, then `section.key=value` overrides.
 
-    Raises FacematchError that names the file, the key, what was found and the nearest known key, and for an
-    ensemble unless `ensembles` are welcome.
+    `sections` stand in place of the file's. Raises FacematchError that names the file, the key, what was found and
+    the nearest known key, and for an ensemble unless `ensembles` are welcome.
     """
-    settings = load_section(Settings, path, overrides, "config/triplet.yaml shows every key.")
+    settings = load_section(Settings, path, overrides, "config/triplet.yaml shows every key.", sections)
     if settings.ensemble is not None and not ensembles:
         raise FacematchError(
             f"{path or 'the settings'}: an ensemble of {len(settings.ensemble.members)} systems cannot be taken here.",
@@ -43,9 +49,11 @@ def load_settings(path: Path | None, overrides: Sequence[str] = (), *, ensembles
     return settings
 
 
-def load_section(root: type[S], path: Path | None, overrides: Sequence[str], hint: str) -> S:
+def load_section(
+    root: type[S], path: Path | None, overrides: Sequence[str], hint: str, sections: Mapping[str, Any] | None = None
+) -> S:
     """Return the checked values of a YAML file of another kind, as `load_settings`; `hint` ends an error."""
-    values = {} if path is None else read_yaml(path)
+    values = ({} if path is None else read_yaml(path)) | dict(sections or {})
     for override in overrides:
         _apply(values, override)
     try:

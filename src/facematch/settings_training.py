@@ -25,7 +25,8 @@ class NetworkSettings(Section):
     normalise: bool = True  # L2, so that all embeddings have length 1
     tanh: bool = False  # learning to hash: values from −1 to 1 whose signs are the bits; embedding: the code size
     weights: str = "auto"  # imagenet | none | auto | a file
-    init_from: Path | None = None  # in place of weights: a run folder or checkpoint of facematch
+    # In place of weights: a run folder or checkpoint of facematch, or the network that comes with it.
+    init_from: Literal["default"] | Path | None = None
     freeze: tuple[str, ...] = ()  # stages of the backbone that are not trained, for example conv1, layer1
     mean: Rgb = IMAGENET_MEAN
     std: Rgb = IMAGENET_STD

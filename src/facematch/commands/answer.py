@@ -11,13 +11,13 @@ from typing import Literal
 from facematch.commands.evaluated import embed_files, embed_people, photos_of
 from facematch.commands.people import validation_people
 from facematch.console import Stopwatch, loud, note, out
+from facematch.default_checkpoint import settings_in_use
 from facematch.embed import EmbeddedPhotos
 from facematch.errors import FacematchError
 from facematch.flow import build_embedder, photo_embedder, trained_people
 from facematch.flow_refine import System, build_system, gallery_people, load_tuned
 from facematch.ranking import Ranking
 from facematch.settings import Settings
-from facematch.settings_file import load_settings
 from facematch.settings_refine import ReciprocalStep
 from facematch.thresholds.calibration import CalibratedThreshold
 from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
@@ -34,7 +34,7 @@ def answer_command(
     config: Path, overrides: Sequence[str], kind: Kind, *, false_accepts: float, probability: float, as_json: bool
 ) -> None:
     """Rank the gallery for every query and print the photos that are near enough, as CSV or JSON."""
-    settings, watch = load_settings(config, overrides), Stopwatch()
+    settings, watch = settings_in_use(config, overrides), Stopwatch()
     system = build_system(settings)
     tuned = None if kind == "conformal" else _tuned(settings, system, kind, probability)
     stage = photo_embedder(settings, system.embedder)

@@ -18,6 +18,7 @@ from facematch.compare.figures import Values, query_values
 from facematch.compare.results import Cost, Result, joint_cost, result_from_json
 from facematch.compare.weights import Weights, tune_weights, weight_grid
 from facematch.console import note, waiting
+from facematch.default_checkpoint import settings_in_use
 from facematch.embed import PhotoEmbedder
 from facematch.errors import FacematchError
 from facematch.files import read_json, sha256_of_file
@@ -181,7 +182,8 @@ class Bench:
 def settings_of(wanted: CompareSettings, entry: SystemSettings) -> Settings:
     """Return the settings of a listed system: its file, what holds for all, its own. Raises FacematchError."""
     try:
-        return load_settings(entry.config, [*wanted.overrides(), *entry.overrides()], ensembles=True)
+        overrides = [*wanted.overrides(), *entry.overrides()]
+        return settings_in_use(entry.config, overrides, ensembles=True, unasked=False)
     except FacematchError as error:
         raise FacematchError(f"system {entry.name}: {error.message}", error.hint) from error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from facematch.console import note, say, working
+from facematch.default_checkpoint import settings_in_use
 from facematch.embeddings import Embeddings, load_embeddings
 from facematch.errors import FacematchError, nearest_name
 from facematch.faces.values import coverage_of, record_of
@@ -18,12 +19,11 @@ from facematch.gallery.recall import measured_recall
 from facematch.photos import find_photos
 from facematch.ranking import METRICS, Ranking, chosen_metric, distance_estimator
 from facematch.refine.chain import Ranker
-from facematch.settings_file import load_settings
 
 
 def embed_command(photos: Path, out: Path, config: Path, overrides: Sequence[str]) -> None:
     """Embed a folder and write names, vectors and fingerprint to a .safetensors file."""
-    settings = load_settings(config, overrides)
+    settings = settings_in_use(config, overrides)
     stage = photo_embedder(settings, build_system(settings).embedder)
     found = find_photos(photos)
     if not found.files:

@@ -18,6 +18,7 @@ from facematch.compare.divisions import (
 from facematch.competition.folders import Folder
 from facematch.competition.form import CompetitionForm
 from facematch.console import Stopwatch, loud, note, working
+from facematch.default_checkpoint import settings_in_use
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
@@ -31,7 +32,6 @@ from facematch.ranking import Ranking
 from facematch.refine.chain import needs_folds
 from facematch.settings import Settings
 from facematch.settings_ensemble import EnsembleSettings
-from facematch.settings_file import load_settings
 
 
 class Submitted(Protocol):
@@ -128,7 +128,7 @@ def ensemble_members(settings: Settings, ensemble: EnsembleSettings) -> list[Set
     found = []
     for number, each in enumerate(ensemble.members, start=1):
         try:
-            member = load_settings(each.config, each.overrides())
+            member = settings_in_use(each.config, each.overrides(), unasked=False)
         except FacematchError as error:
             raise FacematchError(f"member {number} of the ensemble: {error.message}", error.hint) from error
         kept = ("query", "gallery", "cache")

@@ -1,4 +1,5 @@
-"""`facematch export`: a trained network as an ONNX file that describes its own input, and what smaller ones cost."""
+"""`facematch export`: a trained network as an ONNX file that describes its own input, and what smaller ones cost; or
+as a checkpoint alone, without the run around it."""
 
 import shutil
 from collections.abc import Sequence
@@ -16,14 +17,15 @@ from facematch.commands.export_cost import Agreement, agreement, costs, show_cos
 from facematch.commands.people import ValidationPeople, validation_photos
 from facematch.commands.runs import run_settings
 from facematch.console import loud, note, say, waiting, working
+from facematch.default_checkpoint import settings_in_use
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.embedders.onnx_metadata import OnnxMetadata, Precision, read_onnx_metadata
 from facematch.errors import FacematchError
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop
-from facematch.files import replacing
+from facematch.files import replacing, sha256_of_file
 from facematch.flow import build_cropper, photo_limits, trained_header, with_checkpoint
-from facematch.networks.checkpoint import CheckpointHeader, checkpoint_file, load_checkpoint
+from facematch.networks.checkpoint import CheckpointHeader, checkpoint_file, load_checkpoint, save_checkpoint
 from facematch.photos import PhotoFile
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
@@ -48,7 +50,7 @@ def export_command(
     measure: Path | None,
     force: bool,
 ) -> None:
-    """Write a network as an ONNX file, checked against torch before it gets its name.
+    """Write a network as an ONNX file, checked against torch before it gets its name, or as a .safetensors checkpoint.
 
     `checkpoint` is a run folder or a file, with the run's settings; None: that of the configuration. `calibrate`
     are photos that int8 takes its ranges from; `measure` is a folder of people for the table of what half precision
@@ -57,6 +59,9 @@ def export_command(
     _check_request(out, precision, calibrate, force=force)
     settings = _settings(checkpoint, config, overrides)
     header = trained_header(settings)
+    if out.suffix == ".safetensors":
+        _write_checkpoint(settings, header, out, precision)
+        return
     from facematch.networks.onnx_export import require_exporter
 
     require_exporter()
@@ -77,9 +82,31 @@ def export_command(
     note(f"use it with: --set embedder.kind=onnx --set embedder.file={out}")
 
 
+def _write_checkpoint(settings: Settings, header: CheckpointHeader, out: Path, precision: Precision) -> None:
+    from facematch.embedders.network import run_network
+
+    network = load_checkpoint(header.path)
+    save_checkpoint(
+        out,
+        network,
+        header.fingerprint.only("faces."),
+        origin=header.origin,
+        people=header.people,
+        metric=header.metric,
+        trained=header.trained,
+        half=precision == "float16",
+    )
+    images = _images_to_check(settings, None, None)
+    say(f"{precision} as written: {agreement(run_network(load_checkpoint(out), images), run_network(network, images))}")
+    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256_of_file(out)}")
+    note(f"use it with: --set paths.checkpoint={out}")
+
+
 def _check_request(out: Path, precision: Precision, calibrate: Path | None, *, force: bool) -> None:
     if out.exists() and not (force and out.is_file()):
         raise FacematchError(f"{out} exists already.", "Choose another --out, or replace the file with --force.")
+    if precision == "int8" and out.suffix == ".safetensors":
+        raise FacematchError(f"{out}: a checkpoint holds float32 or half precision.", "Write int8 as an .onnx file.")
     if precision == "int8" and calibrate is None:
         raise FacematchError(
             "--int8 needs to see which values photos give.",
@@ -91,7 +118,7 @@ def _check_request(out: Path, precision: Precision, calibrate: Path | None, *, f
 def _settings(checkpoint: Path | None, config: Path, overrides: Sequence[str]) -> Settings:
     # Those that the run was started with, where they are beside the checkpoint.
     if checkpoint is None:
-        return load_settings(config, overrides)
+        return settings_in_use(config, overrides)
     run = checkpoint_file(checkpoint).parent
     beside = (run / "settings.yaml").is_file()
     return with_checkpoint(run_settings(run, overrides) if beside else load_settings(config, overrides), checkpoint)

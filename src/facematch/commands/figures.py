@@ -17,6 +17,7 @@ from facematch.commands.evaluated import (
 )
 from facematch.commands.tune_thresholds import open_set
 from facematch.console import loud, note, out, show_table
+from facematch.default_checkpoint import settings_in_use
 from facematch.errors import FacematchError
 from facematch.evaluation.bootstrap import Figure, Floats
 from facematch.evaluation.classes import by_class, class_figures, set_scores, top_k_accepted
@@ -36,7 +37,6 @@ from facematch.evaluation.tied_figures import tied_figures
 from facematch.evaluation.topk import KS
 from facematch.evaluation.verification import pairs_of_ranking, verification_figures
 from facematch.flow_refine import System
-from facematch.settings_file import load_settings
 
 Tables = dict[str, list[Figure]]
 _WORST = 15  # people named one by one
@@ -58,7 +58,7 @@ def figures_command(
     the CSV `attributes` (all but the first when none is named) give subgroups. `against` is another
     configuration, evaluated on the same photos: each figure's difference is tested.
     """
-    settings = load_settings(config, overrides)
+    settings = settings_in_use(config, overrides)
     if columns and attributes is None:
         raise FacematchError("--column names a column of a CSV file, but there is none.", "Add --attributes FILE.csv")
     if fixed is None:
@@ -103,7 +103,7 @@ def figures_command(
 def _other(config: Path, overrides: Sequence[str], fixed: tuple[Path, Path, Path] | None) -> Judged:
     # What is set on the command line about people and folders holds for both; what makes a system does not.
     shared = [each for each in overrides if each.startswith(("identities.", "paths.cache"))]
-    settings = load_settings(config, shared)
+    settings = settings_in_use(config, shared)
     photos = evaluate_people(settings) if fixed is None else evaluate_folders(settings, *fixed)
     return photos.evaluated.judged
 

@@ -21,6 +21,7 @@ from facematch.commands.evaluated import (
 from facematch.commands.runs import run_settings
 from facematch.commands.tune_thresholds import open_set
 from facematch.console import note, say, waiting, working
+from facematch.default_checkpoint import settings_in_use
 from facematch.errors import FacematchError
 from facematch.evaluation.bootstrap import ROUNDS
 from facematch.evaluation.folds import Evaluated
@@ -54,7 +55,6 @@ from facematch.reports.report_data import (
 from facematch.reports.report_page import report_page
 from facematch.reports.thumbnails import make_thumbnails, plan_thumbnails
 from facematch.settings import Settings
-from facematch.settings_file import load_settings
 from facematch.thresholds.kept import threshold_from_dict
 from facematch.thresholds.static import StaticThreshold
 
@@ -106,7 +106,7 @@ def _settings(run: Path | None, config: Path | None, overrides: Sequence[str]) -
             "For example: facematch report checkpoints/triplet",
         )
     if run is None:
-        return load_settings(config, overrides)
+        return settings_in_use(config, overrides)
     settings = run_settings(run, overrides, instead=", or give --config FILE instead")
     if any(override.partition("=")[0].strip() == "paths.checkpoint" for override in overrides):
         return settings

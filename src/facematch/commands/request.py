@@ -12,15 +12,15 @@ from facematch.competition.form import load_form
 from facematch.competition.journal import Journal
 from facematch.competition.submission import Submission, check
 from facematch.console import Stopwatch, loud, note, say
+from facematch.default_checkpoint import settings_in_use
 from facematch.files import write_bytes
 from facematch.flow import photo_limits
 from facematch.ranking import Ranking
-from facematch.settings_file import load_settings
 
 
 def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, out: Path | None, again: bool) -> None:
     """Rank, check, keep, send. Everything that can be wrong is checked before any compute."""
-    settings, watch = load_settings(config, overrides, ensembles=True), Stopwatch()
+    settings, watch = settings_in_use(config, overrides, ensembles=True), Stopwatch()
     form = load_form(settings.server.form)
     dialect = form.dialect(settings.server.dialect)
     to = None if dry_run else destination(settings)

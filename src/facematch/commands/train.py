@@ -14,6 +14,7 @@ from facematch.commands.people import ValidationPeople, training_and_validation
 from facematch.commands.train_data import LabelledCrops, teacher_targets, training_crops, training_set
 from facematch.commands.train_validation import seen_crops, validation_crops
 from facematch.console import Stopwatch, loud, note, say, working
+from facematch.default_checkpoint import NAME, default_folder
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import Figures
 from facematch.files import read_json, write_json
@@ -136,7 +137,8 @@ def _objective(settings: Settings, network: EmbeddingNetwork, crops: LabelledCro
 
 
 def _first_network(settings: Settings, validation: ValidationPeople) -> tuple[EmbeddingNetwork, Origin]:
-    network, origin = initial_network(network_spec(settings), settings.network.start, settings.seed)
+    start = str(default_folder() / NAME) if settings.network.init_from == "default" else settings.network.start
+    network, origin = initial_network(network_spec(settings), start, settings.seed)
     (loud if origin.loud else note)(origin.notice)
     _require_unseen(origin, validation)
     made_for = native_size(settings.network.backbone)

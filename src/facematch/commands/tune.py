@@ -13,6 +13,7 @@ from facematch.commands.people import ValidationPeople, other_people, validation
 from facematch.commands.tune_thresholds import show_thresholds, tune_thresholds
 from facematch.competition.form import load_form
 from facematch.console import Stopwatch, loud, note, out, say, show_table, waiting
+from facematch.default_checkpoint import settings_in_use
 from facematch.embed import PhotoEmbedder
 from facematch.errors import FacematchError
 from facematch.evaluation.comparison import Comparison
@@ -24,7 +25,6 @@ from facematch.flow_refine import Tuned, save_tuned, tuned_folder, whitening_fil
 from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, fit_whitening
 from facematch.settings import Settings
-from facematch.settings_file import load_settings
 from facematch.settings_refine import FlipStep, Step, ViewsStep
 from facematch.tuning.steps import Gain, Goal, Trial, choose, grid
 
@@ -80,7 +80,7 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
 
     Views that the configuration takes of a face are part of what everything is tried on, and are kept with the rest.
     """
-    settings, watch = load_settings(config, overrides), Stopwatch()
+    settings, watch = settings_in_use(config, overrides), Stopwatch()
     trained_on = trained_people(settings)
     embedder = build_embedder(settings)
     views = tuple(step for step in settings.refine if isinstance(step, ViewsStep))

@@ -7,6 +7,7 @@ from pathlib import Path
 from facematch.commands.evaluated import EmbeddedPeople, embed_files, embed_people, photos_of, rank_people
 from facematch.commands.people import validation_photos
 from facematch.console import Stopwatch, loud, note, out, show_table
+from facematch.default_checkpoint import settings_in_use
 from facematch.embed import PhotoEmbedder
 from facematch.embedders import Embedder
 from facematch.embedders.pixels import PixelEmbedder
@@ -19,7 +20,6 @@ from facematch.ranking import Metric
 from facematch.refine.chain import Ranker, needs_folds
 from facematch.rehearsal.score import read_ground_truth
 from facematch.settings import Settings
-from facematch.settings_file import load_settings
 from facematch.settings_refine import Step
 
 
@@ -34,7 +34,7 @@ def validate_command(
 
     `fixed` are query folder, gallery folder and ground truth, in place of validation people.
     """
-    settings = load_settings(config, overrides)
+    settings = settings_in_use(config, overrides)
     header = trained_header(settings) if settings.embedder.kind == "network" else None
     embedder = build_embedder(settings)
     steps = refine_steps(settings, embedder)

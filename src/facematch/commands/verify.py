@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from facematch.console import loud, note, out, show_table, working
+from facematch.default_checkpoint import settings_in_use
 from facematch.distances import pair_distances
 from facematch.embed import EmbeddedPhotos
 from facematch.errors import FacematchError
@@ -20,7 +21,6 @@ from facematch.flow import photo_embedder
 from facematch.flow_refine import build_system
 from facematch.photos import PhotoFile
 from facematch.refine.chain import needs_folds
-from facematch.settings_file import load_settings
 
 _NAMED = 10  # unusable photos named one by one
 
@@ -62,7 +62,7 @@ def verify_command(pairs: Path, images: Path | None, config: Path, overrides: Se
     `images` is the folder that the names in `pairs` start from; None takes the folder `images` beside the
     file, else the file's own folder.
     """
-    settings = load_settings(config, overrides)
+    settings = settings_in_use(config, overrides)
     labelled = load_pairs(pairs)
     files = photos_of_pairs(labelled, pairs, images)
     people = people_of(labelled)

@@ -4,6 +4,7 @@ Nothing here needs torch until the network itself is loaded, so a command can ch
 find cached embeddings before it starts computing.
 """
 
+import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +49,26 @@ def save_checkpoint(
     people: tuple[str, ...],
     metric: str,
     trained: dict[str, Any],
+    half: bool = False,
 ) -> None:
-    """Write a network with its header, whole or not at all."""
+    """Write a network with its header, whole or not at all; with `half` what is no integer in half precision.
+
+    The digest is of the network as it will be loaded, in float32. Raises FacematchError for a number that half
+    precision cannot hold (above 65,504).
+    """
+    import torch
     from safetensors.torch import save_file
 
     from facematch.networks.weights import weights_digest
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    if half:
+        network = copy.deepcopy(network)
+        tensors = {name: each.half() if each.is_floating_point() else each for name, each in tensors.items()}
+        for name, each in tensors.items():
+            if not torch.isfinite(each).all():
+                raise FacematchError(f"{name} holds numbers that half precision cannot: save it in float32.")
+        network.load_state_dict(tensors)
     weights = Fingerprint({WEIGHTS_KEY: weights_digest(network)})
     fingerprint = crops | network.spec.fingerprint | weights
     header = {

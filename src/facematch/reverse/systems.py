@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facematch.default_checkpoint import is_default, settings_in_use
 from facematch.embed import PhotoEmbedder
 from facematch.embedders.clip_model import clip_size
 from facematch.embeddings import Embeddings
@@ -36,28 +37,33 @@ class ImageSet:
     unread: tuple[str, ...]
 
 
-def load_image_settings(config: Path | None, overrides: Sequence[str] = ()) -> Settings:
+def load_image_settings(config: Path | None, overrides: Sequence[str] = (), system: str | None = None) -> Settings:
     """Return the settings of a YAML file with `overrides`; without a file those of config/images.yaml.
 
-    Raises FacematchError as `load_settings`.
+    A network is the default checkpoint where no other is named or trained. Raises FacematchError as `load_settings`.
     """
-    return load_settings(config, overrides if config else (*_DEFAULTS, *overrides))
+    settings = load_settings(config, overrides if config else (*_DEFAULTS, *overrides))
+    if (system or settings.embedder.kind) != "network":
+        return settings
+    taken = settings_in_use(config, ("name=images", *overrides, "embedder.kind=network"))
+    return taken if is_default(taken) else settings
 
 
 def image_settings(settings: Settings, system: str) -> Settings:
     """Return the settings for comparing whole photos by `system`; steps of `refine:`, made for faces, are left out.
 
-    Nobody looks for faces. Pixels and hashes see the photo as a square without its proportions, so that a copy
-    whose proportions were changed stays near; a network and an ONNX model see it as `faces.whole` says, as in
-    training; CLIP sees the photo's centre at its model's own size, as published. Hashes are compared by their
-    different bits, CLIP by the cosine, pixels by `ranking.metric`, or as euclidean where that is of bits. Raises
-    FacematchError for an unknown system, with the nearest name, and where CLIP's library or model is missing.
+    Nobody looks for faces, but for the default checkpoint, which knows nothing else. Pixels and hashes see the photo
+    as a square without its proportions, so that a copy whose proportions were changed stays near; a network and an
+    ONNX model see it as `faces.whole` says, as in training; CLIP sees the photo's centre at its model's own size, as
+    published. Hashes are compared by their different bits, CLIP by the cosine, pixels by `ranking.metric`, or as
+    euclidean where that is of bits. Raises FacematchError for an unknown system, with the nearest name, and where
+    CLIP's library or model is missing.
     """
     if system not in SYSTEMS:
         raise FacematchError(
             f"system {system!r} is not known{nearest_name(system, SYSTEMS)}.", f"Known are {', '.join(SYSTEMS)}."
         )
-    faces: dict[str, Any] = {"detector": "none"}
+    faces: dict[str, Any] = {} if system == "network" and is_default(settings) else {"detector": "none"}
     ranking: dict[str, Any] = {}
     if system == "clip":
         faces |= {"whole": "centre", "size": clip_size(settings.embedder.model)}

@@ -1,0 +1,83 @@
+"""The network that comes with facematch, for whoever has not trained one: `paths.checkpoint: default`."""
+
+import sysconfig
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from facematch.console import note
+from facematch.errors import FacematchError
+from facematch.files import sha256_of_file
+from facematch.settings import Settings
+from facematch.settings_file import load_settings, read_yaml
+
+NAME = "default.safetensors"
+SHA256 = ""
+_REPOSITORY = Path(__file__).resolve().parents[2] / "checkpoints" / "default"
+
+
+def settings_in_use(
+    path: Path | None, overrides: Sequence[str] = (), *, ensembles: bool = False, unasked: bool = True
+) -> Settings:
+    """Return `load_settings`, with the default checkpoint where that is asked for or nothing else was trained.
+
+    With `unasked` false it has to be asked for. It brings its own `faces`, `network`, `ranking` and `refine`;
+    `overrides` still win. Raises FacematchError as `load_settings`, and where the default checkpoint is missing or
+    is not the one that was shipped.
+    """
+    settings = load_settings(path, overrides, ensembles=ensembles)
+    asked = settings.paths.checkpoint == "default" and settings.embedder.kind == "network"
+    if not (asked or (unasked and _nothing_trained(settings) and _found() is not None)):
+        return settings
+    folder = default_folder()
+    settings = load_settings(path, overrides, ensembles=ensembles, sections=read_yaml(folder / "settings.yaml"))
+    if not asked:
+        note(
+            f"{settings.paths.checkpoints / settings.name} is not trained yet: the network that comes with facematch "
+            "is used, with its own crops (paths.checkpoint: default)",
+            "yellow",
+        )
+    paths = settings.paths.model_copy(update={"checkpoint": folder / NAME})
+    return settings.model_copy(update={"paths": paths})
+
+
+@cache
+def default_folder() -> Path:
+    """Return the folder of the default checkpoint, in the repository or beside the installed package.
+
+    Raises FacematchError where it is missing, and where its weights are not those that were shipped.
+    """
+    folder = _found()
+    again = "Install facematch again, or train a network: python train.py --config config/triplet.yaml"
+    if folder is None:
+        places = " nor ".join(str(each / NAME) for each in _places())
+        raise FacematchError(f"the default checkpoint is missing: there is neither {places}.", again)
+    found = sha256_of_file(folder / NAME)
+    if found != SHA256:
+        raise FacematchError(
+            f"{folder / NAME} is not the file that was shipped: its SHA-256 begins {found[:12]}, expected "
+            f"{SHA256[:12]}.",
+            f"It is damaged or was changed. {again}",
+        )
+    return folder
+
+
+def is_default(settings: Settings) -> bool:
+    """Return whether the default checkpoint is the one in use."""
+    path = settings.paths.checkpoint
+    return isinstance(path, Path) and path.name == NAME and path == default_folder() / NAME
+
+
+def _places() -> tuple[Path, Path]:
+    return _REPOSITORY, Path(sysconfig.get_path("data")) / "share" / "facematch" / "default"
+
+
+def _found() -> Path | None:
+    return next((each for each in _places() if (each / NAME).is_file()), None)
+
+
+def _nothing_trained(settings: Settings) -> bool:
+    # And a network is wanted: a folder alone, such as `tune` leaves, is no run.
+    run = settings.paths.checkpoints / settings.name
+    wanted = settings.embedder.kind == "network" and settings.ensemble is None and settings.paths.checkpoint is None
+    return wanted and not any((run / name).exists() for name in ("settings.yaml", "best.safetensors"))
