@@ -24,6 +24,7 @@ import numpy as np
 from side_by_side import in_turn, shown
 
 from facematch.commands.timing import machine
+from facematch.evenly import evenly
 from facematch.faces.cropper import choose_face
 from facematch.faces.detectors import HaarDetector, intersection_over_union
 from facematch.faces.values import Face, Image
@@ -53,8 +54,7 @@ def photo_files(options: argparse.Namespace, scratch: Path) -> list[PhotoFile]:
     files = find_photos(options.folder or scratch).files
     if not files:
         raise SystemExit(f"{options.folder} holds no photos")
-    places = np.linspace(0, len(files) - 1, min(options.photos, len(files))).round().astype(int)
-    return [files[place] for place in places.tolist()]
+    return evenly(files, options.photos)
 
 
 def make_photos(folder: Path, count: int) -> None:

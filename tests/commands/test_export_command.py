@@ -14,6 +14,7 @@ from PIL import Image
 from facematch.commands.export_cost import agreement
 from facematch.embedders.onnx_metadata import read_onnx_metadata
 from facematch.embeddings import load_embeddings
+from facematch.files import sha256_of_file
 from facematch.networks import onnx_export
 from facematch.networks.checkpoint import read_checkpoint_header
 
@@ -56,6 +57,26 @@ def test_a_smaller_file_is_measured_beside_the_others(project: Path, run: Run) -
     assert shown == sorted(shown, reverse=True)
     assert shown[2] == pytest.approx(OUT.stat().st_size / 1e6, abs=0.06)
     assert len(list(Path().glob("*.onnx"))) == 1  # the others were only measured
+
+
+def test_a_checkpoint_in_half_precision_is_one_file_that_ranks_alike(project: Path, run: Run) -> None:
+    done = run("export", RUN, "--half", "--out", "half.safetensors")
+    assert done.code == 0, done.err
+    assert re.search(r"float16 as written: largest difference \d\.\de-0\d, least cosine (0\.9999|1\.0000)", done.out)
+    assert sha256_of_file(Path("half.safetensors")) in done.out.replace("\n", "")
+    ours, theirs = read_checkpoint_header(RUN), read_checkpoint_header(Path("half.safetensors"))
+    assert (ours.people, ours.metric, ours.spec, ours.trained) == (
+        theirs.people,
+        theirs.metric,
+        theirs.spec,
+        theirs.trained,
+    )
+    assert Path("half.safetensors").stat().st_size < 0.6 * ours.path.stat().st_size
+    done = run("validate", "--config", "small.yaml", "--set", "paths.checkpoint=half.safetensors")
+    assert done.code == 0, done.err
+    refused = run("export", RUN, "--int8", "--calibrate", "data/faces", "--out", "int8.safetensors")
+    assert (refused.code, Path("int8.safetensors").exists()) == (1, False)
+    assert "Write int8 as an .onnx file" in refused.err
 
 
 def test_people_it_learned_are_not_measured_on(project: Path, run: Run) -> None:

@@ -4,13 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from facematch.errors import FacematchError
-from facematch.reports.contact_sheet import Tile, evenly, write_contact_sheet
+from facematch.reports.contact_sheet import Tile, write_contact_sheet
 
 RED, GREEN = (220, 10, 10), (10, 200, 10)
 
@@ -70,19 +68,6 @@ def test_names_of_any_letters_and_lengths_are_drawn(tmp_path: Path) -> None:
     names = ["ünïcödé.jpg", "名前.jpg", "\x1b[31mred\n.jpg", "a" * 5000, "", "\udcff.jpg", "🙂.png"]
     before = count(sheet(tmp_path / "s.png", [Tile(plain(RED), name, name) for name in names], tile_size=50), RED)
     assert before == len(names) * 2500  # no caption reaches into a picture
-
-
-@settings(max_examples=50, deadline=None)
-@given(total=st.integers(0, 400), limit=st.integers(1, 100))
-def test_an_even_choice_keeps_order_first_and_last(total: int, limit: int) -> None:
-    tiles = [Tile(None, str(number)) for number in range(total)]
-    shown = [int(tile.caption) for tile in evenly(tiles, limit)]
-    assert len(shown) == min(total, limit)
-    assert shown == sorted(set(shown))
-    if total > limit > 1:
-        assert (shown[0], shown[-1]) == (0, total - 1)
-        gaps = np.diff(shown)
-        assert gaps.max() - gaps.min() <= 1
 
 
 def test_what_is_no_picture_is_refused() -> None:

@@ -19,6 +19,7 @@ from facematch.errors import FacematchError
 from facematch.evaluation.bootstrap import Figure
 from facematch.evaluation.classes import SetScores, pooled_figures, set_scores, top_k_accepted
 from facematch.evaluation.judged import Judged, judge
+from facematch.evenly import evenly
 from facematch.identities import LabelledPhotos
 from facematch.ranking import distance_estimator
 from facematch.reverse.systems import image_settings, image_stage, load_image_settings
@@ -162,7 +163,7 @@ def _side(embedded: EmbeddedPhotos, labelled: LabelledPhotos, what: str) -> Side
 
 
 def _chosen_threshold(database: Side) -> float:
-    rows = np.unique(np.linspace(0, len(database.classes) - 1, _TUNED_ON).round().astype(int)).tolist()
+    rows = evenly(range(len(database.classes)), _TUNED_ON)
     return fit_static(judged_classes(database.at(rows), database), database.embeddings.metric).distance
 
 

@@ -12,6 +12,7 @@ from facematch.compare.divisions import Division, Rank, rank_division
 from facematch.compare.results import Cost
 from facematch.embed import PhotoEmbedder
 from facematch.embeddings import Embeddings
+from facematch.evenly import evenly
 from facematch.faces.values import Crop, Miss
 from facematch.photos import PhotoFile, Unreadable, decode, read_bytes
 
@@ -28,14 +29,14 @@ def measure_cost(
     A photo is read, decoded and cropped alone, on one thread; crops are embedded together, as many at once as the
     embedder takes. A query's share is that of a hundred ranked together, whole galleries.
     """
-    crop_ms, crops = _cropping(stage, _spread(files, SAMPLE))
+    crop_ms, crops = _cropping(stage, evenly(files, SAMPLE))
     embed_ms = 0.0
     if crops:
         images = np.stack([crop.image for crop in crops])
         size = stage.embedder.batch
         parts = [images[start : start + size] for start in range(0, len(images), size)]
         embed_ms = repeated_ms(lambda: [stage.embedder.embed(part) for part in parts]) / len(crops)
-    asks = _spread(division.asks, _QUERIES)
+    asks = evenly(division.asks, _QUERIES)
     some = Division(tuple(asks), division.answers, (frozenset(),) * len(asks), tuple(asks))
     rank_ms = repeated_ms(lambda: rank_division(embeddings, rank, some, None)) / len(asks)
     return Cost(
@@ -70,7 +71,3 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
     started = time.perf_counter()
     done = work()
     return 1000 * (time.perf_counter() - started), done
-
-
-def _spread(values: Sequence[T], count: int) -> list[T]:
-    return [values[int(i)] for i in np.linspace(0, len(values) - 1, min(count, len(values)))]

@@ -21,6 +21,7 @@ from facematch.default_checkpoint import settings_in_use
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.embedders.onnx_metadata import OnnxMetadata, Precision, read_onnx_metadata
 from facematch.errors import FacematchError
+from facematch.evenly import evenly
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop
 from facematch.files import replacing, sha256_of_file
@@ -164,7 +165,7 @@ def _enlarged(image: Images, side: int) -> Images:
 
 def _crops(settings: Settings, files: Sequence[PhotoFile], most: int, where: str) -> Images:
     # Faces of at most `most` photos, evenly spread over the files.
-    chosen = [files[i] for i in np.linspace(0, len(files) - 1, min(most, len(files))).round().astype(int)]
+    chosen = evenly(files, most)
     cropper, limits = build_cropper(settings.faces), photo_limits(settings.photos)
     with (
         crop_cache(cache_folder(settings.paths.cache), cropper) as cache,

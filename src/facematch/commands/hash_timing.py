@@ -4,11 +4,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
-
 from facematch.commands.timing import machine
 from facematch.embeddings import Embeddings
 from facematch.evaluation.code_figures import PLACES, Sides
+from facematch.evenly import evenly
 from facematch.ranking import distance_estimator
 from facematch.reports.hash_data import Speed
 
@@ -71,5 +70,4 @@ def _one_thread() -> Iterator[None]:
 
 def _some(sides: Sides) -> Embeddings:
     # Evenly spread over the names, so that every class is asked for.
-    rows = np.linspace(0, len(sides.query) - 1, min(len(sides.query), _TIMED)).astype(np.int64)
-    return sides.query.at(rows.tolist())
+    return sides.query.at(evenly(range(len(sides.query)), _TIMED))

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from facematch.augment import FACE_DEFAULT, build_augmentation, preview
 from facematch.cache import cache_folder
 from facematch.commands.people import training_and_validation
 from facematch.console import say
 from facematch.errors import FacematchError
+from facematch.evenly import evenly
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop
 from facematch.files import write_bytes
@@ -40,9 +40,7 @@ def augment_preview_command(out: Path, config: Path, overrides: Sequence[str], c
         settings.augment if settings.augment is not None else FACE_DEFAULT, settings.faces.size
     )
     people, _ = training_and_validation(settings)
-    chosen = [
-        people.files[i] for i in np.linspace(0, len(people.files) - 1, min(4 * count, len(people.files))).astype(int)
-    ]
+    chosen = evenly(people.files, 4 * count)
     cropper = build_cropper(settings.faces)
     with crop_cache(cache_folder(settings.paths.cache), cropper) as cache:
         outcomes = crop_photos(chosen, cropper, cache, miss="skip", limits=photo_limits(settings.photos))

@@ -20,6 +20,7 @@ from facematch.evaluation.comparison import Comparison
 from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_folds
 from facematch.evaluation.retrieval import average_precision, hit_at
 from facematch.evaluation.topk import KS
+from facematch.evenly import evenly
 from facematch.flow import build_embedder, photo_embedder, trained_people
 from facematch.flow_refine import Tuned, save_tuned, tuned_folder, whitening_file, with_views
 from facematch.refine.chain import Ranker, has_flip
@@ -125,9 +126,7 @@ def _whitenings(
     if others is None or len(others.files) < 2:
         loud("no people but those validated on, so whitening cannot be fitted: name others in identities.train")
         return None
-    files = others.files
-    if len(files) > _MOST:
-        files = tuple(files[i] for i in np.linspace(0, len(files) - 1, _MOST).round().astype(int))
+    files = evenly(others.files, _MOST)
     return {
         flip: fit_whitening(
             embed_files(

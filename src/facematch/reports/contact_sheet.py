@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from facematch.evenly import evenly
 from facematch.files import replacing
 
 _GAP = 6
@@ -63,13 +64,6 @@ def write_contact_sheet(
         _draw_tile(sheet, draw, tile, _GAP + column * step, _TITLE + row * (step + under), tile_size)
     with replacing(path) as temporary:
         sheet.save(temporary, format="PNG")
-
-
-def evenly(tiles: Sequence[Tile], limit: int) -> list[Tile]:
-    """Return at most `limit` of the tiles, in order, spread evenly from the first to the last."""
-    if len(tiles) <= limit:
-        return list(tiles)
-    return [tiles[index] for index in np.linspace(0, len(tiles) - 1, limit).round().astype(int)]
 
 
 def _draw_tile(sheet: PillowImage.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: int, top: int, size: int) -> None:
