@@ -52,6 +52,7 @@ class TeacherSettings(Section):
     faces: FaceSettings | None = None  # how its crops are made; None: like the network's
     kind: Literal["cosine", "relational", "both"] = "cosine"
     weight: Positive = 1.0  # beside the loss of the labels
+    alone_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs: nothing is learned from the labels yet
     flip: bool = True  # it embeds each photo and its mirror image, averaged
 
     @field_validator("embedder", mode="before")

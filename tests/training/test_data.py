@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facematch.training.data import augmented_batches, picture_seed
+from facematch.training.data import augmented_batches, picture_seed, reduced
 
 IMAGES = np.arange(6 * 4 * 4 * 3, dtype=np.uint8).reshape(6, 4, 4, 3)
 BATCHES = [np.array([0, 1, 2]), np.array([3, 4, 5]), np.array([5, 5, 0])]
@@ -52,6 +52,7 @@ def test_pictures_are_reduced_after_they_are_augmented() -> None:
         augmented = noisy(IMAGES[index], picture_seed(7, 1, 0, place)).astype(float)
         means = augmented.reshape(2, 2, 2, 2, 3).mean(axis=(1, 3))
         np.testing.assert_allclose(batch[place].numpy(), means, atol=0.51)
+        np.testing.assert_array_equal(batch[place].numpy(), reduced(augmented.astype(np.uint8), 2))
 
 
 def test_seeds_do_not_collide() -> None:

@@ -72,7 +72,7 @@ TEACHER = TeacherSettings(embedder=EmbedderSettings(kind="pixels"))
 LOSS = LossSettings(mining="semi-hard", margin=0.2, classifier_epochs=1)
 
 
-def validate(network: EmbeddingNetwork) -> Figures:
+def validate(network: EmbeddingNetwork, size: int | None = None) -> Figures:
     vectors = ModuleEmbedder(network).embed(UNSEEN[0])
     names = tuple(f"{i:03d}" for i in range(len(vectors)))
     embeddings = Embeddings(names, vectors, "euclidean", Fingerprint())
@@ -87,7 +87,7 @@ class Surroundings:
         self.lines: list[str] = []
         self.stop, self.stop_after, self.steps = stop, stop_after, 0
 
-    def callbacks(self, validate: Callable[[EmbeddingNetwork], Figures] = validate) -> Callbacks:
+    def callbacks(self, validate: Callable[[EmbeddingNetwork, int | None], Figures] = validate) -> Callbacks:
         return Callbacks(
             validate, lambda name, _, epoch, __: self.saved.append((name, epoch)), self.lines.append, self.step
         )
@@ -220,7 +220,7 @@ def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
     patient = TRAINING.model_copy(update={"epochs": 30, "patience": 2})
     made = trainer(tmp_path / "run", training=patient)
     fixed = Figures(0.5, 0.5, 0.5, (0.4, 0.6), 10, 10)
-    result = made.run(Surroundings().callbacks(lambda _: fixed), StopRequest())
+    result = made.run(Surroundings().callbacks(lambda *_: fixed), StopRequest())
     assert result.epochs == 3  # the first is the best, two more without a better one
     assert "no better top-1 in 2 validations" in result.reason
 
@@ -231,9 +231,26 @@ def test_the_best_is_chosen_by_the_figure_asked_for(tmp_path: Path) -> None:
         [Figures(0.9, 1, 1, None, 9, 9, 0.2), Figures(0.1, 1, 1, None, 9, 9, 0.6), Figures(1, 1, 1, None, 9, 9)]
     )
     around = Surroundings()
-    result = made.run(around.callbacks(lambda _: next(seen)), StopRequest())
+    result = made.run(around.callbacks(lambda *_: next(seen)), StopRequest())
     assert result.best_epoch == 2
     assert "mAP 0.600  top-1 0.100" in around.lines[1]
+
+
+def test_crops_grow_as_scheduled_and_the_best_is_of_the_last_size(tmp_path: Path) -> None:
+    training = TRAINING.model_copy(update={"sizes": {1: 16, 3: 24}, "epochs": 4})
+    made = trainer(tmp_path / "run", training=training)
+    trained_at, validated_at = [], []
+    made.network.register_forward_pre_hook(lambda _, images: trained_at.append(images[0].shape[1]))
+    figures = iter([Figures(share, 1, 1, None, 9, 9) for share in (0.9, 0.8, 0.3, 0.2)])
+
+    def measured(_: EmbeddingNetwork, size: int | None) -> Figures:
+        validated_at.append(size)
+        return next(figures)
+
+    result = made.run(Surroundings().callbacks(measured), StopRequest())
+    assert trained_at == [16] * 8 + [24] * 8
+    assert validated_at == [16, 16, 24, 24]
+    assert (result.best_epoch, result.best and result.best.top1) == (3, 0.3)
 
 
 def test_the_inverse_square_root_counts_updates_through_a_resumption(tmp_path: Path) -> None:
@@ -383,7 +400,7 @@ def test_the_accuracy_is_told_each_epoch_and_kept_of_the_best(tmp_path: Path) ->
     retrieval = iter([Figures(0.1, 1, 1, None, 9, 9), Figures(0.9, 1, 1, None, 9, 9), Figures(0.2, 1, 1, None, 9, 9)])
     accuracies = iter([Figure("accuracy", share, (share / 2, 1.0), 20, 10) for share in (0.25, 0.5, 0.75)])
     around = Surroundings()
-    callbacks = replace(around.callbacks(lambda _: next(retrieval)), seen=lambda _: next(accuracies))
+    callbacks = replace(around.callbacks(lambda *_: next(retrieval)), seen=lambda *_: next(accuracies))
     result = made.run(callbacks, StopRequest())
     assert result.seen == Figure("accuracy", 0.5, (0.25, 1.0), 20, 10)
     assert "seen people: accuracy 0.750" in around.lines[2]

@@ -162,6 +162,20 @@ def test_a_teacher_adds_what_the_batchs_photos_lose(embeddings: Tensor, kind: st
     assert not any("targets" in key or "present" in key for key in objective.state_dict())
 
 
+def test_labels_have_no_part_in_the_epochs_of_the_teacher_alone(embeddings: Tensor) -> None:
+    labels = built(LossSettings(mining="batch-all", classifier_weight=1.0))
+    objective = TaughtObjective(labels, torch.randn(16, SIZE), "cosine", 2.0, SIZE, alone=3)
+    early, late = (objective(embeddings, LABELS, PHOTOS, epoch) for epoch in (3, 4))
+    assert early.loss.item() == pytest.approx(2 * early.diagnostics["teacher_cosine"].item())
+    assert set(early.diagnostics) == {"spread", "teacher_cosine"}
+    assert late.loss.item() == pytest.approx(early.loss.item() + labels(embeddings, LABELS, PHOTOS, 4).loss.item())
+    keys = set(objective.state_dict())
+    objective(embeddings, LABELS, PHOTOS, 2)
+    assert set(objective.state_dict()) == keys
+    objective.watch({"spread": 0.0}, 2)  # a collapse is looked for among triplets only, and there are none
+    assert "active" not in objective.told({"spread": 0.5, "teacher_cosine": 0.25})
+
+
 def test_a_teacher_alone_needs_no_labels(embeddings: Tensor) -> None:
     targets = embeddings.detach().clone()
     objective = TaughtObjective(built(LossSettings(name="none", teacher=TEACHER)), targets, "cosine", 2.0, SIZE)

@@ -133,7 +133,8 @@ def _objective(settings: Settings, network: EmbeddingNetwork, crops: LabelledCro
     if loss.teacher is None:
         return labels
     targets = torch.from_numpy(teacher_targets(settings, loss.teacher, crops.files))
-    return TaughtObjective(labels, targets, loss.teacher.kind, loss.teacher.weight, network.dimensions)
+    teacher = loss.teacher
+    return TaughtObjective(labels, targets, teacher.kind, teacher.weight, network.dimensions, teacher.alone_epochs)
 
 
 def _first_network(settings: Settings, validation: ValidationPeople) -> tuple[EmbeddingNetwork, Origin]:

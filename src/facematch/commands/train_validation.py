@@ -21,6 +21,7 @@ from facematch.identities import LabelledPhotos
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.ranking import Metric
 from facematch.settings import Settings
+from facematch.training.data import reduced
 from facematch.training.objective import Objective
 
 Images = NDArray[np.uint8]
@@ -36,9 +37,9 @@ class UnseenPeople:
     metric: Metric
     with_map: bool
 
-    def __call__(self, network: EmbeddingNetwork) -> Figures:
-        """Return the retrieval figures of a network."""
-        photos = _embedded(network, self.images, self.metric)
+    def __call__(self, network: EmbeddingNetwork, size: int | None = None) -> Figures:
+        """Return the retrieval figures of a network, on crops reduced to `size` pixels a side."""
+        photos = _embedded(network, self.images, self.metric, size)
         figures = each_photo_a_query(photos, self.identities, self.asked, self.metric)
         if not self.with_map:
             return figures
@@ -57,9 +58,9 @@ class HeldOutPhotos:
     metric: Metric
     with_map: bool
 
-    def __call__(self, network: EmbeddingNetwork) -> Figures:
-        """Return the retrieval figures of a network."""
-        query, gallery = (_embedded(network, images, self.metric) for images in (self.images, self.database))
+    def __call__(self, network: EmbeddingNetwork, size: int | None = None) -> Figures:
+        """Return the retrieval figures of a network, on crops reduced to `size` pixels a side."""
+        query, gallery = (_embedded(network, images, self.metric, size) for images in (self.images, self.database))
         figures = labelled_sides(query, gallery, self.classes, self.database_classes, self.metric)
         if not self.with_map:
             return figures
@@ -75,9 +76,9 @@ class SeenPeople:
     labels: NDArray[np.int64]
     objective: Objective
 
-    def __call__(self, network: EmbeddingNetwork) -> Figure:
+    def __call__(self, network: EmbeddingNetwork, size: int | None = None) -> Figure:
         """Return the share of photos whose own person has the largest logit, with its interval over people."""
-        vectors = torch.from_numpy(_vectors(network, self.images)).to(next(network.parameters()).device)
+        vectors = torch.from_numpy(_vectors(network, self.images, size)).to(next(network.parameters()).device)
         with torch.no_grad():
             named = self.objective.logits(vectors).argmax(dim=1).cpu().numpy()
         return mean_figure("accuracy on seen people", named == self.labels, self.labels.tolist())
@@ -118,16 +119,17 @@ def seen_crops(
     return SeenPeople(crops.images, numbered(crops, people), objective) if crops.files else None
 
 
-def _vectors(network: EmbeddingNetwork, images: Images) -> NDArray[np.float32]:
+def _vectors(network: EmbeddingNetwork, images: Images, size: int | None) -> NDArray[np.float32]:
     embedder = ModuleEmbedder(network)
-    parts: Sequence[NDArray[np.float32]] = [
-        embedder.embed(images[start : start + embedder.batch]) for start in range(0, len(images), embedder.batch)
+    parts = (images[start : start + embedder.batch] for start in range(0, len(images), embedder.batch))
+    vectors: Sequence[NDArray[np.float32]] = [
+        embedder.embed(part if size is None else np.stack([reduced(image, size) for image in part])) for part in parts
     ]
-    return np.concatenate(parts)
+    return np.concatenate(vectors)
 
 
-def _embedded(network: EmbeddingNetwork, images: Images, metric: Metric) -> Embeddings:
-    vectors = _vectors(network, images)
+def _embedded(network: EmbeddingNetwork, images: Images, metric: Metric, size: int | None) -> Embeddings:
+    vectors = _vectors(network, images, size)
     names = tuple(f"{number:06d}" for number in range(len(vectors)))
     coded = metric == "hamming"
     found = Embeddings(names, vectors, "euclidean" if coded else metric, Fingerprint())

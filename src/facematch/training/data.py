@@ -25,9 +25,7 @@ class AugmentedCrops(Dataset[Tensor]):
     def __getitem__(self, item: Any) -> Tensor:
         index, seed = item
         image = self.augment(self.images[index], seed)
-        if self.size is not None:
-            image = np.asarray(cv2.resize(image, (self.size, self.size), interpolation=cv2.INTER_AREA), np.uint8)
-        return torch.from_numpy(np.ascontiguousarray(image))
+        return torch.from_numpy(np.ascontiguousarray(image if self.size is None else reduced(image, self.size)))
 
 
 def augmented_batches(
@@ -58,6 +56,11 @@ def augmented_batches(
         prefetch_factor=4 if workers else None,
     )
     return cast(Iterator[Tensor], iter(loader))
+
+
+def reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return a square picture in fewer pixels, `size` a side, each the mean of those it covers."""
+    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def picture_seed(seed: int, epoch: int, batch: int, place: int) -> int:

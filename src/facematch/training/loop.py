@@ -204,11 +204,14 @@ class Trainer:
         line: dict[str, Any] = {**last, "images_per_second": speed}
         text = f"epoch {at.epoch}/{training.epochs}  loss {last.get('loss', 0):.4f}  {self.objective.told(last)}"
         if at.epoch % training.validate_every == 0 or at.epoch == training.epochs:
-            figures = callbacks.validate(self.network)
-            seen = callbacks.seen(self.network) if callbacks.seen is not None else None
+            size = training.size_at(at.epoch)
+            figures = callbacks.validate(self.network, size)
+            seen = callbacks.seen(self.network, size) if callbacks.seen is not None else None
             line |= {"validation": figures.as_dict(), **({} if seen is None else {"seen": seen.as_dict()})}
             text += f"  {callbacks.asked}: {validation_line(figures)}"
             text += "" if seen is None else f"  seen people: accuracy {seen.value:.3f}"
+            if size != training.size_at(max(1, at.best_epoch)):  # what was best on smaller crops is not compared
+                at.best, at.without_better = None, 0
             by = training.choose_by
             if at.best is None or figures.chosen_by(by) > figures_from_dict(at.best).chosen_by(by):
                 at.best, at.best_epoch, at.without_better = figures.as_dict(), at.epoch, 0

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from facematch.losses.distillation import cosine_distillation, relational_distillation
-from facematch.training.objective import Line, Objective, Value
+from facematch.training.objective import Line, NoObjective, Objective, Value
 
 Kind = Literal["cosine", "relational", "both"]
 
@@ -17,15 +17,19 @@ class TaughtObjective(Objective):
     `targets` (N×E) are the teacher's embeddings of the N training photos, in their order; a row of NaN is a photo
     it could not embed, which has no distillation loss. Where E is not the network's D, the embeddings are compared
     after a linear projection D → E that is trained beside the network and is no part of it (FitNets' regressor).
-    Both kinds together are added.
+    Both kinds together are added. In the first `alone` epochs the labels' objective has no part.
     """
 
     targets: Tensor
     present: Tensor
 
-    def __init__(self, labels: Objective, targets: Tensor, kind: Kind, weight: float, dimensions: int) -> None:
+    def __init__(
+        self, labels: Objective, targets: Tensor, kind: Kind, weight: float, dimensions: int, alone: int = 0
+    ) -> None:
         super().__init__()
-        self.labels, self._kind, self._weight = labels, kind, weight
+        self.labels, self._kind, self._weight, self._alone = labels, kind, weight, alone
+        self._nothing = NoObjective()
+        self._is_alone = False  # whether the teacher was, in the last batch
         present = targets.isfinite().all(dim=1)
         self.register_buffer("present", present, persistent=False)  # made again from the cache, so not in the state
         self.register_buffer("targets", targets.float().masked_fill(~present[:, None], 0), persistent=False)
@@ -35,7 +39,8 @@ class TaughtObjective(Objective):
 
     def forward(self, embeddings: Tensor, labels: Tensor, photos: Tensor, epoch: int) -> Value:
         """Return the sum; `teacher_cosine` and `teacher_relation` are the distillation losses by themselves."""
-        value: Value = self.labels(embeddings, labels, photos, epoch)
+        self._is_alone = epoch <= self._alone
+        value: Value = (self._nothing if self._is_alone else self.labels)(embeddings, labels, photos, epoch)
         teacher, present = self.targets[photos], self.present[photos]  # B×E, B
         parts: dict[str, Tensor] = {}
         if self._kind != "relational":
@@ -57,7 +62,8 @@ class TaughtObjective(Objective):
 
     def watch(self, line: Line, epoch: int) -> None:
         """Watch for what the labels' objective watches for."""
-        self.labels.watch(line, epoch)
+        if epoch > self._alone:
+            self.labels.watch(line, epoch)
 
     def told(self, line: Line) -> str:
         """Return the words of the labels' objective and the distillation losses."""
@@ -66,4 +72,4 @@ class TaughtObjective(Objective):
             for name, shown in (("teacher_cosine", "teacher 1−cos"), ("teacher_relation", "relations"))
             if name in line
         )
-        return f"{self.labels.told(line)}  {losses}"
+        return f"{(self._nothing if self._is_alone else self.labels).told(line)}  {losses}"

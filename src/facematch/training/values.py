@@ -28,14 +28,15 @@ class Callbacks:
     `validate` measures retrieval on what `asked` names, unseen people or held-out photos, and `seen`, where there
     is one, the accuracy on held-out photos of the training people; `save` writes a checkpoint (file name, network,
     epoch, figures); `report` shows one line for each epoch and `progress` gets (epoch, progress 0–1) for each step.
+    Both measures are told the side in pixels to which training reduces its crops now, or None.
     """
 
-    validate: Callable[[EmbeddingNetwork], Figures]
+    validate: Callable[[EmbeddingNetwork, int | None], Figures]
     save: Callable[[str, EmbeddingNetwork, int, Figures | None], None]
     report: Callable[[str], None]
     progress: Callable[[int, float], None]
     asked: str = "unseen people"
-    seen: Callable[[EmbeddingNetwork], Figure] | None = None
+    seen: Callable[[EmbeddingNetwork, int | None], Figure] | None = None
 
 
 @dataclass
