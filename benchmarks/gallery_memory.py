@@ -2,13 +2,15 @@
 
     python benchmarks/gallery_memory.py [--photos 1000000] [--numbers 512] [--queries 1000]
 
-Real files go through `PhotoEmbedder` (read, decoded, cropped, cached, embedded), a few hundred pictures under a million
-names, and a stand-in for the network, which would add its own memory once. Two processes, whose peaks (maximum resident
-set) are printed: one embeds and saves, one reads and ranks. First it is checked that each photo has its vector, in the
-order given, that what is read equals what was written, and that each query, a photo of the gallery, finds itself.
+Real files go through `PhotoEmbedder` (found, read, decoded, cropped, cached, embedded), a few hundred pictures under a
+million names, and a stand-in for the network, which would add its own memory once. Two processes, whose peaks (maximum
+resident set) are printed: one embeds and saves, one reads and ranks. First it is checked that each photo has its
+vector, in the order given, that what is read equals what was written, and that each query, a photo of the gallery,
+finds itself.
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -23,7 +25,7 @@ from facematch.embed import PhotoEmbedder
 from facematch.embeddings import load_embeddings
 from facematch.fingerprint import Fingerprint
 from facematch.flow import build_cropper
-from facematch.photos import PhotoFile, PhotoLimits
+from facematch.photos import PhotoLimits, find_photos
 from facematch.ranking import distance_estimator
 from facematch.settings_file import load_settings
 
@@ -48,7 +50,11 @@ def embed(folder: Path, photos: int, numbers: int) -> None:
     """Embed and save."""
     for number in range(PICTURES):
         (folder / f"{number}.ppm").write_bytes(b"P6 4 4 255\n" + bytes([number]) * 48)
-    files = [PhotoFile(f"{number:07d}.ppm", folder / f"{number % PICTURES}.ppm") for number in range(photos)]
+    gallery = folder / "gallery"
+    gallery.mkdir()
+    for number in range(photos):
+        os.link(folder / f"{number % PICTURES}.ppm", gallery / f"{number:07d}.ppm")
+    files = find_photos(gallery).files
     settings = load_settings(None, ["faces.detector=none", "faces.size=16"])
     embedder = Numbers(numbers)
     stage = PhotoEmbedder(

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from facematch import embed
 from facematch.embed import PhotoEmbedder
 from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
@@ -143,3 +146,18 @@ def test_no_photos_give_no_embeddings(tmp_path: Path) -> None:
     done = stage(tmp_path / "c", MeanColour()).run(())
     assert len(done.embeddings) == 0
     assert done.records == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(there=st.lists(st.booleans(), max_size=40), moved=st.integers(1, 9))
+def test_vectors_of_missing_photos_leave_no_gap(there: list[bool], moved: int) -> None:
+    kept = embed._Vectors(len(there))
+    for row in np.random.default_rng(0).permutation(len(there)).tolist():
+        if there[row]:
+            kept.put(row, np.full(3, row, np.float32))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(embed, "_MOVED", moved)
+        rows, vectors = kept.take()
+    assert rows.tolist() == [row for row, is_there in enumerate(there) if is_there]
+    if len(rows):
+        assert vectors.tolist() == [[row] * 3 for row in rows.tolist()]

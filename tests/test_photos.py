@@ -575,3 +575,30 @@ def test_real_variants_of_one_photo_agree() -> None:
     hopper = one("pillow/hopper.png")
     for number in (2, 5, 6, 7):
         assert np.abs(one(f"pillow/hopper_orientation_{number}.jpg") - hopper).mean() < 8
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("1.jpg", "a/1.jpg"),
+        ("ann/1.jpg", "/top/ann/1.jpg"),
+        ("ann/1.jpg", "elsewhere/2.jpg"),
+        ("1.jpg", "1.jpg"),
+        ("1.jpg", "/1.jpg"),
+        ("x.jpg", "ax.jpg"),
+        ("", "folder"),
+    ],
+)
+def test_a_file_tells_the_path_it_was_given(name: str, path: str) -> None:
+    file = PhotoFile(name, Path(path))
+    assert (file.name, file.path) == (name, Path(path))
+    assert file == PhotoFile(name, Path(path))
+    assert file != PhotoFile(name, Path(path + "x"))
+
+
+def test_files_of_a_folder_share_its_path_and_hold_their_name_once(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    one, other = find_photos(tmp_path).files
+    assert one._folder is other._folder
+    assert one._below is one.name

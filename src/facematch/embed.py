@@ -25,6 +25,8 @@ from facematch.fingerprint import Fingerprint
 from facematch.photos import PhotoFile, PhotoLimits, Unreadable, read_bytes
 from facematch.settings_embedding import MissChoice
 
+_MOVED = 4096  # rows at once
+
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedPhotos:
@@ -100,7 +102,7 @@ class PhotoEmbedder:
         for (index, crop), row in zip(waiting, rows, strict=True):
             vectors.put(index, row)
             if np.isfinite(row).all():
-                kept.put(crop.sha256, json.dumps(asdict(record_of(crop))), row.tobytes())
+                kept.put(crop.sha256, _note(record_of(crop)), row.tobytes())
         waiting.clear()
 
     def _embeddings(
@@ -128,9 +130,10 @@ class _Vectors:
     def take(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the rows that are there and their vectors, which move up in place."""
         rows = np.flatnonzero(self.there)
-        for place, row in enumerate(rows.tolist() if len(rows) < len(self.there) else ()):
-            if place != row:
-                self.matrix[place] = self.matrix[row]
+        if len(rows) < len(self.there):
+            for start in range(0, len(rows), _MOVED):  # up, so that no row is written over before it is read
+                block = rows[start : start + _MOVED]
+                self.matrix[start : start + len(block)] = self.matrix[block]
         return rows, self.matrix[: len(rows)]
 
 
@@ -143,8 +146,13 @@ def _record(found: _Found) -> FaceRecord:
     return record_of(found) if isinstance(found, Crop) else found
 
 
+def _note(record: FaceRecord) -> str:
+    return json.dumps({**asdict(record), "digest": record.sha256})
+
+
 def _from_note(note: str, name: str) -> FaceRecord:
     values = json.loads(note)
-    box = values.pop("box")
     shared = {key: sys.intern(values[key]) for key in ("status", "detector")}  # one text for all photos
-    return FaceRecord(**{**values, **shared, "name": name, "box": None if box is None else tuple(box)})
+    box, digest = values["box"], bytes.fromhex(values["digest"])
+    own = {"name": name, "box": None if box is None else tuple(box), "digest": digest}
+    return FaceRecord(**{**values, **shared, **own})

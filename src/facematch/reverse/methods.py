@@ -20,7 +20,8 @@ from facematch.leaks.contents import Content, thumbnail_of
 from facematch.near_duplicates import candidates, confirmed, describe, thumbnail, without_border
 from facematch.near_duplicates.compare import SAME
 from facematch.near_duplicates.search import NEIGHBOURS
-from facematch.photos import Photo, PhotoLimits, Rgb
+from facematch.photo_pixels import Rgb
+from facematch.photos import Photo, PhotoLimits
 from facematch.ranking import distance_estimator
 from facematch.reverse.systems import embed_images, image_stage
 from facematch.reverse.turns import AS_IT_IS, TURNS, Turn, laid

@@ -20,7 +20,8 @@ from facematch.evaluation.bootstrap import Figure, mean_figure
 from facematch.faces.stream import in_order
 from facematch.leaks.contents import Content
 from facematch.near_duplicates import candidates, confirmed
-from facematch.photos import Photo, PhotoFile, PhotoLimits, Rgb, read_photo
+from facematch.photo_pixels import Rgb
+from facematch.photos import Photo, PhotoFile, PhotoLimits, read_photo
 from facematch.reverse.changes import NONE, Change, changed
 from facematch.reverse.methods import Answers, Method, Smalls, Views
 
