@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 from command_helpers import Run, run_command, write_project
 
+from facematch import default_checkpoint
 from facematch.commands.train import train_command
+
+
+@pytest.fixture(autouse=True)
+def _without_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The network that comes with facematch would take over where a test wants none; it has tests of its own.
+    monkeypatch.setattr(default_checkpoint, "_places", lambda: (tmp_path / "no default", tmp_path / "nor here"))
 
 
 @pytest.fixture(scope="session")

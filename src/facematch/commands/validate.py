@@ -7,7 +7,7 @@ from pathlib import Path
 from facematch.commands.evaluated import EmbeddedPeople, embed_files, embed_people, photos_of, rank_people
 from facematch.commands.people import validation_photos
 from facematch.console import Stopwatch, loud, note, out, show_table
-from facematch.default_checkpoint import settings_in_use
+from facematch.default_checkpoint import is_default, settings_in_use
 from facematch.embed import PhotoEmbedder
 from facematch.embedders import Embedder
 from facematch.embedders.pixels import PixelEmbedder
@@ -30,7 +30,7 @@ def validate_command(
     *,
     as_json: bool,
 ) -> None:
-    """Print a table: grey pixels, the network before training, and the embedder in use.
+    """Print a table: grey pixels, the network before training where it was trained here, and the embedder in use.
 
     `fixed` are query folder, gallery folder and ground truth, in place of validation people.
     """
@@ -92,12 +92,15 @@ def _systems(
 ) -> Iterator[tuple[str, Embedder, tuple[Step, ...]]]:
     if settings.embedder.kind != "pixels":
         yield "grey pixels", PixelEmbedder(), ()
-    if header is not None:
+    shipped = is_default(settings)
+    if header is not None and not shipped:
         before = _before_training(header)
         if before is not None:
             yield "before training", before, ()
     kind = settings.embedder.kind
-    name = {"network": "trained", "onnx": "ONNX model", "pixels": "grey pixels"}.get(kind, kind)
+    name = {"network": "shipped" if shipped else "trained", "onnx": "ONNX model", "pixels": "grey pixels"}.get(
+        kind, kind
+    )
     yield name, embedder, ()
     if steps:
         yield f"{name} + {', '.join(step.step for step in steps)}", embedder, steps
