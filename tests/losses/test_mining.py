@@ -13,6 +13,7 @@ from facematch.losses.mining import (
     Mined,
     _by_positive,
     _by_sorting,
+    _slots,
     batch_all,
     batch_all_soft,
     batch_hard,
@@ -177,16 +178,33 @@ def test_mine_chooses_by_name_and_margin() -> None:
 def test_positives_counted_one_by_one_give_what_sorting_gives(case: Case, margin: float | None) -> None:
     distances, labels = tensors(case)
     pairs = pairs_of(labels)
-    one_by_one = _by_positive(distances, pairs, margin)
-    if not pairs.positive.any():
-        assert one_by_one is None
-        return
-    assert one_by_one is not None
-    for found, expected in zip(one_by_one, _by_sorting(distances, pairs, margin), strict=True):
-        assert torch.equal(found, expected)
+    slots = _slots(pairs)
+    assert slots == (int(pairs.positive.sum(dim=1).max()) if len(labels) else 0)
+    if slots:
+        ((weights, count),) = _by_positive(distances, pairs, slots, [margin])
+        expected, number = _by_sorting(distances, pairs, margin)
+        assert torch.equal(weights.double(), expected.double())
+        assert count == number
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([None, 0.1, 0.2, 0.7]))
+def test_float32_distances_count_what_their_exact_sums_with_the_margin_say(seed: int, margin: float | None) -> None:
+    labels = torch.arange(12) % 3
+    steps = torch.randint(0, 40, (12, 12), generator=torch.Generator().manual_seed(seed)).float()
+    distances = steps * torch.tensor(0.1)  # many sums with the margin lie within a rounding of a distance
+    pairs = pairs_of(labels)
+    expected = sum(
+        distances[a, n].item() <= distances[a, p].item()
+        if margin is None
+        else distances[a, n].item() < distances[a, p].item() + margin
+        for a, p, n in triplets(labels.tolist())
+    )
+    ((_, one_by_one),) = _by_positive(distances, pairs, _slots(pairs), [margin])
+    _, sorted_ = _by_sorting(distances, pairs, margin)
+    assert (int(one_by_one), int(sorted_)) == (expected, expected)
 
 
 def test_many_positives_are_sorted() -> None:
     labels = torch.zeros(18, dtype=torch.int64)
-    assert _by_positive(torch.rand(18, 18, dtype=torch.float64), pairs_of(labels), 1.0) is None
-    assert _by_positive(torch.rand(17, 17, dtype=torch.float64), pairs_of(labels[:17]), 1.0) is not None
+    assert (_slots(pairs_of(labels)), _slots(pairs_of(labels[:17]))) == (0, 16)

@@ -1,6 +1,6 @@
 """All distances within a batch, with gradients that stay finite where two embeddings are equal."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -22,10 +22,10 @@ def pairwise_distances(embeddings: Tensor, kind: Distance = "euclidean") -> Tens
     direction, counts as ½ from every other. Symmetric, never negative, zero on the diagonal. The
     gradient between equal embeddings is zero. A NaN in any embedding makes the distances NaN.
 
-    The Gram matrix is computed in float64 (float32 on a device without it), whatever autocast says, and
-    rounded once: its last bits depend on where a row stands in the batch, and after rounding two equal
-    pairs of embeddings have equal distances, so ties are ties. Raises FacematchError for another shape,
-    a type that is not floating or an unknown kind.
+    Squares are computed in float64 (float32 on a device without it), whatever autocast says, and rounded
+    before the root: their last bits depend on where a row stands in the batch, and after rounding two equal
+    pairs of embeddings have equal distances, so ties are ties. First derivatives only. Raises FacematchError
+    for another shape, a type that is not floating or an unknown kind.
     """
     if embeddings.ndim != 2 or not embeddings.is_floating_point():
         raise FacematchError(f"embeddings are {tuple(embeddings.shape)} of {embeddings.dtype}; B×D floats are needed.")
@@ -37,29 +37,49 @@ def pairwise_distances(embeddings: Tensor, kind: Distance = "euclidean") -> Tens
         )
     with torch.autocast(device_type=embeddings.device.type, enabled=False):
         x = embeddings.to(working_dtype(embeddings.device))  # B×D
-        if kind == "cosine":
-            # ‖u−v‖² = 2 − 2 u·v for unit vectors: one way to compute them all, without cancellation.
-            return (_squared_distances(_unit_rows(x)) / 2).float()
+        # ‖u−v‖² = 2 − 2 u·v for unit vectors: one way to compute them all, without cancellation.
+        distances: Tensor = _Distances.apply(_unit_rows(x) if kind == "cosine" else x, kind == "euclidean")
+        return distances / 2 if kind == "cosine" else distances
+
+
+class _Distances(torch.autograd.Function):
+    """Distances between all rows of B×D `x`, or their squares. By hand, the gradient is one product of matrices:
+
+    with w_ij = (g_ij + g_ji) / d_ij, or 2 (g_ij + g_ji) for squares, it is Σ_j w_ij (x_i − x_j) for row i.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, roots: bool) -> Tensor:
+        # Distances do not change when the centre moves to 0, and rounding shrinks from the size of the
+        # embeddings to the size of their differences.
+        x = x - x.mean(dim=0)
         squared = _squared_distances(x)
-        return (squared if kind == "squared" else _safe_root(squared)).float()
+        distances = squared.sqrt_() if roots else squared
+        ctx.save_for_backward(x, distances)
+        ctx.roots = roots
+        return distances
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        x, distances = ctx.saved_tensors
+        weights = gradient + gradient.T
+        if ctx.roots:  # the slope of a root is infinite at 0, where no gradient passes
+            apart = torch.ne(distances, 0, out=torch.empty_like(distances))  # 1 or 0: a mask of floats is quicker
+            weights = weights.mul_(apart).div_(distances + (1 - apart))
+        else:
+            weights = weights.mul_(2)
+        weights = weights.to(x.dtype)
+        return weights.sum(dim=1, keepdim=True) * x - weights @ x, None
 
 
 def _squared_distances(x: Tensor) -> Tensor:
-    # Distances do not change when the centre moves to 0, and rounding shrinks from the size of the
-    # embeddings to the size of their differences. For the same reason no gradient is lost by detach.
-    x = x - x.detach().mean(dim=0)
-    gram = x @ x.T  # B×B
-    lengths = gram.diagonal()
-    sums = lengths[:, None] + lengths[None, :]
-    squared = sums - (gram + gram.T)  # symmetric and 0 on the diagonal to the last bit
-    rounding = 4 * torch.finfo(x.dtype).eps * max(1, x.shape[1]) ** 0.5
-    return squared.masked_fill(squared <= rounding * sums, 0)
-
-
-def _safe_root(squared: Tensor) -> Tensor:
-    # The slope of the root is infinite at 0: there the root of 1 is taken, and no gradient passes.
-    equal = squared == 0
-    return squared.masked_fill(equal, 1).sqrt().masked_fill(equal, 0)
+    # Of rows whose centre is 0, B×B float32; what may be rounding alone is 0.
+    lengths = x.square().sum(dim=1)
+    squared = torch.addmm(lengths[:, None] + lengths[None, :], x, x.T, alpha=-2).float()
+    squared = torch.minimum(squared, squared.T)  # symmetric to the last bit
+    rounding = (4 * torch.finfo(x.dtype).eps * max(1, x.shape[1]) ** 0.5 * lengths).float()
+    above = torch.empty_like(squared)  # 1 or 0
+    return squared.clamp_(min=0).mul_(torch.gt(squared, rounding[:, None] + rounding[None, :], out=above))
 
 
 def _unit_rows(x: Tensor) -> Tensor:

@@ -7,12 +7,15 @@ B×B numbers suffice for the exact value and gradient of the B³ triplets. For t
 are the derivatives of the loss, and `offset` completes its value.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from facematch.losses.distances import working_dtype
 
 Mining = Literal["batch-all", "semi-hard", "batch-hard"]
 Margin = float | Literal["soft"]
@@ -55,25 +58,25 @@ def mine(distances: Tensor, pairs: Pairs, mining: Mining, margin: Margin) -> Min
     if mining == "batch-hard" and len(distances):  # nothing is hardest in an empty batch; it has no triplets
         return batch_hard(distances, pairs, margin)
     if margin == "soft":
-        return batch_all_soft(distances, pairs)
+        return batch_all_soft(distances.to(working_dtype(distances.device)), pairs)
     return batch_all(distances, pairs, margin) if mining == "batch-all" else semi_hard(distances, pairs, margin)
 
 
 @torch.no_grad()
 def batch_all(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
     """Every valid triplet, loss max(0, d_ap − d_an + margin)."""
-    weights, active = _nearer(distances, pairs, margin)
+    ((weights, active),) = _nearer(distances, pairs, margin)
     valid = _valid(pairs)
-    return Mined(weights, margin * active.to(distances.dtype), valid, active, _share(active, valid))
+    return Mined(weights, margin * active.to(working_dtype(active.device)), valid, active, _share(active, valid))
 
 
 @torch.no_grad()
 def semi_hard(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
     """Triplets with d_ap < d_an < d_ap + margin, all of them (Schroff et al. 2015, section 3.2)."""
-    every, active = _nearer(distances, pairs, margin)
-    too_hard, violating = _nearer(distances, pairs, None)
+    (every, active), (too_hard, violating) = _nearer(distances, pairs, margin, None)
     count = active - violating
-    return Mined(every - too_hard, margin * count.to(distances.dtype), count, count, _share(active, _valid(pairs)))
+    offset = margin * count.to(working_dtype(count.device))
+    return Mined(every - too_hard, offset, count, count, _share(active, _valid(pairs)))
 
 
 @torch.no_grad()
@@ -83,14 +86,15 @@ def batch_hard(distances: Tensor, pairs: Pairs, margin: Margin) -> Mined:
     # `argmax` of an empty row points anywhere; such anchors weigh nothing.
     farthest = distances.masked_fill(~pairs.positive, -torch.inf).argmax(dim=1, keepdim=True)  # B×1
     nearest = distances.masked_fill(~pairs.negative, torch.inf).argmin(dim=1, keepdim=True)
-    d_ap, d_an = distances.gather(1, farthest).squeeze(1), distances.gather(1, nearest).squeeze(1)
+    exact = working_dtype(distances.device)
+    d_ap, d_an = (distances.gather(1, place).squeeze(1).to(exact) for place in (farthest, nearest))
     if margin == "soft":
         losses, slopes = _softplus(d_ap - d_an) * anchors, torch.sigmoid(d_ap - d_an) * anchors
         active = anchors
     else:
         active = anchors & (d_an < d_ap + margin)
-        losses, slopes = (d_ap - d_an + margin) * active, active.to(distances.dtype)
-    weights = torch.zeros_like(distances)
+        losses, slopes = (d_ap - d_an + margin) * active, active.to(exact)
+    weights = torch.zeros(distances.shape, dtype=exact, device=distances.device)
     weights.scatter_add_(1, farthest, slopes[:, None]).scatter_add_(1, nearest, -slopes[:, None])
     offset = losses.sum() - (slopes * (d_ap - d_an)).sum()
     return Mined(weights, offset, anchors.sum(), active.sum(), _share(active.sum(), anchors.sum()))
@@ -121,47 +125,71 @@ def batch_all_soft(distances: Tensor, pairs: Pairs) -> Mined:
     return Mined(weights, total - (weights * distances).sum(), valid, valid, _share(valid, valid))
 
 
-def _nearer(distances: Tensor, pairs: Pairs, margin: float | None) -> tuple[Tensor, Tensor]:
-    # Weights (B×B) and number of the valid triplets with d_an < d_ap + margin, or d_an ≤ d_ap for None.
-    return _by_positive(distances, pairs, margin) or _by_sorting(distances, pairs, margin)
+def _nearer(distances: Tensor, pairs: Pairs, *margins: float | None) -> Iterator[tuple[Tensor, Tensor]]:
+    # For each margin weights (B×B) and number of the valid triplets with d_an < d_ap + margin, or d_an ≤ d_ap for None.
+    if slots := _slots(pairs):
+        return _by_positive(distances, pairs, slots, margins)
+    return (_by_sorting(distances, pairs, margin) for margin in margins)
 
 
-def _by_positive(distances: Tensor, pairs: Pairs, margin: float | None) -> tuple[Tensor, Tensor] | None:
-    # By one comparison of B×B numbers for each positive that an anchor has: for few of them, and
-    # on the CPU only, since how many they are is read from the device.
-    slots = int(pairs.positive.sum(dim=1).max()) if distances.device.type == "cpu" and len(distances) else 0
-    if not 0 < slots <= _FEW:
-        return None
-    there, positives = pairs.positive.to(torch.uint8).topk(slots, dim=1)  # B×slots
+def _slots(pairs: Pairs) -> int:
+    # The most positives that an anchor has, where they are so few that comparing each is quicker than sorting. Read on
+    # the CPU only: another device would be waited for.
+    if pairs.positive.device.type != "cpu" or not len(pairs.positive):
+        return 0
+    most = int(_counts(pairs.positive).max())
+    return most if most <= _FEW else 0
+
+
+def _by_positive(
+    distances: Tensor, pairs: Pairs, slots: int, margins: Sequence[float | None]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    # By one comparison of B×B numbers for each of the `slots` positives that an anchor has at most.
+    there, positives = pairs.positive.view(torch.uint8).topk(slots, dim=1)  # B×slots
     positives = torch.where(there > 0, positives, torch.arange(len(distances))[:, None])  # itself, where there is none
-    bounds = distances.gather(1, positives) + (0 if margin is None else margin)
-    bounds = bounds.masked_fill(there == 0, -torch.inf)
     negatives = distances.clone().scatter_(1, positives, torch.inf).fill_diagonal_(torch.inf)
-    above = torch.zeros(distances.shape, dtype=torch.uint8)
-    below = torch.zeros_like(bounds)
-    for slot in range(slots):
-        bound = bounds[:, slot, None]
-        counted = negatives <= bound if margin is None else negatives < bound
-        above += counted
-        below[:, slot] = counted.sum(dim=1)
-    weights = above.float().to(distances.dtype).neg_()  # straight to float64 takes twenty times as long
-    return weights.scatter_add_(1, positives, below), below.sum().long()
+    counted = torch.empty_like(distances)  # 1 or 0: counts are exact in float32, and truth values are slow to add up
+    for margin in margins:
+        bounds = _bounds(distances.gather(1, positives), margin).masked_fill(there == 0, -torch.inf)
+        below, above = torch.empty_like(bounds), torch.zeros_like(distances)
+        for slot in range(slots):
+            compare = torch.le if margin is None else torch.lt
+            above += compare(negatives, bounds[:, slot, None], out=counted)
+            below[:, slot] = counted.sum(dim=1)
+        yield above.neg_().scatter_add_(1, positives, below), below.double().sum().long()
 
 
 def _by_sorting(distances: Tensor, pairs: Pairs, margin: float | None) -> tuple[Tensor, Tensor]:
     # Both sides compare the same numbers, so that every triplet is counted in both or in neither.
-    bounds = distances if margin is None else distances + margin
+    bounds = _bounds(distances, margin)
     negatives = distances.masked_fill(~pairs.negative, torch.inf).sort(dim=1).values
     positives = bounds.masked_fill(~pairs.positive, -torch.inf).sort(dim=1).values
     equal_counts = margin is None
     below = torch.searchsorted(negatives, bounds.contiguous(), right=equal_counts)
     above = len(distances) - torch.searchsorted(positives, distances.contiguous(), right=not equal_counts)
     below, above = below * pairs.positive, above * pairs.negative
-    return (below - above).to(distances.dtype), below.sum()
+    return (below - above).float(), below.sum()
+
+
+def _bounds(positives: Tensor, margin: float | None) -> Tensor:
+    # What a negative lies below (for None: not above) to count, in the type of the distances: d_an < d_ap + margin,
+    # summed in float64, holds of the same float32 numbers as d_an < the least float32 that is not below that sum.
+    if margin is None:
+        return positives
+    exact = positives.to(working_dtype(positives.device)) + margin
+    if exact.dtype == positives.dtype:
+        return exact
+    rounded = exact.to(positives.dtype)
+    return torch.where(rounded < exact, rounded.nextafter(rounded.new_tensor(torch.inf)), rounded)
 
 
 def _valid(pairs: Pairs) -> Tensor:
-    return (pairs.positive.sum(dim=1) * pairs.negative.sum(dim=1)).sum()
+    return (_counts(pairs.positive) * _counts(pairs.negative)).sum()
+
+
+def _counts(mask: Tensor) -> Tensor:
+    # How many of each row of truth values are true, int64: read as bytes, which is three times as fast.
+    return mask.view(torch.uint8).sum(dim=1, dtype=torch.int32).long()
 
 
 def _share(part: Tensor, whole: Tensor) -> Tensor:

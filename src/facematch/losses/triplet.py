@@ -56,17 +56,19 @@ def triplet_loss(
     margin that is not positive and a soft margin with semi-hard.
     """
     _check(embeddings, labels, mining, margin, reduction)
-    distances = pairwise_distances(embeddings, distance).to(working_dtype(embeddings.device))  # B×B
+    distances = pairwise_distances(embeddings, distance)  # B×B
     pairs = pairs_of(labels)
     mined = mine(distances.detach(), pairs, mining, margin)
     entered = mined.active if reduction == "active" else mined.candidates
-    total = (mined.weights * distances).sum() + mined.offset
+    total = (mined.weights * distances).sum(dtype=working_dtype(embeddings.device)) + mined.offset
+    apart, same = distances.detach(), pairs.positive.view(torch.uint8)
+    of_positives = (apart * same).sum()
     return TripletLoss(
         loss=(total / entered.clamp(min=1)).float(),
         triplets=entered,
         active_share=mined.active_share.float(),
-        mean_positive=_mean_where(distances.detach(), pairs.positive),
-        mean_negative=_mean_where(distances.detach(), pairs.negative),
+        mean_positive=of_positives / same.sum().clamp(min=1),
+        mean_negative=(apart.sum() - of_positives) / pairs.negative.view(torch.uint8).sum().clamp(min=1),
         spread=spread(embeddings),
     )
 
@@ -83,13 +85,8 @@ def spread(embeddings: Tensor) -> Tensor:
         return torch.zeros((), device=embeddings.device)
     x = embeddings.to(working_dtype(embeddings.device))
     norm = x.square().sum(dim=1).sqrt().mean()
-    deviation = x.std(dim=0, correction=0).mean() * math.sqrt(dimensions)
+    deviation = (x - x.mean(dim=0)).square().mean(dim=0).sqrt().mean() * math.sqrt(dimensions)
     return (deviation / norm.masked_fill(norm == 0, 1)).float()
-
-
-def _mean_where(distances: Tensor, mask: Tensor) -> Tensor:
-    # By way of float32: torch turns truth values into float64 one by one.
-    return ((distances * mask.float()).sum() / mask.sum().clamp(min=1)).float()
 
 
 def _check(embeddings: Tensor, labels: Tensor, mining: str, margin: float | str, reduction: str) -> None:
