@@ -27,7 +27,6 @@ def demo_command(config: Path) -> None:
     _step("what the cropper finds in the gallery", ["crop", str(settings.paths.gallery), "crops", *chosen])
     _step("training on people, measured on people it never sees", ["train", *chosen, "--fresh"])
     _step("the score to expect", ["validate", *chosen])
-    _step("beside other systems, and the network that comes with facematch", ["compare", *_compared(config)])
     with _server() as address:
         _step(
             "a submission to the rehearsal server",
@@ -35,17 +34,11 @@ def demo_command(config: Path) -> None:
         )
     say(f"\nThe whole job took {time.monotonic() - started:.0f} s. Where to look next:")
     say("  crops/crops.png, crops/misses.png    what the cropper found and what it missed")
-    say("  compare.html    the systems side by side, and which differences are more than luck")
     say(f"  {run_folder(settings)}    weights, settings, log; curves: tensorboard --logdir checkpoints")
     say(f"  {settings.paths.submissions}    every submission; with their scores: facematch submissions")
     say(f"  facematch report {run_folder(settings)}    a page: worst queries first, curves, a map of the embeddings")
     say(f"  facematch serve --group {settings.server.group}    the leaderboard, with the queries that missed")
     say("  README.md, “The day of the competition”    the same with your own photos")
-
-
-def _compared(config: Path) -> list[str]:
-    # On the people that this configuration validates on.
-    return ["--config", "config/compare.yaml", "--set", f"photos={{config: {config}}}", "--out", "compare.html"]
 
 
 def _step(what: str, arguments: Sequence[str]) -> None:
