@@ -24,13 +24,14 @@ import numpy as np
 from side_by_side import in_turn, shown
 
 from facematch.commands.timing import machine
+from facematch.encoded import jpeg_bytes
 from facematch.evenly import evenly
 from facematch.faces.cropper import choose_face
 from facematch.faces.detectors import HaarDetector, intersection_over_union
 from facematch.faces.values import Face, Image
 from facematch.flow import build_cropper
 from facematch.photos import Photo, PhotoFile, find_photos, read_photo
-from facematch.sample.portraits import encode_jpeg, make_portrait
+from facematch.sample.portraits import make_portrait
 from facematch.sample.sources import PEOPLE, load_backgrounds, load_faces
 from facematch.settings_file import load_settings
 
@@ -65,7 +66,7 @@ def make_photos(folder: Path, count: int) -> None:
         scale = SIDE / math.sqrt(image.shape[0] * image.shape[1])
         height, width = (round(side * scale) for side in image.shape[:2])
         image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-        (folder / f"{number:05d}.jpg").write_bytes(encode_jpeg(image, QUALITY))
+        (folder / f"{number:05d}.jpg").write_bytes(jpeg_bytes(image, QUALITY))
 
 
 def decoded(files: Sequence[PhotoFile]) -> list[Photo]:

@@ -15,7 +15,8 @@ copies: a pair of pairs, so that each has exactly one nearest other.
 
 First the embeddings, scaled to length 1, are compared: fp32 may differ from the plain network by 1e-5, bf16 by 2e-2
 where it is used, and 99.9 % of the crops have to have the same nearest other crop. What bf16 would change is printed
-where it is not used, too. Then both run in turn, and medians are printed.
+where it is not used, too. Then both run in turn, and medians are printed; at the end the bound: the images a second
+if all multiplications of the network ran as fast as a bare product of two fp32 matrices does.
 """
 
 import argparse
@@ -30,9 +31,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from side_by_side import Times, in_turn
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from facematch.commands.timing import machine
+from facematch.commands.timing import machine, seconds_of
 from facematch.embedders import of_length_1
 from facematch.embedders.network import load_network, run_network
 from facematch.fingerprint import Fingerprint
@@ -49,6 +51,7 @@ BRANCH = 0.2
 PAIR, COPY = 15.0, 3.0  # noise in grey levels: of each pair of a face, of each copy of a pair
 MOST = {"fp32": 1e-5, "bf16": 2e-2}  # difference of unit vectors from the plain network's
 SAME = 0.999  # least share of crops with the same nearest other
+SIDE = 2048  # of the matrices whose product is the bound
 
 Crops = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
@@ -129,6 +132,18 @@ def show(what: str, times: Times, images: int) -> None:
     print(f"{what}: shipped {ours:.1f} images a second, plain {peer:.1f}; {times}", flush=True)
 
 
+def show_bound(network: EmbeddingNetwork, image: Crops, rounds: int) -> None:
+    """Print how many images of this size a second bare products of fp32 matrices would allow."""
+    with FlopCounterMode(display=False) as counted:
+        run_plain(network, image[:1])
+    left, right = torch.rand(2, SIDE, SIDE)
+    speed = 2 * SIDE**3 / statistics.median(seconds_of(lambda: left @ right) for _ in range(rounds + 1))
+    print(
+        f"bound: {speed / counted.get_total_flops():.0f} images a second, from {counted.get_total_flops() / 1e9:.1f} "
+        f"GFLOP an image and {speed / 1e9:.0f} GFLOP/s of a product of {SIDE} × {SIDE} matrices in fp32"
+    )
+
+
 def time_all(shipped: Embed, plain: Embed, images: Crops, batch: int, rounds: int) -> None:
     """Time both in batches, and the plain one also with one image at a time."""
     times = in_turn(lambda: batched(shipped, images, batch), lambda: batched(plain, images, batch), rounds)
@@ -170,6 +185,7 @@ def main() -> None:
         found = batched(shipped, images, options.batch)
         compare(precision, found, wanted, used=in_bf16 or precision == "fp32")
     time_all(partial(run_network, ours, in_bf16=in_bf16), plain, images, options.batch, options.rounds)
+    show_bound(network, images, options.rounds)
 
 
 if __name__ == "__main__":

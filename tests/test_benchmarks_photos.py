@@ -45,6 +45,7 @@ def test_the_network_as_shipped_embeds_as_the_plain_one() -> None:
     rates = r"shipped \d+\.\d images a second, plain \d+\.\d; ours .*: "
     assert re.search(rf"^both in batches of 4: {rates}{RATIO}", out, re.MULTILINE)
     assert re.search(rf"^a batch of 4, plain one at a time: {rates}{RATIO}", out, re.MULTILINE)
+    assert re.search(r"^bound: \d+ images a second, from 0\.1 GFLOP an image and \d+ GFLOP/s", out, re.MULTILINE)
 
 
 def test_the_pipeline_embeds_as_its_parts_do(folder: Path) -> None:

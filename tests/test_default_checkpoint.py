@@ -1,6 +1,7 @@
 """The network that comes with facematch: taken where nothing was trained, with its own crops, never when changed."""
 
 import shutil
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 import yaml
 
 from facematch import default_checkpoint
-from facematch.default_checkpoint import NAME, default_folder, is_default, settings_in_use
+from facematch.default_checkpoint import NAME, default_file, is_default, settings_in_use
 from facematch.errors import FacematchError
 from facematch.files import sha256_of_file
 from facematch.flow import build_cropper, network_spec, trained_header
@@ -48,9 +49,9 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(default_checkpoint, "_REPOSITORY", folder)
     monkeypatch.setattr(default_checkpoint, "SHA256", sha256_of_file(folder / NAME))
     monkeypatch.chdir(tmp_path)
-    default_folder.cache_clear()
+    default_file.cache_clear()
     yield folder
-    default_folder.cache_clear()
+    default_file.cache_clear()
 
 
 def test_it_is_taken_with_its_own_crops_where_nothing_was_trained(
@@ -109,25 +110,27 @@ def test_a_changed_file_is_refused(shipped: Path, change: str) -> None:
         settings_in_use(None)
 
 
-def test_a_missing_file_names_both_places_and_the_remedy(shipped: Path) -> None:
+def test_a_missing_file_names_the_places_and_the_remedy(shipped: Path) -> None:
     shutil.rmtree(shipped)
     assert settings_in_use(None).paths.checkpoint is None  # whoever did not ask for it is told to train
     with pytest.raises(FacematchError, match="the default checkpoint is missing") as missing:
         settings_in_use(None, ["paths.checkpoint=default"])
-    assert "share/facematch/default" in missing.value.message
+    assert missing.value.message.count("share/facematch/default") == 2
     assert "train.py" in str(missing.value.hint)
 
 
-def test_it_is_found_beside_an_installed_package(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prefix = shipped.parent / "venv"
-    shutil.copytree(shipped, prefix / "share/facematch/default")
-    monkeypatch.setattr(default_checkpoint, "_REPOSITORY", prefix / "nothing")
-    monkeypatch.setattr("sysconfig.get_path", lambda name: str(prefix))
-    assert default_folder() == prefix / "share/facematch/default"
+@pytest.mark.parametrize("scheme", ["environment", "user"])
+def test_it_is_found_beside_an_installed_package(shipped: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    share = shipped.parent / scheme / "share/facematch/default"
+    shutil.copytree(shipped, share)
+    monkeypatch.setattr(default_checkpoint, "_REPOSITORY", shipped.parent / "nothing")
+    prefixes = {"": shipped.parent / "environment", sysconfig.get_preferred_scheme("user"): shipped.parent / "user"}
+    monkeypatch.setattr("sysconfig.get_path", lambda name, chosen="": str(prefixes[chosen]))
+    assert default_file() == share / NAME
 
 
 def test_the_shipped_file_is_whole_small_and_agrees_with_its_settings() -> None:
-    default_folder.cache_clear()
+    default_file.cache_clear()
     file = HERE / NAME
     if not file.is_file():
         pytest.skip("it is being trained")

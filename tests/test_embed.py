@@ -1,5 +1,7 @@
 """From photo files to embeddings: cached by content and settings, every file accounted for."""
 
+import json
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +67,18 @@ def test_the_second_time_nothing_is_embedded(folder: Path, tmp_path: Path) -> No
     assert second.embeddings.names[-1] == "a-new-name.png"
     np.testing.assert_array_equal(np.sort(first.embeddings.vectors, 0), np.sort(second.embeddings.vectors, 0))
     assert {record.sha256 for record in first.records} == {record.sha256 for record in second.records}
+
+
+@pytest.mark.parametrize("own", [{"name": "old.png", "sha256": "00"}, {"name": "old.png", "digest": "00"}])
+def test_rows_kept_by_earlier_versions_are_read(folder: Path, tmp_path: Path, own: dict[str, str]) -> None:
+    first = stage(tmp_path / "c", MeanColour()).run(find_photos(folder).files)
+    for path in (tmp_path / "c").glob("embeddings-*.sqlite"):
+        with sqlite3.connect(path) as rows:
+            for key, note in rows.execute("SELECT key, note FROM kept").fetchall():
+                rows.execute("UPDATE kept SET note = ? WHERE key = ?", (json.dumps({**json.loads(note), **own}), key))
+    again = MeanColour()
+    assert stage(tmp_path / "c", again).run(find_photos(folder).files).records == first.records
+    assert again.batches == []
 
 
 def test_photos_that_cannot_be_read_leave_no_gap(folder: Path, tmp_path: Path) -> None:

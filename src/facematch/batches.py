@@ -56,15 +56,12 @@ def grouped_batches(labels: NDArray[np.int64], size: int, together: int, *, seed
     for own in _photos_of_each(labels):
         shuffled = rng.permutation(own)
         groups += [shuffled[start : start + together] for start in range(0, len(own), together)]
-    dealt = [groups[place] for place in rng.permutation(len(groups)).tolist()]
-    starts = np.cumsum([0, *map(len, dealt[:-1])])
-    number = -(-len(labels) // size)
-    edges = np.searchsorted(starts, np.arange(1, number) * len(labels) / number)
-    return [np.concatenate(part) for part in _parts(dealt, edges.tolist()) if part]
-
-
-def _parts(groups: list[Indices], edges: list[int]) -> list[list[Indices]]:
-    return [groups[start:stop] for start, stop in zip([0, *edges], [*edges, len(groups)], strict=True)]
+    batches: list[list[Indices]] = [[] for _ in range(-(-len(labels) // size))]
+    begins = 0
+    for place in rng.permutation(len(groups)).tolist():
+        batches[begins * len(batches) // len(labels)].append(groups[place])
+        begins += len(groups[place])
+    return [np.concatenate(parts) for parts in batches if parts]
 
 
 def balanced_batches(labels: NDArray[np.int64], size: int, *, seed: int, epoch: int) -> list[Indices]:

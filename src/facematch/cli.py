@@ -168,7 +168,7 @@ def augment_preview(
     set_: Sets = None,
     count: Annotated[int, typer.Option(min=1, max=50, help="How many training photos to show.")] = 8,
 ) -> None:
-    """Write a picture of what training sees: originals on the left, augmented variants beside them."""
+    """Write a picture of what training sees: crops, and blends of them, on the left, augmented variants beside them."""
     from facematch.commands.identities import augment_preview_command
 
     augment_preview_command(out, config, set_ or [], count)

@@ -29,51 +29,53 @@ def settings_in_use(
     asked = settings.paths.checkpoint == "default" and settings.embedder.kind == "network"
     if not (asked or (unasked and _nothing_trained(settings) and _found() is not None)):
         return settings
-    folder = default_folder()
-    settings = load_settings(path, overrides, ensembles=ensembles, sections=read_yaml(folder / "settings.yaml"))
+    file = default_file()
+    brought = read_yaml(file.with_name("settings.yaml"))
+    settings = load_settings(path, overrides, ensembles=ensembles, sections=brought)
     if not asked:
         note(
             f"{settings.paths.checkpoints / settings.name} is not trained yet: the network that comes with facematch "
             "is used, with its own crops (paths.checkpoint: default)",
             "yellow",
         )
-    paths = settings.paths.model_copy(update={"checkpoint": folder / NAME})
+    paths = settings.paths.model_copy(update={"checkpoint": file})
     return settings.model_copy(update={"paths": paths})
 
 
 @cache
-def default_folder() -> Path:
-    """Return the folder of the default checkpoint, in the repository or beside the installed package.
+def default_file() -> Path:
+    """Return the default checkpoint, in the repository or beside the installed package; its settings lie with it.
 
     Raises FacematchError where it is missing, and where its weights are not those that were shipped.
     """
-    folder = _found()
+    file = _found()
     again = "Install facematch again, or train a network: python train.py --config config/triplet.yaml"
-    if folder is None:
-        places = " nor ".join(str(each / NAME) for each in _places())
+    if file is None:
+        places = " nor ".join(str(each) for each in _places())
         raise FacematchError(f"the default checkpoint is missing: there is neither {places}.", again)
-    found = sha256_of_file(folder / NAME)
+    found = sha256_of_file(file)
     if found != SHA256:
         raise FacematchError(
-            f"{folder / NAME} is not the file that was shipped: its SHA-256 begins {found[:12]}, expected "
-            f"{SHA256[:12]}.",
+            f"{file} is not the file that was shipped: its SHA-256 begins {found[:12]}, expected {SHA256[:12]}.",
             f"It is damaged or was changed. {again}",
         )
-    return folder
+    return file
 
 
 def is_default(settings: Settings) -> bool:
     """Return whether the default checkpoint is the one in use."""
     path = settings.paths.checkpoint
-    return isinstance(path, Path) and path.name == NAME and path == default_folder() / NAME
+    return isinstance(path, Path) and path.name == NAME and path == default_file()
 
 
-def _places() -> tuple[Path, Path]:
-    return _REPOSITORY, Path(sysconfig.get_path("data")) / "share" / "facematch" / "default"
+def _places() -> list[Path]:
+    # Of a clone, of an environment, and of an installation for one user (pip install --user).
+    installed = [sysconfig.get_path("data"), sysconfig.get_path("data", sysconfig.get_preferred_scheme("user"))]
+    return [each / NAME for each in (_REPOSITORY, *(Path(each, "share", "facematch", "default") for each in installed))]
 
 
 def _found() -> Path | None:
-    return next((each for each in _places() if (each / NAME).is_file()), None)
+    return next((each for each in _places() if each.is_file()), None)
 
 
 def _nothing_trained(settings: Settings) -> bool:

@@ -8,8 +8,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from facematch.embedders import Embedder
 from facematch.embeddings import Embeddings
 from facematch.faces.cropper import Cropper
 from facematch.faces.stream import crop_bytes, crop_cache, in_order
-from facematch.faces.values import Crop, FaceRecord, record_of
+from facematch.faces.values import Crop, FaceRecord, Status, record_of
 from facematch.fingerprint import Fingerprint
 from facematch.photos import PhotoFile, PhotoLimits, Unreadable, read_bytes
 from facematch.settings_embedding import MissChoice
@@ -88,7 +89,7 @@ class PhotoEmbedder:
             data, sha256 = read
             known = kept.get(sha256)
             if known is not None:
-                return _from_note(known[0], file.name), np.frombuffer(known[1], np.float32)
+                return _from_note(known[0], file.name, sha256), np.frombuffer(known[1], np.float32)
             outcome = crop_bytes(file.name, data, sha256, self.cropper, crops, self.miss, self.limits)
             return outcome if isinstance(outcome, Crop) else record_of(outcome)
 
@@ -147,12 +148,12 @@ def _record(found: _Found) -> FaceRecord:
 
 
 def _note(record: FaceRecord) -> str:
-    return json.dumps({**asdict(record), "digest": record.sha256})
+    return json.dumps({key: getattr(record, key) for key in ("status", "detector", "box", "score", "reason")})
 
 
-def _from_note(note: str, name: str) -> FaceRecord:
-    values = json.loads(note)
-    shared = {key: sys.intern(values[key]) for key in ("status", "detector")}  # one text for all photos
-    box, digest = values["box"], bytes.fromhex(values["digest"])
-    own = {"name": name, "box": None if box is None else tuple(box), "digest": digest}
-    return FaceRecord(**{**values, **shared, **own})
+def _from_note(note: str, name: str, sha256: str) -> FaceRecord:
+    values = json.loads(note)  # of an earlier version: with keys that are not needed
+    status, detector = (sys.intern(values[key]) for key in ("status", "detector"))  # one text for all photos
+    box = None if values["box"] is None else tuple(values["box"])
+    found = cast(Status, status), detector, box, values["score"], values["reason"]
+    return FaceRecord(name, *found, bytes.fromhex(sha256))

@@ -54,6 +54,7 @@ class TeacherSettings(Section):
     weight: Positive = 1.0  # beside the loss of the labels
     alone_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs: nothing is learned from the labels yet
     flip: bool = True  # it embeds each photo and its mirror image, averaged
+    blends: Annotated[float, Field(ge=0, lt=1)] = 0.0  # this share of a batch is new faces, blended of two photos'
 
     @field_validator("embedder", mode="before")
     @classmethod
@@ -66,6 +67,8 @@ class TeacherSettings(Section):
             raise ValueError("a teacher is a model: set loss.teacher.embedder.file to an ONNX file")
         if self.embedder.kind == "network":
             raise ValueError("a network that was trained here teaches as an ONNX file: export it first")
+        if self.blends and (self.faces is None or self.faces.detector != "yunet"):
+            raise ValueError("loss.teacher.blends needs five points of each face: loss.teacher.faces.detector: yunet")
         return self
 
 

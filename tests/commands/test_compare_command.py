@@ -12,6 +12,7 @@ import yaml
 from command_helpers import TRUTH, Finished, Run
 from PIL import Image as PillowImage
 
+from facematch import default_checkpoint
 from facematch.commands import compare_systems
 from facematch.embeddings import load_embeddings
 from facematch.fusion import fuse
@@ -129,6 +130,22 @@ def test_a_system_that_fails_is_shown_and_the_others_go_on(project: Path, run: R
     assert optional.code == 0, optional.err
     assert set(by_name(optional)) == {"pixels"}
     assert "gone is left out: embedder.file" in optional.err
+
+
+def test_the_network_that_comes_with_facematch_is_left_out_where_its_file_is_missing(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(default_checkpoint, "_places", lambda: [project / "none", project / "nowhere"])
+    default_checkpoint.default_file.cache_clear()
+    shipped = {"name": "shipped", "set": {"paths.checkpoint": "default"}}
+    fused = {"name": "both", "fuse": ["pixels", "shipped"], "optional": True}
+    done = compare(run, [{**shipped, "optional": True}, PIXELS, fused], UNSEEN, "--json")
+    assert done.code == 0, done.err
+    assert set(by_name(done)) == {"pixels"}
+    assert "shipped is left out: system shipped: the default checkpoint is missing" in " ".join(done.err.split())
+    refused = compare(run, [shipped, PIXELS], UNSEEN)
+    assert refused.code == 1
+    assert "system shipped: the default checkpoint is missing" in " ".join(refused.err.split())
 
 
 def test_a_network_that_knows_the_people_takes_part_in_nothing(project: Path, run: Run) -> None:

@@ -8,7 +8,7 @@ import yaml
 from command_helpers import TRUTH, Run
 
 from facematch import default_checkpoint
-from facematch.default_checkpoint import NAME, default_folder
+from facematch.default_checkpoint import NAME, default_file
 from facematch.files import sha256_of_file
 
 SAID = "checkpoints/small is not trained yet: the network that comes with facematch is used"
@@ -22,9 +22,9 @@ def shipped(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
     assert run("export", "checkpoints/small", "--half", "--out", folder / NAME).code == 0
     crops = {"faces": {"size": 32}, "network": {"backbone": "resnet18", "embedding": 16, "weights": "none"}}
     (folder / "settings.yaml").write_text(yaml.safe_dump({**crops, "refine": ["flip"]}))
-    monkeypatch.setattr(default_checkpoint, "_places", lambda: (folder, folder))
+    monkeypatch.setattr(default_checkpoint, "_places", lambda: [folder / NAME])
     monkeypatch.setattr(default_checkpoint, "SHA256", sha256_of_file(folder / NAME))
-    default_folder.cache_clear()
+    default_file.cache_clear()
     (project / "checkpoints/small").rename(project / "checkpoints/trained")
     return folder
 
@@ -50,6 +50,21 @@ def test_it_is_validated_beside_pixels_and_what_is_trained_goes_before_it(shippe
     trained = run("validate", "--config", "small.yaml", *fixed)
     assert list(json.loads(trained.out)) == ["grey pixels", "before training", "trained"]
     assert not said(trained.err)
+
+
+def test_it_is_compared_with_what_was_trained(shipped: Path, run: Run) -> None:
+    Path("checkpoints/trained").rename("checkpoints/small")
+    systems = [
+        {"name": "ours", "config": "small.yaml"},
+        {"name": "shipped", "set": {"paths.checkpoint": "default"}},
+        {"name": "both", "fuse": ["ours", "shipped"]},
+    ]
+    fixed = {"query": "data/test_data/query", "gallery": "data/test_data/gallery", "truth": TRUTH}
+    Path("compare.yaml").write_text(yaml.safe_dump({"photos": fixed, "systems": systems}))
+    done = run("compare", "--config", "compare.yaml", "--json")
+    assert done.code == 0, done.err
+    ours, same, both = (each["figures"] for each in json.loads(done.out)["systems"])
+    assert both["top-1"]["count"] == ours["top-1"]["count"] == same["top-1"]["count"] > 0
 
 
 def test_people_are_searched_for_in_a_folder_of_photos(shipped: Path, run: Run) -> None:

@@ -8,6 +8,8 @@ import pytest
 from command_helpers import Run, names
 from PIL import Image as PillowImage
 
+from shared import shared
+
 PEOPLE = Path("data/faces")
 
 
@@ -58,6 +60,18 @@ def test_the_preview_shows_each_crop_and_its_variants(project: Path, run: Run) -
         width, height = picture.size
     assert height >= 3 * 32
     assert width > height
+
+
+def test_the_preview_shows_blends_where_a_teacher_is_asked_about_them(project: Path, run: Run) -> None:
+    faces = f"{{detector: yunet, yunet_file: {shared('weights/yunet_n_640_640.onnx')}}}"
+    teacher = f"loss.teacher={{embedder: {{kind: pixels}}, faces: {faces}, blends: 0.5}}"
+    done = run("augment-preview", "p.png", "--config", "small.yaml", "--count", "3", "--set", teacher)
+    assert done.code == 0, done.err
+    assert "3 crops, 3 blends and their variants: p.png" in done.out
+    plain = run("augment-preview", "plain.png", "--config", "small.yaml", "--count", "3")
+    assert plain.code == 0, plain.err
+    with PillowImage.open("p.png") as picture, PillowImage.open("plain.png") as other:
+        assert picture.height > 1.8 * other.height
 
 
 def test_an_unknown_augmentation_is_named(project: Path, run: Run) -> None:

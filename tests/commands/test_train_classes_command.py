@@ -19,6 +19,8 @@ from facematch.embedders.network import run_network
 from facematch.networks.checkpoint import load_checkpoint, read_checkpoint_header
 from facematch.settings_file import load_settings
 from facematch.training.loop import Trainer
+from facematch.training.run_folder import RunFolder, read_log
+from shared import shared
 
 RUN = Path("checkpoints/classes")
 CONFIG = """
@@ -165,6 +167,21 @@ def test_a_teacher_is_learned_from_with_and_without_labels(classes: Path, run: R
     assert not any("projection" in name for name in weights)
 
 
+def test_a_teacher_is_asked_about_blended_faces(project: Path, run: Run) -> None:
+    grey_model(Path("teacher.onnx"))
+    chosen = sets(
+        "name=taught",
+        "loss.teacher.embedder.file=teacher.onnx",
+        "loss.teacher.embedder.size=32",
+        f"loss.teacher.faces={{detector: yunet, yunet_file: {shared('weights/yunet_n_640_640.onnx')}, size: 32}}",
+        "loss.teacher.blends=0.5",
+    )
+    done = run("train", "--config", "small.yaml", *chosen)
+    assert done.code == 0, done.err
+    steps = [line for line in read_log(RunFolder(Path("checkpoints/taught"))) if line["kind"] == "step"]
+    assert all(0 <= line["teacher_cosine"] < 2 and line["triplet_loss"] >= 0 for line in steps)
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
@@ -180,6 +197,7 @@ def test_a_teacher_is_learned_from_with_and_without_labels(classes: Path, run: R
         (["network.init_from=nowhere"], "nowhere does not exist"),
         (["loss.teacher=nowhere.onnx"], "nowhere.onnx does not exist"),
         (["loss.teacher.embedder.kind=network"], "export it first"),
+        (["loss.teacher.embedder.file=t.onnx", "loss.teacher.blends=0.5"], "loss.teacher.faces.detector: yunet"),
     ],
 )
 def test_each_mistake_is_named_before_training(

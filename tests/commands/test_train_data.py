@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from command_helpers import write_project
 from PIL import Image as PillowImage
 
-from facematch.commands.train_data import teacher_targets, training_crops, training_set
+from facematch.commands import train_data
+from facematch.commands.train_data import blends_of, teacher_targets, training_crops, training_set
 from facematch.embedders.pixels import PixelEmbedder
 from facematch.errors import FacematchError
-from facematch.faces.values import Crop
+from facematch.faces.cropper import FIVE_POINTS, Cropper
+from facematch.faces.detectors import NoDetector
+from facematch.faces.values import Crop, Face, Image
 from facematch.flow import build_cropper
 from facematch.identities import load_many
 from facematch.photos import PhotoFile, PhotoLimits, decode
@@ -85,9 +89,40 @@ def test_people_are_numbered_by_name_and_those_with_too_few_crops_left_out(setti
     single.mkdir()
     PillowImage.new("RGB", (64, 64), (9, 9, 9)).save(single / "1.png")
     crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
-    data = training_set(crops)
+    data = training_set(settings, crops)
     assert "aaa" not in crops.people
     assert crops.people == tuple(sorted(path.name for path in Path("data/faces").iterdir() if path.name != "aaa"))
     assert [crops.people[label] for label in data.labels] == list(crops.identities)
     assert data.people == len(crops.people)
     assert len(data.images) == len(crops.files)
+
+
+class Pointed(NoDetector):
+    """A detector that takes every photo for one face with five points; none where it is one colour."""
+
+    name = "yunet"
+
+    def detect(self, image: Image) -> list[Face]:
+        height, width = image.shape[:2]
+        points = tuple((float(x), float(y)) for x, y in FIVE_POINTS * width / 112)
+        return [Face(0, 0, width, height, 1.0, "yunet", points)] if image.std((0, 1)).any() else []
+
+
+def test_blends_are_of_the_photos_in_which_the_teacher_sees_a_face(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
+    faces = FaceSettings(detector="yunet", yunet_file=Path("y.onnx"), size=40)
+    teacher = TeacherSettings(embedder=PIXELS, faces=faces, blends=0.5, flip=False)
+    monkeypatch.setattr(train_data, "build_cropper", lambda _: Cropper(Pointed(), 40))
+    blends = blends_of(settings, teacher, crops)
+    assert len(blends.frames) == len(crops.files) - 1  # the wall
+    assert (blends.share, blends.aligned) == (0.5, 40)
+    photo = cv2.imread(str(crops.files[0].path))[..., ::-1]
+    side = round(max(photo.shape[:2]) * (1 + settings.faces.margin))
+    np.testing.assert_allclose(blends.frames[0].crop[:, :2] * side * 112 / photo.shape[1], np.eye(2), atol=0.01)
+    asked = np.random.default_rng(0).integers(0, 256, (2, 40, 40, 3), np.uint8)
+    np.testing.assert_array_equal(blends.embed(asked), PixelEmbedder().embed(asked))
+    wall = crops.at([row for row, file in enumerate(crops.files) if file.name.endswith("wall.png")])
+    with pytest.raises(FacematchError, match="0 faces were found to blend"):
+        blends_of(settings, teacher, wall)

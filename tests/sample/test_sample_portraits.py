@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facematch.sample.portraits import Portrait, encode_jpeg, make_portrait
+from facematch.encoded import jpeg_bytes
+from facematch.sample.portraits import Portrait, make_portrait
 from facematch.sample.scenes import background
 from facematch.sample.sources import load_backgrounds, load_faces
 
@@ -164,7 +165,7 @@ def test_a_background_varies() -> None:
 def test_jpeg_bytes_decode_to_the_image_in_rgb() -> None:
     image = np.zeros((40, 60, 3), dtype=np.uint8)
     image[..., 0] = 200
-    data = encode_jpeg(image, 95)
+    data = jpeg_bytes(image, 95)
     assert data.startswith(b"\xff\xd8")
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert decoded.shape == image.shape
@@ -172,6 +173,6 @@ def test_jpeg_bytes_decode_to_the_image_in_rgb() -> None:
 
 
 def test_lower_quality_is_smaller(portraits: list[tuple[int, Portrait, list[Box]]]) -> None:
-    sizes = [len(encode_jpeg(portraits[0][1].image, quality)) for quality in (55, 75, 95)]
+    sizes = [len(jpeg_bytes(portraits[0][1].image, quality)) for quality in (55, 75, 95)]
     assert sizes == sorted(sizes)
     assert sizes[0] < 0.6 * sizes[2]

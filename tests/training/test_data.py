@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facematch.training.data import augmented_batches, picture_seed, reduced
+from facematch.faces.blending import blended_face, face_frame
+from facematch.faces.cropper import FIVE_POINTS
+from facematch.training.data import BLEND, augmented_batches, picture_seed, reduced, with_blends
+from facematch.training.values import Blends
 
 IMAGES = np.arange(6 * 4 * 4 * 3, dtype=np.uint8).reshape(6, 4, 4, 3)
 BATCHES = [np.array([0, 1, 2]), np.array([3, 4, 5]), np.array([5, 5, 0])]
@@ -17,7 +22,7 @@ def noisy(image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
 
 def drawn(*, first: int = 0, workers: int = 0, epoch: int = 1, seed: int = 7) -> list[NDArray[np.uint8]]:
     batches = augmented_batches(IMAGES, noisy, BATCHES, seed=seed, epoch=epoch, first=first, workers=workers)
-    return [batch.numpy() for batch in batches]
+    return [batch.numpy() for batch, _ in batches]
 
 
 def test_batches_are_the_pictures_asked_for() -> None:
@@ -46,13 +51,40 @@ def test_a_picture_is_varied_in_another_way_each_time() -> None:
 
 
 def test_pictures_are_reduced_after_they_are_augmented() -> None:
-    (batch,) = augmented_batches(IMAGES, noisy, BATCHES[:1], seed=7, epoch=1, first=0, workers=0, size=2)
+    ((batch, asked),) = augmented_batches(IMAGES, noisy, BATCHES[:1], seed=7, epoch=1, first=0, workers=0, size=2)
     assert batch.shape == (3, 2, 2, 3)
+    assert len(asked) == 0
     for place, index in enumerate(BATCHES[0]):
         augmented = noisy(IMAGES[index], picture_seed(7, 1, 0, place)).astype(float)
         means = augmented.reshape(2, 2, 2, 2, 3).mean(axis=(1, 3))
         np.testing.assert_allclose(batch[place].numpy(), means, atol=0.51)
         np.testing.assert_array_equal(batch[place].numpy(), reduced(augmented.astype(np.uint8), 2))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_blends_come_with_what_the_teacher_is_asked(workers: int) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
+    points = [(float(x), float(y)) for x, y in FIVE_POINTS]
+    frames = [face_frame(picture, points, (10, 10, 90, 90), 0.1) for picture in pictures]
+    blends = Blends(frames, 0.5, 20, lambda images: images.reshape(len(images), -1).astype(np.float32))
+    batches = with_blends(BATCHES[:2], 0.5)
+    drawn = augmented_batches(IMAGES, noisy, batches, seed=7, epoch=1, first=0, workers=workers, blends=blends)
+    for number, (batch, asked) in enumerate(drawn):
+        assert (batch.shape, asked.shape) == ((6, 4, 4, 3), (3, 20, 20, 3))
+        for place in range(3, 6):
+            seed = picture_seed(7, 1, number, place)
+            crop, aligned = blended_face(frames, 4, 20, seed)
+            np.testing.assert_array_equal(batch[place].numpy(), noisy(crop, seed))
+            np.testing.assert_array_equal(asked[place - 3], aligned)
+
+
+@given(st.lists(st.integers(1, 64), min_size=1, max_size=5), st.floats(0, 0.95))
+def test_blends_are_their_share_of_each_batch(sizes: list[int], share: float) -> None:
+    batches = [np.arange(size) for size in sizes]
+    for batch, whole in zip(batches, with_blends(batches, share), strict=True):
+        np.testing.assert_array_equal(whole[: len(batch)], batch)
+        assert (whole[len(batch) :] == BLEND).all()
+        assert abs(len(whole) * share - (len(whole) - len(batch))) <= 0.5 + 1e-9
 
 
 def test_seeds_do_not_collide() -> None:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -18,6 +18,8 @@ from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
 from facematch.evaluation.bootstrap import Figure
 from facematch.evaluation.topk import Figures, each_photo_a_query
+from facematch.faces.blending import blended_face, face_frame
+from facematch.faces.cropper import FIVE_POINTS
 from facematch.fingerprint import Fingerprint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
@@ -31,7 +33,7 @@ from facematch.training.objective import build_objective
 from facematch.training.run_folder import RunFolder, read_log
 from facematch.training.stopping import StopRequest, stop_on_signals
 from facematch.training.teacher import TaughtObjective
-from facematch.training.values import Callbacks, TrainingResult, TrainingSet
+from facematch.training.values import Blends, Callbacks, TrainingResult, TrainingSet
 
 SIDE = 32
 
@@ -326,9 +328,9 @@ def test_batches_do_not_depend_on_workers_or_where_they_begin(workers: int) -> N
     whole = list(augmented_batches(TRAIN.images, noise, batches, seed=1, epoch=2, first=0, workers=0))
     rest = list(augmented_batches(TRAIN.images, noise, batches, seed=1, epoch=2, first=1, workers=workers))
     assert len(rest) == 2
-    assert all(torch.equal(a, b) for a, b in zip(whole[1:], rest, strict=True))
+    assert all(torch.equal(a, b) for (a, _), (b, _) in zip(whole[1:], rest, strict=True))
     expected = noise(TRAIN.images[6], picture_seed(1, 2, 1, 1))
-    np.testing.assert_array_equal(rest[0][1].numpy(), expected)
+    np.testing.assert_array_equal(rest[0][0][1].numpy(), expected)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -354,7 +356,24 @@ LOSSES = {
     "multi-similarity": LossSettings(name="multisimilarity"),
     "cross-entropy": LossSettings(name="cross-entropy", label_smoothing=0.1),
     "teacher": LossSettings(name="none", teacher=TEACHER),
+    "blends": LossSettings(name="cross-entropy", teacher=TEACHER),
 }
+
+
+def squares(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A teacher: the mean colours of eight stripes, N×24."""
+    return np.stack([image.reshape(8, -1, 3).mean(1).ravel() for image in images]).astype(np.float32)
+
+
+def taught(kind: str) -> TrainingSet:
+    """The training people with a teacher, who sees no face in one photo; with blends half of each batch are blends."""
+    targets = squares(TRAIN.images)
+    targets[5] = float("nan")
+    if kind == "teacher":
+        return replace(TRAIN, targets=targets)
+    points = [(float(x), float(y)) for x, y in FIVE_POINTS * SIDE / 112]
+    frames = [face_frame(image, points, (0, 0, SIDE, SIDE), 0.0) for image in TRAIN.images]
+    return replace(TRAIN, targets=targets, blends=Blends(frames, 0.5, 16, squares))
 
 
 def learner(folder: Path, kind: str) -> Trainer:
@@ -364,12 +383,10 @@ def learner(folder: Path, kind: str) -> Trainer:
     sampling = "identities" if kind == "multi-similarity" else "balanced" if kind == "arcface" else "photos"
     training = TRAINING.model_copy(update={"sampling": sampling})
     made = made_of(network, TRAIN, folder, LOSSES[kind], training)
-    if kind != "teacher":
+    if kind not in ("teacher", "blends"):
         return made
-    targets = torch.from_numpy(np.random.default_rng(0).normal(size=(len(TRAIN.images), 24)).astype(np.float32))
-    targets[5] = float("nan")
-    objective = TaughtObjective(made.objective, targets, "both", 1.0, network.dimensions)
-    return Trainer(network, objective, TRAIN, noise, RunFolder(folder), training=training, freeze=(), seed=5)
+    objective = TaughtObjective(made.objective, 24, "both", 1.0, network.dimensions)
+    return Trainer(network, objective, taught(kind), noise, RunFolder(folder), training=training, freeze=(), seed=5)
 
 
 @pytest.mark.parametrize("kind", LOSSES)
@@ -386,6 +403,28 @@ def test_every_objective_changes_its_weights_and_goes_on_bit_for_bit(tmp_path: P
     run(again)
     assert weights_digest(again.network) == weights_digest(whole.network)
     assert weights_digest(again.objective) == weights_digest(whole.objective)
+
+
+def test_half_of_each_batch_is_blends_that_the_teacher_is_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, seen = learner(tmp_path / "run", "blends"), []
+    forward = TaughtObjective.forward
+
+    def watched(self: TaughtObjective, *given: Any) -> Any:
+        seen.append((given[1].numpy(), given[2].numpy()))
+        return forward(self, *given)
+
+    monkeypatch.setattr(TaughtObjective, "forward", watched)
+    run(made)
+    blends = made.data.blends
+    assert blends is not None
+    for number, (labels, targets) in enumerate(seen[: made.batches_per_epoch]):
+        new = np.flatnonzero(labels < 0)
+        assert len(new) == len(labels) / 2
+        asked = [blended_face(blends.frames, SIDE, 16, picture_seed(5, 1, number, int(place)))[1] for place in new]
+        np.testing.assert_array_equal(targets[new], squares(np.stack(asked)))
+    assert sum((labels >= 0).sum() for labels, _ in seen[: made.batches_per_epoch]) == len(TRAIN.images)
 
 
 def test_a_state_of_another_version_is_not_resumed(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from facematch.training.teacher import TaughtObjective
 PEOPLE, SIZE = 4, 6
 TEACHER = TeacherSettings(embedder=EmbedderSettings(kind="pixels"))
 LABELS = torch.arange(12) % PEOPLE
-PHOTOS = torch.tensor([3, 1, 4, 15, 9, 2, 6, 5, 0, 8, 7, 10])
 
 
 def built(loss: LossSettings, margin: Margin = 0.2, training: TrainingSettings | None = None) -> Objective:
@@ -45,7 +44,7 @@ def entropy(logits: Tensor, smoothing: float = 0.0) -> float:
 
 
 def test_triplets_alone_are_the_triplet_loss(embeddings: Tensor) -> None:
-    value = built(LossSettings(mining="batch-all"))(embeddings, LABELS, PHOTOS, 1)
+    value = built(LossSettings(mining="batch-all"))(embeddings, LABELS, None, 1)
     expected = triplet_loss(embeddings, LABELS, mining="batch-all", margin=0.2)
     assert value.loss.item() == expected.loss.item() == value.diagnostics["triplet_loss"].item()
     assert set(value.diagnostics) == {"triplet_loss", "active_share", "mean_positive", "mean_negative", "spread"}
@@ -58,7 +57,7 @@ def test_people_are_classes_first_and_then_beside_the_triplets(embeddings: Tenso
         mining={1: "batch-all", 2: "batch-hard"}, classifier_epochs=2, classifier_weight=weight, classifier_scale=8
     )
     objective = built(loss)
-    value = objective(embeddings, LABELS, PHOTOS, epoch)
+    value = objective(embeddings, LABELS, None, epoch)
     mining = "batch-all" if epoch == 1 else "batch-hard"
     triplet = triplet_loss(embeddings, LABELS, mining=mining, margin=0.2).loss.item()
     weights = torch.nn.functional.normalize(objective.get_parameter("classifier.weight"), dim=1)
@@ -70,7 +69,7 @@ def test_people_are_classes_first_and_then_beside_the_triplets(embeddings: Tenso
 
 
 def test_the_quantisation_penalty_is_added(embeddings: Tensor) -> None:
-    value = built(LossSettings(quantisation=0.3))(embeddings, LABELS, PHOTOS, 1)
+    value = built(LossSettings(quantisation=0.3))(embeddings, LABELS, None, 1)
     penalty = 0.3 * quantisation_penalty(embeddings).item()
     assert value.loss.item() == pytest.approx(value.diagnostics["triplet_loss"].item() + penalty)
 
@@ -80,7 +79,7 @@ def test_a_classifier_is_linear_and_its_targets_are_smoothed(embeddings: Tensor,
     objective = built(LossSettings(name="cross-entropy", label_smoothing=smoothing))
     weight, bias = objective.get_parameter("classifier.weight"), objective.get_parameter("classifier.bias")
     logits = embeddings @ weight.T + bias
-    value = objective(embeddings, LABELS, PHOTOS, 1)
+    value = objective(embeddings, LABELS, None, 1)
     assert value.loss.item() == pytest.approx(entropy(logits, smoothing), rel=1e-5)
     torch.testing.assert_close(objective.logits(embeddings), logits)
     right = np.mean([row.argmax() == label for row, label in zip(logits.detach(), LABELS, strict=True)])
@@ -95,7 +94,7 @@ def test_a_named_loss_is_the_librarys(embeddings: Tensor, name: str, classifies:
     objective = built(LossSettings(name=name))
     torch.manual_seed(3)
     reference = losses.ArcFaceLoss(PEOPLE, SIZE) if classifies else losses.MultiSimilarityLoss()
-    value = objective(embeddings, LABELS, PHOTOS, 1)
+    value = objective(embeddings, LABELS, None, 1)
     assert value.loss.item() == reference(embeddings, LABELS).item()
     assert objective.classifies is classifies
     if classifies:
@@ -135,13 +134,13 @@ def test_the_guard_watches_triplets_only_and_travels_with_the_state() -> None:
 @pytest.mark.parametrize("wide", [SIZE, 9])
 def test_a_teacher_adds_what_the_batchs_photos_lose(embeddings: Tensor, kind: str, wide: int) -> None:
     torch.manual_seed(4)
-    targets = torch.randn(16, wide)
-    targets[[4, 9]] = float("nan")  # photos without a face for the teacher
+    targets = torch.randn(12, wide)
+    targets[[2, 4]] = float("nan")  # photos without a face for the teacher
     labels = built(LossSettings(name="cross-entropy"))
-    objective = TaughtObjective(labels, targets, kind, 0.5, SIZE)  # type: ignore[arg-type]
-    value = objective(embeddings, LABELS, PHOTOS, 1)
-    there = [row for row, photo in enumerate(PHOTOS.tolist()) if photo not in (4, 9)]
-    student, teacher = embeddings.detach()[there], targets[PHOTOS[there]]
+    objective = TaughtObjective(labels, wide, kind, 0.5, SIZE)  # type: ignore[arg-type]
+    value = objective(embeddings, LABELS, targets, 1)
+    there = [row for row in range(12) if row not in (2, 4)]
+    student, teacher = embeddings.detach()[there], targets[there]
     projected = student if isinstance(objective.projection, torch.nn.Identity) else objective.projection(student)
     expected = {}
     if kind != "relational":
@@ -156,21 +155,31 @@ def test_a_teacher_adds_what_the_batchs_photos_lose(embeddings: Tensor, kind: st
         )
     for name, number in expected.items():
         assert value.diagnostics[name].item() == pytest.approx(number, rel=1e-4)
-    alone = labels(embeddings, LABELS, PHOTOS, 1).loss.item()
+    alone = labels(embeddings, LABELS, None, 1).loss.item()
     assert value.loss.item() == pytest.approx(alone + 0.5 * sum(expected.values()), rel=1e-4)
     assert objective.classifies
-    assert not any("targets" in key or "present" in key for key in objective.state_dict())
+
+
+def test_blends_are_nobody_and_learned_from_the_teacher_alone(embeddings: Tensor) -> None:
+    labels, targets = LABELS.clone(), torch.randn(12, SIZE)
+    labels[[0, 5, 11]] = -1
+    known = [row for row in range(12) if row not in (0, 5, 11)]
+    triplets = built(LossSettings(mining="batch-all"))
+    value = TaughtObjective(triplets, SIZE, "cosine", 2.0, SIZE)(embeddings, labels, targets, 1)
+    alone = triplets(embeddings[known], LABELS[known], None, 1).loss.item()
+    similar = torch.nn.functional.cosine_similarity(embeddings.detach(), targets)
+    assert value.loss.item() == pytest.approx(alone + 2 * (1 - similar).mean().item(), rel=1e-5)
 
 
 def test_labels_have_no_part_in_the_epochs_of_the_teacher_alone(embeddings: Tensor) -> None:
     labels = built(LossSettings(mining="batch-all", classifier_weight=1.0))
-    objective = TaughtObjective(labels, torch.randn(16, SIZE), "cosine", 2.0, SIZE, alone=3)
-    early, late = (objective(embeddings, LABELS, PHOTOS, epoch) for epoch in (3, 4))
+    objective, targets = TaughtObjective(labels, SIZE, "cosine", 2.0, SIZE, alone=3), torch.randn(12, SIZE)
+    early, late = (objective(embeddings, LABELS, targets, epoch) for epoch in (3, 4))
     assert early.loss.item() == pytest.approx(2 * early.diagnostics["teacher_cosine"].item())
     assert set(early.diagnostics) == {"spread", "teacher_cosine"}
-    assert late.loss.item() == pytest.approx(early.loss.item() + labels(embeddings, LABELS, PHOTOS, 4).loss.item())
+    assert late.loss.item() == pytest.approx(early.loss.item() + labels(embeddings, LABELS, None, 4).loss.item())
     keys = set(objective.state_dict())
-    objective(embeddings, LABELS, PHOTOS, 2)
+    objective(embeddings, LABELS, targets, 2)
     assert set(objective.state_dict()) == keys
     objective.watch({"spread": 0.0}, 2)  # a collapse is looked for among triplets only, and there are none
     assert "active" not in objective.told({"spread": 0.5, "teacher_cosine": 0.25})
@@ -178,12 +187,12 @@ def test_labels_have_no_part_in_the_epochs_of_the_teacher_alone(embeddings: Tens
 
 def test_a_teacher_alone_needs_no_labels(embeddings: Tensor) -> None:
     targets = embeddings.detach().clone()
-    objective = TaughtObjective(built(LossSettings(name="none", teacher=TEACHER)), targets, "cosine", 2.0, SIZE)
-    value = objective(embeddings, torch.zeros(12, dtype=torch.int64), torch.arange(12), 1)
+    objective = TaughtObjective(built(LossSettings(name="none", teacher=TEACHER)), SIZE, "cosine", 2.0, SIZE)
+    value = objective(embeddings, torch.zeros(12, dtype=torch.int64), targets, 1)
     assert value.loss.item() == pytest.approx(0, abs=1e-5)
     assert not list(objective.parameters())
     assert not objective.classifies
-    other = objective(embeddings, torch.zeros(12, dtype=torch.int64), torch.arange(12).flip(0), 1)
+    other = objective(embeddings, torch.zeros(12, dtype=torch.int64), targets.flip(0), 1)
     torch.autograd.backward(other.loss)
     assert embeddings.grad is not None
     assert embeddings.grad.abs().sum() > 0

@@ -40,13 +40,13 @@ def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh
     Raises FacematchError at the end when a system that is not optional failed.
     """
     wanted = load_section(CompareSettings, config, overrides, "config/compare.yaml shows how a comparison is written.")
-    settings = {each.name: settings_of(wanted, each) for each in wanted.systems if not each.fuse}
+    settings = _settings_of_each(wanted)
     watch, weights = Stopwatch(), load_form(None).weights
     with watch.stage("reading photos"):
         photos = compared_photos(wanted.photos, in_folds=_in_folds(settings.values()))
     note(photos.words)
     bench, systems = Bench(wanted, photos, weights, fresh), []
-    for entry in wanted.systems:
+    for entry in (each for each in wanted.systems if each.fuse or each.name in settings):
         with watch.stage(entry.name):
             systems.append(_asked(bench, entry, settings.get(entry.name)))
     shown_ones = [each for each in systems if each is not None]
@@ -63,6 +63,19 @@ def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh
     note(f"seconds: {watch}")
     if failed := [each.name for each in shown_ones if each.failed]:
         raise FacematchError(f"{len(failed)} of {len(shown_ones)} systems failed: {', '.join(failed)}.")
+
+
+def _settings_of_each(wanted: CompareSettings) -> dict[str, Settings]:
+    # Of all that fuse no others, but for optional ones that are not there.
+    settings = {}
+    for entry in (each for each in wanted.systems if not each.fuse):
+        try:
+            settings[entry.name] = settings_of(wanted, entry)
+        except FacematchError as error:
+            if not entry.optional:
+                raise
+            note(f"{entry.name} is left out: {error}", "yellow")
+    return settings
 
 
 def _asked(bench: Bench, entry: SystemSettings, settings: Settings | None) -> ComparedSystem | None:

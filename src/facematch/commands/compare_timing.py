@@ -14,7 +14,7 @@ from facematch.embed import PhotoEmbedder
 from facematch.embeddings import Embeddings
 from facematch.evenly import evenly
 from facematch.faces.values import Crop, Miss
-from facematch.photos import PhotoFile, Unreadable, decode, read_bytes
+from facematch.photos import PhotoFile, Unreadable, read_photo
 
 T = TypeVar("T")
 SAMPLE = 24  # photos that are cropped and embedded
@@ -57,8 +57,7 @@ def _cropping(stage: PhotoEmbedder, files: Sequence[PhotoFile]) -> tuple[float, 
 
 
 def _crop(stage: PhotoEmbedder, file: PhotoFile) -> Crop | None:
-    read = read_bytes(file, stage.limits)
-    photo = read if isinstance(read, Unreadable) else decode(file.name, *read, stage.limits)
+    photo = read_photo(file, stage.limits)
     if isinstance(photo, Unreadable):
         return None
     found = stage.cropper.crop(photo)

@@ -5,10 +5,9 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
 from facematch.cache import cache_folder
 from facematch.console import note, say, working
+from facematch.encoded import png_bytes
 from facematch.errors import FacematchError
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop, FaceRecord, coverage_of, record_of
@@ -62,8 +61,7 @@ def _crop_all(found: Found, out: Path, settings: Settings) -> tuple[list[FaceRec
         for number, outcome in enumerate(outcomes):
             records.append(record_of(outcome))
             if isinstance(outcome, Crop):
-                _, png = cv2.imencode(".png", cv2.cvtColor(outcome.image, cv2.COLOR_RGB2BGR))
-                write_bytes(crop_path(out, outcome.name), png.tobytes())
+                write_bytes(crop_path(out, outcome.name), png_bytes(outcome.image))
                 if number % every == 0 and not outcome.reason:
                     tiles.append(Tile(outcome.image, outcome.name))
     return records, tiles

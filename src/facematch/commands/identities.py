@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
 from facematch.augment import FACE_DEFAULT, build_augmentation, preview
-from facematch.cache import cache_folder
 from facematch.commands.people import training_and_validation
+from facematch.commands.train_data import blends_of, labelled_crops
 from facematch.console import say
+from facematch.encoded import png_bytes
 from facematch.errors import FacematchError
 from facematch.evenly import evenly
-from facematch.faces.stream import crop_cache, crop_photos
-from facematch.faces.values import Crop
+from facematch.faces.blending import blended_face
 from facematch.files import write_bytes
-from facematch.flow import build_cropper, photo_limits
+from facematch.identities import LabelledPhotos
 from facematch.settings_file import load_settings
 
 
@@ -34,20 +32,21 @@ def identities_command(config: Path, overrides: Sequence[str]) -> None:
 
 
 def augment_preview_command(out: Path, config: Path, overrides: Sequence[str], count: int) -> None:
-    """Write a picture: crops of training photos on the left, augmented variants beside them."""
+    """Write a picture: crops of training photos on the left, augmented variants beside them; then as many blends."""
     settings = load_settings(config, overrides)
     augment = build_augmentation(
         settings.augment if settings.augment is not None else FACE_DEFAULT, settings.faces.size
     )
     people, _ = training_and_validation(settings)
-    chosen = evenly(people.files, 4 * count)
-    cropper = build_cropper(settings.faces)
-    with crop_cache(cache_folder(settings.paths.cache), cropper) as cache:
-        outcomes = crop_photos(chosen, cropper, cache, miss="skip", limits=photo_limits(settings.photos))
-        images = [outcome.image for outcome in outcomes if isinstance(outcome, Crop)][:count]
-    if not images:
+    tried = LabelledPhotos.of(evenly(people.pairs, 4 * count))
+    crops = labelled_crops(settings, tried, "skip", "training photos tried")
+    if not crops.files:
         raise FacematchError("no face was found in the training photos that were tried.", "Look: facematch crop IN OUT")
-    picture = preview(images, augment, seed=settings.seed)
-    _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    write_bytes(out, png.tobytes())
-    say(f"{len(images)} crops and their variants: {out}")
+    images, made, teacher = list(crops.images[:count]), [], settings.loss.teacher
+    if teacher is not None and teacher.blends:
+        blends = blends_of(settings, teacher, crops)
+        made = [blended_face(blends.frames, settings.faces.size, blends.aligned, seed)[0] for seed in range(count)]
+    picture = preview([*images, *made], augment, seed=settings.seed)
+    write_bytes(out, png_bytes(picture))
+    blended = f", {len(made)} blends" if made else ""
+    say(f"{len(images)} crops{blended} and their variants: {out}")

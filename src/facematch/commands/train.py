@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from facematch.augment import FACE_DEFAULT, build_augmentation
 from facematch.commands.final_test import ask_test_set
 from facematch.commands.people import ValidationPeople, training_and_validation
-from facematch.commands.train_data import LabelledCrops, teacher_targets, training_crops, training_set
+from facematch.commands.train_data import training_crops, training_set
 from facematch.commands.train_validation import seen_crops, validation_crops
 from facematch.console import Stopwatch, loud, note, say, working
-from facematch.default_checkpoint import NAME, default_folder
+from facematch.default_checkpoint import default_file
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import Figures
 from facematch.files import read_json, write_json
@@ -55,11 +53,11 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
     with watch.stage("cropping"):
         crops = training_crops(settings, people, "training photos" if validation.by_photo else "training people")
         validate = validation_crops(settings, validation, crops)
-    objective = _objective(settings, network, crops)
+    data = training_set(settings, crops)
+    objective = _objective(settings, network, data)
     seen = seen_crops(settings, validation.seen, crops.people, objective)
     if not resume:
         start_run(folder, settings)
-    data = training_set(crops)
     _same_people(folder, data, crops.people, validation.asked.people, resume=resume)
     before = Path(origin.source).parent if origin.people else None
     write_trained_photos(folder.path, people.files, photo_limits(settings.photos), before)
@@ -124,21 +122,19 @@ def _check_loss(loss: LossSettings) -> None:
         loud(f"{', '.join(f'loss.{key}' for key in loss.idle)}: not used by loss.name: {loss.name}")
 
 
-def _objective(settings: Settings, network: EmbeddingNetwork, crops: LabelledCrops) -> Objective:
+def _objective(settings: Settings, network: EmbeddingNetwork, data: TrainingSet) -> Objective:
     # What the labels teach, and beside it the teacher, where there is one.
-    loss, people = settings.loss, len(crops.people)
+    loss, teacher, wide = settings.loss, settings.loss.teacher, network.dimensions
     labels = build_objective(
-        loss, settings.training, settings.margin, dimensions=network.dimensions, people=people, seed=settings.seed
+        loss, settings.training, settings.margin, dimensions=wide, people=data.people, seed=settings.seed
     )
-    if loss.teacher is None:
+    if teacher is None or data.targets is None:
         return labels
-    targets = torch.from_numpy(teacher_targets(settings, loss.teacher, crops.files))
-    teacher = loss.teacher
-    return TaughtObjective(labels, targets, teacher.kind, teacher.weight, network.dimensions, teacher.alone_epochs)
+    return TaughtObjective(labels, data.targets.shape[1], teacher.kind, teacher.weight, wide, teacher.alone_epochs)
 
 
 def _first_network(settings: Settings, validation: ValidationPeople) -> tuple[EmbeddingNetwork, Origin]:
-    start = str(default_folder() / NAME) if settings.network.init_from == "default" else settings.network.start
+    start = str(default_file()) if settings.network.init_from == "default" else settings.network.start
     network, origin = initial_network(network_spec(settings), start, settings.seed)
     (loud if origin.loud else note)(origin.notice)
     _require_unseen(origin, validation)

@@ -1,5 +1,6 @@
 """What a training is fed: crops of labelled photos, and what a teacher made of the same photos."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,31 +10,36 @@ from numpy.typing import NDArray
 from facematch.cache import cache_folder
 from facematch.console import note, working
 from facematch.embed import PhotoEmbedder
+from facematch.embedders import Embedder
 from facematch.embedders.flip import FlipEmbedder
 from facematch.errors import FacematchError
-from facematch.faces.stream import crop_cache, crop_photos
-from facematch.faces.values import Crop, coverage_of, record_of
+from facematch.faces.blending import FaceFrame, face_frame
+from facematch.faces.stream import crop_cache, crop_photos, in_order
+from facematch.faces.values import Box, Crop, coverage_of, record_of
 from facematch.flow import build_cropper, build_embedder, photo_limits
 from facematch.identities import LabelledPhotos
-from facematch.photos import PhotoFile
+from facematch.photos import PhotoFile, Unreadable, read_photo
 from facematch.settings import Settings
 from facematch.settings_embedding import MissChoice
 from facematch.settings_training import TeacherSettings
-from facematch.training.values import TrainingSet
+from facematch.training.values import Blends, TrainingSet
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledCrops:
-    """Crops (N×S×S×3) of photos, the file and the identity of each."""
+    """Crops (N×S×S×3) of photos, the file, the identity and the box of each."""
 
     images: NDArray[np.uint8]
     files: tuple[PhotoFile, ...]
     identities: tuple[str, ...]
+    boxes: tuple[Box, ...]
 
     def at(self, rows: Sequence[int]) -> "LabelledCrops":
         """Return the crops of some rows, in their order."""
-        files, identities = (tuple(column[row] for row in rows) for column in (self.files, self.identities))
-        return LabelledCrops(np.ascontiguousarray(self.images[list(rows)]), files, identities)  # type: ignore[arg-type]
+        files, identities, boxes = (
+            tuple(column[row] for row in rows) for column in (self.files, self.identities, self.boxes)
+        )
+        return LabelledCrops(np.ascontiguousarray(self.images[list(rows)]), files, identities, boxes)  # type: ignore[arg-type]
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -44,7 +50,7 @@ class LabelledCrops:
 def labelled_crops(settings: Settings, people: LabelledPhotos, miss: MissChoice, what: str) -> LabelledCrops:
     """Crop labelled photos; `miss` says what one without a face becomes, `what` they are called on the way."""
     size = settings.faces.size
-    cropper, records, images, kept = build_cropper(settings.faces), [], [], []
+    cropper, records, images, kept, boxes = build_cropper(settings.faces), [], [], [], []
     with (
         crop_cache(cache_folder(settings.paths.cache), cropper) as cache,
         working(f"cropping {what}", len(people.files)) as progress,
@@ -57,10 +63,11 @@ def labelled_crops(settings: Settings, people: LabelledPhotos, miss: MissChoice,
             if isinstance(outcome, Crop):
                 images.append(outcome.image)
                 kept.append(pair)
+                boxes.append(outcome.box)
     if records:
         note(f"{what}: {coverage_of(records)}")
     stacked = np.stack(images) if images else np.empty((0, size, size, 3), np.uint8)
-    return LabelledCrops(stacked, tuple(file for file, _ in kept), tuple(who for _, who in kept))
+    return LabelledCrops(stacked, tuple(file for file, _ in kept), tuple(who for _, who in kept), tuple(boxes))
 
 
 def training_crops(settings: Settings, people: LabelledPhotos, what: str) -> LabelledCrops:
@@ -77,15 +84,27 @@ def training_crops(settings: Settings, people: LabelledPhotos, what: str) -> Lab
     return enough
 
 
-def training_set(crops: LabelledCrops) -> TrainingSet:
-    """Return the crops with their people numbered in the order of their names."""
-    return TrainingSet(crops.images, numbered(crops, crops.people), len(crops.people))
+def training_set(settings: Settings, crops: LabelledCrops) -> TrainingSet:
+    """Return the crops with their people numbered in the order of their names, and what a teacher makes of them."""
+    teacher, labels = settings.loss.teacher, numbered(crops, crops.people)
+    if teacher is None:
+        return TrainingSet(crops.images, labels, len(crops.people))
+    targets = teacher_targets(settings, teacher, crops.files)
+    blends = blends_of(settings, teacher, crops) if teacher.blends else None
+    return TrainingSet(crops.images, labels, len(crops.people), targets, blends)
 
 
 def numbered(crops: LabelledCrops, people: Sequence[str]) -> NDArray[np.int64]:
     """Return for each crop the place of its person among `people`."""
     numbers = {name: number for number, name in enumerate(people)}
     return np.array([numbers[person] for person in crops.identities], dtype=np.int64)
+
+
+def teacher_embedder(settings: Settings, teacher: TeacherSettings) -> Embedder:
+    """Return what embeds the teacher's crops. Raises FacematchError for a teacher that cannot be loaded."""
+    faces = teacher.faces or settings.faces
+    embedder = build_embedder(settings.model_copy(update={"embedder": teacher.embedder, "faces": faces}))
+    return FlipEmbedder(embedder) if teacher.flip else embedder
 
 
 def teacher_targets(settings: Settings, teacher: TeacherSettings, files: Sequence[PhotoFile]) -> NDArray[np.float32]:
@@ -95,10 +114,9 @@ def teacher_targets(settings: Settings, teacher: TeacherSettings, files: Sequenc
     for a teacher that cannot be loaded, and when it embeds no photo.
     """
     faces = teacher.faces or settings.faces
-    embedder = build_embedder(settings.model_copy(update={"embedder": teacher.embedder, "faces": faces}))
     stage = PhotoEmbedder(
         build_cropper(faces),
-        FlipEmbedder(embedder) if teacher.flip else embedder,
+        teacher_embedder(settings, teacher),
         "cosine",
         faces.miss_training,
         photo_limits(settings.photos),
@@ -116,3 +134,32 @@ def teacher_targets(settings: Settings, teacher: TeacherSettings, files: Sequenc
     targets[[rows[name] for name in found.embeddings.names]] = found.embeddings.vectors
     note(f"teacher: {coverage_of(found.records)}; embeddings of {targets.shape[1]} numbers")
     return targets
+
+
+def blends_of(settings: Settings, teacher: TeacherSettings, crops: LabelledCrops) -> Blends:
+    """Return the photos' faces, aligned and ready to be blended, and the teacher to ask about new ones.
+
+    Raises FacematchError where the teacher's detector finds fewer than two faces.
+    """
+    assert teacher.faces is not None
+    cropper, limits = build_cropper(teacher.faces), photo_limits(settings.photos)
+    boxes = {file.name: box for file, box in zip(crops.files, crops.boxes, strict=True)}
+
+    def framed(file: PhotoFile) -> FaceFrame | None:
+        photo = read_photo(file, limits)
+        if isinstance(photo, Unreadable):
+            return None
+        face = cropper.face(photo)
+        return None if face is None else face_frame(photo.image, face.points, boxes[file.name], settings.faces.margin)
+
+    frames = []
+    with working("aligning faces to blend", len(crops.files)) as progress:
+        for number, frame in enumerate(in_order(framed, crops.files, os.cpu_count() or 1)):
+            frames += [] if frame is None else [frame]
+            progress(number + 1)
+    if len(frames) < 2:
+        raise FacematchError(
+            f"{len(frames)} faces were found to blend; loss.teacher.blends needs two or more.",
+            "Look at loss.teacher.faces, or set loss.teacher.blends: 0.",
+        )
+    return Blends(frames, teacher.blends, cropper.size, teacher_embedder(settings, teacher).embed)

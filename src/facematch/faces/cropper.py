@@ -57,7 +57,7 @@ class Cropper:
     def crop(self, photo: Photo) -> Crop | Miss:
         """Return the winning face of a photo as a square crop, or the reason there is none."""
         height, width = photo.image.shape[:2]
-        face = choose_face(self.detector.detect(photo.image), width, height, self.choose)
+        face = self.face(photo)
         if face is None:
             return Miss(photo.name, photo.sha256, f"no face found by {self.detector.name} in {width}x{height} px")
         if self.detector.name == "none":
@@ -68,6 +68,11 @@ class Cropper:
             image = cut_square(photo.image, face, self.size, self.margin)
         box = (round(face.x), round(face.y), round(face.width), round(face.height))
         return Crop(photo.name, photo.sha256, image, box, face.detector, face.score)
+
+    def face(self, photo: Photo) -> Face | None:
+        """Return the winning face of a photo, None without one."""
+        height, width = photo.image.shape[:2]
+        return choose_face(self.detector.detect(photo.image), width, height, self.choose)
 
     def stand_in(self, photo: Photo, how: Literal["whole", "centre"], reason: str) -> Crop:
         """Return the whole photo or its central square as a crop."""
@@ -96,15 +101,22 @@ def cut_square(image: Image, face: Face, size: int, margin: float) -> Image:
 
     What lies beyond the photo's edge repeats its edge pixels, so the face is never squeezed.
     """
-    side = max(1, round(max(face.width, face.height) * (1 + margin)))
-    left = round(face.x + face.width / 2 - side / 2)
-    top = round(face.y + face.height / 2 - side / 2)
+    left, top, side = square_around((face.x, face.y, face.width, face.height), margin)
     return _resize(_window(image, left, top, side), size)
 
 
-def align(image: Image, points: Sequence[tuple[float, float]], size: int) -> Image:
-    """Return the face moved, turned and scaled so that its five points meet `FIVE_POINTS`."""
-    matrix = similarity_transform(np.array(points), FIVE_POINTS * (size / 112))
+def square_around(box: tuple[float, float, float, float], margin: float) -> tuple[int, int, int]:
+    """Return left, top and side of the square around a box (left, top, width, height), in pixels of the photo."""
+    x, y, width, height = box
+    side = max(1, round(max(width, height) * (1 + margin)))
+    return round(x + width / 2 - side / 2), round(y + height / 2 - side / 2), side
+
+
+def align(
+    image: Image, points: Sequence[tuple[float, float]], size: int, template: NDArray[np.float64] | None = None
+) -> Image:
+    """Return the face moved, turned and scaled so that its five points meet `template`: `FIVE_POINTS` of 112 pixels."""
+    matrix = similarity_transform(np.array(points), FIVE_POINTS * (size / 112) if template is None else template)
     shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if shrink < 0.5:  # warping alone would skip pixels of a large photo
         height, width = image.shape[:2]

@@ -6,7 +6,7 @@ Both search a reduced copy of the photo and answer in pixels of the photo.
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -83,8 +83,7 @@ class HaarDetector:
                 break
             grey, scale = _grey_copy(image, size)
             least = self.min_size if self.min_size >= 1 else max(self.min_size, _LARGE_FACE)
-            wide = replace(self, scale_factor=1 + _STEPS * (self.scale_factor - 1))
-            faces = wide._search(grey, scale, self.cascades[0], (self._side(least, grey, scale), 0))
+            faces = self._search(grey, scale, self.cascades[0], (self._side(least, grey, scale), 0), steps=_STEPS)
             if faces:
                 return [finer for face in faces for finer in self._around(face, last, last_scale)]
         return []
@@ -108,12 +107,16 @@ class HaarDetector:
         cascade: str,
         sides: tuple[int, int],
         corner: tuple[int, int] = (0, 0),
+        steps: int = 1,
     ) -> list[Face]:
-        """Return the faces of `sides` from the first to the second (0: any); `grey` begins at `corner` of its copy."""
+        """Return the faces of `sides` from the first to the second (0: any), in steps so many times as wide.
+
+        `grey` begins at `corner` of its copy.
+        """
         least, most = sides
         boxes, neighbors = _cascade(cascade).detectMultiScale2(
             grey,
-            scaleFactor=self.scale_factor,
+            scaleFactor=1 + steps * (self.scale_factor - 1),
             minNeighbors=self.min_neighbors,
             minSize=(least, least),
             maxSize=(most, most),

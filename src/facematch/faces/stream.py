@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import cv2
-import numpy as np
 
 from facematch.cache import Cache
+from facematch.encoded import png_bytes, rgb_pixels
 from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
 from facematch.faces.values import Crop, Miss, Outcome
@@ -108,9 +108,7 @@ def _keep(cache: Cache, key: str, outcome: Crop | Miss) -> None:
         "score": outcome.score,
         "reason": outcome.reason,
     }
-    image = cv2.cvtColor(outcome.image, cv2.COLOR_RGB2BGR)
-    _, png = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    cache.put(key, json.dumps(note), png.tobytes())
+    cache.put(key, json.dumps(note), png_bytes(outcome.image, compression=1))
 
 
 def _lookup(cache: Cache, key: str, name: str, sha256: str) -> Crop | Miss | None:
@@ -120,9 +118,8 @@ def _lookup(cache: Cache, key: str, name: str, sha256: str) -> Crop | Miss | Non
     note = json.loads(kept[0])
     if "miss" in note:
         return Miss(name, sha256, note["miss"])
-    image = cv2.imdecode(np.frombuffer(kept[1], np.uint8), cv2.IMREAD_COLOR)
+    image = rgb_pixels(kept[1])
     if image is None:
         return None
     x, y, width, height = note["box"]
-    rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-    return Crop(name, sha256, rgb, (x, y, width, height), note["detector"], note["score"], note["reason"])
+    return Crop(name, sha256, image, (x, y, width, height), note["detector"], note["score"], note["reason"])

@@ -50,6 +50,7 @@ class _Distances(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, roots: bool) -> Tensor:
+        """Return the distances B×B `float32`, squared without `roots`."""
         # Distances do not change when the centre moves to 0, and rounding shrinks from the size of the
         # embeddings to the size of their differences.
         x = x - x.mean(dim=0)
@@ -61,6 +62,7 @@ class _Distances(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Return the gradient B×D by `x`, from that by the distances, B×B."""
         x, distances = ctx.saved_tensors
         weights = gradient + gradient.T
         if ctx.roots:  # the slope of a root is infinite at 0, where no gradient passes

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.encoded import jpeg_bytes, rgb_pixels
 from facematch.errors import FacematchError, nearest_name
 
 Rgb = NDArray[np.uint8]
@@ -49,9 +50,9 @@ def changed(image: Rgb, change: Change, seed: int = 0) -> Rgb:
 
 def saved(image: Rgb, quality: int) -> Rgb:
     """Return what is left of a picture that is written as JPEG and read again."""
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    read = rgb_pixels(jpeg_bytes(image, quality))
+    assert read is not None
+    return read
 
 
 def resized(image: Rgb, across: float, down: float) -> Rgb:

@@ -44,14 +44,6 @@ def make_portrait(face: Grey, photographs: Sequence[Image], rng: np.random.Gener
     return Portrait(_expose(picture, rng), (float(centre_x), float(centre_y), float(side)))
 
 
-def encode_jpeg(image: Image, quality: int) -> bytes:
-    """Return an H×W×3 RGB `uint8` image as JPEG bytes."""
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise ValueError(f"an image of {image.shape} cannot be encoded as JPEG")
-    return bytes(data)
-
-
 def _pose(centre_x: float, centre_y: float, side: float, rng: np.random.Generator) -> Matrix:
     # The 3×3 homography from the unit square of the face crop to the photo: a roll of up to 8°, a
     # slightly different aspect, and one side nearer to the camera than the other.

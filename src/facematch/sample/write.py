@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from facematch.encoded import jpeg_bytes
 from facematch.files import sha256_of_file, write_json
 from facematch.sample.placing import (
     FOLDERS,
@@ -25,7 +26,7 @@ from facematch.sample.placing import (
     staging,
 )
 from facematch.sample.plan import Plan, PlannedPhoto, make_plan
-from facematch.sample.portraits import encode_jpeg, make_portrait
+from facematch.sample.portraits import make_portrait
 from facematch.sample.sources import load_backgrounds, load_faces
 
 VERSION = 1  # raised when the same seed gives other pictures
@@ -101,7 +102,7 @@ def render_photo(photo: PlannedPhoto, seed: int) -> bytes:
     """Return one photograph of the sample as JPEG bytes; only the photo's person, number and the seed decide them."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, photo.person, photo.number)))
     portrait = make_portrait(load_faces()[photo.person], load_backgrounds(), rng)
-    return encode_jpeg(portrait.image, quality=int(rng.integers(55, 96)))
+    return jpeg_bytes(portrait.image, quality=int(rng.integers(55, 96)))
 
 
 def _write_photos(folder: Path, plan: Plan, seed: int, on_progress: Callable[[int, int], None]) -> dict[str, str]:

@@ -10,22 +10,39 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from facematch.faces.blending import blended_face
+from facematch.training.values import Blends
+
 Augment = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
 
-class AugmentedCrops(Dataset[Tensor]):
-    """Crops (N×S×S×3 `uint8`); item (index, seed) is crop `index` augmented with `seed`, then reduced to `size`."""
+BLEND = -1  # in place of a photo's index: a new face
 
-    def __init__(self, images: NDArray[np.uint8], augment: Augment, size: int | None) -> None:
-        self.images, self.augment, self.size = images, augment, size
+Item = tuple[Tensor, NDArray[np.uint8] | None]
+
+
+class AugmentedCrops(Dataset[Item]):
+    """Crops (N×S×S×3 `uint8`); item (index, seed) is crop `index` augmented with `seed`, then reduced to `size`.
+
+    At index BLEND it is a new face, with what the teacher is shown of it.
+    """
+
+    def __init__(self, images: NDArray[np.uint8], augment: Augment, size: int | None, blends: Blends | None) -> None:
+        self.images, self.augment, self.size, self.blends = images, augment, size, blends
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, item: Any) -> Tensor:
+    def __getitem__(self, item: Any) -> Item:
         index, seed = item
-        image = self.augment(self.images[index], seed)
-        return torch.from_numpy(np.ascontiguousarray(image if self.size is None else reduced(image, self.size)))
+        if index != BLEND:
+            image, asked = self.images[index], None
+        else:
+            assert self.blends is not None
+            image, asked = blended_face(self.blends.frames, self.images.shape[1], self.blends.aligned, seed)
+        image = self.augment(image, seed)
+        image = image if self.size is None else reduced(image, self.size)
+        return torch.from_numpy(np.ascontiguousarray(image)), asked
 
 
 def augmented_batches(
@@ -38,9 +55,11 @@ def augmented_batches(
     first: int,
     workers: int,
     size: int | None = None,
-) -> Iterator[Tensor]:
+    blends: Blends | None = None,
+) -> Iterator[tuple[Tensor, NDArray[np.uint8]]]:
     """Yield the batches of one epoch from number `first` on, as B×S×S×3 `uint8`, or reduced to `size` pixels a side.
 
+    With each come the A×A×3 faces that a teacher has to be asked about, one for each BLEND among the batch's indices.
     A picture's augmentation depends on (seed, epoch, batch, place) alone, so it is the same whatever
     the number of workers and wherever a run was resumed.
     """
@@ -49,13 +68,24 @@ def augmented_batches(
         for number, batch in enumerate(batches)
     ]
     loader = DataLoader(
-        AugmentedCrops(images, augment, size),
+        AugmentedCrops(images, augment, size, blends),
         batch_sampler=items[first:],
         num_workers=workers,
         worker_init_fn=_one_thread,
+        collate_fn=_together,
         prefetch_factor=4 if workers else None,
     )
-    return cast(Iterator[Tensor], iter(loader))
+    return cast(Iterator[tuple[Tensor, NDArray[np.uint8]]], iter(loader))
+
+
+def with_blends(batches: Sequence[NDArray[np.int64]], share: float) -> list[NDArray[np.int64]]:
+    """Return the batches with blends behind their photos, so that they are this share of each."""
+    return [np.append(batch, np.full(round(len(batch) * share / (1 - share)), BLEND)) for batch in batches]
+
+
+def _together(items: Sequence[Item]) -> tuple[Tensor, NDArray[np.uint8]]:
+    asked = [face for _, face in items if face is not None]
+    return torch.stack([image for image, _ in items]), np.stack(asked) if asked else np.empty((0, 0, 0, 3), np.uint8)
 
 
 def reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -20,7 +20,7 @@ from facematch.files import write_json
 from facematch.machine import choose_device, loader_workers, uses_bf16
 from facematch.networks.embedding import EmbeddingNetwork, freeze_stages, set_training_mode
 from facematch.settings_training import TrainingSettings
-from facematch.training.data import Augment, augmented_batches
+from facematch.training.data import BLEND, Augment, augmented_batches, with_blends
 from facematch.training.log import TrainingLog
 from facematch.training.objective import Objective
 from facematch.training.optimiser import build_optimiser
@@ -135,11 +135,12 @@ class Trainer:
             first=at.batch,
             workers=loader_workers(self.training.workers, self.device),
             size=self.training.size_at(at.epoch),
+            blends=self.data.blends,
         )
         set_training_mode(self.network, self.freeze)
         started, first, last = time.monotonic(), at.batch, {}
         while at.batch < len(batches) and not stop:
-            last = self._step(next(images), batches[at.batch], at.epoch - 1 + at.batch / len(batches))
+            last = self._step(*next(images), batches[at.batch], at.epoch - 1 + at.batch / len(batches))
             at.batch += 1
             at.step += 1
             callbacks.progress(at.epoch, at.batch / len(batches))
@@ -154,17 +155,23 @@ class Trainer:
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
         people, photos = self.training.identities_per_batch, self.training.photos_per_identity
-        return epoch_batches(self.training.sampling, self.data.labels, people, photos, seed=self.seed, epoch=epoch)
+        share = self.data.blends.share if self.data.blends is not None else 0
+        known = max(1, round(people * (1 - share)))
+        batches = epoch_batches(self.training.sampling, self.data.labels, known, photos, seed=self.seed, epoch=epoch)
+        return with_blends(batches, share)
 
-    def _step(self, images: Tensor, batch: NDArray[np.int64], epochs_done: float) -> dict[str, float]:
+    def _step(
+        self, images: Tensor, asked: NDArray[np.uint8], batch: NDArray[np.int64], epochs_done: float
+    ) -> dict[str, float]:
         training = self.training
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate(group["base_lr"], epochs_done)
         torch.manual_seed((self.seed << 32) + self.at.step)  # dropout
-        labels, photos = (torch.from_numpy(each).to(self.device) for each in (self.data.labels[batch], batch))
+        labels = torch.from_numpy(np.where(batch == BLEND, -1, self.data.labels[batch])).to(self.device)
+        targets = self._targets(batch, asked)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             embeddings = self.network(images.to(self.device, non_blocking=True))
-        value = self.objective(embeddings, labels, photos, self.at.epoch)
+        value = self.objective(embeddings, labels, targets, self.at.epoch)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(value.loss)
         norm = value.loss.new_zeros(())
@@ -182,6 +189,15 @@ class Trainer:
             )
         self.objective.watch(line, self.at.epoch)
         return line
+
+    def _targets(self, batch: NDArray[np.int64], asked: NDArray[np.uint8]) -> Tensor | None:
+        # What the teacher makes of a batch's photos, known before, and of its blends, which it is asked about now.
+        if self.data.targets is None:
+            return None
+        targets = self.data.targets[batch]
+        if self.data.blends is not None:
+            targets[batch == BLEND] = self.data.blends.embed(asked)
+        return torch.from_numpy(targets).to(self.device)
 
     def _learning_rate(self, base: float, epochs_done: float) -> float:
         # Schedules count steps; epochs may differ by a batch or two, so steps come from epochs done, but for

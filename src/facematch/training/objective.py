@@ -31,9 +31,9 @@ class Value:
 
 
 class Objective(nn.Module):
-    """Takes B×D embeddings, B labels, the B photos' places in the training set, and the epoch from 1."""
+    """Takes B×D embeddings, B labels, B×E embeddings of the same by a teacher, or None, and the epoch from 1."""
 
-    def forward(self, embeddings: Tensor, labels: Tensor, photos: Tensor, epoch: int) -> Value:
+    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
         """Return the batch's value."""
         raise NotImplementedError
 
@@ -69,7 +69,7 @@ class TripletObjective(Objective):
         if loss.classifier_epochs or loss.classifier_weight:
             self.classifier = CosineClassifier(dimensions, people, loss.classifier_scale)
 
-    def forward(self, embeddings: Tensor, labels: Tensor, photos: Tensor, epoch: int) -> Value:
+    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
         """Return the triplet loss and its diagnostics, with `cross_entropy` where that counts."""
         settings = self._loss
         triplet = triplet_loss(
@@ -134,7 +134,7 @@ class ClassObjective(Objective):
         self.classifier = nn.Linear(dimensions, people)
         self._smoothing = smoothing
 
-    def forward(self, embeddings: Tensor, labels: Tensor, photos: Tensor, epoch: int) -> Value:
+    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
         """Return the cross-entropy; `batch_accuracy` is the share of the augmented batch that is classified right."""
         logits = self.classifier(embeddings)
         loss = functional.cross_entropy(logits, labels, label_smoothing=self._smoothing)
@@ -163,7 +163,7 @@ class NamedObjective(Objective):
         super().__init__()
         self.loss = loss
 
-    def forward(self, embeddings: Tensor, labels: Tensor, photos: Tensor, epoch: int) -> Value:
+    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
         """Return the loss of the batch."""
         return Value(self.loss(embeddings, labels), {"spread": spread(embeddings.detach())})
 
@@ -182,7 +182,7 @@ class NamedObjective(Objective):
 class NoObjective(Objective):
     """Nothing to learn from the labels: for a teacher alone."""
 
-    def forward(self, embeddings: Tensor, labels: Tensor, photos: Tensor, epoch: int) -> Value:
+    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
         """Return 0."""
         return Value(embeddings.new_zeros(()), {"spread": spread(embeddings.detach())})
 

@@ -12,36 +12,35 @@ Kind = Literal["cosine", "relational", "both"]
 
 
 class TaughtObjective(Objective):
-    """Another objective's loss plus `weight` times the distillation loss of the photos the teacher embedded.
+    """Another objective's loss plus `weight` times the distillation loss of the faces the teacher embedded.
 
-    `targets` (N×E) are the teacher's embeddings of the N training photos, in their order; a row of NaN is a photo
-    it could not embed, which has no distillation loss. Where E is not the network's D, the embeddings are compared
+    A row of NaN among its embeddings (B×E) is a photo it could not embed, which has no distillation loss; a label
+    of −1 is a blend, which is nobody and has no other. Where E is not the network's D, the embeddings are compared
     after a linear projection D → E that is trained beside the network and is no part of it (FitNets' regressor).
     Both kinds together are added. In the first `alone` epochs the labels' objective has no part.
     """
 
-    targets: Tensor
-    present: Tensor
-
     def __init__(
-        self, labels: Objective, targets: Tensor, kind: Kind, weight: float, dimensions: int, alone: int = 0
+        self, labels: Objective, wide: int, kind: Kind, weight: float, dimensions: int, alone: int = 0
     ) -> None:
         super().__init__()
         self.labels, self._kind, self._weight, self._alone = labels, kind, weight, alone
         self._nothing = NoObjective()
         self._is_alone = False  # whether the teacher was, in the last batch
-        present = targets.isfinite().all(dim=1)
-        self.register_buffer("present", present, persistent=False)  # made again from the cache, so not in the state
-        self.register_buffer("targets", targets.float().masked_fill(~present[:, None], 0), persistent=False)
-        wide = targets.shape[1]
         projected = kind != "relational" and wide != dimensions
         self.projection = nn.Linear(dimensions, wide, bias=False) if projected else nn.Identity()
 
-    def forward(self, embeddings: Tensor, labels: Tensor, photos: Tensor, epoch: int) -> Value:
+    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
         """Return the sum; `teacher_cosine` and `teacher_relation` are the distillation losses by themselves."""
         self._is_alone = epoch <= self._alone
-        value: Value = (self._nothing if self._is_alone else self.labels)(embeddings, labels, photos, epoch)
-        teacher, present = self.targets[photos], self.present[photos]  # B×E, B
+        assert targets is not None
+        if self._is_alone:
+            value: Value = self._nothing(embeddings, labels, None, epoch)
+        else:
+            known = labels >= 0
+            value = self.labels(embeddings[known], labels[known], None, epoch)
+        present = targets.isfinite().all(dim=1)
+        teacher = targets.masked_fill(~present[:, None], 0)
         parts: dict[str, Tensor] = {}
         if self._kind != "relational":
             parts["teacher_cosine"] = cosine_distillation(self.projection(embeddings), teacher, present)

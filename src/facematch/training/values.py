@@ -1,6 +1,6 @@
 """The values of a training run: what goes in, where it stands, how it ended."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +9,32 @@ from numpy.typing import NDArray
 
 from facematch.evaluation.bootstrap import Figure
 from facematch.evaluation.topk import Figures
+from facematch.faces.blending import FaceFrame
 from facematch.networks.embedding import EmbeddingNetwork
 
 
 @dataclass(frozen=True, eq=False)
+class Blends:
+    """New faces, `share` of every batch; `embed` asks the teacher about aligned ones."""
+
+    frames: Sequence[FaceFrame]
+    share: float
+    aligned: int  # the side of what the teacher is shown, in pixels
+    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Crops (N×S×S×3 `uint8`), the number of each one's person, and how many people there are."""
+    """Crops (N×S×S×3 `uint8`), the number of each one's person, and how many people there are.
+
+    With a teacher, its embeddings of the photos (N×E, a row of NaN where there is none), and perhaps blends.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     people: int
+    targets: NDArray[np.float32] | None = None
+    blends: Blends | None = None
 
 
 @dataclass(frozen=True)
