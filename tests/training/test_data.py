@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facematch.faces.blending import blended_face, face_frame
 from facematch.faces.cropper import FIVE_POINTS
-from facematch.training.data import BLEND, augmented_batches, picture_seed, reduced, with_blends
+from facematch.training.data import BLEND, COPIES, augmented_batches, picture_seed, reduced, with_blends
 from facematch.training.values import Blends
 
 IMAGES = np.arange(6 * 4 * 4 * 3, dtype=np.uint8).reshape(6, 4, 4, 3)
@@ -62,7 +62,7 @@ def test_pictures_are_reduced_after_they_are_augmented() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_blends_come_with_what_the_teacher_is_asked(workers: int) -> None:
+def test_blends_come_twice_with_what_the_teacher_is_asked_once(workers: int) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
     points = [(float(x), float(y)) for x, y in FIVE_POINTS]
     frames = [face_frame(picture, points, (10, 10, 90, 90), 0.1) for picture in pictures]
@@ -70,12 +70,11 @@ def test_blends_come_with_what_the_teacher_is_asked(workers: int) -> None:
     batches = with_blends(BATCHES[:2], 0.5)
     drawn = augmented_batches(IMAGES, noisy, batches, seed=7, epoch=1, first=0, workers=workers, blends=blends)
     for number, (batch, asked) in enumerate(drawn):
-        assert (batch.shape, asked.shape) == ((6, 4, 4, 3), (3, 20, 20, 3))
-        for place in range(3, 6):
-            seed = picture_seed(7, 1, number, place)
-            crop, aligned = blended_face(frames, 4, 20, seed)
-            np.testing.assert_array_equal(batch[place].numpy(), noisy(crop, seed))
-            np.testing.assert_array_equal(asked[place - 3], aligned)
+        assert (batch.shape, asked.shape) == ((6, 4, 4, 3), (2, 20, 20, 3))  # the third is one by itself
+        for place, face in enumerate((0, 0, 1), start=3):
+            crop, aligned = blended_face(frames, 4, 20, picture_seed(7, 1, number, 3 + face * COPIES))
+            np.testing.assert_array_equal(batch[place].numpy(), noisy(crop, picture_seed(7, 1, number, place)))
+            np.testing.assert_array_equal(asked[face], aligned)
 
 
 @given(st.lists(st.integers(1, 64), min_size=1, max_size=5), st.floats(0, 0.95))

@@ -1,6 +1,7 @@
 """Batches of augmented crops, the same in every run: each picture's randomness has its own seed."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, cast
 
 import cv2
@@ -11,38 +12,45 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from facematch.faces.blending import blended_face
+from facematch.faces.values import Image
 from facematch.training.values import Blends
 
 Augment = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
 
 BLEND = -1  # in place of a photo's index: a new face
+COPIES = 2  # of each blend in its batch, augmented differently: to ask the teacher takes as long as a step
 
 Item = tuple[Tensor, NDArray[np.uint8] | None]
 
 
 class AugmentedCrops(Dataset[Item]):
-    """Crops (N×S×S×3 `uint8`); item (index, seed) is crop `index` augmented with `seed`, then reduced to `size`.
+    """Crops (N×S×S×3 `uint8`); item (index, face, seed) is crop `index` augmented with `seed`, reduced to `size`.
 
-    At index BLEND it is a new face, with what the teacher is shown of it.
+    At index BLEND it is a new face, drawn with the seed `face`; with its first copy, whose seeds are the same, comes
+    what the teacher is shown of it.
     """
 
     def __init__(self, images: NDArray[np.uint8], augment: Augment, size: int | None, blends: Blends | None) -> None:
         self.images, self.augment, self.size, self.blends = images, augment, size, blends
+        self._blended: tuple[int, Image, Image] | None = None  # the last one, whose copies come next
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, item: Any) -> Item:
-        index, seed = item
-        if index != BLEND:
-            image, asked = self.images[index], None
-        else:
-            assert self.blends is not None
-            image, asked = blended_face(self.blends.frames, self.images.shape[1], self.blends.aligned, seed)
+        index, face, seed = item
+        image, asked = (self.images[index], None) if index != BLEND else self._blend(face)
         image = self.augment(image, seed)
         image = image if self.size is None else reduced(image, self.size)
-        return torch.from_numpy(np.ascontiguousarray(image)), asked
+        return torch.from_numpy(np.ascontiguousarray(image)), asked if face == seed else None
+
+    def _blend(self, face: int) -> tuple[Image, Image]:
+        if self._blended is None or self._blended[0] != face:
+            assert self.blends is not None
+            blended = blended_face(self.blends.frames, self.images.shape[1], self.blends.aligned, face)
+            self._blended = (face, *blended)
+        return self._blended[1:]
 
 
 def augmented_batches(
@@ -59,14 +67,12 @@ def augmented_batches(
 ) -> Iterator[tuple[Tensor, NDArray[np.uint8]]]:
     """Yield the batches of one epoch from number `first` on, as B×S×S×3 `uint8`, or reduced to `size` pixels a side.
 
-    With each come the A×A×3 faces that a teacher has to be asked about, one for each BLEND among the batch's indices.
+    With each come the A×A×3 faces that a teacher has to be asked about, one for every COPIES times that BLEND is among
+    the batch's indices.
     A picture's augmentation depends on (seed, epoch, batch, place) alone, so it is the same whatever
     the number of workers and wherever a run was resumed.
     """
-    items = [
-        [(int(index), picture_seed(seed, epoch, number, place)) for place, index in enumerate(batch)]
-        for number, batch in enumerate(batches)
-    ]
+    items = [_items(batch, partial(picture_seed, seed, epoch, number)) for number, batch in enumerate(batches)]
     loader = DataLoader(
         AugmentedCrops(images, augment, size, blends),
         batch_sampler=items[first:],
@@ -81,6 +87,16 @@ def augmented_batches(
 def with_blends(batches: Sequence[NDArray[np.int64]], share: float) -> list[NDArray[np.int64]]:
     """Return the batches with blends behind their photos, so that they are this share of each."""
     return [np.append(batch, np.full(round(len(batch) * share / (1 - share)), BLEND)) for batch in batches]
+
+
+def _items(batch: NDArray[np.int64], seed_at: Callable[[int], int]) -> list[tuple[int, int, int]]:
+    # (index, the seed of its face, that of its augmentation); a blend's copies follow one another.
+    seeds = [seed_at(place) for place in range(len(batch))]
+    first = int((batch != BLEND).sum())
+    return [
+        (int(index), seeds[place - (place - first) % COPIES if index == BLEND else place], seeds[place])
+        for place, index in enumerate(batch)
+    ]
 
 
 def _together(items: Sequence[Item]) -> tuple[Tensor, NDArray[np.uint8]]:

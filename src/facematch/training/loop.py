@@ -20,7 +20,7 @@ from facematch.files import write_json
 from facematch.machine import choose_device, loader_workers, uses_bf16
 from facematch.networks.embedding import EmbeddingNetwork, freeze_stages, set_training_mode
 from facematch.settings_training import TrainingSettings
-from facematch.training.data import BLEND, Augment, augmented_batches, with_blends
+from facematch.training.data import BLEND, COPIES, Augment, augmented_batches, with_blends
 from facematch.training.log import TrainingLog
 from facematch.training.objective import Objective
 from facematch.training.optimiser import build_optimiser
@@ -196,7 +196,8 @@ class Trainer:
             return None
         targets = self.data.targets[batch]
         if self.data.blends is not None:
-            targets[batch == BLEND] = self.data.blends.embed(asked)
+            new = batch == BLEND
+            targets[new] = np.repeat(self.data.blends.embed(asked), COPIES, axis=0)[: new.sum()]
         return torch.from_numpy(targets).to(self.device)
 
     def _learning_rate(self, base: float, epochs_done: float) -> float:
