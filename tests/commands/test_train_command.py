@@ -1,5 +1,6 @@
 """`python train.py`: the run folder, going on after a signal, and each mistake before any training."""
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 from command_helpers import Run, names
 
 from facematch.networks.checkpoint import read_checkpoint_header
+from facematch.training.log import TrainingLog
 from facematch.training.loop import Trainer
 
 TRAIN = ("train", "--config", "small.yaml")
@@ -198,6 +200,21 @@ def test_what_is_wrong_with_labelled_photos_is_said_and_training_goes_on(untrain
         assert words in done.err
     trained = json.loads((RUN / "identities.json").read_text())
     assert "single" not in trained["training"] + trained["validation"]
+
+
+def test_a_full_disk_is_named_and_the_run_goes_on_later(
+    untrained: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingLog, "flush", full)
+        stopped = run(*TRAIN)
+    assert stopped.code == 1
+    assert "checkpoints/small could not be written: No space left on device." in stopped.err
+    assert "--resume" in stopped.err
+    assert run(*TRAIN, "--resume").code == 0
 
 
 def test_other_photos_are_not_resumed_with(untrained: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

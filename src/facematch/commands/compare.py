@@ -74,8 +74,12 @@ def _settings_of_each(wanted: CompareSettings) -> dict[str, Settings]:
         except FacematchError as error:
             if not entry.optional:
                 raise
-            note(f"{entry.name} is left out: {error}", "yellow")
+            _left_out(entry, error)
     return settings
+
+
+def _left_out(entry: SystemSettings, error: FacematchError) -> None:
+    note(f"{entry.name} is left out: {error}", "yellow")
 
 
 def _asked(bench: Bench, entry: SystemSettings, settings: Settings | None) -> ComparedSystem | None:
@@ -86,7 +90,7 @@ def _asked(bench: Bench, entry: SystemSettings, settings: Settings | None) -> Co
         leak = leak_of(bench, entry)
     except FacematchError as error:
         if entry.optional:
-            note(f"{entry.name} is left out: {error}", "yellow")
+            _left_out(entry, error)
             return None
         loud(f"{entry.name} failed: {error}")
         return ComparedSystem(entry.name, words, failed=str(error).replace("\n", " "))

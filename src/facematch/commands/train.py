@@ -76,20 +76,27 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
         note(f"resumed at epoch {trainer.at.epoch}, batch {trainer.at.batch}")
     else:
         note(f"before training: {asked}: {_short(validate(trainer.network))}")
-    with (
-        watch.stage("training"),
-        working("training", settings.training.epochs * 1000) as progress,
-        stop_on_signals() as stop,
-    ):
+    with watch.stage("training"), working("training", settings.training.epochs * 1000) as progress:
         known = tuple(sorted({*people.people, *origin.people}))
         save = partial(_save, settings, folder, known, record, objective, crops.people)
         callbacks = Callbacks(
             validate, save, note, lambda epoch, share: progress(round((epoch - 1 + share) * 1000)), asked, seen
         )
-        result = trainer.run(callbacks, stop)
+        result = _run(trainer, callbacks)
     _conclude(folder, result, config, watch, asked)
     if validation.as_test is not None:
         ask_test_set(settings, validation.as_test, folder.path)
+
+
+def _run(trainer: Trainer, callbacks: Callbacks) -> TrainingResult:
+    try:
+        with stop_on_signals() as stop:
+            return trainer.run(callbacks, stop)
+    except OSError as error:  # of the log and its curves; files that are replaced say it themselves
+        raise FacematchError(
+            f"{trainer.folder.path} could not be written: {error.strerror or error}.",
+            "Free space on the disk, then go on from what was saved last: --resume.",
+        ) from error
 
 
 def hashing_overrides(
