@@ -12,7 +12,7 @@ from facematch.settings import Settings
 from facematch.settings_file import load_settings, read_yaml
 
 NAME = "default.safetensors"
-SHA256 = ""
+SHA256 = "71233bf74ead7a210fb4094fee4bb7372a33d0a97ef27b0d4efe307cb01b60ec"
 _REPOSITORY = Path(__file__).resolve().parents[2] / "checkpoints" / "default"
 
 

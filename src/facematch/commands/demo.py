@@ -19,7 +19,7 @@ _TRUTH = Path("data/rehearsal/ground_truth.json")
 
 
 def demo_command(config: Path) -> None:
-    """Make the sample, crop, train, validate, rehearse; every step's output is shown as it comes."""
+    """Make the sample, crop, train, validate, compare, rehearse; every step's output is shown as it comes."""
     settings = load_settings(config)
     started = time.monotonic()
     chosen = ["--config", str(config)]
@@ -27,6 +27,7 @@ def demo_command(config: Path) -> None:
     _step("what the cropper finds in the gallery", ["crop", str(settings.paths.gallery), "crops", *chosen])
     _step("training on people, measured on people it never sees", ["train", *chosen, "--fresh"])
     _step("the score to expect", ["validate", *chosen])
+    _step("the network that comes with facematch and others, on the same people", ["compare"])
     with _server() as address:
         _step(
             "a submission to the rehearsal server",
@@ -34,6 +35,7 @@ def demo_command(config: Path) -> None:
         )
     say(f"\nThe whole job took {time.monotonic() - started:.0f} s. Where to look next:")
     say("  crops/crops.png, crops/misses.png    what the cropper found and what it missed")
+    say("  compare.html    every system side by side; your own: config/compare.yaml")
     say(f"  {run_folder(settings)}    weights, settings, log; curves: tensorboard --logdir checkpoints")
     say(f"  {settings.paths.submissions}    every submission; with their scores: facematch submissions")
     say(f"  facematch report {run_folder(settings)}    a page: worst queries first, curves, a map of the embeddings")
