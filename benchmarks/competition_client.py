@@ -27,6 +27,7 @@ from pathlib import Path
 from statistics import median
 
 from facematch.commands.timing import machine
+from facematch.networks.checkpoint import read_checkpoint_header
 from facematch.rehearsal.score import read_ground_truth, score_submission
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -123,6 +124,7 @@ def request(folder: Path, size: int, *options: str) -> list[str]:
         "paths.query": folder / "query", "paths.gallery": folder / "gallery", "paths.cache": folder / "cache",
         "paths.checkpoint": folder / f"{size}.safetensors", "paths.submissions": folder / "submissions",
         "faces.size": size, "identities.train": folder / "nobody",
+        "network.embedding": read_checkpoint_header(folder / f"{size}.safetensors").spec["embedding"],
     }  # fmt: skip
     named = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
     config = ["--config", str(ROOT / "config" / "triplet.yaml"), "--dry-run", "--out", str(folder / "ours.json")]

@@ -16,7 +16,7 @@ copies: a pair of pairs, so that each has exactly one nearest other.
 First the embeddings, scaled to length 1, are compared: fp32 may differ from the plain network by 1e-5, bf16 by 2e-2
 where it is used, and 99.9 % of the crops have to have the same nearest other crop. What bf16 would change is printed
 where it is not used, too. Then both run in turn, and medians are printed; at the end the bound: the images a second
-if all multiplications of the network ran as fast as a bare product of two fp32 matrices does.
+if all multiplications of the network ran as fast as a bare product of two matrices in the precision in use does.
 """
 
 import argparse
@@ -132,15 +132,16 @@ def show(what: str, times: Times, images: int) -> None:
     print(f"{what}: shipped {ours:.1f} images a second, plain {peer:.1f}; {times}", flush=True)
 
 
-def show_bound(network: EmbeddingNetwork, image: Crops, rounds: int) -> None:
-    """Print how many images of this size a second bare products of fp32 matrices would allow."""
+def show_bound(network: EmbeddingNetwork, image: Crops, rounds: int, in_bf16: bool) -> None:
+    """Print how many images of this size a second bare products of matrices would allow, in the precision in use."""
     with FlopCounterMode(display=False) as counted:
         run_plain(network, image[:1])
-    left, right = torch.rand(2, SIDE, SIDE)
+    kind = torch.bfloat16 if in_bf16 else torch.float32
+    left, right = torch.rand(2, SIDE, SIDE, dtype=kind)
     speed = 2 * SIDE**3 / statistics.median(seconds_of(lambda: left @ right) for _ in range(rounds + 1))
     print(
         f"bound: {speed / counted.get_total_flops():.0f} images a second, from {counted.get_total_flops() / 1e9:.1f} "
-        f"GFLOP an image and {speed / 1e9:.0f} GFLOP/s of a product of {SIDE} × {SIDE} matrices in fp32"
+        f"GFLOP an image and {speed / 1e9:.0f} GFLOP/s of a product of {SIDE} × {SIDE} matrices in {kind}"
     )
 
 
@@ -185,7 +186,7 @@ def main() -> None:
         found = batched(shipped, images, options.batch)
         compare(precision, found, wanted, used=in_bf16 or precision == "fp32")
     time_all(partial(run_network, ours, in_bf16=in_bf16), plain, images, options.batch, options.rounds)
-    show_bound(network, images, options.rounds)
+    show_bound(network, images, options.rounds, in_bf16)
 
 
 if __name__ == "__main__":
