@@ -88,6 +88,7 @@ def test_a_finished_run_is_not_resumed(project: Path, run: Run) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_killed_and_resumed_run_ends_with_the_same_bits(untrained: Path, run: Run) -> None:
     sets = ["--set", "training.epochs=6", "--set", "training.patience=null"]
+    sets += ["--set", "training.precision=fp32"]  # the killed run is a process of its own, without conftest.py
     assert run(*TRAIN, *sets, "--set", "name=whole").code == 0
     log = RUN / "log.jsonl"
     process = subprocess.Popen([*MAIN, *sets], stderr=subprocess.PIPE, text=True)

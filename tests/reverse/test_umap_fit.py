@@ -41,11 +41,15 @@ def embedding() -> Embedding:
 
 @pytest.fixture(scope="module")
 def theirs() -> Any:
+    return umap_learns(1)
+
+
+def umap_learns(seed: int) -> Any:
     import umap
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return umap.UMAP(n_neighbors=8, n_components=3, min_dist=0.0, random_state=1).fit(PIXELS)
+        return umap.UMAP(n_neighbors=8, n_components=3, min_dist=0.0, random_state=seed).fit(PIXELS)
 
 
 def test_the_same_seed_gives_the_same_embedding(embedding: Embedding) -> None:
@@ -67,10 +71,17 @@ def test_the_graph_and_the_curve_are_umap_learns(theirs: Any) -> None:
     assert curve_of(SETTINGS) == pytest.approx((theirs._a, theirs._b))
 
 
-def test_the_embedding_is_as_trustworthy_as_umap_learns(embedding: Embedding, theirs: Any) -> None:
-    ours, reference = trustworthiness(PIXELS, find_neighbours(PIXELS, 8), [embedding, theirs.embedding_], [[5, 10]] * 2)
-    for k, value in reference.items():
-        assert 0.6 < value < ours[k] + 0.06  # both depend on how a processor rounds
+def test_the_embedding_is_as_trustworthy_as_umap_learns() -> None:
+    seeds = (1, 2, 3)  # the mean of some: one alone depends on how a processor rounds
+    near = find_neighbours(PIXELS, 10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ours = [fit_umap(near, PIXELS, replace(SETTINGS, seed=seed)) for seed in seeds]
+    theirs = [umap_learns(seed).embedding_ for seed in seeds]
+    for k in (5, 10):
+        trusted = trustworthiness(PIXELS, find_neighbours(PIXELS, 8), [*ours, *theirs], [[k]] * 6)
+        own, reference = np.mean([each[k] for each in trusted[:3]]), np.mean([each[k] for each in trusted[3:]])
+        assert 0.6 < reference < own + 0.03
 
 
 def test_memberships_are_those_of_a_transform() -> None:

@@ -209,13 +209,14 @@ def test_training_learns_people_it_has_never_seen(tmp_path: Path) -> None:
     longer = TRAINING.model_copy(update={"epochs": 6, "identities_per_batch": 8})
     torch.manual_seed(7)
     network = EmbeddingNetwork(NetworkSpec("mobilenet_v3_small", 32, True, IMAGENET_MEAN, IMAGENET_STD))
-    data = TrainingSet(*people(32, 4, seed=2), people=32)
+    data = TrainingSet(*people(64, 4, seed=2), people=64)
     loss = LossSettings(mining="semi-hard", classifier_epochs=4, classifier_weight=0.5)
     made = made_of(network, data, tmp_path / "run", loss, longer)
     before = validate(network)
     result, _ = run(made)
     assert result.best is not None
-    assert result.best.top5 > before.top5 + 0.2  # of 30 queries: top-1 depends on how a processor rounds
+    assert result.best.top1 > before.top1 + 0.15
+    assert result.best.top5 > before.top5 + 0.2  # of 30 queries
 
 
 def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
