@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from command_helpers import Run, names
+from torch.utils.tensorboard.writer import SummaryWriter
 
 from facematch.networks.checkpoint import read_checkpoint_header
-from facematch.training.log import TrainingLog
 from facematch.training.loop import Trainer
 
 TRAIN = ("train", "--config", "small.yaml")
@@ -203,14 +203,15 @@ def test_what_is_wrong_with_labelled_photos_is_said_and_training_goes_on(untrain
     assert "single" not in trained["training"] + trained["validation"]
 
 
+@pytest.mark.parametrize("write", ["add_scalar", "flush"])
 def test_a_full_disk_is_named_and_the_run_goes_on_later(
-    untrained: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    untrained: Path, run: Run, monkeypatch: pytest.MonkeyPatch, write: str
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(TrainingLog, "flush", full)
+        patched.setattr(SummaryWriter, write, full)
         stopped = run(*TRAIN)
     assert stopped.code == 1
     assert "checkpoints/small could not be written: No space left on device." in stopped.err

@@ -1,5 +1,6 @@
 """A teacher's targets: each photo once, from its own crops, its mirror image with it; none where it sees no face."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,13 @@ from command_helpers import write_project
 from PIL import Image as PillowImage
 
 from facematch.commands import train_data
-from facematch.commands.train_data import blends_of, teacher_targets, training_crops, training_set
+from facematch.commands.train_data import (
+    frames_to_blend,
+    teacher_embedder,
+    teacher_targets,
+    training_crops,
+    training_set,
+)
 from facematch.embedders.pixels import PixelEmbedder
 from facematch.errors import FacematchError
 from facematch.faces.cropper import FIVE_POINTS, Cropper
@@ -37,6 +44,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return load_settings(Path("small.yaml"), ["faces.detector=none", "faces.size=48"])
 
 
+def targets_of(settings: Settings, teacher: TeacherSettings, files: Sequence[PhotoFile]) -> np.ndarray:
+    return teacher_targets(settings, teacher, teacher_embedder(settings, teacher), files)
+
+
 def embedded(file: PhotoFile, faces: FaceSettings, *, flip: bool) -> np.ndarray | None:
     """One photo's grey pixels, by itself."""
     data = file.path.read_bytes()
@@ -56,7 +67,7 @@ def test_targets_are_of_the_teachers_own_crops_and_nan_without_one(settings: Set
     faces = FaceSettings(size=32)
     crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
     teacher = TeacherSettings(embedder=PIXELS, faces=faces, flip=flip)
-    targets = teacher_targets(settings, teacher, crops.files)
+    targets = targets_of(settings, teacher, crops.files)
     assert targets.shape == (len(crops.files), 64 * 64)
     missed = 0
     for row, file in zip(targets, crops.files, strict=True):
@@ -68,12 +79,12 @@ def test_targets_are_of_the_teachers_own_crops_and_nan_without_one(settings: Set
             np.testing.assert_allclose(row, expected, atol=1e-5)
     assert any(file.name.endswith("wall.png") for file in crops.files)
     assert 0 < missed < len(crops.files)
-    np.testing.assert_array_equal(targets, teacher_targets(settings, teacher, crops.files))  # from the cache
+    np.testing.assert_array_equal(targets, targets_of(settings, teacher, crops.files))  # from the cache
 
 
 def test_without_faces_of_its_own_a_teacher_sees_the_networks_crops(settings: Settings) -> None:
     crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
-    targets = teacher_targets(settings, TeacherSettings(embedder=PIXELS, flip=False), crops.files)
+    targets = targets_of(settings, TeacherSettings(embedder=PIXELS, flip=False), crops.files)
     np.testing.assert_array_equal(targets, PixelEmbedder().embed(crops.images))
 
 
@@ -81,7 +92,7 @@ def test_a_teacher_that_sees_no_face_at_all_is_an_error(settings: Settings) -> N
     wall = next(Path("data/faces").rglob("wall.png"))
     teacher = TeacherSettings(embedder=PIXELS, faces=FaceSettings())
     with pytest.raises(FacematchError, match="the teacher embedded none of the training photos: 0 faces in 1"):
-        teacher_targets(settings, teacher, [PhotoFile("wall.png", wall)])
+        targets_of(settings, teacher, [PhotoFile("wall.png", wall)])
 
 
 def test_people_are_numbered_by_name_and_those_with_too_few_crops_left_out(settings: Settings) -> None:
@@ -115,7 +126,9 @@ def test_blends_are_of_the_photos_in_which_the_teacher_sees_a_face(
     faces = FaceSettings(detector="yunet", yunet_file=Path("y.onnx"), size=40)
     teacher = TeacherSettings(embedder=PIXELS, faces=faces, blends=0.5, flip=False)
     monkeypatch.setattr(train_data, "build_cropper", lambda _: Cropper(Pointed(), 40))
-    blends = blends_of(settings, teacher, crops)
+    taught = settings.model_copy(update={"loss": settings.loss.model_copy(update={"teacher": teacher})})
+    blends = training_set(taught, crops).blends
+    assert blends is not None
     assert len(blends.frames) == len(crops.files) - 1  # the wall
     assert (blends.share, blends.aligned) == (0.5, 40)
     photo = cv2.imread(str(crops.files[0].path))[..., ::-1]
@@ -125,4 +138,4 @@ def test_blends_are_of_the_photos_in_which_the_teacher_sees_a_face(
     np.testing.assert_array_equal(blends.embed(asked), PixelEmbedder().embed(asked))
     wall = crops.at([row for row, file in enumerate(crops.files) if file.name.endswith("wall.png")])
     with pytest.raises(FacematchError, match="0 faces were found to blend"):
-        blends_of(settings, teacher, wall)
+        frames_to_blend(settings, teacher, wall)

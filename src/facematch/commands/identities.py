@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facematch.augment import FACE_DEFAULT, build_augmentation, preview
 from facematch.commands.people import training_and_validation
-from facematch.commands.train_data import blends_of, labelled_crops
+from facematch.commands.train_data import frames_to_blend, labelled_crops
 from facematch.console import say
 from facematch.encoded import png_bytes
 from facematch.errors import FacematchError
@@ -44,8 +44,8 @@ def augment_preview_command(out: Path, config: Path, overrides: Sequence[str], c
         raise FacematchError("no face was found in the training photos that were tried.", "Look: facematch crop IN OUT")
     images, made, teacher = list(crops.images[:count]), [], settings.loss.teacher
     if teacher is not None and teacher.blends:
-        blends = blends_of(settings, teacher, crops)
-        made = [blended_face(blends.frames, settings.faces.size, blends.aligned, seed)[0] for seed in range(count)]
+        frames, aligned = frames_to_blend(settings, teacher, crops)
+        made = [blended_face(frames, settings.faces.size, aligned, seed)[0] for seed in range(count)]
     picture = preview([*images, *made], augment, seed=settings.seed)
     write_bytes(out, png_bytes(picture))
     blended = f", {len(made)} blends" if made else ""

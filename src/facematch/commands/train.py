@@ -82,21 +82,11 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
         callbacks = Callbacks(
             validate, save, note, lambda epoch, share: progress(round((epoch - 1 + share) * 1000)), asked, seen
         )
-        result = _run(trainer, callbacks)
+        with stop_on_signals() as stop:
+            result = trainer.run(callbacks, stop)
     _conclude(folder, result, config, watch, asked)
     if validation.as_test is not None:
         ask_test_set(settings, validation.as_test, folder.path)
-
-
-def _run(trainer: Trainer, callbacks: Callbacks) -> TrainingResult:
-    try:
-        with stop_on_signals() as stop:
-            return trainer.run(callbacks, stop)
-    except OSError as error:  # of the log and its curves; files that are replaced say it themselves
-        raise FacematchError(
-            f"{trainer.folder.path} could not be written: {error.strerror or error}.",
-            "Free space on the disk, then go on from what was saved last: --resume.",
-        ) from error
 
 
 def hashing_overrides(

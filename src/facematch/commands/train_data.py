@@ -89,8 +89,11 @@ def training_set(settings: Settings, crops: LabelledCrops) -> TrainingSet:
     teacher, labels = settings.loss.teacher, numbered(crops, crops.people)
     if teacher is None:
         return TrainingSet(crops.images, labels, len(crops.people))
-    targets = teacher_targets(settings, teacher, crops.files)
-    blends = blends_of(settings, teacher, crops) if teacher.blends else None
+    embedder, blends = teacher_embedder(settings, teacher), None
+    targets = teacher_targets(settings, teacher, embedder, crops.files)
+    if teacher.blends:
+        frames, aligned = frames_to_blend(settings, teacher, crops)
+        blends = Blends(frames, teacher.blends, aligned, embedder.embed)
     return TrainingSet(crops.images, labels, len(crops.people), targets, blends)
 
 
@@ -107,16 +110,18 @@ def teacher_embedder(settings: Settings, teacher: TeacherSettings) -> Embedder:
     return FlipEmbedder(embedder) if teacher.flip else embedder
 
 
-def teacher_targets(settings: Settings, teacher: TeacherSettings, files: Sequence[PhotoFile]) -> NDArray[np.float32]:
+def teacher_targets(
+    settings: Settings, teacher: TeacherSettings, embedder: Embedder, files: Sequence[PhotoFile]
+) -> NDArray[np.float32]:
     """Return the teacher's embeddings N×E of the training photos; a row of NaN where it finds no face.
 
     Each photo is embedded once, from its own clean crop, and kept in the cache of embeddings. Raises FacematchError
-    for a teacher that cannot be loaded, and when it embeds no photo.
+    when the teacher embeds no photo.
     """
     faces = teacher.faces or settings.faces
     stage = PhotoEmbedder(
         build_cropper(faces),
-        teacher_embedder(settings, teacher),
+        embedder,
         "cosine",
         faces.miss_training,
         photo_limits(settings.photos),
@@ -136,8 +141,8 @@ def teacher_targets(settings: Settings, teacher: TeacherSettings, files: Sequenc
     return targets
 
 
-def blends_of(settings: Settings, teacher: TeacherSettings, crops: LabelledCrops) -> Blends:
-    """Return the photos' faces, aligned and ready to be blended, and the teacher to ask about new ones.
+def frames_to_blend(settings: Settings, teacher: TeacherSettings, crops: LabelledCrops) -> tuple[list[FaceFrame], int]:
+    """Return the photos' faces, aligned and ready to be blended, and the side of the teacher's crops in pixels.
 
     Raises FacematchError where the teacher's detector finds fewer than two faces.
     """
@@ -152,7 +157,7 @@ def blends_of(settings: Settings, teacher: TeacherSettings, crops: LabelledCrops
         face = cropper.face(photo)
         return None if face is None else face_frame(photo.image, face.points, boxes[file.name], settings.faces.margin)
 
-    frames = []
+    frames: list[FaceFrame] = []
     with working("aligning faces to blend", len(crops.files)) as progress:
         for number, frame in enumerate(in_order(framed, crops.files, os.cpu_count() or 1)):
             frames += [] if frame is None else [frame]
@@ -162,4 +167,4 @@ def blends_of(settings: Settings, teacher: TeacherSettings, crops: LabelledCrops
             f"{len(frames)} faces were found to blend; loss.teacher.blends needs two or more.",
             "Look at loss.teacher.faces, or set loss.teacher.blends: 0.",
         )
-    return Blends(frames, teacher.blends, cropper.size, teacher_embedder(settings, teacher).embed)
+    return frames, cropper.size

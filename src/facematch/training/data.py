@@ -17,7 +17,6 @@ from facematch.training.values import Blends
 
 Augment = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
-
 BLEND = -1  # in place of a photo's index: a new face
 COPIES = 2  # of each blend in its batch, augmented differently: to ask the teacher takes as long as a step
 
