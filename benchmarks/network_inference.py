@@ -171,7 +171,8 @@ def main() -> None:
             spec = NetworkSpec(options.backbone, EMBEDDING, True, IMAGENET_MEAN, IMAGENET_STD)
             make_checkpoint(path, spec, size)
         header = read_checkpoint_header(path)
-        ours, network = load_network(header, CPU), load_checkpoint(path)
+        network = load_checkpoint(path)
+        ours = {precision: load_network(header, CPU, in_bf16=precision == "bf16") for precision in MOST}
     size = header.fingerprint.settings.get("faces.size", size)
     images = face_crops(options.images, size, seed=0)
     in_bf16 = gains_from_bf16(CPU)
@@ -181,11 +182,11 @@ def main() -> None:
     )
     plain = partial(run_plain, network)
     wanted = batched(plain, images, options.batch)
-    for precision in ("fp32", "bf16"):
-        shipped = partial(run_network, ours, in_bf16=precision == "bf16")
-        found = batched(shipped, images, options.batch)
+    shipped = {each: partial(run_network, ours[each], in_bf16=each == "bf16") for each in MOST}
+    for precision, embed in shipped.items():
+        found = batched(embed, images, options.batch)
         compare(precision, found, wanted, used=in_bf16 or precision == "fp32")
-    time_all(partial(run_network, ours, in_bf16=in_bf16), plain, images, options.batch, options.rounds)
+    time_all(shipped["bf16" if in_bf16 else "fp32"], plain, images, options.batch, options.rounds)
     show_bound(network, images, options.rounds, in_bf16)
 
 

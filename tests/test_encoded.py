@@ -11,9 +11,9 @@ def picture() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
 
 
-@pytest.mark.parametrize("compression", [None, 0, 1, 9])
-def test_a_png_comes_back_exactly(picture: np.ndarray, compression: int | None) -> None:
-    np.testing.assert_array_equal(rgb_pixels(png_bytes(picture, compression)), picture)
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_png_comes_back_exactly(picture: np.ndarray, quick: bool) -> None:
+    np.testing.assert_array_equal(rgb_pixels(png_bytes(picture, quick=quick)), picture)
 
 
 def test_a_jpeg_keeps_the_order_of_the_colours() -> None:

@@ -109,6 +109,35 @@ def test_batch_normalisation_is_folded_away(tmp_path: Path, backbone: str) -> No
     np.testing.assert_allclose(run_network(folded, images), run_network(network, images), atol=1e-6)
 
 
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v3_small", "vit_b_32"])
+def test_weights_rounded_once_give_what_autocast_gives(tmp_path: Path, backbone: str) -> None:
+    torch.manual_seed(4)
+    network = EmbeddingNetwork(NetworkSpec(backbone, 8, True, IMAGENET_MEAN, IMAGENET_STD)).eval()
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, network, Fingerprint(), origin={}, people=(), metric="euclidean", trained={})
+    header, cpu = read_checkpoint_header(path), torch.device("cpu")
+    rounded, full = load_network(header, cpu, in_bf16=True), load_network(header, cpu)
+    weights = {module.weight.dtype for module in rounded.modules() if isinstance(module, torch.nn.Conv2d)}
+    assert weights == {torch.bfloat16}
+    images = crops(3, 224)
+    expected = run_network(full, images, in_bf16=True)
+    np.testing.assert_array_equal(run_network(rounded, images, in_bf16=True), expected)
+
+
+@pytest.mark.parametrize(
+    ("count", "side", "sizes"), [(30, 112, [23, 7]), (7, 224, [5, 2]), (2, 600, [1, 1]), (0, 8, [0])]
+)
+def test_a_network_takes_few_crops_at_once_on_the_processor(count: int, side: int, sizes: list[int]) -> None:
+    network = EmbeddingNetwork(NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD)).eval()
+    images, taken = crops(count, side), list[int]()
+    network.register_forward_pre_hook(lambda _, given: taken.append(len(given[0])))
+    vectors = run_network(network, images)
+    assert taken == sizes
+    assert vectors.shape == (count, 8)
+    for row, image in zip(vectors, images, strict=True):
+        np.testing.assert_allclose(row, run_network(network, image[None])[0], atol=1e-6)
+
+
 def test_bf16_differs_by_its_rounding_only_and_is_told_where_it_was_chosen(tmp_path: Path) -> None:
     torch.manual_seed(3)
     network = EmbeddingNetwork(NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD))

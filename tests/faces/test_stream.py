@@ -1,5 +1,6 @@
 """Many photos: in order, cached by content, every file accounted for."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from facematch.cache import Cache
+from facematch.cores import every_core
 from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
 from facematch.faces.stream import crop_cache, crop_photos, in_order
@@ -142,6 +144,18 @@ def test_work_stays_in_order_and_only_a_little_ahead() -> None:
     assert next(results) == 0
     assert len(begun) <= 40
     assert list(results) == list(range(1, 500))
+
+
+def test_no_file_is_begun_while_a_network_computes_on_every_core() -> None:
+    begun, both = list[str](), [PhotoFile(name, Path()) for name in "ab"]
+    results = in_order(lambda file: begun.append(file.name), both, workers=2)
+    with every_core():
+        thread = threading.Thread(target=list, args=(results,))
+        thread.start()
+        thread.join(timeout=0.2)
+        assert begun == []
+    thread.join(timeout=60)
+    assert sorted(begun) == ["a", "b"]
 
 
 def test_an_error_in_one_file_stops_what_has_not_begun() -> None:

@@ -1,13 +1,14 @@
 """The query and the gallery folder: photos and names, checked before anything is computed."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from facematch.errors import FacematchError
 from facematch.photos import PhotoFile, PhotoLimits, Unreadable, find_photos, read_bytes
 
-_PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"}
+_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ def check_folders(query: Path, gallery: Path, limits: PhotoLimits, names: int) -
 
 def base_name(name: str) -> str:
     """Return a photo's name without its folder, as a submission names it."""
-    return PurePosixPath(name).name
+    return name.rpartition("/")[2]
 
 
 def _is_photo_name(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.suffix.lower() in _PHOTO_SUFFIXES and not path.name.startswith(".")
+    base = base_name(name)
+    return base.lower().endswith(_PHOTO_SUFFIXES) and not base.startswith(".")
 
 
 def _listed(folder: Path, setting: str) -> Folder:
@@ -89,11 +90,22 @@ def _no_shared_name(query: Folder, gallery: Folder) -> None:
 
 
 def _no_shared_bytes(query: Folder, gallery: Folder, limits: PhotoLimits) -> None:
-    digests = {digest: name for name, digest in _digests(query.files, limits)}
-    shared = [f"{digests[digest]} = {name}" for name, digest in _digests(gallery.files, limits) if digest in digests]
+    lengths = _lengths(query.files), _lengths(gallery.files)
+    both = set(lengths[0].values()) & set(lengths[1].values())  # the rest need not be read
+    alike = [[file for file, length in side.items() if length in both] for side in lengths]
+    digests = {digest: name for name, digest in _digests(alike[0], limits)}
+    shared = [f"{digests[digest]} = {name}" for name, digest in _digests(alike[1], limits) if digest in digests]
     if shared:
         what = f"{len(shared)} gallery photos have the same bytes as a query, first {shared[0]}"
         raise _mixed_up(what, query, gallery)
+
+
+def _lengths(files: Sequence[PhotoFile]) -> dict[PhotoFile, int]:
+    lengths = {}
+    for file in files:
+        with suppress(OSError):  # what cannot be read is told when it is read
+            lengths[file] = file.path.stat().st_size
+    return lengths
 
 
 def _digests(files: Sequence[PhotoFile], limits: PhotoLimits) -> list[tuple[str, str]]:

@@ -133,7 +133,7 @@ def _wrong_names(
 
 
 def _malformed(name: str, folder: Iterable[str]) -> bool:
-    return "/" in name or "\\" in name or (not PurePosixPath(name).suffix and name not in folder)
+    return "/" in name or "\\" in name or (name not in folder and not PurePosixPath(name).suffix)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.cores import every_core
 from facematch.embedders import of_length_1
 from facematch.embedders.clip_model import ClipModel
 from facematch.errors import FacematchError
@@ -56,7 +57,8 @@ class ClipEmbedder:
         if self._network is None:
             self._network = load_clip(self.model, self.seed).to(device)
         in_bf16 = uses_bf16(self.precision, device)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=in_bf16):
+        computing = torch.autocast(device.type, torch.bfloat16, enabled=in_bf16)
+        with every_core(device.type), torch.inference_mode(), computing:
             batch = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float() / 255
             mean, std = torch.tensor([self.model.mean, self.model.std], device=device)[..., None, None]
             found = self._network.encode_image((batch - mean) / std)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.cores import every_core
 from facematch.fingerprint import Fingerprint
 from facematch.networks.checkpoint import CheckpointHeader, load_checkpoint
 from facematch.networks.spec import WEIGHTS_KEY
@@ -16,21 +17,29 @@ if TYPE_CHECKING:
     from facematch.machine import Precision
     from facematch.networks.embedding import EmbeddingNetwork
 
+_PIXELS_AT_ONCE = 300_000  # ResNet50's widest layers then take 19 MB in fp32; from 32 MB on the system is asked
+
 
 def run_network(
     network: "EmbeddingNetwork", images: NDArray[np.uint8], *, in_bf16: bool = False
 ) -> NDArray[np.float32]:
-    """Return N×D embeddings of N×S×S×3 RGB crops in evaluation mode, in fp32 or bf16, on the network's device."""
+    """Return N×D embeddings of N×S×S×3 RGB crops in evaluation mode, in fp32 or bf16, on the network's device.
+
+    On the processor crops are taken a few at a time, so that what is between two layers is small: memory for much at
+    once is asked from the system anew for each layer, and filled with zeros.
+    """
     import torch
 
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=in_bf16):
-        batch = torch.from_numpy(np.ascontiguousarray(images)).to(device)
-        vectors: NDArray[np.float32] = network(batch).float().cpu().numpy()
+    at_once = _PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]) if device.type == "cpu" else len(images)
+    parts = torch.split(torch.from_numpy(np.ascontiguousarray(images)), max(1, at_once))
+    computing = torch.autocast(device.type, torch.bfloat16, enabled=in_bf16)
+    with every_core(device.type), torch.inference_mode(), computing:
+        vectors = torch.cat([network(part.to(device)).float().cpu() for part in parts])
     network.train(was_training)
-    return vectors
+    return np.asarray(vectors.numpy(), np.float32)
 
 
 @dataclass
@@ -57,19 +66,27 @@ class NetworkEmbedder:
         from facematch.machine import choose_device, uses_bf16
 
         device = choose_device(self.device)
+        in_bf16 = uses_bf16(self.precision, device)
         if self._network is None:
-            self._network = load_network(self.header, device)
-        return run_network(self._network, images, in_bf16=uses_bf16(self.precision, device))
+            self._network = load_network(self.header, device, in_bf16=in_bf16)
+        return run_network(self._network, images, in_bf16=in_bf16)
 
 
-def load_network(header: CheckpointHeader, device: "torch.device") -> "EmbeddingNetwork":
-    """Load a checkpoint's network to embed with: on its device, channels last, BatchNorm folded into convolutions."""
+def load_network(header: CheckpointHeader, device: "torch.device", *, in_bf16: bool = False) -> "EmbeddingNetwork":
+    """Load a checkpoint's network to embed with: on its device, channels last, BatchNorm folded into convolutions.
+
+    With `in_bf16` weights are rounded here, which autocast would do again for every batch.
+    """
     import torch
     from torch.fx.experimental.optimization import fuse
 
     network = load_checkpoint(header.path).eval()
     if any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()):
         network.backbone = fuse(network.backbone)
+    if in_bf16:
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+                module.to(torch.bfloat16)
     return network.to(device).to(memory_format=torch.channels_last)
 
 

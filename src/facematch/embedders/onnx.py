@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.cores import every_core
 from facematch.embedders import of_length_1
 from facematch.errors import FacematchError
 from facematch.files import sha256_of_file
@@ -68,7 +69,9 @@ class OnnxEmbedder:
             some = images[start : start + self.batch]
             # A model of fixed batch gets its last batch filled up with copies.
             filled = some if self._any_batch else np.resize(some, (self.batch, *some.shape[1:]))
-            parts.append(self._vectors(self._session.run(None, {name: self._input(filled)}))[: len(some)])
+            given = {name: self._input(filled)}
+            with every_core():
+                parts.append(self._vectors(self._session.run(None, given))[: len(some)])
         vectors: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
         return of_length_1(vectors) if self.normalise else vectors
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import cv2
 
 from facematch.cache import Cache
+from facematch.cores import wait_for_a_core
 from facematch.encoded import png_bytes, rgb_pixels
 from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
@@ -84,12 +85,20 @@ def crop_bytes(
 
 
 def in_order(work: Callable[[PhotoFile], T], files: Iterable[PhotoFile], workers: int) -> Iterator[T]:
-    """Yield `work(file)` for each file in order, on `workers` threads, a bounded number ahead."""
+    """Yield `work(file)` for each file in order, on `workers` threads, a bounded number ahead.
+
+    No file is begun while a network computes on every core.
+    """
+
+    def in_turn(file: PhotoFile) -> T:
+        wait_for_a_core()
+        return work(file)
+
     waiting: deque[Future[T]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="crop")
     try:
         for file in files:
-            waiting.append(pool.submit(work, file))
+            waiting.append(pool.submit(in_turn, file))
             if len(waiting) >= 16 * workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -108,7 +117,7 @@ def _keep(cache: Cache, key: str, outcome: Crop | Miss) -> None:
         "score": outcome.score,
         "reason": outcome.reason,
     }
-    cache.put(key, json.dumps(note), png_bytes(outcome.image, compression=1))
+    cache.put(key, json.dumps(note), png_bytes(outcome.image, quick=True))
 
 
 def _lookup(cache: Cache, key: str, name: str, sha256: str) -> Crop | Miss | None:

@@ -1,0 +1,52 @@
+"""Two folders that were mixed up are noticed, without reading more than it takes."""
+
+from pathlib import Path
+
+import pytest
+
+from facematch.competition import folders
+from facematch.competition.folders import base_name, check_folders
+from facematch.errors import FacematchError
+from facematch.photos import PhotoFile, PhotoLimits, read_bytes
+
+LIMITS = PhotoLimits()
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> tuple[Path, Path]:
+    """Photos of 1 to 5 and of 6 to 17 bytes; nothing is decoded here."""
+    query, gallery = tmp_path / "query", tmp_path / "gallery"
+    for folder, lengths in ((query, range(1, 6)), (gallery, range(6, 18))):
+        folder.mkdir()
+        for length in lengths:
+            (folder / f"{length}.jpg").write_bytes(b"x" * length)
+    return query, gallery
+
+
+def test_the_same_bytes_on_both_sides_are_named(sides: tuple[Path, Path]) -> None:
+    query, gallery = sides
+    (gallery / "copy.jpg").write_bytes((query / "3.jpg").read_bytes())
+    with pytest.raises(FacematchError, match=r"1 gallery photos have the same bytes as a query, first 3\.jpg = copy"):
+        check_folders(query, gallery, LIMITS, 10)
+
+
+def test_only_photos_of_one_length_are_read(sides: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    query, gallery = sides
+    (gallery / "other.jpg").write_bytes(b"yyy")  # as long as a query
+    read: list[str] = []
+
+    def counted(file: PhotoFile, limits: PhotoLimits) -> object:
+        read.append(file.name)
+        return read_bytes(file, limits)
+
+    monkeypatch.setattr(folders, "read_bytes", counted)
+    checked = check_folders(query, gallery, LIMITS, 10)
+    assert [len(side.files) for side in checked] == [5, 13]
+    assert read == ["3.jpg", "other.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "base"), [("1.jpg", "1.jpg"), ("ann/1.jpg", "1.jpg"), ("a/b c/.x", ".x"), ("ann/1", "1")]
+)
+def test_a_submission_names_photos_without_their_folder(name: str, base: str) -> None:
+    assert base_name(name) == base
