@@ -1,27 +1,67 @@
-"""Taking turns on the processor: a network uses every core, and threads beside it that crop photos make it wait.
+"""Taking turns on the processor: a network uses every core, each photo that is cropped beside it one.
 
 Threads of one product of matrices wait for each other at its end, each on a core of its own; a photo's thread on one
-of those cores holds all of them up.
+of those cores holds all of them up. Libraries take their turn to load, too: PyTorch sets variables of the environment
+meanwhile, decoders of JPEG read them for each photo, and before glibc 2.41 that can end the process.
 """
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
-_TURN = threading.Lock()
+
+class _Turns:
+    # A lock for many readers, the photos, or one writer, who goes first.
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.photos, self.taken = 0, False
+
+    @contextmanager
+    def one_core(self) -> Iterator[None]:
+        with self.changed:
+            self.changed.wait_for(lambda: not self.taken)
+            self.photos += 1
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.photos -= 1
+                self.changed.notify_all()
+
+    @contextmanager
+    def every_core(self) -> Iterator[None]:
+        with self.changed:
+            self.changed.wait_for(lambda: not self.taken)
+            self.taken = True
+        try:
+            with self.changed:
+                self.changed.wait_for(lambda: not self.photos)
+            yield
+        finally:
+            with self.changed:
+                self.taken = False
+                self.changed.notify_all()
+
+
+_TURNS = _Turns()
 
 
 @contextmanager
 def every_core(device: str = "cpu") -> Iterator[None]:
-    """Have the cores for a computation that uses all of them: photos that have not begun wait.
+    """Have the processor alone, once the photos that were begun are done; no other is begun.
 
-    `device` is torch's type of device; on another than the processor there is nothing to wait for.
+    `device` is torch's type of device; on another than the processor nobody has to wait.
     """
-    with _TURN if device == "cpu" else nullcontext():
+    if device != "cpu":
+        yield
+        return
+    with _TURNS.every_core():
         yield
 
 
-def wait_for_a_core() -> None:
-    """Return once nothing is computed that uses every core: before the work on each photo."""
-    with _TURN:
-        pass
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Work on one photo, once nobody has the processor alone; not for work that calls `every_core` itself."""
+    with _TURNS.one_core():
+        yield

@@ -17,6 +17,7 @@ from facematch.faces.values import Crop
 from facematch.photos import Photo
 from leak_photos import made_photo
 from tiny_clip import TOWERS, tiny_config, tiny_network
+from turns import photos_waiting
 
 open_clip = pytest.importorskip("open_clip")
 pytestmark = pytest.mark.filterwarnings("ignore:embedder.weights is none")
@@ -30,6 +31,14 @@ def saved_weights(folder: Path, config: str, name: str = "weights.pt") -> Path:
 
 def crops(count: int, size: int = 32) -> np.ndarray:
     return np.random.default_rng(count).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+def test_photos_wait_while_clip_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny_config(tmp_path, next(iter(TOWERS)))
+    loading = photos_waiting(monkeypatch, ClipEmbedder, "_load")
+    embedder = ClipEmbedder(find_clip(config, str(saved_weights(tmp_path, config)), 1, tmp_path), device="cpu")
+    embedder.embed(crops(2))
+    assert loading == [True]
 
 
 @pytest.mark.parametrize("tower", TOWERS)
@@ -57,7 +66,7 @@ def test_batches_change_nothing_and_lengths_are_one_or_as_they_come(tmp_path: Pa
         np.concatenate([embedder.embed(images[:2]), embedder.embed(images[2:])]), whole, atol=1e-6
     )
     np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-6)
-    plain = replace(embedder, normalise=False, _network=None).embed(images)
+    plain = replace(embedder, normalise=False, _loaded=None).embed(images)
     assert not np.allclose(np.linalg.norm(plain, axis=1), 1, atol=1e-3)
     np.testing.assert_allclose(plain / np.linalg.norm(plain, axis=1, keepdims=True), whole, atol=1e-6)
 

@@ -20,6 +20,7 @@ from facematch.networks.checkpoint import read_checkpoint_header, save_checkpoin
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
 from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
+from turns import photos_waiting
 
 
 def mean_model(path: Path, shape: list[object], *, axes: list[int], inputs: int = 1) -> Path:
@@ -77,6 +78,22 @@ def test_the_fingerprint_is_stable_and_can_be_written(embedder: Embedder) -> Non
     assert embedder.fingerprint.digest == embedder.fingerprint.digest
     assert embedder.fingerprint.settings
     assert embedder.batch >= 1
+
+
+def test_photos_wait_while_a_network_is_loaded_and_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = EmbeddingNetwork(NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD))
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, network, Fingerprint(), origin={}, people=(), metric="euclidean", trained={})
+    loading = photos_waiting(monkeypatch, NetworkEmbedder, "_load")
+    computing = photos_waiting(monkeypatch, EmbeddingNetwork, "forward")
+    NetworkEmbedder(read_checkpoint_header(path), "cpu").embed(crops(2))
+    assert (loading, computing) == ([True], [True])
+
+
+def test_photos_wait_while_onnx_runtime_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loading = photos_waiting(monkeypatch, OnnxEmbedder, "_open")
+    OnnxEmbedder(mean_model(tmp_path / "m.onnx", ["N", 3, 16, 16], axes=[2, 3]), 16).embed(crops(2, 16))
+    assert loading == [True]
 
 
 def test_a_checkpoint_embeds_as_the_network_it_holds(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from facematch.errors import FacematchError
 from facematch.fingerprint import Fingerprint
 
 if TYPE_CHECKING:
+    import torch
+
     from facematch.machine import Precision
 
 
@@ -35,7 +37,7 @@ class ClipEmbedder:
     batch: int = 32
     normalise: bool = True
     precision: "Precision" = "auto"
-    _network: Any = field(default=None, repr=False)
+    _loaded: "tuple[Any, torch.device, bool] | None" = field(default=None, repr=False)  # and whether it is in bf16
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -49,21 +51,25 @@ class ClipEmbedder:
 
         Raises FacematchError for weights that do not fit the model.
         """
+        if self._loaded is None:
+            with every_core():
+                self._loaded = self._load()
         import torch
 
-        from facematch.machine import choose_device, uses_bf16
-
-        device = choose_device(self.device)
-        if self._network is None:
-            self._network = load_clip(self.model, self.seed).to(device)
-        in_bf16 = uses_bf16(self.precision, device)
+        network, device, in_bf16 = self._loaded
         computing = torch.autocast(device.type, torch.bfloat16, enabled=in_bf16)
         with every_core(device.type), torch.inference_mode(), computing:
             batch = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float() / 255
             mean, std = torch.tensor([self.model.mean, self.model.std], device=device)[..., None, None]
-            found = self._network.encode_image((batch - mean) / std)
+            found = network.encode_image((batch - mean) / std)
         vectors: NDArray[np.float32] = found.float().cpu().numpy()
         return of_length_1(vectors) if self.normalise else vectors
+
+    def _load(self) -> tuple[Any, "torch.device", bool]:
+        from facematch.machine import choose_device, uses_bf16
+
+        device = choose_device(self.device)
+        return load_clip(self.model, self.seed).to(device), device, uses_bf16(self.precision, device)
 
 
 def load_clip(model: ClipModel, seed: int) -> Any:

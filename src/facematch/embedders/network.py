@@ -53,7 +53,7 @@ class NetworkEmbedder:
     device: str = "auto"
     batch: int = 64
     precision: "Precision" = "auto"
-    _network: "EmbeddingNetwork | None" = field(default=None, repr=False)
+    _loaded: "tuple[EmbeddingNetwork, bool] | None" = field(default=None, repr=False)  # and whether it is in bf16
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -63,13 +63,18 @@ class NetworkEmbedder:
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return N×D embeddings of N×S×S×3 RGB crops."""
+        if self._loaded is None:
+            with every_core():
+                self._loaded = self._load()
+        network, in_bf16 = self._loaded
+        return run_network(network, images, in_bf16=in_bf16)
+
+    def _load(self) -> tuple["EmbeddingNetwork", bool]:
         from facematch.machine import choose_device, uses_bf16
 
         device = choose_device(self.device)
         in_bf16 = uses_bf16(self.precision, device)
-        if self._network is None:
-            self._network = load_network(self.header, device, in_bf16=in_bf16)
-        return run_network(self._network, images, in_bf16=in_bf16)
+        return load_network(self.header, device, in_bf16=in_bf16), in_bf16
 
 
 def load_network(header: CheckpointHeader, device: "torch.device", *, in_bf16: bool = False) -> "EmbeddingNetwork":

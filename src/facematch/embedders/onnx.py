@@ -62,7 +62,8 @@ class OnnxEmbedder:
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return N×D vectors of N×S×S×3 RGB crops. Raises FacematchError when the model does not take them."""
         if self._session is None:
-            self._session = self._open()
+            with every_core():
+                self._session = self._open()
         name = self._session.get_inputs()[0].name
         parts = []
         for start in range(0, len(images), self.batch):

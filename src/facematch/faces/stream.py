@@ -11,7 +11,7 @@ from typing import TypeVar
 import cv2
 
 from facematch.cache import Cache
-from facematch.cores import wait_for_a_core
+from facematch.cores import one_core
 from facematch.encoded import png_bytes, rgb_pixels
 from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
@@ -87,12 +87,12 @@ def crop_bytes(
 def in_order(work: Callable[[PhotoFile], T], files: Iterable[PhotoFile], workers: int) -> Iterator[T]:
     """Yield `work(file)` for each file in order, on `workers` threads, a bounded number ahead.
 
-    No file is begun while a network computes on every core.
+    No file is worked on while a network loads or computes on every core.
     """
 
     def in_turn(file: PhotoFile) -> T:
-        wait_for_a_core()
-        return work(file)
+        with one_core():
+            return work(file)
 
     waiting: deque[Future[T]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="crop")
