@@ -6,8 +6,15 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from facematch import cores
 from facematch.cores import every_core, one_core
 from turns import begins_within
+
+
+@pytest.fixture(autouse=True)
+def _nobody_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns of their own for each test: who waited at the end of the one before may still be about to go on."""
+    monkeypatch.setattr(cores, "_TURNS", cores._Turns())
 
 
 def test_photos_wait_for_a_network_on_the_processor_only() -> None:
