@@ -111,8 +111,7 @@ class PhotoEmbedder:
     ) -> Embeddings:
         coded = self.metric == "hamming"
         metric = "euclidean" if coded else self.metric
-        names = tuple(files[row].name for row in rows)  # one number after the other: a list of a million is 40 MB
-        found = Embeddings(names, vectors, metric, self.fingerprint)
+        found = Embeddings(tuple(files[row].name for row in rows.tolist()), vectors, metric, self.fingerprint)
         return found.as_codes() if coded else found
 
 
