@@ -7,7 +7,7 @@ meanwhile, decoders of JPEG read them for each photo, and before glibc 2.41 that
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 
 class _Turns:
@@ -18,7 +18,8 @@ class _Turns:
         self.photos, self.taken = 0, False
 
     @contextmanager
-    def one_core(self) -> Iterator[None]:
+    def of_a_photo(self) -> Iterator[None]:
+        """Wait until nobody has the processor alone."""
         with self.changed:
             self.changed.wait_for(lambda: not self.taken)
             self.photos += 1
@@ -30,7 +31,8 @@ class _Turns:
                 self.changed.notify_all()
 
     @contextmanager
-    def every_core(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
+        """Wait until nobody else is at work; whoever comes then waits."""
         with self.changed:
             self.changed.wait_for(lambda: not self.taken)
             self.taken = True
@@ -47,21 +49,14 @@ class _Turns:
 _TURNS = _Turns()
 
 
-@contextmanager
-def every_core(device: str = "cpu") -> Iterator[None]:
+def every_core(device: str = "cpu") -> AbstractContextManager[None]:
     """Have the processor alone, once the photos that were begun are done; no other is begun.
 
     `device` is torch's type of device; on another than the processor nobody has to wait.
     """
-    if device != "cpu":
-        yield
-        return
-    with _TURNS.every_core():
-        yield
+    return _TURNS.alone() if device == "cpu" else nullcontext()
 
 
-@contextmanager
-def one_core() -> Iterator[None]:
+def one_core() -> AbstractContextManager[None]:
     """Work on one photo, once nobody has the processor alone; not for work that calls `every_core` itself."""
-    with _TURNS.one_core():
-        yield
+    return _TURNS.of_a_photo()

@@ -78,9 +78,9 @@ def test_the_embedding_is_as_trustworthy_as_umap_learns() -> None:
         warnings.simplefilter("ignore")
         ours = [fit_umap(near, PIXELS, replace(SETTINGS, seed=seed)) for seed in seeds]
     theirs = [umap_learns(seed).embedding_ for seed in seeds]
+    trusted = trustworthiness(PIXELS, find_neighbours(PIXELS, 8), [*ours, *theirs], [[5, 10]] * 6)
     for k in (5, 10):
-        trusted = trustworthiness(PIXELS, find_neighbours(PIXELS, 8), [*ours, *theirs], [[k]] * 6)
-        own, reference = np.mean([each[k] for each in trusted[:3]]), np.mean([each[k] for each in trusted[3:]])
+        own, reference = (np.mean([each[k] for each in some]) for some in (trusted[:3], trusted[3:]))
         assert 0.6 < reference < own + 0.03
 
 
