@@ -1,7 +1,8 @@
 """Ranking against gallery size: ours beside FAISS's flat search, exact and approximate, with recall.
 
     python benchmarks/gallery_size.py [--galleries 1000,10000,100000,1000000] [--queries 1000] [--numbers 512]
-        [--indexes hnsw,ivf-pq] [--index-up-to 100000] [--rounds 5]
+        [--indexes hnsw,ivf-pq] [--index-up-to 100000] [--breadths 512,2048] [--rounds 5]
+        [--out gallery_size.svg]
 
 Vectors of people, 20 photos of each, of length 1. First the answers are checked: where FAISS orders two photos
 otherwise than `distance_estimator`, their distances, computed from differences in float64, must lie within float32's
@@ -9,13 +10,16 @@ rounding of each other, and ours must be in order. Then both rank all queries in
 printed, with `q·gᵀ` by NumPy's BLAS, which no exact search can do without, as the limit. `distance_estimator` takes
 `Embeddings` and gives a `Ranking`; FAISS's `IndexFlatL2.search` takes bare matrices, its index is built beforehand.
 
-Each approximate index is built once: seconds to build, the queries that exact search answers in that time (from there
-on it pays), milliseconds a query, recall@10 against exact search, and memory. `auto` is what `gallery.index: auto`
+Each approximate index is built once: seconds to build, the queries from which on building and asking it takes less than
+exact search, milliseconds a query, recall@10 against exact search, and memory. `--breadths` asks it once more with each
+number of vectors (hnsw) or cells (ivf-pq) looked at. `auto` is what `gallery.index: auto`
 takes.
 """
 
 import argparse
 import statistics
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import faiss
@@ -30,8 +34,9 @@ from facematch.fingerprint import Fingerprint
 from facematch.gallery import approximate
 from facematch.gallery.approximate import ApproximateKind
 from facematch.gallery.choice import choose_index
-from facematch.gallery.recall import measured_recall
 from facematch.ranking import Ranking, distance_estimator
+from facematch.reports.axes import Axis
+from facematch.reports.charts import Series, line_chart
 
 K, PHOTOS, CLOSE = 10, 20, 1e-5
 
@@ -58,8 +63,8 @@ def check(ours: Ranking, theirs: NDArray[np.int64], query: Embeddings, gallery: 
     return f"{1 - len(places) / ours.indices.size:.4%} of places named alike, the rest as near to {CLOSE:g}"
 
 
-def exact(query: Embeddings, gallery: Embeddings, rounds: int) -> float:
-    """Check and time exact search; print, and return our milliseconds a query."""
+def exact(query: Embeddings, gallery: Embeddings, rounds: int) -> tuple[float, float]:
+    """Check and time exact search; print, and return our milliseconds a query and FAISS's."""
     flat = faiss.IndexFlatL2(gallery.dimensions)
     flat.add(gallery.vectors)
     alike = check(distance_estimator(query, gallery, K), flat.search(query.vectors, K)[1], query, gallery)
@@ -73,27 +78,51 @@ def exact(query: Embeddings, gallery: Embeddings, rounds: int) -> float:
     ours = statistics.median(times.ours)
     print(f"  exact: {alike}")
     print(f"  exact: {times}; {ours / limit:.2f} times the bare product of matrices", flush=True)
-    return ours / len(query) * 1000
+    return ours / len(query) * 1000, statistics.median(times.peer) / len(query) * 1000
 
 
-def indexed(query: Embeddings, gallery: Embeddings, kind: ApproximateKind, scan: float) -> None:
-    """Build an index once, ask it, print; `scan` is what exact search takes, in milliseconds a query."""
+def indexed(
+    query: Embeddings, gallery: Embeddings, kind: ApproximateKind, scan: float, breadths: Sequence[int]
+) -> float:
+    """Build an index, ask it, print; return milliseconds a query. `scan` is what exact search takes."""
     build = approximate.build_graph if kind == "hnsw" else approximate.build_cells
     made: list[Any] = []
     built = seconds_of(lambda: made.append(build(gallery.vectors)))
     index = made[0]
     size = len(faiss.serialize_index(index)) / 2**20
-    width = K + 9
-    wanted = width if kind == "hnsw" else approximate.MORE * width
-    asked = median_seconds(lambda: index.search(query.vectors, wanted), 5) / len(query)
-    found = distance_estimator(query, gallery, K, index=kind)
-    right = distance_estimator(query, gallery, K).distances
-    recall = measured_recall(found.distances, lambda rows: right[rows], sample=len(query))
-    print(
-        f"  {kind}: built in {built:.1f} s, which is {built / scan * 1000:,.0f} queries of exact search; "
-        f"{asked * 1000:.3f} ms a query against {scan:.3f}; {recall}; {size:,.0f} MB",
-        flush=True,
+    width = (K + 9) * (1 if kind == "hnsw" else approximate.MORE)  # as `distance_estimator` asks
+    nearest = distance_estimator(query, gallery, K).indices
+
+    def asked() -> tuple[float, str]:
+        took = median_seconds(lambda: index.search(query.vectors, width), 5) / len(query) * 1000
+        found = index.search(query.vectors, width)[1]
+        recall = np.mean([np.isin(*each).mean() for each in zip(nearest, found, strict=True)])
+        return took, f"{took:.3f} ms a query; recall@{K} {recall:.3f}"
+
+    took, answer = asked()
+    pays = f"{built * 1000 / (scan - took):,.0f}" if took < scan else "no number of"
+    print(f"  {kind}: built in {built:.1f} s, which pays from {pays} queries on; {answer}; {size:,.0f} MB", flush=True)
+    for breadth in breadths:
+        if kind == "hnsw":
+            index.hnsw.efSearch = breadth
+        else:
+            index.nprobe = breadth
+        print(f"  {kind}, {breadth} looked at: {asked()[1]}", flush=True)
+    return took
+
+
+def write_curve(path: Path, lines: dict[str, list[tuple[int, float]]]) -> None:
+    """Draw milliseconds a query against the size of the gallery."""
+    sizes, times = (np.concatenate([np.array(line)[:, at] for line in lines.values()]) for at in (0, 1))
+    chart = line_chart(
+        "gallery",
+        "Milliseconds a query against photos in the gallery",
+        f"Both axes are logarithmic; {', '.join(lines)}.",
+        Axis("photos in the gallery", sizes.min() / 1.1, sizes.max() * 1.1, log=True),
+        Axis("ms a query", times.min() / 1.2, times.max() * 1.2, log=True),
+        [Series(name, *np.array(line).T) for name, line in lines.items()],
     )
+    path.write_text(chart.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" style="background:#fff" ', 1))
 
 
 def main() -> None:
@@ -104,19 +133,29 @@ def main() -> None:
     parser.add_argument("--numbers", type=int, default=512)
     parser.add_argument("--indexes", default="hnsw,ivf-pq")
     parser.add_argument("--index-up-to", type=int, default=100_000, help="a graph of a million takes many minutes")
+    parser.add_argument(
+        "--breadths", default="", help="vectors (hnsw) or cells (ivf-pq) looked at, besides the default"
+    )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, help="an .svg file for the curve")
     chosen = parser.parse_args()
     print(f"{machine()}; {chosen.queries:,} queries, {chosen.numbers} numbers, FAISS {faiss.__version__}")
+    breadths = [int(each) for each in chosen.breadths.split(",") if each]
+    lines: dict[str, list[tuple[int, float]]] = {}
     for count in map(int, chosen.galleries.split(",")):
         people = max(1, count // PHOTOS)
         gallery = photos(count, people, chosen.numbers, 1, "g")
         query = photos(chosen.queries, people, chosen.numbers, 2, "q")
         choice = choose_index("auto", len(query), count, K, 4 * chosen.numbers, "euclidean")
         print(f"{count:,} photos, {gallery.vectors.nbytes / 2**20:,.0f} MB; auto: {choice.kind}, {choice.reason}")
-        scan = exact(query, gallery, chosen.rounds)
+        took = dict(zip(("exact", "FAISS flat"), exact(query, gallery, chosen.rounds), strict=True))
         for kind in filter(None, chosen.indexes.split(",")):
-            if count <= chosen.index_up_to and count >= 1000:
-                indexed(query, gallery, kind, scan)
+            if 1000 <= count <= chosen.index_up_to:
+                took[kind] = indexed(query, gallery, kind, took["exact"], breadths)
+        for name, milliseconds in took.items():
+            lines.setdefault(name, []).append((count, milliseconds))
+    if chosen.out is not None:
+        write_curve(chosen.out, lines)
 
 
 if __name__ == "__main__":

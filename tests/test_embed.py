@@ -171,7 +171,7 @@ def test_vectors_of_missing_photos_leave_no_gap(there: list[bool], moved: int) -
             kept.put(row, np.full(3, row, np.float32))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(embed, "_MOVED", moved)
-        rows, vectors = kept.take()
-    assert rows.tolist() == [row for row, is_there in enumerate(there) if is_there]
-    if len(rows):
-        assert vectors.tolist() == [[row] * 3 for row in rows.tolist()]
+        taken, vectors = kept.take()
+    assert taken.tolist() == there
+    if any(there):
+        assert vectors.tolist() == [[row] * 3 for row, is_there in enumerate(there) if is_there]

@@ -46,6 +46,9 @@ def test_names_and_vectors_must_belong_together() -> None:
         Embeddings(("a", "b"), np.zeros((3, 2), np.float32), "cosine", PRINT)
     with pytest.raises(FacematchError, match="a stands twice"):
         Embeddings(("a", "a"), np.zeros((2, 2), np.float32), "cosine", PRINT)
+    with pytest.raises(FacematchError, match="b stands twice"):
+        Embeddings(("b", "a", "b"), np.zeros((3, 2), np.float32), "cosine", PRINT)
+    assert len(Embeddings(("b", "a"), np.zeros((2, 2), np.float32), "cosine", PRINT)) == 2
     with pytest.raises(FacematchError, match="float32 N×D; found float64"):
         Embeddings(("a",), np.zeros((1, 2)), "cosine", PRINT)  # type: ignore[arg-type]
 

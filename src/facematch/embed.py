@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import cast
 
@@ -107,11 +108,12 @@ class PhotoEmbedder:
         waiting.clear()
 
     def _embeddings(
-        self, files: Sequence[PhotoFile], rows: NDArray[np.int64], vectors: NDArray[np.float32]
+        self, files: Sequence[PhotoFile], there: NDArray[np.bool_], vectors: NDArray[np.float32]
     ) -> Embeddings:
         coded = self.metric == "hamming"
         metric = "euclidean" if coded else self.metric
-        found = Embeddings(tuple(files[row].name for row in rows.tolist()), vectors, metric, self.fingerprint)
+        names = tuple(file.name for file in compress(files, there))
+        found = Embeddings(names, vectors, metric, self.fingerprint)
         return found.as_codes() if coded else found
 
 
@@ -128,14 +130,14 @@ class _Vectors:
             self.matrix = np.empty((len(self.there), len(vector)), np.float32)
         self.matrix[row], self.there[row] = vector, True
 
-    def take(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the rows that are there and their vectors, which move up in place."""
+    def take(self) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Return which rows are there, and their vectors, which move up in place."""
         rows = np.flatnonzero(self.there)
         if len(rows) < len(self.there):
             for start in range(0, len(rows), _MOVED):  # up, so that no row is written over before it is read
                 block = rows[start : start + _MOVED]
                 self.matrix[start : start + len(block)] = self.matrix[block]
-        return rows, self.matrix[: len(rows)]
+        return self.there, self.matrix[: len(rows)]
 
 
 _Found = Crop | FaceRecord | tuple[FaceRecord, NDArray[np.float32]]

@@ -37,7 +37,7 @@ class PhotoFile:
     _folder: str
     _below: str
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, path: str | Path) -> None:
         text = os.fspath(path)
         folder, below = os.path.split(text)
         if text.endswith(os.sep + name):
@@ -123,12 +123,13 @@ def find_photos(folder: Path) -> Found:
 def read_bytes(file: PhotoFile, limits: PhotoLimits) -> tuple[bytes, str] | Unreadable:
     """Return a file's bytes and their SHA-256 as 64 hex digits, or the reason it cannot be read."""
     try:
-        status = file.path.stat()  # before opening: opening a pipe would wait for its other end
+        path = file.path
+        status = path.stat()  # before opening: opening a pipe would wait for its other end
         if not stat.S_ISREG(status.st_mode):
             return Unreadable(file.name, f"{_kind(status.st_mode)}, not a file")
         if status.st_size > limits.max_bytes:
             return Unreadable(file.name, too_much(status.st_size, limits.max_bytes, "MB"))
-        data = file.path.read_bytes()
+        data = path.read_bytes()
     except (OSError, ValueError) as error:
         return Unreadable(file.name, _why(error))
     if not data:
@@ -190,19 +191,18 @@ def _entry(entry: "os.DirEntry[str]", prefix: str) -> PhotoFile | Unreadable | t
         return Unreadable(name, "hidden folder" if entry.is_dir(follow_symlinks=False) else "hidden file")
     if entry.name.lower() in _SYSTEM_FILES:
         return Unreadable(name, "hidden system file")
-    path = Path(entry.path)
     try:
-        status = path.stat()
+        status = entry.stat()
     except OSError as error:
         broken = entry.is_symlink() and isinstance(error, FileNotFoundError)
         return Unreadable(name, "broken link" if broken else _why(error))
     if stat.S_ISDIR(status.st_mode):
-        return name, path
+        return name, Path(entry.path)
     if not stat.S_ISREG(status.st_mode):
         return Unreadable(name, f"{_kind(status.st_mode)}, not a file")
     if _shown(entry.name) != entry.name:
         return Unreadable(name, "its name is not valid UTF-8: rename it")
-    return PhotoFile(name, path)
+    return PhotoFile(name, entry.path)
 
 
 def _searched_already(name: str, before: str) -> str:

@@ -29,7 +29,8 @@ METRICS: tuple[Metric, ...] = (*VECTOR_METRICS, "hamming")  # the last compares 
 Vectors = NDArray[Any]  # float32, or packed codes for hamming
 Distances = NDArray[np.float32]
 
-_CELLS = 20_000_000  # candidates looked at together
+_CELLS = 4_000_000  # candidates looked at together
+_NUMBERS = 250_000  # of their vectors in float64 at once, so that they stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,7 +248,7 @@ def _candidate_distances(
 ) -> Distances:
     # Exact distances (Q×width) of the candidates; each from one pair alone, so equal vectors tie.
     exact = np.empty(found.shape, dtype=np.float32)
-    step = max(1, 4_000_000 // max(1, found.shape[1] * left.shape[1]))
+    step = max(1, _NUMBERS // max(1, found.shape[1] * left.shape[1]))
     for start in range(0, len(left), step):
         rows = slice(start, start + step)
         exact[rows] = between(left[rows, None, :], take(found[rows]), metric)

@@ -10,10 +10,12 @@ from facematch.gallery.choice import INDEXES, IndexKind, allowed, choose_index
     ("queries", "gallery", "k", "metric", "kind", "reason"),
     [
         (1_500, 1_500, 10, "cosine", "exact", "1,500 photos are compared at once"),
-        (1_000, 1_000_000, 10, "euclidean", "exact", "as long to build as 50,000 queries to compare; there are 1,000"),
-        (50_000, 1_000_000, 10, "euclidean", "hnsw", "50,000 queries are worth an index of 1,000,000 photos"),
+        (1_000, 1_000_000, 10, "euclidean", "exact", "an index pays from 75,000 queries on; there are 1,000"),
+        (75_000, 100_000, 10, "euclidean", "hnsw", "75,000 queries are worth an index of 100,000 photos"),
+        (75_000, 49_999, 10, "euclidean", "exact", "49,999 photos are compared at once"),
+        (75_000, 1_000_000, 10, "euclidean", "exact", "misses too many, or takes as long"),
         (50_000, 1_000_000, 10, "manhattan", "exact", "no index for the metric manhattan"),
-        (50_000, 1_000_000, 10, "hamming", "exact", "as 90,000 queries"),
+        (50_000, 1_000_000, 10, "hamming", "exact", "from 90,000 queries"),
         (90_000, 1_000_000, 10, "hamming", "hnsw", "worth an index"),
         (90_000, 20_000, 20_000, "cosine", "exact", "the whole gallery is ranked"),
     ],
@@ -25,9 +27,13 @@ def test_auto_says_why(queries: int, gallery: int, k: int, metric: str, kind: In
 
 
 def test_a_copy_that_does_not_fit_in_memory_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "_free_memory", lambda: 1e9)
-    assert choose_index("auto", 60_000, 1_000_000, 10, 2048, "cosine").kind == "ivf-pq"
-    assert choose_index("auto", 60_000, 400_000, 10, 2048, "cosine").kind == "hnsw"
+    monkeypatch.setattr(choice, "_free_memory", lambda: 1e8)
+    chosen = choose_index("auto", 80_000, 100_000, 10, 2048, "cosine")
+    assert (chosen.kind, chosen.reason) == (
+        "exact",
+        "an index holds a copy of the vectors, which does not fit in memory",
+    )
+    assert choose_index("auto", 80_000, 100_000, 10, 512, "cosine").kind == "hnsw"
 
 
 @pytest.mark.parametrize("wanted", [each for each in INDEXES if each != "auto"])

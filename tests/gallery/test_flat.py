@@ -1,6 +1,7 @@
 """Candidates hold all that is nearer than their bound, at any magnitude and across blocks."""
 
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,6 +66,40 @@ def test_lengths_that_differ_by_many_magnitudes(metric: Metric) -> None:
     scale = np.float32(10) ** (np.arange(60) % (16 if metric == "cosine" else 4))[:, None]
     gallery = rng.normal(size=(60, 6)).astype(np.float32) * scale.astype(np.float32)
     check(gallery[::7] * np.float32(1.5), gallery, 9, metric)
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("metric", VECTOR_METRICS)
+@pytest.mark.parametrize("width", [1, 3, 7, 20])
+def test_galleries_in_which_each_block_is_nearer_than_all_before(metric: Metric, width: int) -> None:
+    rng = np.random.default_rng(8)
+    query = rng.normal(size=(5, 6)).astype(np.float32) + 3
+    away = np.linspace(4, 0.01, 90)[:, None]
+    gallery = (query[0] + away * rng.normal(size=(90, 6))).astype(np.float32)
+    check(query, gallery, width, metric)
+
+
+@pytest.mark.usefixtures("blocks")
+def test_of_equal_vectors_as_many_as_wanted_are_kept() -> None:
+    gallery = np.ones((50, 3), np.float32)
+    gallery[31:] *= 2
+    check(np.ones((4, 3), np.float32), gallery, 9, "euclidean")
+
+
+def test_most_blocks_are_left_after_their_largest_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = 0
+
+    def counted(products: np.ndarray, *rest: Any) -> np.ndarray:
+        nonlocal rows
+        rows += len(products) if products.ndim == 2 else 0
+        return order(products, *rest)
+
+    order = flat._order
+    monkeypatch.setattr(flat, "_order", counted)
+    vectors = np.random.default_rng(0).normal(size=(100 * flat._ROWS + 50, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    near(vectors[:50], vectors[50:], 10, "euclidean", lambda some: some)
+    assert rows < 50 * 100 / 2
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e30])

@@ -1,5 +1,6 @@
 """Which index a ranking uses, and why: a word for the person who waits."""
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Literal
@@ -10,10 +11,12 @@ IndexKind = Literal["auto", "exact", "multi-index-hashing", "hnsw", "ivf-pq"]
 INDEXES: tuple[IndexKind, ...] = ("auto", "exact", "multi-index-hashing", "hnsw", "ivf-pq")
 VECTOR_INDEXES: tuple[IndexKind, ...] = ("exact", "hnsw", "ivf-pq")
 
-# From how many queries on a graph is built faster than all are compared with everything; `benchmarks/gallery_size.py`
-# for 512 numbers, `benchmarks/hamming_search.py` for codes. Both times grow with the gallery, so it hardly matters.
-PAYS_FROM = {"vectors": 50_000, "codes": 90_000}
-LARGE = 10_000  # photos; a smaller gallery is compared at once
+# From how many queries on a graph is built and asked faster than all are compared with everything;
+# `benchmarks/gallery_size.py` for 512 numbers, `benchmarks/hamming_search.py` for codes.
+PAYS_FROM = {"vectors": 75_000, "codes": 90_000}
+# Photos from which on a query is faster by a graph, and up to which it misses next to none. Beyond, a graph of vectors
+# has to be searched so broadly for it that exact search, which multiplies matrices, takes no longer.
+WORTH = {"vectors": (50_000, 200_000), "codes": (10_000, math.inf)}
 LEARNED_FROM = 1_000  # photos: cells and what quantises the vectors are learned from them
 
 
@@ -43,15 +46,17 @@ def choose_index(wanted: IndexKind, queries: int, gallery: int, k: int, photo_by
         return Choice("exact", f"{gallery:,} photos are too few for cells") if small else Choice(wanted)
     if not allowed("hnsw", metric):
         return Choice("exact", f"there is no index for the metric {metric}")
-    codes = metric == "hamming"
-    pays = PAYS_FROM["codes" if codes else "vectors"]
-    if gallery < LARGE:
+    kind = "codes" if metric == "hamming" else "vectors"
+    pays, (least, most) = PAYS_FROM[kind], WORTH[kind]
+    if gallery < least:
         return Choice("exact", f"{gallery:,} photos are compared at once")
     if queries < pays:
-        return Choice("exact", f"an index takes as long to build as {pays:,} queries to compare; there are {queries:,}")
-    if codes or 1.2 * gallery * photo_bytes < _free_memory():
-        return Choice("hnsw", f"{queries:,} queries are worth an index of {gallery:,} photos")
-    return Choice("ivf-pq", f"{queries:,} queries are worth an index, and a copy of the vectors does not fit in memory")
+        return Choice("exact", f"an index pays from {pays:,} queries on; there are {queries:,}")
+    if gallery > most:
+        return Choice("exact", f"an index of {gallery:,} photos misses too many, or takes as long")
+    if kind == "vectors" and 1.2 * gallery * photo_bytes > _free_memory():
+        return Choice("exact", "an index holds a copy of the vectors, which does not fit in memory")
+    return Choice("hnsw", f"{queries:,} queries are worth an index of {gallery:,} photos")
 
 
 def allowed(kind: str, metric: str) -> bool:

@@ -16,7 +16,7 @@ Positions = NDArray[np.int64]
 VectorMetric = Literal["euclidean", "cosine", "jaccard", "manhattan"]
 
 _ROWS = 1024  # gallery vectors in a block
-_CELLS = 1_000_000  # distances in memory at once
+_CELLS = 2**20  # distances in memory at once
 _ORDINARY = (1e-15, 1e15)  # lengths whose squares a float32 holds
 
 
@@ -30,8 +30,8 @@ def near(
     `ranking.prepared` does; of `gallery` (N×D, N ≥ width ≥ 1) each block is by `prepare`, unless the metric
     allows it to be used as it is.
     """
-    best = np.full((len(query), width), np.inf, np.float32)  # what orders the gallery: smaller is nearer
-    positions = np.full((len(query), width), -1, np.int64)
+    nearest = _Nearest(len(query), width)
+    step = -(-len(query) // (1 + len(query) * _ROWS // _CELLS))
     longest = 0.0
     for start in range(0, len(gallery), _ROWS):
         block = gallery[start : start + _ROWS]
@@ -42,20 +42,17 @@ def near(
             block = prepare(block)
             squares = np.ones(len(block), np.float32)
         longest = max(longest, float(np.sqrt(squares.max())))
-        step = max(1, _CELLS // len(block))
         for first in range(0, len(query), step):
-            rows = slice(first, first + step)
-            places = None
-            if metric == "euclidean":  # ‖q−g‖² = ‖q‖² + 2 (‖g‖²/2 − q·g)
-                values = query[rows] @ block.T
-                np.subtract(squares / 2, values, out=values)
-            elif metric == "cosine":
-                values = query[rows] @ block.T
-                np.multiply(values, -1 / np.sqrt(squares), out=values)
+            rows, some = np.arange(first, min(first + step, len(query))), query[first : first + step]
+            if metric in ("euclidean", "cosine"):
+                products = some @ block.T
+                touched = _touched(nearest.worst[rows], products, squares, metric)
+                values, places = _order(products[touched], squares, metric), np.arange(len(block))
+                rows = rows[touched]
             else:
-                values, places = _by_faiss(query[rows], block, min(width, len(block)), metric)
-            _keep_nearer(best[rows], positions[rows], values, start, places)
-    worst = best.max(axis=1).astype(np.float64)
+                values, places = _by_faiss(some, block, min(width, len(block)), metric)
+            nearest.offer(rows, values, start + places)
+    positions, worst = nearest.settled()
     if metric == "euclidean":
         return _euclidean(query, gallery, positions, worst, longest, prepare)
     if metric == "cosine":
@@ -88,35 +85,59 @@ def _rounding(query: Floats) -> float:
     return float((query.shape[1] + 8) * 2.0**-24)
 
 
-def _keep_nearer(
-    best: Floats, positions: Positions, values: Floats, start: int, places: Positions | None = None
-) -> None:
-    # Keeps, in place, the smallest of what is kept and of a block's values (Q×B), whose vectors begin at `start`.
-    worst, width = best.max(axis=1), best.shape[1]
-    if np.isinf(worst).any():  # nearly everything counts still
-        merged = np.concatenate([best, values], axis=1)
-        kept = np.argpartition(merged, width - 1, axis=1)[:, :width]
-        new = kept - width if places is None else np.take_along_axis(places, np.maximum(kept - width, 0), 1)
-        positions[:] = np.where(
-            kept < width, np.take_along_axis(positions, np.minimum(kept, width - 1), 1), start + new
-        )
-        best[:] = np.take_along_axis(merged, kept, 1)
-        return
-    touched = np.flatnonzero(values.min(axis=1) < worst)
-    if not len(touched):
-        return
-    values = values[touched]
-    rows, columns = np.nonzero(values < worst[touched, None])
-    counts = np.bincount(rows)
-    begins = np.cumsum(counts) - counts
-    place = width + np.arange(len(rows)) - begins[rows]
-    merged = np.full((len(touched), width + int(counts.max())), np.inf, np.float32)
-    owners = np.full(merged.shape, -1, np.int64)
-    merged[:, :width], owners[:, :width] = best[touched], positions[touched]
-    merged[rows, place] = values[rows, columns]
-    owners[rows, place] = start + (columns if places is None else places[touched][rows, columns])
-    kept = np.argpartition(merged, width - 1, axis=1)[:, :width]
-    best[touched], positions[touched] = np.take_along_axis(merged, kept, 1), np.take_along_axis(owners, kept, 1)
+def _order(products: Floats, squares: Floats, metric: VectorMetric) -> Floats:
+    # What orders the gallery, smaller is nearer. For euclidean: ‖q−g‖² = ‖q‖² + 2 (‖g‖²/2 − q·g).
+    order = squares / 2 - products if metric == "euclidean" else products * (-1 / np.sqrt(squares))
+    return np.asarray(order, np.float32)
+
+
+def _touched(worst: Floats, products: Floats, squares: Floats, metric: VectorMetric) -> Positions:
+    # Rows of a block's products (Q×B) that may hold something nearer than what is worst there, by the largest product
+    # and the block's shortest and longest vector. Rounding keeps order, so none is missed; most blocks touch few.
+    most = products.max(axis=1)
+    least = np.minimum(_order(most, squares.min(), metric), _order(most, squares.max(), metric))
+    return np.flatnonzero(least < worst)
+
+
+class _Nearest:
+    # The `width` smallest values of each row and their positions, with room for twice as many that may be among them:
+    # they are sorted out when that is full. Until then `worst`, from which on nothing counts, stands where it was.
+
+    def __init__(self, rows: int, width: int) -> None:
+        self.width = width
+        self.values = np.full((rows, 3 * width), np.inf, np.float32)
+        self.positions = np.full((rows, 3 * width), -1, np.int64)
+        self.filled = np.zeros(rows, np.int64)
+        self.full = np.full(rows, width)  # the first are looked at at once
+        self.worst = np.full(rows, np.inf, np.float32)
+
+    def offer(self, rows: Positions, values: Floats, positions: Positions) -> None:
+        """Take from R×B values of rows (R,) what may count; their positions are R×B or (B,)."""
+        which, columns = np.divmod(np.flatnonzero(values < self.worst[rows, None]), values.shape[1])
+        counts = np.bincount(which, minlength=len(rows))
+        if counts.max(initial=0) > self.width:  # as in the first block
+            columns = np.argpartition(values, self.width - 1, axis=1)[:, : self.width].ravel()
+            counts[:] = self.width
+            which = np.repeat(np.arange(len(rows)), self.width)
+        places = self.filled[rows[which]] + np.arange(len(which)) - (np.cumsum(counts) - counts)[which]
+        self.values[rows[which], places] = values[which, columns]
+        self.positions[rows[which], places] = positions[columns] if positions.ndim == 1 else positions[which, columns]
+        self.filled[rows] += counts
+        self._sort_out(rows[self.filled[rows] >= self.full[rows]])
+
+    def _sort_out(self, rows: Positions) -> None:
+        values, positions, width = self.values[rows], self.positions[rows], self.width
+        kept = np.argpartition(values, width - 1, axis=1)[:, :width]
+        self.values[rows, :width] = np.take_along_axis(values, kept, 1)
+        self.positions[rows, :width] = np.take_along_axis(positions, kept, 1)
+        self.values[rows, width:] = np.inf
+        self.filled[rows], self.full[rows] = width, 2 * width
+        self.worst[rows] = self.values[rows, :width].max(axis=1)
+
+    def settled(self) -> tuple[Positions, NDArray[np.float64]]:
+        """Return the positions (rows×width) and the largest value of each row."""
+        self._sort_out(np.arange(len(self.values)))
+        return self.positions[:, : self.width], self.worst.astype(np.float64)
 
 
 def _by_faiss(query: Floats, block: Floats, width: int, metric: VectorMetric) -> tuple[Floats, Positions]:
