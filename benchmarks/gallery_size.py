@@ -12,8 +12,7 @@ printed, with `q·gᵀ` by NumPy's BLAS, which no exact search can do without, a
 
 Each approximate index is built once: seconds to build, the queries from which on building and asking it takes less than
 exact search, milliseconds a query, recall@10 against exact search, and memory. `--breadths` asks it once more with each
-number of vectors (hnsw) or cells (ivf-pq) looked at. `auto` is what `gallery.index: auto`
-takes.
+number of vectors (hnsw) or cells (ivf-pq) looked at. `auto` is what `gallery.index: auto` takes.
 """
 
 import argparse
@@ -30,13 +29,16 @@ from side_by_side import in_turn
 
 from facematch.commands.timing import machine, median_seconds, seconds_of
 from facematch.embeddings import Embeddings
+from facematch.files import write_bytes
 from facematch.fingerprint import Fingerprint
 from facematch.gallery import approximate
 from facematch.gallery.approximate import ApproximateKind
 from facematch.gallery.choice import choose_index
-from facematch.ranking import Ranking, distance_estimator
+from facematch.gallery.recall import measured_recall
+from facematch.ranking import Ranking, between, distance_estimator
 from facematch.reports.axes import Axis
 from facematch.reports.charts import Series, line_chart
+from facematch.reports.drawing import as_file
 
 K, PHOTOS, CLOSE = 10, 20, 1e-5
 
@@ -63,11 +65,12 @@ def check(ours: Ranking, theirs: NDArray[np.int64], query: Embeddings, gallery: 
     return f"{1 - len(places) / ours.indices.size:.4%} of places named alike, the rest as near to {CLOSE:g}"
 
 
-def exact(query: Embeddings, gallery: Embeddings, rounds: int) -> tuple[float, float]:
-    """Check and time exact search; print, and return our milliseconds a query and FAISS's."""
+def exact(query: Embeddings, gallery: Embeddings, rounds: int) -> tuple[Ranking, float, float]:
+    """Check and time exact search; print, and return the ranking, our milliseconds a query and FAISS's."""
     flat = faiss.IndexFlatL2(gallery.dimensions)
     flat.add(gallery.vectors)
-    alike = check(distance_estimator(query, gallery, K), flat.search(query.vectors, K)[1], query, gallery)
+    ranking = distance_estimator(query, gallery, K)
+    alike = check(ranking, flat.search(query.vectors, K)[1], query, gallery)
 
     def product() -> None:
         for start in range(0, len(gallery), 4096):
@@ -78,26 +81,29 @@ def exact(query: Embeddings, gallery: Embeddings, rounds: int) -> tuple[float, f
     ours = statistics.median(times.ours)
     print(f"  exact: {alike}")
     print(f"  exact: {times}; {ours / limit:.2f} times the bare product of matrices", flush=True)
-    return ours / len(query) * 1000, statistics.median(times.peer) / len(query) * 1000
+    return ranking, ours / len(query) * 1000, statistics.median(times.peer) / len(query) * 1000
 
 
 def indexed(
-    query: Embeddings, gallery: Embeddings, kind: ApproximateKind, scan: float, breadths: Sequence[int]
+    query: Embeddings, gallery: Embeddings, kind: ApproximateKind, right: Ranking, scan: float, breadths: Sequence[int]
 ) -> float:
-    """Build an index, ask it, print; return milliseconds a query. `scan` is what exact search takes."""
+    """Build an index once, ask it, print; return milliseconds a query.
+
+    `right` is what exact search answers, `scan` the milliseconds a query it takes.
+    """
     build = approximate.build_graph if kind == "hnsw" else approximate.build_cells
     made: list[Any] = []
     built = seconds_of(lambda: made.append(build(gallery.vectors)))
     index = made[0]
     size = len(faiss.serialize_index(index)) / 2**20
     width = (K + 9) * (1 if kind == "hnsw" else approximate.MORE)  # as `distance_estimator` asks
-    nearest = distance_estimator(query, gallery, K).indices
 
     def asked() -> tuple[float, str]:
         took = median_seconds(lambda: index.search(query.vectors, width), 5) / len(query) * 1000
         found = index.search(query.vectors, width)[1]
-        recall = np.mean([np.isin(*each).mean() for each in zip(nearest, found, strict=True)])
-        return took, f"{took:.3f} ms a query; recall@{K} {recall:.3f}"
+        nearest = [distances(each, gallery, places) for each, places in zip(query.vectors, found, strict=True)]
+        recall = measured_recall(nearest, lambda rows: right.distances[rows], sample=len(query))
+        return took, f"{took:.3f} ms a query; {recall}"
 
     took, answer = asked()
     pays = f"{built * 1000 / (scan - took):,.0f}" if took < scan else "no number of"
@@ -111,6 +117,13 @@ def indexed(
     return took
 
 
+def distances(query: NDArray[np.float32], gallery: Embeddings, places: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the K smallest distances of a query to the candidates of an index, −1 where it found none."""
+    candidates = gallery.vectors[places[places >= 0]]
+    nearest = np.sort(between(query[None], candidates, "euclidean").astype(np.float32))[:K]
+    return np.pad(nearest, (0, K - len(nearest)), constant_values=np.inf)
+
+
 def write_curve(path: Path, lines: dict[str, list[tuple[int, float]]]) -> None:
     """Draw milliseconds a query against the size of the gallery."""
     sizes, times = (np.concatenate([np.array(line)[:, at] for line in lines.values()]) for at in (0, 1))
@@ -122,7 +135,7 @@ def write_curve(path: Path, lines: dict[str, list[tuple[int, float]]]) -> None:
         Axis("ms a query", times.min() / 1.2, times.max() * 1.2, log=True),
         [Series(name, *np.array(line).T) for name, line in lines.items()],
     )
-    path.write_text(chart.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" style="background:#fff" ', 1))
+    write_bytes(path, as_file(chart).encode())
 
 
 def main() -> None:
@@ -148,10 +161,11 @@ def main() -> None:
         query = photos(chosen.queries, people, chosen.numbers, 2, "q")
         choice = choose_index("auto", len(query), count, K, 4 * chosen.numbers, "euclidean")
         print(f"{count:,} photos, {gallery.vectors.nbytes / 2**20:,.0f} MB; auto: {choice.kind}, {choice.reason}")
-        took = dict(zip(("exact", "FAISS flat"), exact(query, gallery, chosen.rounds), strict=True))
+        right, ours, flat = exact(query, gallery, chosen.rounds)
+        took = {"exact": ours, "FAISS flat": flat}
         for kind in filter(None, chosen.indexes.split(",")):
             if 1000 <= count <= chosen.index_up_to:
-                took[kind] = indexed(query, gallery, kind, took["exact"], breadths)
+                took[kind] = indexed(query, gallery, kind, right, ours, breadths)
         for name, milliseconds in took.items():
             lines.setdefault(name, []).append((count, milliseconds))
     if chosen.out is not None:

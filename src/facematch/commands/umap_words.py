@@ -7,6 +7,7 @@ from facematch.console import say, show_table
 from facematch.identities.values import count_of
 from facematch.reports.axes import Axis
 from facematch.reports.charts import Mark, Series, line_chart
+from facematch.reports.drawing import as_file
 from facematch.reverse.umap_model import FILE, UmapModel
 from facematch.reverse.umap_tune import Sweep
 
@@ -54,7 +55,7 @@ def trustworthiness_chart(found: Sweep) -> str:
         [Series(f"k = {found.k}", n, fixed), Series("k = own n", n, own)],
         marks=[Mark(best.settings.n_neighbors, best.fixed, f"n = {best.settings.n_neighbors}")],
     )
-    return chart.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" style="background:#fff" ', 1) + "\n"
+    return as_file(chart)
 
 
 def show_model(model: UmapModel, folder: Path) -> None:

@@ -108,7 +108,6 @@ class _Nearest:
         self.values = np.full((rows, 3 * width), np.inf, np.float32)
         self.positions = np.full((rows, 3 * width), -1, np.int64)
         self.filled = np.zeros(rows, np.int64)
-        self.full = np.full(rows, width)  # the first are looked at at once
         self.worst = np.full(rows, np.inf, np.float32)
 
     def offer(self, rows: Positions, values: Floats, positions: Positions) -> None:
@@ -123,7 +122,8 @@ class _Nearest:
         self.values[rows[which], places] = values[which, columns]
         self.positions[rows[which], places] = positions[columns] if positions.ndim == 1 else positions[which, columns]
         self.filled[rows] += counts
-        self._sort_out(rows[self.filled[rows] >= self.full[rows]])
+        full = np.where(np.isinf(self.worst[rows]), 1, 2) * self.width  # the first are looked at at once
+        self._sort_out(rows[self.filled[rows] >= full])
 
     def _sort_out(self, rows: Positions) -> None:
         values, positions, width = self.values[rows], self.positions[rows], self.width
@@ -131,7 +131,7 @@ class _Nearest:
         self.values[rows, :width] = np.take_along_axis(values, kept, 1)
         self.positions[rows, :width] = np.take_along_axis(positions, kept, 1)
         self.values[rows, width:] = np.inf
-        self.filled[rows], self.full[rows] = width, 2 * width
+        self.filled[rows] = width
         self.worst[rows] = self.values[rows, :width].max(axis=1)
 
     def settled(self) -> tuple[Positions, NDArray[np.float64]]:

@@ -31,6 +31,11 @@ def drawing(key: str, title: str, description: str, inside: str) -> str:
     )
 
 
+def as_file(chart: str) -> str:
+    """Return a chart as an SVG file of its own, on white."""
+    return chart.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" style="background:#fff" ', 1) + "\n"
+
+
 def frame(box: Box) -> str:
     """Return the axes with ticks and labels, and a light grid."""
     lines, words = [], []
