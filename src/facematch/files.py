@@ -18,7 +18,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The file is flushed to the disk before the rename. When the block raises, the temporary file is
     removed and `path` is as it was. Raises FacematchError when the folder cannot be written or the
-    disk is full.
+    disk is full, also where a library (torch, safetensors, SQLite) has words of its own for that.
     """
     temporary: Path | None = None
     try:
@@ -32,10 +32,11 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        raise FacematchError(
-            f"{path} could not be written: {error.strerror or error}.",
-            "Free space on the disk or choose a folder you may write to; nothing was left half written.",
-        ) from error
+        raise _not_written(path, error) from error
+    except Exception as error:
+        if temporary is not None and (refused := _refused(temporary)) is not None:
+            raise _not_written(path, refused) from error
+        raise
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -52,16 +53,6 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file; `what` names it in the error when it is missing or not JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FacematchError(f"{what}: {path} does not exist.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FacematchError(f"{what}: {path} cannot be read as JSON: {error}.") from error
-
-
 def sha256_of(data: bytes) -> str:
     """Return the SHA-256 of bytes as 64 hex digits."""
     return hashlib.sha256(data).hexdigest()
@@ -74,6 +65,25 @@ def sha256_of_file(path: Path) -> str:
         while block := opened.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _refused(temporary: Path) -> OSError | None:
+    # Why the disk takes no more, asked of itself: torch says "unexpected pos 97034944 vs 97034836" of a full one.
+    try:
+        with temporary.open("ab") as opened:
+            opened.write(bytes(1 << 20))
+            opened.flush()
+            os.fsync(opened.fileno())
+    except OSError as error:
+        return error
+    return None
+
+
+def _not_written(path: Path, error: OSError) -> FacematchError:
+    return FacematchError(
+        f"{path} could not be written: {error.strerror or error}.",
+        "Free space on the disk or choose a folder you may write to; nothing was left half written.",
+    )
 
 
 def _umask() -> int:

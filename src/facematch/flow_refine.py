@@ -11,9 +11,10 @@ from facematch.embedders import Embedder
 from facematch.embedders.flip import FlipEmbedder
 from facematch.embedders.views import ViewsEmbedder, make_views
 from facematch.errors import FacematchError
-from facematch.files import read_json, write_json
+from facematch.files import write_json
 from facematch.fingerprint import Fingerprint, require_same
 from facematch.flow import build_cropper, build_embedder, run_folder
+from facematch.foreign import read_json
 from facematch.identities import load_identities
 from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, load_whitening

@@ -96,7 +96,7 @@ def _html_truth() -> None:
         (None, ("--set", "faces.size=64"), "size"),
         (None, ("--query", "nowhere", *FOLDERS[2:], "--truth", TRUTH), "nowhere cannot be searched for photos"),
         (_no_truth, (*FOLDERS, "--truth", TRUTH), "does not exist"),
-        (_html_truth, (*FOLDERS, "--truth", TRUTH), "cannot be read as JSON"),
+        (_html_truth, (*FOLDERS, "--truth", TRUTH), "is damaged, or of another kind"),
         (_other_truth, (*FOLDERS, "--truth", TRUTH), "unknown.jpg"),
         (None, ("--set", "embedder.kind=onnx"), "embedder.file names no model"),
         (None, ("--set", "embedder.kind=onnx", "--set", "embedder.file=no.onnx"), "no.onnx"),

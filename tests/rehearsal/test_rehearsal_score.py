@@ -100,7 +100,7 @@ class TestGroundTruth:
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            ("{", "cannot be read as JSON"),
+            ("{", "is damaged, or of another kind"),
             ("[]", "is a JSON list, not an object"),
             ("{}", "is empty: 0 queries"),
             ('{"q.jpg": [], "r.jpg": []}', "is empty: 2 queries, none with a right gallery photo"),

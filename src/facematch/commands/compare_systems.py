@@ -21,9 +21,10 @@ from facematch.console import note, waiting
 from facematch.default_checkpoint import settings_in_use
 from facematch.embed import PhotoEmbedder
 from facematch.errors import FacematchError
-from facematch.files import read_json, sha256_of_file
+from facematch.files import sha256_of_file
 from facematch.flow import photo_embedder, trained_header, trained_people
 from facematch.flow_refine import System, build_system, gallery_people, whitening_file
+from facematch.foreign import read_json
 from facematch.fusion import fuse
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.ranking import Ranking

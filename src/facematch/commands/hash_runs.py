@@ -13,8 +13,8 @@ from facematch.commands.people import ValidationPeople, training_and_validation,
 from facematch.commands.runs import run_settings
 from facematch.errors import FacematchError
 from facematch.evaluation.code_figures import Sides, require_mated
-from facematch.files import read_json
 from facematch.flow import build_embedder, photo_embedder, trained_header, with_checkpoint
+from facematch.foreign import read_json
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.settings import RankingSettings, Settings
 from facematch.settings_embedding import EmbedderSettings

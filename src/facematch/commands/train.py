@@ -15,8 +15,9 @@ from facematch.console import Stopwatch, loud, note, say, working
 from facematch.default_checkpoint import default_file
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import Figures
-from facematch.files import read_json, write_json
+from facematch.files import write_json
 from facematch.flow import build_cropper, network_spec, photo_limits, run_folder
+from facematch.foreign import read_json
 from facematch.identities.published import PUBLISHED
 from facematch.leaks.trained import write_trained_photos
 from facematch.losses.by_name import require_loss

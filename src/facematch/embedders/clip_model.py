@@ -17,8 +17,9 @@ from urllib.request import getproxies
 
 from facematch.cache import Cache
 from facematch.errors import FacematchError, nearest_name
-from facematch.files import read_json, sha256_of, sha256_of_file
+from facematch.files import sha256_of, sha256_of_file
 from facematch.fingerprint import Fingerprint
+from facematch.foreign import read_json
 from facematch.reach import within_reach
 
 Rgb = tuple[float, float, float]

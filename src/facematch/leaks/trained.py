@@ -6,7 +6,8 @@ from pathlib import Path
 
 from facematch.cache import Cache
 from facematch.errors import FacematchError
-from facematch.files import read_json, write_json
+from facematch.files import write_json
+from facematch.foreign import read_json
 from facematch.leaks.find import Leak, Working, find_leaks
 from facematch.leaks.sets import PhotoSet
 from facematch.photos import PhotoFile, PhotoLimits, Unreadable, read_bytes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facematch.errors import FacematchError
 from facematch.evaluation.score import competition_score
-from facematch.files import read_json
+from facematch.foreign import read_json
 
 
 @dataclass(frozen=True)
