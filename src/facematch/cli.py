@@ -48,7 +48,7 @@ def train(
     ] = None,
 ) -> None:
     """Train the network on folders of people; the best checkpoint is chosen on people it never saw."""
-    from facematch.commands.train import hashing_overrides, train_command
+    from facematch.commands.train_start import hashing_overrides, train_command
 
     meant = hashing_overrides(exp_name, code_size, triplet_margin, dataset_name)
     chosen = config or (Path("config/hashing.yaml") if meant else TRIPLET)

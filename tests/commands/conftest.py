@@ -8,7 +8,7 @@ import pytest
 from command_helpers import Run, run_command, write_project
 
 from facematch import default_checkpoint
-from facematch.commands.train import train_command
+from facematch.commands.train_start import train_command
 
 
 @pytest.fixture(autouse=True)

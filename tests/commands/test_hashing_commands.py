@@ -11,7 +11,7 @@ import yaml
 from command_helpers import TRUTH, Run, write_project
 
 from facematch.codes import hamming_distances, unpack_codes
-from facematch.commands.train import hashing_overrides, train_command
+from facematch.commands.train_start import hashing_overrides, train_command
 from facematch.embeddings import load_embeddings
 from facematch.networks.checkpoint import read_checkpoint_header
 

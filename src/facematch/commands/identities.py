@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from facematch.augment import FACE_DEFAULT, build_augmentation, preview
 from facematch.commands.people import training_and_validation
-from facematch.commands.train_data import frames_to_blend, labelled_crops
 from facematch.console import say
 from facematch.encoded import png_bytes
 from facematch.errors import FacematchError
@@ -34,6 +32,9 @@ def identities_command(config: Path, overrides: Sequence[str]) -> None:
 def augment_preview_command(out: Path, config: Path, overrides: Sequence[str], count: int) -> None:
     """Write a picture: crops of training photos on the left, augmented variants beside them; then as many blends."""
     settings = load_settings(config, overrides)
+    from facematch.augment import FACE_DEFAULT, build_augmentation, preview  # after that check: it loads torch
+    from facematch.commands.train_data import frames_to_blend, labelled_crops
+
     augment = build_augmentation(
         settings.augment if settings.augment is not None else FACE_DEFAULT, settings.faces.size
     )

@@ -1,8 +1,6 @@
-"""`python train.py --config …`: from folders of people to a run folder under checkpoints/."""
+"""From folders of people to a run folder under checkpoints/; `train_start` has checked the settings by then."""
 
 import hashlib
-import json
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,14 +16,12 @@ from facematch.evaluation.topk import Figures
 from facematch.files import write_json
 from facematch.flow import build_cropper, network_spec, photo_limits, run_folder
 from facematch.foreign import read_json
-from facematch.identities.published import PUBLISHED
 from facematch.leaks.trained import write_trained_photos
 from facematch.losses.by_name import require_loss
 from facematch.networks.checkpoint import save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.weights import Origin, initial_network, native_size, weights_digest
 from facematch.settings import Settings
-from facematch.settings_file import load_settings
 from facematch.settings_training import OWN_LOSSES, LossSettings
 from facematch.training.loop import Trainer
 from facematch.training.objective import Objective, build_objective
@@ -35,9 +31,8 @@ from facematch.training.teacher import TaughtObjective
 from facematch.training.values import Callbacks, TrainingResult, TrainingSet
 
 
-def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh: bool) -> None:
+def train(settings: Settings, config: Path, *, resume: bool, fresh: bool) -> None:
     """Train as the settings say; leaves with 128 + signal when it was stopped by one."""
-    settings = load_settings(config, overrides)
     folder, watch = RunFolder(run_folder(settings)), Stopwatch()
     if resume and folder.finished.is_file():
         say(f"{folder.path} is finished: {read_json(folder.finished, 'the run')['reason']}")
@@ -88,28 +83,6 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
     _conclude(folder, result, config, watch, asked)
     if validation.as_test is not None:
         ask_test_set(settings, validation.as_test, folder.path)
-
-
-def hashing_overrides(
-    exp_name: str | None, code_size: int | None, triplet_margin: float | None, dataset_name: str | None
-) -> list[str]:
-    """Return the original command line of learning to hash as settings; empty where none of it was given.
-
-    A data set that is not published is a folder of classes under data/, a fifth of whose photos is the test.
-    """
-    found = []
-    if exp_name is not None:
-        found.append(f"name={exp_name}")
-    if code_size is not None:
-        found.append(f"network.embedding={code_size}")
-    if triplet_margin is not None:
-        found.append(f"loss.margin={triplet_margin}")
-    if dataset_name in PUBLISHED:
-        found.append(f"identities.dataset={dataset_name}")
-    elif dataset_name is not None:
-        folder = json.dumps([str(Path("data") / dataset_name)])
-        found += ["identities.dataset=null", f"identities.train={folder}", "identities.test_share=0.2"]
-    return found
 
 
 def _check_loss(loss: LossSettings) -> None:

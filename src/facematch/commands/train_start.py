@@ -1,0 +1,38 @@
+"""What `train` checks before torch is loaded, which takes seconds: a misspelt setting is said at once."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from facematch.identities.published import PUBLISHED
+from facematch.settings_file import load_settings
+
+
+def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh: bool) -> None:
+    """Check the settings, then train as they say. Raises FacematchError as `load_settings` and `train`."""
+    settings = load_settings(config, overrides)
+    from facematch.commands.train import train
+
+    train(settings, config, resume=resume, fresh=fresh)
+
+
+def hashing_overrides(
+    exp_name: str | None, code_size: int | None, triplet_margin: float | None, dataset_name: str | None
+) -> list[str]:
+    """Return the original command line of learning to hash as settings; empty where none of it was given.
+
+    A data set that is not published is a folder of classes under data/, a fifth of whose photos is the test.
+    """
+    found = []
+    if exp_name is not None:
+        found.append(f"name={exp_name}")
+    if code_size is not None:
+        found.append(f"network.embedding={code_size}")
+    if triplet_margin is not None:
+        found.append(f"loss.margin={triplet_margin}")
+    if dataset_name in PUBLISHED:
+        found.append(f"identities.dataset={dataset_name}")
+    elif dataset_name is not None:
+        folder = json.dumps([str(Path("data") / dataset_name)])
+        found += ["identities.dataset=null", f"identities.train={folder}", "identities.test_share=0.2"]
+    return found
