@@ -185,3 +185,52 @@ def test_the_most_central_face_is_chosen_among_all() -> None:
     cropper = build_cropper(load_settings(None, ["faces.choose=central"]).faces)
     assert cropper.fingerprint.settings["faces.detect_size"] == 320
     assert build_cropper(load_settings(None).faces).fingerprint.settings["faces.detect_size"] == [128, 320]
+
+
+DOUBLING = ", ".join(f"&a{level} [{', '.join([f'*a{level - 1}'] * 9 if level else ['x'] * 9)}]" for level in range(10))
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        ("? [a]\n: b", "line 1, column 3: a list or a mapping is not a key"),
+        ("name: !!int abc", "line 1, column 7: abc is no int of 64 bits"),
+        ("name: !!bool maybe", "maybe is no bool"),
+        ("name: !!float x", "x is no float"),
+        ("name: !!set {a}", "is no set"),
+        ("name: !!map [a]", "is no map"),
+        ("training: {epochs: " + "9" * 6000 + "}", "999… is no int of 64 bits"),
+        ("training: {epochs: 0x" + "f" * 6000 + "}", "fff… is no int of 64 bits"),
+        ("base: &a {size: 3}\nfaces: {<<: *a}", "line 2, column 9: '<<' cannot bring another mapping's keys here"),
+        ("faces: &a [*a]", "more than 32 deep"),
+        ("[" * 5000, "nesting depth"),
+        (f"identities: {{train: [{DOUBLING}]}}", "more than 100,000 values"),
+        ("a: *b", "undefined alias"),
+        ("name: \x1b[2J", "control characters"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_yaml_that_stands_for_nothing_is_one_sentence(tmp_path: Path, text: str, finding: str) -> None:
+    for wrong in (lambda: load_settings(written(tmp_path, text)), lambda: load_settings(None, [f"name={text}"])):
+        with pytest.raises(FacematchError) as caught:
+            wrong()
+        assert finding in caught.value.message
+        assert len(caught.value.message) < 600
+        assert caught.value.message.isprintable()
+
+
+def test_settings_may_begin_with_a_byte_order_mark_and_a_name_may_be_a_date(tmp_path: Path) -> None:
+    assert load_settings(written(tmp_path, "\ufeffname: 2024-13-45\n")).name == "2024-13-45"
+
+
+def test_the_nearest_known_value_is_named() -> None:
+    with pytest.raises(FacematchError, match=r"metric: .*'hamming' \(found 'hammign'\) \(did you mean 'hamming'\?\)"):
+        load_settings(None, ["ranking.metric=hammign"])
+    with pytest.raises(FacematchError, match=r"kind: .*\(did you mean 'onnx'\?\)"):
+        load_settings(None, ["embedder.kind=onx"])
+
+
+def test_many_mistakes_are_told_on_one_screen() -> None:
+    with pytest.raises(FacematchError, match=r"and 4,\d\d\d more mistakes") as caught:
+        load_settings(None, [f"identities.train=[{','.join(['1'] * 5000)}]"])
+    assert len(str(caught.value)) < 2000

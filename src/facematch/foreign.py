@@ -5,6 +5,7 @@ and what to do. Its size is checked before it is read, its depth and number befo
 """
 
 import json
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from typing import Any
 from facematch.errors import FacematchError
 
 LONGEST = 200  # characters of a file's own words, or of a library's, in an error
+_DIGITS = 40  # of a whole number in JSON
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = LONGEST - 2
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,11 @@ def brief(words: object, limit: int = LONGEST) -> str:
     text = str(words)[: 4 * limit]
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def found(value: object) -> str:
+    """Return how a value from a file is written in Python, cut to what an error has room for."""
+    return brief(_SHORT.repr(value))
 
 
 @contextmanager
@@ -86,7 +95,7 @@ def parse_json(text: str | bytes, kind: str) -> Any:
     if len(text) > limits.size:
         raise ValueError(f"it is longer than {limits.size // 1_000_000:,} MB")
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_int=_whole_number)
     except RecursionError:
         raise ValueError(f"its lists stand in one another more than {limits.depth} deep") from None
     require_limits(value, kind)
@@ -119,6 +128,12 @@ def read_json(path: Path, what: str, remedy: str = "") -> Any:
     """
     with reading(path, what, remedy):
         return parse_json(read_limited(path, "record").decode("utf-8-sig"), "record")
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"it holds a whole number of {len(digits):,} digits")
+    return int(digits)
 
 
 def _containers(values: Iterable[Any]) -> list[Any]:
