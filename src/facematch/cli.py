@@ -3,28 +3,28 @@
 Nothing heavy is imported before a command runs, so that help answers at once.
 """
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from typer.core import TyperCommand
 
 from facematch import __version__, cli_evaluation, cli_images, cli_submissions
-from facematch.cli_options import GALLERY, QUERY, TRIPLET, Again, Config, GalleryFolder, QueryFolder, Sets
+from facematch.cli_options import GALLERY, QUERY, TRIPLET, Again, Config, GalleryFolder, QueryFolder, Quiet, Sets
+from facematch.cli_program import HELP, Program, arrange, run_program, silence
 from facematch.errors import FacematchError
 
 HASHING = "Learning to hash: short for settings of config/hashing.yaml"
 
 app = typer.Typer(
-    add_completion=False,
+    cls=Program,
+    context_settings=HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Match faces: crop, train, validate, rank a gallery for every query, submit ten names each.",
 )
 
 
-@app.command(rich_help_panel="The main job")
+@app.command()
 def train(
     config: Annotated[
         Path | None,
@@ -55,7 +55,7 @@ def train(
     train_command(chosen, [*meant, *(set_ or [])], resume=resume, fresh=fresh)
 
 
-@app.command(rich_help_panel="The main job")
+@app.command()
 def request(
     config: Config = TRIPLET,
     set_: Sets = None,
@@ -69,7 +69,7 @@ def request(
     request_command(config, set_ or [], dry_run=dry_run, out=out, again=again)
 
 
-@app.command(rich_help_panel="The main job")
+@app.command()
 def export(
     out: Annotated[Path, typer.Option(help="The .onnx or .safetensors file to write.")],
     checkpoint: Annotated[
@@ -109,7 +109,7 @@ for each in (cli_evaluation.app, cli_submissions.app, cli_images.app):
     app.registered_groups += each.registered_groups
 
 
-@app.command(rich_help_panel="Photos and embeddings")
+@app.command()
 def crop(
     photos: Annotated[Path, typer.Argument(help="Folder of photos, or one photo.")],
     out: Annotated[Path, typer.Argument(help="Folder for crops, crops.csv and contact sheets.")],
@@ -122,7 +122,7 @@ def crop(
     crop_command(photos, out, config, set_ or [])
 
 
-@app.command(rich_help_panel="Photos and embeddings")
+@app.command()
 def embed(
     photos: Annotated[Path, typer.Argument(help="Folder of photos, or one photo.")],
     out: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
@@ -135,7 +135,7 @@ def embed(
     embed_command(photos, out, config, set_ or [])
 
 
-@app.command(rich_help_panel="Photos and embeddings")
+@app.command()
 def rank(
     query: Annotated[Path, typer.Argument(help="Embeddings of the queries, written by `embed`.")],
     gallery: Annotated[Path, typer.Argument(help="Embeddings of the gallery.")],
@@ -153,7 +153,7 @@ def rank(
     rank_command(query, gallery, k, metric, index)
 
 
-@app.command(rich_help_panel="Photos and embeddings")
+@app.command()
 def identities(config: Config = TRIPLET, set_: Sets = None) -> None:
     """Check the labelled photos before a run and say what to mend."""
     from facematch.commands.identities import identities_command
@@ -161,7 +161,7 @@ def identities(config: Config = TRIPLET, set_: Sets = None) -> None:
     identities_command(config, set_ or [])
 
 
-@app.command("augment-preview", rich_help_panel="Photos and embeddings")
+@app.command("augment-preview")
 def augment_preview(
     out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = Path("augment-preview.png"),
     config: Config = TRIPLET,
@@ -174,7 +174,7 @@ def augment_preview(
     augment_preview_command(out, config, set_ or [], count)
 
 
-@app.command(rich_help_panel="Rehearsal")
+@app.command()
 def sample(
     out: Annotated[Path, typer.Option(help="Folder for the sample data.")] = Path("data"),
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 2026,
@@ -185,7 +185,7 @@ def sample(
     sample_command(out, seed)
 
 
-@app.command(rich_help_panel="Rehearsal")
+@app.command()
 def serve(
     truth: Annotated[Path, typer.Option("--ground-truth", "--truth", help="Ground truth to score against.")] = Path(
         "data/rehearsal/ground_truth.json"
@@ -222,7 +222,7 @@ def serve(
     )  # fmt: skip
 
 
-@app.command(rich_help_panel="Rehearsal")
+@app.command()
 def demo(config: Config = Path("config/sample.yaml")) -> None:
     """Run the whole job once: sample data, training, validation, submission to a rehearsal server."""
     from facematch.commands.demo import demo_command
@@ -241,48 +241,23 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Match faces: crop, train, validate, rank a gallery for every query, submit ten names each."""
+    silence(quiet)
+
+
+arrange(app)
 
 
 def main() -> None:
     """Run `facematch`."""
-    _run(app)
+    run_program(app)
 
 
 def main_of(command: Literal["train", "request"]) -> None:
     """Run one command as a program of its own: `train.py` and `request_send.py`."""
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    if command == "train":
-        single.command()(train)
-    else:
-        single.command()(request)
-    _run(single)
-
-
-class _Command(TyperCommand):
-    # Typer ends a command on Ctrl-C without a word.
-    def invoke(self, ctx: Any) -> Any:
-        from facematch.console import note
-
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            note("stopped; nothing is half written", "yellow")
-            raise SystemExit(130) from None
-
-
-def _run(program: typer.Typer) -> None:
-    from facematch.console import err, warnings_as_notes
-
-    warnings_as_notes()
-    groups = [group.typer_instance for group in program.registered_groups if group.typer_instance is not None]
-    for command in [each for app_ in (program, *groups) for each in app_.registered_commands]:
-        command.cls = _Command
-    try:
-        program()
-    except FacematchError as error:
-        err.print(f"error: {error.message}", style="bold red", markup=False)
-        if error.hint:
-            err.print(error.hint, markup=False)
-        sys.exit(error.exit_code)
+    single.command(context_settings=HELP)(train if command == "train" else request)
+    arrange(single)
+    run_program(single)

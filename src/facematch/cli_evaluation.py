@@ -26,7 +26,7 @@ def fixed_folders(query: Path | None, gallery: Path | None, truth: Path | None) 
     return query, gallery, truth
 
 
-@app.command(rich_help_panel="Evaluation")
+@app.command()
 def validate(
     config: Config = TRIPLET,
     set_: Sets = None,
@@ -41,7 +41,7 @@ def validate(
     validate_command(config, set_ or [], fixed_folders(query, gallery, truth), as_json=json_)
 
 
-@app.command(rich_help_panel="Evaluation")
+@app.command()
 def tune(
     config: Config = TRIPLET,
     set_: Sets = None,
@@ -56,7 +56,7 @@ def tune(
     tune_command(config, set_ or [], goal=goal, as_json=json_)
 
 
-@app.command(rich_help_panel="Evaluation")
+@app.command()
 def figures(
     config: Config = TRIPLET,
     set_: Sets = None,
@@ -77,7 +77,7 @@ def figures(
     figures_command(config, set_ or [], fixed, attributes, column or [], against, as_json=json_)
 
 
-@app.command(rich_help_panel="Evaluation")
+@app.command()
 def report(
     run: Annotated[Path | None, typer.Argument(help="A run folder, for example checkpoints/triplet.")] = None,
     out: Annotated[Path | None, typer.Option(help="The page to write.", show_default="RUN/report.html")] = None,
@@ -94,7 +94,7 @@ def report(
     report_command(run, out, config, set_ or [], query, gallery, truth, attributes)
 
 
-@app.command(rich_help_panel="Evaluation")
+@app.command()
 def compare(
     config: Annotated[
         Path, typer.Option("--config", "-c", help="YAML file that lists systems and what they are compared on.")
@@ -113,7 +113,7 @@ def compare(
     compare_command(config, set_ or [], out, fresh=fresh, as_json=json_)
 
 
-@app.command("hash-report", rich_help_panel="Evaluation")
+@app.command("hash-report")
 def hash_report(
     runs: Annotated[
         list[Path] | None,
@@ -141,7 +141,7 @@ def hash_report(
     hash_report_command(runs or [], reference or [], on, set_ or [], out, as_json=json_)
 
 
-@app.command(rich_help_panel="Evaluation")
+@app.command()
 def verify(
     pairs: Annotated[Path, typer.Argument(help="Labelled pairs: CSV with a, b, same (and fold), or LFW's pairs.txt.")],
     images: Annotated[
@@ -158,7 +158,7 @@ def verify(
     verify_command(pairs, images, config, set_ or [], as_json=json_)
 
 
-@app.command(rich_help_panel="Evaluation")
+@app.command()
 def revisited(
     truth: Annotated[Path, typer.Argument(help="gnd_roxford5k.pkl or gnd_rparis6k.pkl as published, or as JSON.")],
     photos: Annotated[Path, typer.Argument(help="The data set's photos, queries and gallery in one folder.")],
@@ -172,7 +172,7 @@ def revisited(
     revisited_command(truth, photos, config, set_ or [], as_json=json_)
 
 
-@app.command(rich_help_panel="Evaluation")
+@app.command()
 def leaks(
     sets: Annotated[
         list[str] | None,
@@ -202,7 +202,7 @@ def leaks(
     leaks_command(sets or [], config, set_ or [], people=people, page=out, as_json=json_)
 
 
-@app.command(rich_help_panel="The main job")
+@app.command()
 def answer(
     config: Config = TRIPLET,
     set_: Sets = None,

@@ -9,7 +9,6 @@ from facematch.cli_options import JsonOut, Sets
 from facematch.errors import FacematchError
 
 app = typer.Typer()
-PANEL = "Folders of photos"
 ImageConfig = Annotated[
     Path | None, typer.Option("--config", "-c", help="YAML file such as config/images.yaml, which has the defaults.")
 ]
@@ -22,7 +21,7 @@ System = Annotated[
 ]
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command()
 def search(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="The images to look for.")],
     photos: Photos,
@@ -42,7 +41,7 @@ def search(
     search_command(images, photos, k, system, config, set_ or [], turned=turned, as_json=json_, page=out)
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command()
 def classes(
     database: Annotated[Path, typer.Argument(help="Photos to look in: a folder for each class.")],
     queries: Annotated[
@@ -80,7 +79,7 @@ def classes(
     )  # fmt: skip
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command()
 def source(
     image: Annotated[Path, typer.Argument(help="The image whose origin is asked for.")],
     photos: Photos,
@@ -98,7 +97,7 @@ def source(
     source_command(image, photos, config, set_ or [], as_json=json_)
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command()
 def robustness(
     photos: Annotated[Path, typer.Argument(metavar="FOLDER", help="Photos: each change is made on some of them.")],
     systems: Annotated[
@@ -125,7 +124,7 @@ def robustness(
 
 
 umap = typer.Typer(no_args_is_help=True)
-app.add_typer(umap, name="umap", rich_help_panel=PANEL, help="Lay a folder out as a UMAP of grey pixels and query it.")
+app.add_typer(umap, name="umap", help="Lay a folder out as a UMAP of grey pixels and query it.")
 UmapPhotos = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of photos.")]
 UmapFolder = Annotated[Path, typer.Option("--model", metavar="DIR", help="Folder of the model.")]
 Components = Annotated[int, typer.Option(min=1, max=100, help="Dimensions of the embedding.")]
@@ -217,7 +216,7 @@ def umap_info(model: UmapFolder, json_: JsonOut = False) -> None:
     umap_info_command(model, as_json=json_)
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command()
 def duplicates(
     photos: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Folders of photos, or photos.")],
     json_: JsonOut = False,

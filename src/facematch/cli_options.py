@@ -18,4 +18,7 @@ TRIPLET = Path("config/triplet.yaml")
 AnyConfig = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with `paths:` and `server:`.")]
 QueryFolder = Annotated[Path, typer.Option(help="Folder of query photos.")]
 GalleryFolder = Annotated[Path, typer.Option(help="Folder of gallery photos.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No notes and no progress: results, warnings and errors only.")
+]
 QUERY, GALLERY = Path("data/test_data/query"), Path("data/test_data/gallery")

@@ -11,7 +11,7 @@ app = typer.Typer()
 _Payload = Annotated[Path, typer.Argument(help="The JSON text of a submission.")]
 
 
-@app.command(rich_help_panel="Submissions")
+@app.command()
 def check(
     file: _Payload,
     query: QueryFolder = QUERY,
@@ -25,7 +25,7 @@ def check(
     check_command(file, query, gallery, config, set_ or [])
 
 
-@app.command(rich_help_panel="Submissions")
+@app.command()
 def submit(
     file: _Payload,
     query: QueryFolder = QUERY,
@@ -40,7 +40,7 @@ def submit(
     submit_command(file, query, gallery, config, set_ or [], again=again)
 
 
-@app.command(rich_help_panel="Submissions")
+@app.command()
 def resend(
     number: Annotated[int | None, typer.Argument(help="The submission's number.", show_default=False)] = None,
     pending: Annotated[bool, typer.Option("--pending", help="All that were to be sent and were not scored.")] = False,
@@ -54,7 +54,7 @@ def resend(
     resend_command(number, config, set_ or [], pending=pending, again=again)
 
 
-@app.command(rich_help_panel="Submissions")
+@app.command()
 def submissions(config: AnyConfig = None, set_: Sets = None, json_: JsonOut = False) -> None:
     """List the kept submissions with their scores, best first."""
     from facematch.commands.submissions import submissions_command
@@ -62,7 +62,7 @@ def submissions(config: AnyConfig = None, set_: Sets = None, json_: JsonOut = Fa
     submissions_command(config, set_ or [], as_json=json_)
 
 
-@app.command(rich_help_panel="Submissions")
+@app.command()
 def rescore(
     truth: Annotated[Path, typer.Option("--truth", help='{"query": ["gallery", …]}')],
     config: AnyConfig = None,
@@ -75,7 +75,7 @@ def rescore(
     rescore_command(truth, config, set_ or [], as_json=json_)
 
 
-@app.command(rich_help_panel="Submissions")
+@app.command()
 def diff(
     first: Annotated[int, typer.Argument(help="A submission's number.")],
     second: Annotated[int, typer.Argument(help="Another's.")],

@@ -14,6 +14,12 @@ from rich.table import Table
 # A pipe has no width, and cells wrapped at 80 letters could not be searched.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+_warnings = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def be_quiet(quiet: bool = True) -> None:
+    """Leave out notes and progress (`--quiet`); results, warnings and errors stay."""
+    err.quiet = quiet
 
 
 def say(text: str, style: str | None = None) -> None:
@@ -22,13 +28,25 @@ def say(text: str, style: str | None = None) -> None:
 
 
 def note(text: str, style: str | None = None) -> None:
-    """Print a line about the work on standard error."""
-    err.print(text, style=style, markup=False)
+    """Print a line about the work on standard error; one with a style is a warning, which `--quiet` leaves."""
+    _console(style).print(text, style=style, markup=False)
 
 
 def loud(text: str) -> None:
     """Print a warning that must not be overlooked, on standard error."""
-    err.print(f"! {text}", style="bold yellow", markup=False)
+    note(f"! {text}", "bold yellow")
+
+
+def say_error(message: str, hint: str = "") -> None:
+    """Print an error and what to do about it, on standard error."""
+    note(f"error: {message}", "bold red")
+    if hint:
+        note(hint, "none")
+
+
+def _console(style: str | None) -> Console:
+    # Progress bars are drawn on `err`, so that all goes there unless it is silent, and no bar is drawn.
+    return _warnings if style is not None and err.quiet else err
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

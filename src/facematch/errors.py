@@ -1,7 +1,20 @@
-"""The one exception that reaches a user: what was found, what was expected, what to do."""
+"""The one exception that reaches a user: what was found, what was expected, what to do; and every exit code."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
+
+FAILED, USAGE, UNKNOWN, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
+EXIT_CODES: Mapping[int, str] = MappingProxyType(
+    {
+        0: "done",
+        FAILED: "an error and its remedy; check: a defect; leaks: a leak; source: no copy",
+        USAGE: "a wrong command line; leaks, source: bad input",
+        UNKNOWN: "sent, and the answer was lost: it may have been scored",
+        INTERRUPTED: "stopped by Ctrl-C: nothing is half written; training resumes",
+        TERMINATED: "stopped by SIGTERM, likewise",
+    }
+)
 
 
 class FacematchError(Exception):
@@ -11,7 +24,7 @@ class FacematchError(Exception):
     or change that mends it. The command line prints both and leaves with `exit_code`.
     """
 
-    def __init__(self, message: str, hint: str = "", exit_code: int = 1) -> None:
+    def __init__(self, message: str, hint: str = "", exit_code: int = FAILED) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint

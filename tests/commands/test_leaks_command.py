@@ -10,8 +10,8 @@ import pytest
 from command_helpers import Finished, run_command
 from PIL import Image as PillowImage
 
-from facematch.commands.leaks import BAD_INPUT, leaks_command
-from facematch.errors import FacematchError
+from facematch.commands.leaks import leaks_command
+from facematch.errors import USAGE, FacematchError
 from leak_photos import encoded, made_photo, mirrored, resized
 
 Leaks = Callable[..., Finished]
@@ -168,7 +168,7 @@ def test_bad_input_is_not_taken_for_a_leak(
     put("test/b.png", png(2))
     Path("run.yaml").write_text("name: run\n")
     done = leaks(*sets, **options)
-    assert done.code == BAD_INPUT
+    assert done.code == USAGE
     assert words in done.err
 
 

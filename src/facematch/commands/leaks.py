@@ -8,7 +8,7 @@ from typing import Any
 from facematch.cache import cache_folder
 from facematch.cli_options import TRIPLET
 from facematch.console import loud, note, out, say, working
-from facematch.errors import FacematchError
+from facematch.errors import USAGE, FacematchError
 from facematch.files import write_bytes
 from facematch.flow import photo_limits
 from facematch.identities.values import count_of, first_of, printable
@@ -27,7 +27,6 @@ from facematch.leaks.words import change, ends, heading, how_sure, remedy
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
 
-BAD_INPUT = 2  # exit code; 1 says that there is a leak
 _LINES = 20  # of one kind, on the terminal
 
 
@@ -61,7 +60,7 @@ def leaks_command(
             write_bytes(page, leaks_page(found.leaks, looked, photo_limits(settings.photos)).encode())
             note(f"to look at: {page}")
     except FacematchError as error:
-        raise FacematchError(error.message, error.hint, BAD_INPUT) from None
+        raise FacematchError(error.message, error.hint, USAGE) from None
     if found.leaks:
         between = ", ".join(each.name for each in looked)
         hint = "" if page else "Look at the pairs: add --out leaks.html"

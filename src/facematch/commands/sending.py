@@ -9,10 +9,8 @@ from facematch.competition.form import CompetitionForm, load_form
 from facematch.competition.journal import Attempt, Journal, Kept
 from facematch.competition.sending import Patience, send
 from facematch.console import loud, note, say, waiting
-from facematch.errors import FacematchError
+from facematch.errors import UNKNOWN, FacematchError
 from facematch.settings import Settings
-
-UNKNOWN = 3  # exit code: the submission may have been scored
 
 
 @dataclass(frozen=True)

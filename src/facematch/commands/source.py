@@ -8,7 +8,7 @@ from typing import Any
 from facematch.cache import cache_folder
 from facematch.commands.search import note_unread
 from facematch.console import note, out, say, working
-from facematch.errors import FacematchError
+from facematch.errors import USAGE, FacematchError
 from facematch.flow import photo_limits
 from facematch.identities.values import count_of, printable
 from facematch.leaks.contents import content_cache
@@ -16,7 +16,6 @@ from facematch.reverse.source import Copy, Source, find_source
 from facematch.reverse.systems import load_image_settings
 from facematch.reverse.views import Facts
 
-BAD_INPUT = 2  # exit code; 1 says that no photo shows the image
 _ALMOST_CERTAIN = 0.97
 
 
@@ -30,7 +29,7 @@ def source_command(image: Path, folder: Path, config: Path | None, overrides: Se
         with content_cache(cache_folder(settings.paths.cache)) as cache:
             found = find_source(image, folder, cache, photo_limits(settings.photos), working)
     except FacematchError as error:
-        raise FacematchError(error.message, error.hint, BAD_INPUT) from None
+        raise FacematchError(error.message, error.hint, USAGE) from None
     note_unread(found.unread)
     if found.plain:
         note(f"{printable(str(image))} has too little detail for near-duplicates: only bytes and pixels were compared")
