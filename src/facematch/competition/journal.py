@@ -10,7 +10,6 @@ import json
 import os
 import socket
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -21,6 +20,7 @@ from typing import Any
 from facematch.competition.exchange import Outcome
 from facematch.errors import FacematchError
 from facematch.files import sha256_of, write_bytes
+from facematch.processes import alive
 
 NAME = "journal.sqlite"
 SENDING = "sending"
@@ -212,7 +212,7 @@ class Journal:
         for attempt in self._rows(
             "SELECT id, process FROM attempts WHERE fate = ? AND host = ?", SENDING, socket.gethostname()
         ):
-            if not _alive(int(attempt[1])):
+            if not alive(int(attempt[1])):
                 self._table.execute(
                     "UPDATE attempts SET fate = 'unknown', kind = 'killed', message = ? WHERE id = ?",
                     ("the process that sent it ended before an answer came.", attempt[0]),
@@ -251,25 +251,6 @@ def _kept(row: tuple[Any, ...]) -> Kept:
     values = dict(zip((field.name for field in fields(Kept)), row, strict=True))
     values["expectation"] = None if values["expectation"] is None else json.loads(values["expectation"])
     return Kept(**values)
-
-
-def _alive(process: int) -> bool:
-    if process == os.getpid():
-        return True
-    if sys.platform == "win32":  # where signal 0 is Ctrl-C
-        import ctypes
-
-        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, process)  # to ask for its state only
-        if handle:
-            ctypes.windll.kernel32.CloseHandle(handle)
-        return bool(handle)
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it belongs to somebody else
-        return True
-    return True
 
 
 def _now() -> str:
