@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -218,6 +219,37 @@ def test_a_secret_is_sent_and_kept_nowhere(journal: Journal, kept: Kept) -> None
     journal.close()
     for path in journal.path.parent.iterdir():
         assert b"secret" not in path.read_bytes()
+
+
+def test_a_server_that_repeats_what_it_was_sent_puts_no_secret_on_the_disk(journal: Journal, kept: Kept) -> None:
+    def echoes(connection: socket.socket) -> None:
+        says(response("400 Bad", requests[-1].partition(b"\r\n\r\n")[0]))(connection)
+
+    headers = {"Authorization": "Bearer secret-token"}
+    with answering(echoes) as (url, requests):
+        sent = send(journal, kept, f"{url}?token=secret-value", FORM, patience=QUICK, headers=headers)
+        assert sent.outcome is not None
+        assert "Authorization: …" in sent.outcome.text
+        assert "?token=…" in sent.outcome.message
+        send(journal, kept, f"{url.replace('//', '//me:secret-word@')}?secret-other", FORM, patience=QUICK)
+    assert b"secret-value" in requests[0]
+    assert b"Authorization: Basic" in requests[1]
+    journal.close()
+    for path in journal.path.parent.iterdir():
+        assert b"secret" not in path.read_bytes()
+        assert b64encode(b"me:secret-word") not in path.read_bytes()
+
+
+def test_an_address_with_a_token_is_known_again(journal: Journal, kept: Kept) -> None:
+    with answering(GOOD) as (url, requests):
+        for query in ("?token=first", "?token=first", "?token=other"):
+            send(journal, kept, url + query, FORM, patience=QUICK)
+        assert len(requests) == 2
+    # An earlier version kept the address whole.
+    journal._table.execute("UPDATE attempts SET url = ? WHERE id = 1", (f"{url}?token=first",))
+    before = send(journal, kept, f"{url}?token=first", FORM, patience=QUICK).before
+    assert before is not None
+    assert before.url.startswith(f"{url}?token=…")
 
 
 def test_ctrl_c_is_written_down(journal: Journal, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,12 @@ import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from facematch.competition.address import kept_url
 from facematch.competition.exchange import Outcome
 from facematch.errors import FacematchError
 from facematch.files import sha256_of, write_bytes
@@ -54,7 +55,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt: `fate` is scored, not scored, unknown or sending; `url` is without user and password."""
+    """An attempt: `fate` is scored, not scored, unknown or sending; `url` is as `kept_url` masks it."""
 
     id: int
     submission: int
@@ -149,18 +150,19 @@ class Journal:
     def attempts(self, submission: Kept | None = None) -> list[Attempt]:
         """Return the attempts of a submission, or of all, in their order."""
         if submission is None:
-            return [Attempt(*row) for row in self._rows("SELECT * FROM attempts ORDER BY id")]
-        return [
-            Attempt(*row)
-            for row in self._rows("SELECT * FROM attempts WHERE submission = ? ORDER BY id", submission.id)
-        ]
+            rows = self._rows("SELECT * FROM attempts ORDER BY id")
+        else:
+            rows = self._rows("SELECT * FROM attempts WHERE submission = ? ORDER BY id", submission.id)
+        found = [Attempt(*row) for row in rows]
+        return [replace(attempt, url=kept_url(attempt.url)) for attempt in found]  # earlier versions kept it whole
 
     def begin(self, submission: Kept, url: str, *, again: bool) -> int | Attempt:
-        """Write down that an attempt begins and return its number, in one transaction with the check.
+        """Write down that an attempt begins and return its number, in one transaction with the check; `url` is masked.
 
         When the same payload was scored at the same address, may have been, or is being sent, the
         attempt that stands in the way is returned instead, unless `again`.
         """
+        url = kept_url(url)
         with self._whole():
             self._lost()
             for attempt in reversed(self.attempts(submission)):

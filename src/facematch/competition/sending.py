@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from urllib3.util.retry import Retry
 
-from facematch.competition.address import shown_url
+from facematch.competition.address import without_secrets
 from facematch.competition.exchange import Interrupted, Outcome, exchange
 from facematch.competition.form import CompetitionForm
 from facematch.competition.journal import Attempt, Journal, Kept
@@ -65,13 +66,16 @@ def send(
         backoff_max=_LONGEST_WAIT,
     )
 
+    hide = partial(without_secrets, url=url, headers=headers or {})
+
     def once() -> Outcome:
         # Half of what is left: an exchange may take its time-out twice, for the answer to begin and to end.
         timeout = max(0.1, min(patience.timeout, (ends - time.monotonic()) / 2))
-        return exchange(payload, url, form, submission.dialect, headers=sent_headers, timeout=timeout, verify=verify)
+        outcome = exchange(payload, url, form, submission.dialect, headers=sent_headers, timeout=timeout, verify=verify)
+        return replace(outcome, message=hide(outcome.message), hint=hide(outcome.hint), text=hide(outcome.text))
 
     for number in range(1, patience.attempts + 1):
-        began = journal.begin(submission, shown_url(url), again=again)
+        began = journal.begin(submission, url, again=again)
         if isinstance(began, Attempt):
             return Sent(None, began)
         outcome = _attempt(journal, began, once)
