@@ -1,11 +1,13 @@
 """What a person sees: results on standard output, progress and notes on standard error."""
 
 import sys
+import textwrap
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -14,6 +16,7 @@ from rich.table import Table
 # A pipe has no width, and cells wrapped at 80 letters could not be searched.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+_SECONDS_BETWEEN_LINES = 10.0  # of progress, where no bar can be drawn
 _warnings = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -27,9 +30,16 @@ def say(text: str, style: str | None = None) -> None:
     out.print(text, style=style, markup=False)
 
 
-def note(text: str, style: str | None = None) -> None:
-    """Print a line about the work on standard error; one with a style is a warning, which `--quiet` leaves."""
-    _console(style).print(text, style=style, markup=False)
+def note(text: str, style: str | None = None, *, wrap: bool = True) -> None:
+    """Print a line about the work on standard error; one with a style is a warning, which `--quiet` leaves.
+
+    A terminal gets it in lines of whole words; without `wrap` as it is, such as a command to be copied.
+    """
+    console = _console(style)
+    if wrap and console.is_terminal:  # Rich would break a path that is longer than a line
+        fill = partial(textwrap.fill, width=console.width, break_long_words=False, break_on_hyphens=False)
+        text = "\n".join(map(fill, text.split("\n")))
+    console.print(text, style=style, markup=False)
 
 
 def loud(text: str) -> None:
@@ -41,7 +51,7 @@ def say_error(message: str, hint: str = "") -> None:
     """Print an error and what to do about it, on standard error."""
     note(f"error: {message}", "bold red")
     if hint:
-        note(hint, "none")
+        note(hint, "none", wrap=False)
 
 
 def _console(style: str | None) -> Console:
@@ -59,24 +69,53 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     out.print(table)
 
 
-@contextmanager
-def working(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show progress with the time left; yields a function that takes the number done.
+class Step(Protocol):
+    """Tells that `done` of the work is done, and perhaps `words` about where it stands."""
 
-    Nothing is drawn when standard error is not a terminal, so logs stay clean.
+    def __call__(self, done: int, words: str = "") -> None: ...
+
+
+@contextmanager
+def working(what: str, total: int, done: int = 0) -> Iterator[Step]:
+    """Show how far work has come, `done` of it before, and the time left; yields a function that is told so.
+
+    A bar on a terminal; elsewhere a line of words every ten seconds, so none where the work ends within them.
     """
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
-    )
-    with bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+    if not err.is_terminal:
+        yield _lines(what, total, done)
+        return
+    texts = [TextColumn(f"{{task.{name}}}", markup=False) for name in ("description", "fields[words]")]
+    with Progress(
+        texts[0], BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), texts[1], console=err, transient=True
+    ) as bar:
+        task = bar.add_task(what, total=total, completed=done, words="")
+
+        def draw(done: int, words: str = "") -> None:
+            bar.update(task, completed=done, words=words)
+
+        yield draw
+
+
+def _lines(what: str, total: int, before: int) -> Step:
+    started = told = time.monotonic()
+
+    def tell(done: int, words: str = "") -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told < _SECONDS_BETWEEN_LINES or done >= total:
+            return
+        told = now
+        left = (now - started) * (total - done) / (done - before) if done > before else None
+        parts = [words, f"{done / total:.0%}", "" if left is None else f"about {_span(left)} left"]
+        note(f"{what}: {', '.join(part for part in parts if part)}")
+
+    return tell
+
+
+def _span(seconds: float) -> str:
+    if seconds < 99:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 99 * 60 else f"{seconds / 3600:.0f} h"
 
 
 @contextmanager
