@@ -124,7 +124,7 @@ def request(folder: Path, size: int, *options: str) -> list[str]:
         "paths.query": folder / "query", "paths.gallery": folder / "gallery", "paths.cache": folder / "cache",
         "paths.checkpoint": folder / f"{size}.safetensors", "paths.submissions": folder / "submissions",
         "faces.size": size, "identities.train": folder / "nobody",
-        "network.embedding": read_checkpoint_header(folder / f"{size}.safetensors").spec["embedding"],
+        "network.embedding": read_checkpoint_header(folder / f"{size}.safetensors").spec.embedding,
     }  # fmt: skip
     named = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
     config = ["--config", str(ROOT / "config" / "triplet.yaml"), "--dry-run", "--out", str(folder / "ours.json")]

@@ -136,7 +136,7 @@ def test_the_shipped_file_is_whole_small_and_agrees_with_its_settings() -> None:
     assert settings.paths.checkpoint == file
     assert file.stat().st_size <= 50_000_000
     header = trained_header(settings)  # crops and network are those of settings.yaml
-    assert header.spec["backbone"] == "resnet50"
+    assert header.spec.backbone == "resnet50"
     assert header.metric == settings.ranking.metric
     card = (HERE / "README.md").read_text(encoding="utf-8")
     assert default_checkpoint.SHA256 in card

@@ -94,6 +94,45 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
         load_embeddings(path)
 
 
+@pytest.mark.parametrize(
+    ("texts", "finding"),
+    [
+        ({"metric": None}, "'metric' is missing"),
+        ({"metric": "near"}, "should be 'euclidean'"),
+        ({"names": None}, "'names' is missing"),
+        ({"names": "{}"}, "tuple"),
+        ({"names": '["b"]'}, "1 names but 2 embeddings"),
+        ({"names": "[1, 2]"}, "string"),
+        ({"names": "["}, "Expecting"),
+        ({"fingerprint": "[]"}, "dictionary"),
+        ({"fingerprint": "[" * 100_000}, "deep"),
+        ({"fingerprint": "9" * 5000}, "5,000 digits"),
+    ],
+    ids=lambda each: str(each)[:40],
+)
+def test_a_header_of_other_types_is_named(tmp_path: Path, texts: dict[str, str | None], finding: str) -> None:
+    from safetensors.numpy import save_file
+
+    told = {"format": "facematch embeddings 1", "names": '["a", "b"]', "metric": "cosine", "fingerprint": "{}"} | texts
+    kept = {name: text for name, text in told.items() if text is not None}
+    save_file({"vectors": np.ones((2, 3), np.float32)}, tmp_path / "e.safetensors", metadata=kept)
+    with pytest.raises(FacematchError, match=finding) as caught:
+        load_embeddings(tmp_path / "e.safetensors")
+    assert len(str(caught.value)) < 1000
+
+
+def test_vectors_behind_another_tensor_are_found_and_of_another_kind_refused(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    told = {"format": "facematch embeddings 1", "names": '["a", "b"]', "metric": "cosine", "fingerprint": "{}"}
+    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
+    save_file({"first": np.ones(5), "vectors": vectors, "z": np.ones(9, np.uint8)}, tmp_path / "e", metadata=told)
+    np.testing.assert_array_equal(load_embeddings(tmp_path / "e").vectors, vectors)
+    save_file({"vectors": vectors.astype(np.int64)}, tmp_path / "e", metadata=told)
+    with pytest.raises(FacematchError, match="'I64'"):
+        load_embeddings(tmp_path / "e")
+
+
 def test_a_failed_save_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "e.safetensors"
     Embeddings(("a",), np.ones((1, 2), np.float32), "cosine", PRINT).save(path)

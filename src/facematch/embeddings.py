@@ -1,22 +1,28 @@
 """The `Embeddings` value: names, vectors, metric and the fingerprint of what made them."""
 
 import json
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from facematch.codes import pack_codes, unpack_codes
 from facematch.errors import FacematchError
 from facematch.files import replacing
-from facematch.fingerprint import Fingerprint
+from facematch.fingerprint import Fingerprint, fingerprint_of
+from facematch.foreign import as_kind, parse_json, reading
+from facematch.tensor_file import TensorHeader, read_tensor_header
+
+Metric = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]  # the last compares codes
 
 _FORMAT = "facematch embeddings 1"
+_NAMES: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[str, ...])
+_METRIC: TypeAdapter[Metric] = TypeAdapter(Metric)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,49 +102,22 @@ class Embeddings:
 
 def load_embeddings(path: Path) -> Embeddings:
     """Read what `Embeddings.save` wrote. Raises FacematchError for any other or a damaged file."""
-    header = read_safetensors_header(path, "embeddings")
-    if header.get("format") != _FORMAT:
-        raise FacematchError(
-            f"{path} holds no embeddings of facematch.",
-            "Make them with: facematch embed PHOTOS OUT.safetensors",
-        )
-    try:
-        vectors = _read_vectors(path)
-        names = tuple(str(name) for name in json.loads(header["names"]))
-        fingerprint = Fingerprint(json.loads(header["fingerprint"]))
-    except (KeyError, ValueError, TypeError, OSError) as error:
-        raise FacematchError(f"{path} is damaged: {error}.", "Make the embeddings again.") from error
-    return Embeddings(names, vectors, header["metric"], fingerprint)
+    again = "Make them with: facematch embed PHOTOS OUT.safetensors"
+    header = read_tensor_header(path, "embeddings", again)
+    texts = header.metadata
+    if texts.get("format") != _FORMAT:
+        raise FacematchError(f"{path} holds no embeddings of facematch.", again)
+    with reading(path, "embeddings", again):
+        names = as_kind(_NAMES, parse_json(texts["names"], "header"))
+        fingerprint = fingerprint_of(parse_json(texts["fingerprint"], "header"))
+        return Embeddings(names, _read_vectors(path, header), as_kind(_METRIC, texts["metric"]), fingerprint)
 
 
-def _read_vectors(path: Path) -> NDArray[Any]:
+def _read_vectors(path: Path, header: TensorHeader) -> NDArray[Any]:
     # Read, not mapped as safetensors does: a mapped file and the copy of it take twice the memory.
+    place = header.tensors["vectors"]
     with path.open("rb") as opened:
-        (length,) = struct.unpack("<Q", opened.read(8))
-        described = json.loads(opened.read(length))["vectors"]
-        opened.seek(described["data_offsets"][0], 1)
-        vectors = np.fromfile(opened, {"F32": "<f4", "U8": "u1"}[described["dtype"]])
-    return vectors.reshape(described["shape"])
-
-
-def read_safetensors_header(path: Path, what: str) -> dict[str, str]:
-    """Return the text metadata of a .safetensors file without reading its tensors.
-
-    The format: 8 bytes little-endian length, then that much JSON with `__metadata__`.
-    """
-    try:
-        with path.open("rb") as opened:
-            (length,) = struct.unpack("<Q", opened.read(8))
-            if length > 100_000_000:
-                raise ValueError("its header is too long")
-            header = json.loads(opened.read(length))
-            metadata = header.get("__metadata__", {})
-            end = 8 + length + max((t["data_offsets"][1] for k, t in header.items() if k != "__metadata__"), default=0)
-            opened.seek(0, 2)
-            if opened.tell() != end:
-                raise ValueError(f"it is {opened.tell()} bytes long, {end} were written: cut short or changed")
-    except FileNotFoundError:
-        raise FacematchError(f"{what}: {path} does not exist.") from None
-    except (OSError, ValueError, struct.error, KeyError, AttributeError, TypeError) as error:
-        raise FacematchError(f"{what}: {path} is not a whole .safetensors file: {error}.") from error
-    return {str(key): str(value) for key, value in metadata.items()}
+        opened.seek(header.start + place.data_offsets[0])
+        kind = np.dtype({"F32": "<f4", "U8": "u1"}[place.dtype])
+        vectors = np.fromfile(opened, kind, (place.data_offsets[1] - place.data_offsets[0]) // kind.itemsize)
+    return vectors.reshape(place.shape)

@@ -4,10 +4,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from facematch.errors import FacematchError
+from facematch.foreign import as_kind, brief, found
 
 Value = str | int | float | bool | None | list["Value"]
+_SETTINGS: TypeAdapter[Mapping[str, Value]] = TypeAdapter(dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -42,14 +47,19 @@ class Fingerprint:
         return None
 
 
+def fingerprint_of(settings: Any) -> Fingerprint:
+    """Return the fingerprint whose settings a file holds. Raises ValueError for anything but names and values."""
+    return Fingerprint(as_kind(_SETTINGS, settings))
+
+
 def require_same(ours: Fingerprint, our_name: str, theirs: Fingerprint, their_name: str) -> None:
     """Raise FacematchError naming the first setting in which two fingerprints differ."""
-    found = ours.difference(theirs)
-    if found is None:
+    difference = ours.difference(theirs)
+    if difference is None:
         return
-    key, left, right = found
+    key, left, right = difference
     raise FacematchError(
         f"{our_name} and {their_name} were not made in the same way: "
-        f"{key} is {left!r} in {our_name} and {right!r} in {their_name}.",
-        f"Give both the same {key}, or make one of them again with the other's settings.",
+        f"{brief(key)} is {found(left)} in {our_name} and {found(right)} in {their_name}.",
+        f"Give both the same {brief(key)}, or make one of them again with the other's settings.",
     )

@@ -11,9 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from facematch.errors import FacematchError
+
+T = TypeVar("T")
 
 LONGEST = 200  # characters of a file's own words, or of a library's, in an error
 _DIGITS = 40  # of a whole number in JSON
@@ -33,8 +37,8 @@ class Limits:
 LIMITS: Mapping[str, Limits] = MappingProxyType(
     {
         "settings": Limits(1_000_000),  # YAML: settings, a form, augmentation
-        "header": Limits(100_000_000, values=20_000_000),  # of .safetensors, whose own limit this is, and of ONNX files
-        "record": Limits(500_000_000, values=50_000_000),  # JSON: ground truths, payloads, a run's people, tuned steps
+        "header": Limits(100_000_000, values=5_000_000),  # of .safetensors, whose own limit this is, and of ONNX files
+        "record": Limits(500_000_000, values=20_000_000),  # JSON: ground truths, payloads, a run's people, tuned steps
         "list": Limits(500_000_000),  # text with a line for each photo, pair or value
         "note": Limits(100_000_000, values=20_000_000),  # JSON in a row of a cache or the journal
     }
@@ -69,7 +73,7 @@ def reading(path: Path, what: str, remedy: str) -> Iterator[None]:
     except OSError as error:
         raise FacematchError(f"{what}: {path} cannot be read: {brief(error.strerror or error)}.", remedy) from error
     except Exception as error:
-        words = brief(error).rstrip(".") or type(error).__name__
+        words = brief(error, 2 * LONGEST).rstrip(".") or type(error).__name__
         if isinstance(error, KeyError):
             words = f"{words} is missing"
         elif isinstance(error, RecursionError):
@@ -94,6 +98,9 @@ def parse_json(text: str | bytes, kind: str) -> Any:
     limits = LIMITS[kind]
     if len(text) > limits.size:
         raise ValueError(f"it is longer than {limits.size // 1_000_000:,} MB")
+    marks = [text.count(b) for b in (b",", b"[", b"{")] if isinstance(text, bytes) else [text.count(c) for c in ",[{"]
+    if sum(marks) > limits.values:  # before anything is made of them: empty lists take thirty times their text
+        raise ValueError(f"it holds more than {limits.values:,} values")
     try:
         value = json.loads(text, parse_int=_whole_number)
     except RecursionError:
@@ -119,6 +126,16 @@ def require_limits(value: Any, kind: str) -> None:
                 raise ValueError(f"it holds more than {limits.values:,} values")
             inner += _containers(each.values() if isinstance(each, dict) else each)
         level = inner
+
+
+def as_kind(kind: TypeAdapter[T], value: Any) -> T:
+    """Return a value as what it has to be. Raises ValueError that names the first mistake and what was found."""
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = brief(".".join(map(str, first["loc"])))
+        raise ValueError(f"{place}: {brief(first['msg'])} (found {found(first['input'])})".lstrip(": ")) from error
 
 
 def read_json(path: Path, what: str, remedy: str = "") -> Any:

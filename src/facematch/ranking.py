@@ -8,13 +8,14 @@ search, which needs no second pass (`facematch.gallery.binary`).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.codes import differing_bits
 from facematch.embeddings import Embeddings
+from facematch.embeddings import Metric as Metric
 from facematch.errors import FacematchError
 from facematch.fingerprint import require_same
 from facematch.gallery.approximate import near_by_index
@@ -22,7 +23,6 @@ from facematch.gallery.binary import CODE_INDEXES, nearest_codes
 from facematch.gallery.choice import INDEXES, IndexKind, allowed, choose_index
 from facematch.gallery.flat import Positions, VectorMetric, near
 
-Metric = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]
 VECTOR_METRICS: tuple[VectorMetric, ...] = ("euclidean", "cosine", "jaccard", "manhattan")
 METRICS: tuple[Metric, ...] = (*VECTOR_METRICS, "hamming")  # the last compares codes
 

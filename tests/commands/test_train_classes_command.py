@@ -94,7 +94,7 @@ def test_a_classifier_tells_both_figures_and_can_start_triplets(classes: Path, r
     assert f"accuracy on seen people at that epoch: {best['seen']['value']:.3f}" in done.out
     assert accuracy_by_hand() == pytest.approx(best["seen"]["value"])
     assert epochs[-1]["seen"]["value"] > 0.5  # of nine people
-    assert header.spec["embedding"] == "features"
+    assert header.spec.embedding == "features"
 
     validated = run("validate", "--config", "classes.yaml", "--json")
     assert validated.code == 0, validated.err

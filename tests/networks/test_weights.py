@@ -84,9 +84,11 @@ def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
             return (Path.touch, (tmp_path / "ran",))  # type: ignore[return-value]
 
     torch.save({"conv1.weight": Evil()}, tmp_path / "w.pth")
-    with pytest.raises(FacematchError, match="cannot be read as weights"):
+    with pytest.raises(FacematchError, match="cannot be read as weights: it holds more than tensors") as caught:
         read_weights_file(tmp_path / "w.pth")
     assert not (tmp_path / "ran").exists()
+    assert "weights_only" not in str(caught.value)  # torch advises to run it
+    assert len(str(caught.value)) < 500
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

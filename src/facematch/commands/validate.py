@@ -109,12 +109,11 @@ def _systems(
 def _before_training(header: CheckpointHeader) -> Embedder | None:
     # The network as it was before its first step, built again from the same seed and weights.
     from facematch.embedders.network import ModuleEmbedder
-    from facematch.networks.spec import spec_from_dict
     from facematch.networks.weights import initial_network, weights_digest
 
     origin = header.origin
     try:
-        network, _ = initial_network(spec_from_dict(header.spec), origin["source"], origin["seed"])
+        network, _ = initial_network(header.spec, origin["source"], origin["seed"])
     except FacematchError as error:
         loud(f"the network before training cannot be shown: {error.message}")
         return None

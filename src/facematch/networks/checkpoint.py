@@ -6,20 +6,50 @@ find cached embeddings before it starts computing.
 
 import copy
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from facematch.embeddings import read_safetensors_header
+from pydantic import BaseModel, TypeAdapter
+
+from facematch.embeddings import Metric
 from facematch.errors import FacematchError
 from facematch.files import replacing
 from facematch.fingerprint import Fingerprint
-from facematch.networks.spec import WEIGHTS_KEY, spec_from_dict
+from facematch.foreign import as_kind, brief, parse_json, reading
+from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
+from facematch.tensor_file import read_tensor_header
 
 if TYPE_CHECKING:
     from facematch.networks.embedding import EmbeddingNetwork
 
 _FORMAT = "facematch checkpoint 1"
+_OURS = (
+    "Give a run folder below checkpoints/ or its best.safetensors. Weights of another program can be a start for "
+    "training with network.weights."
+)
+
+
+class _Origin(BaseModel, extra="allow"):
+    # Without what an earlier version did not keep the network before training cannot be built again.
+    source: str = "none"
+    seed: int = 0
+    sha256: str = ""
+
+
+class _Header(BaseModel):
+    # What stands in a file, of the type it has to have.
+    format: Literal["facematch checkpoint 1"]
+    spec: NetworkSpec
+    fingerprint: dict[str, Any]
+    origin: _Origin
+    people: tuple[str, ...]
+    metric: Metric
+    trained: dict[str, Any]
+
+
+_HEADER = TypeAdapter(_Header)
 
 
 @dataclass(frozen=True)
@@ -28,16 +58,17 @@ class CheckpointHeader:
 
     `fingerprint` covers cropping, normalisation, network and weights. `origin` is how the network
     looked before training (source, seed), so that it can be built again for comparison. `people` are
-    the identities it was trained on. `metric` is the distance it was trained for.
+    the identities it was trained on. `metric` is the distance it was trained for. Its tensors have `numbers`.
     """
 
     path: Path
-    spec: dict[str, Any]
+    spec: NetworkSpec
     fingerprint: Fingerprint
-    origin: dict[str, Any]
+    origin: Mapping[str, Any]
     people: tuple[str, ...]
     metric: str
-    trained: dict[str, Any]  # epoch, validation figures
+    trained: Mapping[str, Any]  # epoch, validation figures
+    numbers: int
 
 
 def save_checkpoint(
@@ -45,10 +76,10 @@ def save_checkpoint(
     network: "EmbeddingNetwork",
     crops: Fingerprint,
     *,
-    origin: dict[str, Any],
+    origin: Mapping[str, Any],
     people: tuple[str, ...],
     metric: str,
-    trained: dict[str, Any],
+    trained: Mapping[str, Any],
     half: bool = False,
 ) -> None:
     """Write a network with its header, whole or not at all; with `half` what is no integer in half precision.
@@ -75,10 +106,10 @@ def save_checkpoint(
         "format": _FORMAT,
         "spec": network.spec.as_dict(),
         "fingerprint": dict(fingerprint.settings),
-        "origin": origin,
+        "origin": dict(origin),
         "people": list(people),
         "metric": metric,
-        "trained": trained,
+        "trained": dict(trained),
     }
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"facematch": json.dumps(header)})
@@ -90,26 +121,24 @@ def read_checkpoint_header(path: Path) -> CheckpointHeader:
     Raises FacematchError when it is missing, cut short, or not one of ours.
     """
     file = checkpoint_file(path)
-    text = read_safetensors_header(file, "checkpoint").get("facematch")
-    try:
-        header = json.loads(text or "")
-        if header["format"] != _FORMAT:
-            raise ValueError(f"format {header['format']!r}")
-        return CheckpointHeader(
-            file,
-            header["spec"],
-            Fingerprint(header["fingerprint"]),
-            header["origin"],
-            tuple(header["people"]),
-            header["metric"],
-            header["trained"],
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise FacematchError(
-            f"checkpoint: {file} was not written by facematch's training ({error}).",
-            "Give a run folder below checkpoints/ or its best.safetensors. Weights of another program can "
-            "be a start for training with network.weights.",
-        ) from error
+    found = read_tensor_header(file, "checkpoint", "Copy it again, or take another checkpoint.")
+    with reading(file, "checkpoint", _OURS):
+        if "facematch" not in found.metadata:
+            raise ValueError("it was not written by facematch's training")
+        header = as_kind(_HEADER, parse_json(found.metadata["facematch"], "header"))
+        spec, head = header.spec, found.tensors.get("head.weight")
+        if spec.embedding != "features" and (head is None or head.shape[:1] != (spec.embedding,)):
+            raise ValueError(f"it speaks of {spec.embedding} dimensions, which its tensors do not have")
+    return CheckpointHeader(
+        file,
+        spec,
+        Fingerprint(header.fingerprint),
+        header.origin.model_dump(),
+        header.people,
+        header.metric,
+        header.trained,
+        found.numbers,
+    )
 
 
 def checkpoint_file(path: Path) -> Path:
@@ -133,15 +162,16 @@ def load_checkpoint(path: Path) -> "EmbeddingNetwork":
     """Load a network from a checkpoint, checked against the digest in its header, in evaluation mode."""
     from safetensors.torch import load_file
 
-    from facematch.networks.embedding import EmbeddingNetwork
+    from facematch.networks.embedding import EmbeddingNetwork, published_parameters
     from facematch.networks.weights import weights_digest
 
     header = read_checkpoint_header(path)
-    network = EmbeddingNetwork(spec_from_dict(header.spec))
-    try:
+    with reading(header.path, "checkpoint", "Copy it again, or take another checkpoint."):
+        backbone = header.spec.backbone
+        if 2 * header.numbers < (wanted := published_parameters(backbone)):
+            raise ValueError(f"it holds {header.numbers:,} numbers, and a {brief(backbone)} has {wanted:,}")
+        network = EmbeddingNetwork(header.spec)
         network.load_state_dict(load_file(header.path))
-    except Exception as error:  # safetensors and torch raise several kinds
-        raise FacematchError(f"checkpoint: {header.path} is damaged: {error}") from error
     if weights_digest(network) != header.fingerprint.settings.get(WEIGHTS_KEY):
         raise FacematchError(
             f"checkpoint: {header.path} is damaged: its weights are not those that were written.",

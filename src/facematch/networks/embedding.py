@@ -80,6 +80,15 @@ def build_backbone(name: str) -> tuple[nn.Module, int]:
     return network, last.in_features
 
 
+def published_parameters(backbone: str) -> int:
+    """Return how many numbers torchvision says a network has, its last layer among them; 0 where it does not say.
+
+    Raises ValueError for an unknown name. Nothing is built.
+    """
+    weights = torchvision.models.get_model_weights(backbone)
+    return int(weights.DEFAULT.meta["num_params"]) if len(weights) else 0
+
+
 def freeze_stages(network: EmbeddingNetwork, stages: Iterable[str]) -> None:
     """Stop the named stages of the backbone from being trained; their BatchNorm keeps its statistics.
 

@@ -1,11 +1,15 @@
 """How a network is built: known without torch, so that a checkpoint can be checked before any compute."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
 
 from facematch.fingerprint import Fingerprint
 
 WEIGHTS_KEY = "network.weights_sha256"
+
+_Rgb = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -17,11 +21,13 @@ class NetworkSpec:
     embedding's signs are a code.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
     backbone: str
-    embedding: int | Literal["features"]
+    embedding: Annotated[int, Field(ge=1)] | Literal["features"]
     normalise: bool
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: _Rgb
+    std: _Rgb
     tanh: bool = False
 
     @property
@@ -33,8 +39,3 @@ class NetworkSpec:
         """Return the fields as plain JSON values; without `tanh` where it is not used, as before there was one."""
         values = {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
         return values if self.tanh else {key: value for key, value in values.items() if key != "tanh"}
-
-
-def spec_from_dict(values: dict[str, Any]) -> NetworkSpec:
-    """Return the specification that `as_dict` wrote."""
-    return NetworkSpec(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})

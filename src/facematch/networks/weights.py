@@ -11,13 +11,14 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from facematch.embeddings import read_safetensors_header
 from facematch.errors import FacematchError
 from facematch.files import sha256_of_file
+from facematch.foreign import reading
 from facematch.networks.checkpoint import checkpoint_file, read_checkpoint_header
 from facematch.networks.embedding import EmbeddingNetwork
-from facematch.networks.spec import NetworkSpec, spec_from_dict
+from facematch.networks.spec import NetworkSpec
 from facematch.reach import within_reach
+from facematch.tensor_file import read_tensor_header
 
 
 @dataclass(frozen=True)
@@ -111,16 +112,20 @@ def read_weights_file(path: Path) -> dict[str, Tensor]:
             f"network.weights: {path} is damaged: its SHA-256 begins {found[:8]}, its name says {expected[1]}.",
             "Copy or download the file again.",
         )
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+    again = "Give a whole state dict: tensors by name and nothing else, in a .pth or .safetensors file."
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
 
+        read_tensor_header(path, "network.weights", again)
+        with reading(path, "network.weights", again):
             return dict(load_file(path))
+    try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch and safetensors raise many kinds for a damaged file
-        raise FacematchError(f"network.weights: {path} cannot be read as weights: {error}") from error
+    except Exception as error:  # torch raises many kinds, and advises to read the file in a way that runs its code
+        words = "it holds more than tensors, or is damaged"
+        raise FacematchError(f"network.weights: {path} cannot be read as weights: {words}.", again) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise FacematchError(f"network.weights: {path} holds no state dict (tensors by name).")
+        raise FacematchError(f"network.weights: {path} holds no state dict (tensors by name).", again)
     return state
 
 
@@ -173,10 +178,10 @@ def _load_backbone(backbone: nn.Module, state: dict[str, Tensor], source: str) -
 
 def _load_own(network: EmbeddingNetwork, state: dict[str, Tensor], path: Path) -> Origin:
     # Tensors alone, without our header, say nothing of how they were trained.
-    described = path.suffix == ".safetensors" and "facematch" in read_safetensors_header(path, "network.weights")
+    described = path.suffix == ".safetensors" and "facematch" in read_tensor_header(path, "network.weights").metadata
     header = read_checkpoint_header(path) if described else None
     if header is not None:
-        _require_same_input(network.spec, spec_from_dict(header.spec), path)
+        _require_same_input(network.spec, header.spec, path)
     people = header.people if header is not None else ()
     body = {name.removeprefix("backbone."): t for name, t in state.items() if name.startswith("backbone.")}
     _load_backbone(network.backbone, body, str(path))

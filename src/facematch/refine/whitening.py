@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import NonNegativeInt, TypeAdapter
 
-from facematch.embeddings import Embeddings, read_safetensors_header
+from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
 from facematch.files import replacing, sha256_of
-from facematch.fingerprint import Fingerprint, require_same
+from facematch.fingerprint import Fingerprint, fingerprint_of, require_same
+from facematch.foreign import as_kind, parse_json, reading
+from facematch.tensor_file import read_tensor_header, read_tensors
 
 _FORMAT = "facematch whitening 1"
+_PHOTOS = TypeAdapter(NonNegativeInt)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,22 +108,18 @@ def fit_whitening(embeddings: Embeddings) -> Whitening:
 
 def load_whitening(path: Path) -> Whitening:
     """Read what `Whitening.save` wrote. Raises FacematchError for any other or a damaged file."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
+    again = "Fit it on the training people: facematch tune"
     if not path.is_file():
-        raise FacematchError(
-            f"refine step whiten needs {path}, which does not exist.", "Fit it on the training people: facematch tune"
-        )
-    header = read_safetensors_header(path, "whitening")
-    try:
+        raise FacematchError(f"refine step whiten needs {path}, which does not exist.", again)
+    header = read_tensor_header(path, "whitening", again).metadata
+    with reading(path, "whitening", again):
         if header["format"] != _FORMAT:
             raise ValueError(f"its format is {header['format']!r}")
-        tensors = load_file(path)
-        mean, directions, variances = tensors["mean"], tensors["directions"], tensors["variances"]
-        if directions.shape != (len(mean), len(variances)):
+        tensors = read_tensors(path)
+        mean, directions, variances = (tensors[name].astype(np.float32) for name in ("mean", "directions", "variances"))
+        if mean.ndim != 1 or variances.ndim != 1 or directions.shape != (len(mean), len(variances)):
             raise ValueError("its parts do not belong together")
-        fingerprint = Fingerprint(json.loads(header["fingerprint"]))
-        return Whitening(mean, directions, variances, int(header["photos"]), fingerprint)
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise FacematchError(f"{path} holds no whitening: {error}.", "Fit it again: facematch tune") from error
+        if not all(np.isfinite(each).all() for each in (mean, directions, variances)):
+            raise ValueError("it holds NaN or infinity")
+        fingerprint = fingerprint_of(parse_json(header["fingerprint"], "header"))
+        return Whitening(mean, directions, variances, as_kind(_PHOTOS, header["photos"]), fingerprint)

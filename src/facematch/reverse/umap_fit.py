@@ -9,10 +9,11 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict
 
 from facematch.reverse.grey_pixels import Pixels
 from facematch.reverse.neighbours import Neighbours, find_neighbours, nearest_rows
@@ -27,6 +28,8 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # spreads small numbers over 64 bits (Knut
 @dataclass(frozen=True)
 class UmapSettings:
     """What decides an embedding beside the photos, in umap-learn's words; `n_neighbors` counts the photo itself."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     n_neighbors: int = 15
     n_components: int = 8

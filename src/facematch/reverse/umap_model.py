@@ -12,15 +12,30 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, FiniteFloat, PositiveInt, TypeAdapter
 
-from facematch.embeddings import read_safetensors_header
 from facematch.errors import FacematchError
 from facematch.files import replacing
+from facematch.foreign import as_kind, found, parse_json, reading
 from facematch.reverse.grey_pixels import SIDE, GreyPixels, Pixels
 from facematch.reverse.umap_fit import Embedding, UmapSettings, place
+from facematch.tensor_file import read_tensor_header, read_tensors
 
 FILE = "umap.safetensors"
 _FORMAT = "facematch umap 1"
+
+
+class _Header(BaseModel):
+    # What stands in a file beside its numbers, of the type it has to have.
+    settings: UmapSettings
+    curve: tuple[FiniteFloat, FiniteFloat]
+    k: PositiveInt
+    trust: dict[int, float]
+    fitted_rows: PositiveInt
+
+
+_HEADER = TypeAdapter(_Header)
+_FILES = TypeAdapter(dict[str, tuple[str, ...]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,43 +126,33 @@ def save_model(folder: Path, model: UmapModel) -> None:
 
 def load_model(folder: Path) -> UmapModel:
     """Read a model. Raises FacematchError when it is missing, cut short, changed, or of another version."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     path = folder / FILE
     again = f"Make it again: facematch umap fit PHOTOS --model {folder}"
     if not path.is_file():
         raise FacematchError(f"{folder} holds no model of UMAP: there is no {FILE} in it.", again)
-    try:
-        told = read_safetensors_header(path, "model").get("umap", "{}")
-    except FacematchError as error:
-        raise FacematchError(error.message, again) from None
-    try:
-        header = json.loads(told)
+    told = read_tensor_header(path, "model", again).metadata.get("umap", "{}")
+    with reading(path, "model", again):
+        header = parse_json(told, "header")
         if header.get("format") != _FORMAT:
-            found = header.get("format", "nothing")
-            raise FacematchError(f"{path}: this version reads {_FORMAT!r}; the file says {found!r}.", again)
-        tensors = load_file(path)
+            version = found(header.get("format", "nothing"))
+            raise FacematchError(f"{path}: this version reads {_FORMAT!r}; the file says {version}.", again)
+        tensors = read_tensors(path)
         if _digest(tensors) != header["digest"]:
             raise ValueError("its numbers are not those that were written")
-        return _model(header, tensors)
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, OSError) as error:
-        raise FacematchError(f"{path} is damaged: {error}.", again) from error
+        return _model(as_kind(_HEADER, header), tensors)
 
 
-def _model(header: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> UmapModel:
-    listing = json.loads(tensors["files"].tobytes())
-    names, sha256 = tuple(listing["names"]), tuple(listing["sha256"])
-    a, b = header["curve"]
+def _model(header: _Header, tensors: dict[str, NDArray[Any]]) -> UmapModel:
+    listing = as_kind(_FILES, parse_json(tensors["files"].tobytes(), "header"))
     return UmapModel(
-        UmapSettings(**header["settings"]),
-        GreyPixels(names, sha256, tensors["rows"], tensors["pixels"]),
+        header.settings,
+        GreyPixels(listing["names"], listing["sha256"], tensors["rows"], tensors["pixels"]),
         tensors["embedding"],
         tensors["fitted"].astype(np.bool_),
-        int(header["fitted_rows"]),
-        (float(a), float(b)),
-        {int(k): float(value) for k, value in header["trust"].items()},
-        int(header["k"]),
+        header.fitted_rows,
+        header.curve,
+        header.trust,
+        header.k,
     )
 
 
