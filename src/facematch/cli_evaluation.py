@@ -35,7 +35,10 @@ def validate(
     truth: Truth = None,
     json_: JsonOut = False,
 ) -> None:
-    """Tell the score to expect: retrieval of unseen people, beside raw pixels and the untrained network."""
+    """Tell the score to expect: retrieval of unseen people, beside grey pixels and the shipped network.
+
+    Where another system does better on the same people, that is said with the setting that takes it.
+    """
     from facematch.commands.validate import validate_command
 
     validate_command(config, set_ or [], fixed_folders(query, gallery, truth), as_json=json_)

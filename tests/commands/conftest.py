@@ -15,6 +15,7 @@ from facematch.commands.train_start import train_command
 def _without_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The network that comes with facematch would take over where a test wants none; it has tests of its own.
     monkeypatch.setattr(default_checkpoint, "_places", lambda: (tmp_path / "no default", tmp_path / "nor here"))
+    default_checkpoint.default_file.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def test_it_is_validated_beside_pixels_and_what_is_trained_goes_before_it(shippe
     assert list(json.loads(ours.out)) == ["grey pixels", "shipped", "shipped + flip"]
     Path("checkpoints/trained").rename("checkpoints/small")
     trained = run("validate", "--config", "small.yaml", *fixed)
-    assert list(json.loads(trained.out)) == ["grey pixels", "before training", "trained"]
+    assert list(json.loads(trained.out)) == ["grey pixels", "shipped network", "before training", "trained"]
     assert not said(trained.err)
 
 

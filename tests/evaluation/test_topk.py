@@ -13,10 +13,10 @@ from facematch.evaluation.topk import (
     each_photo_a_query,
     figures_from_dict,
     first_hits,
-    judged_figures,
+    judged_places,
     labelled_sides,
     people_of_truth,
-    ranked_queries,
+    ranked_places,
     topk_figures,
 )
 from facematch.fingerprint import Fingerprint
@@ -106,7 +106,7 @@ def test_a_query_without_embedding_counts_as_wrong() -> None:
     query = embeddings(np.array([[0.0, 0], [5, 5]], np.float32), "q")
     gallery = embeddings(np.array([[0.0, 0], [5, 5], [9, 9]], np.float32), "g")
     truth = {"q0000": frozenset({"g0000"}), "q0001": frozenset({"g0001"}), "lost": frozenset({"g0002"})}
-    figures = ranked_queries(distance_estimator(query, gallery, 10), truth)
+    figures = ranked_places(distance_estimator(query, gallery, 10), truth).figures
     assert figures.queries == 3
     assert figures.top1 == pytest.approx(2 / 3)
 
@@ -114,7 +114,7 @@ def test_a_query_without_embedding_counts_as_wrong() -> None:
 def test_a_truth_of_other_photos_is_an_error() -> None:
     query, gallery = embeddings(np.ones((1, 2), np.float32), "q"), embeddings(np.ones((1, 2), np.float32), "g")
     with pytest.raises(FacematchError, match="names 1 queries, none of which is in the query folder"):
-        ranked_queries(distance_estimator(query, gallery, 10), {"x.jpg": frozenset({"g0000"})})
+        ranked_places(distance_estimator(query, gallery, 10), {"x.jpg": frozenset({"g0000"})})
 
 
 def test_figures_survive_json() -> None:
@@ -127,7 +127,7 @@ def test_a_judged_ranking_has_the_figures_of_its_mated_queries() -> None:
     query, gallery = embeddings(rng.normal(size=(30, 3)), "q"), embeddings(rng.normal(size=(40, 3)), "g")
     right = [frozenset({f"g{rng.integers(40):04d}"}) if i % 3 else frozenset() for i in range(30)]
     ranking = distance_estimator(query, gallery, 40)
-    figures = judged_figures(judge(ranking, right, [i // 2 for i in range(30)]))
+    figures = judged_places(judge(ranking, right, [i // 2 for i in range(30)])).figures
     mated = [i for i in range(30) if right[i]]
     places = first_hits(ranking, right)[mated]
     assert figures == topk_figures(places, [i // 2 for i in mated], 40)
@@ -150,7 +150,7 @@ def test_two_sides_equal_the_judged_ranking(seed: int) -> None:
         return
     found = labelled_sides(query, gallery, asked, shown, "euclidean")
     right = [{name for name, other in zip(gallery.names, shown, strict=True) if other == who} for who in asked]
-    wanted = judged_figures(judge(distance_estimator(query, gallery, 14), right, asked))
+    wanted = judged_places(judge(distance_estimator(query, gallery, 14), right, asked)).figures
     assert found == wanted
     assert found.queries == sum(who in shown for who in asked)
 

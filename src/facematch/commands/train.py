@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from facematch.augment import FACE_DEFAULT, build_augmentation
+from facematch.commands.beside import show_trained
 from facematch.commands.final_test import ask_test_set
 from facematch.commands.people import ValidationPeople, training_and_validation
 from facematch.commands.train_data import training_crops, training_set
@@ -14,7 +15,7 @@ from facematch.default_checkpoint import default_file
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import Figures
 from facematch.files import write_json
-from facematch.flow import build_cropper, network_spec, photo_limits, run_folder
+from facematch.flow import build_cropper, network_spec, photo_limits, run_folder, with_checkpoint
 from facematch.foreign import read_json
 from facematch.leaks.trained import write_trained_photos
 from facematch.losses.by_name import require_loss
@@ -81,6 +82,8 @@ def train(settings: Settings, config: Path, *, resume: bool, fresh: bool) -> Non
         with stop_on_signals() as stop:
             result = trainer.run(callbacks, stop)
     _conclude(folder, result, config, watch, asked)
+    if result.best is not None and not validation.by_photo:
+        show_trained(with_checkpoint(settings, folder.path), validation, f"facematch request --config {config}")
     if validation.as_test is not None:
         ask_test_set(settings, validation.as_test, folder.path)
 

@@ -1,26 +1,22 @@
-"""`facematch validate`: the score to expect, beside what pixels and the untrained network reach."""
+"""`facematch validate`: the score to expect, beside what pixels, the shipped and the untrained network reach."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from facematch.commands.evaluated import EmbeddedPeople, embed_files, embed_people, photos_of, rank_people
+from facematch.commands.beside import Contestant, Standing, in_use, rivals, say_where_worse, show_standings, stand
+from facematch.commands.evaluated import embed_files, photos_of
 from facematch.commands.people import validation_photos
-from facematch.console import Stopwatch, loud, note, out, show_table
+from facematch.console import Stopwatch, loud, note, out
 from facematch.default_checkpoint import is_default, settings_in_use
-from facematch.embed import PhotoEmbedder
-from facematch.embedders import Embedder
-from facematch.embedders.pixels import PixelEmbedder
 from facematch.errors import FacematchError
-from facematch.evaluation.topk import KS, Figures, each_photo_a_query, judged_figures, ranked_queries
-from facematch.flow import build_embedder, photo_embedder, trained_header, trained_people
-from facematch.flow_refine import build_ranker, gallery_people, refine_steps, with_views
+from facematch.evaluation.topk import KS, Places, ranked_places
+from facematch.flow import trained_header, trained_people
+from facematch.flow_refine import gallery_people
 from facematch.networks.checkpoint import CheckpointHeader
-from facematch.ranking import Metric
-from facematch.refine.chain import Ranker, needs_folds
+from facematch.refine.chain import needs_folds
 from facematch.rehearsal.score import read_ground_truth
 from facematch.settings import Settings
-from facematch.settings_refine import Step
 
 
 def validate_command(
@@ -30,106 +26,73 @@ def validate_command(
     *,
     as_json: bool,
 ) -> None:
-    """Print a table: grey pixels, the network before training where it was trained here, and the embedder in use.
+    """Print a table: what has to be beaten, the network before training where it was trained here, what is in use.
 
     `fixed` are query folder, gallery folder and ground truth, in place of validation people.
     """
     settings = settings_in_use(config, overrides)
     header = trained_header(settings) if settings.embedder.kind == "network" else None
-    embedder = build_embedder(settings)
-    steps = refine_steps(settings, embedder)
+    ours = in_use(settings)
+    in_folds = needs_folds(ours[-1].steps)
     people = None
     if fixed is None:
         people = validation_photos(settings, trained_people(settings))
-    watch, rows = Stopwatch(), {}
-    for name, each, refined in _systems(settings, header, embedder, steps):
-        stage = photo_embedder(settings, with_views(settings, each, refined))
-        rank = build_ranker(settings, refined)
-        with watch.stage(name):
+    watch, others = Stopwatch(), rivals(settings)
+    standings: list[Standing] = []
+    for each in [*others, *_before_training(settings, header), *ours]:
+        with watch.stage(each.name):
             if people is not None:
-                rows[name] = _validate_people(embed_people(stage, people, name), rank, in_folds=needs_folds(steps))
+                standings.append(stand(each, people, in_folds=in_folds))
             else:
                 assert fixed is not None
-                rows[name] = _validate_folders(stage, fixed, name, rank, gallery_people(refined, fixed[1]))
+                standings.append(Standing(each, _places_in_folders(each, fixed)))
     if as_json:
-        out.print_json(json.dumps({name: figures.as_dict() for name, figures in rows.items()}))
+        out.print_json(json.dumps(_as_json(standings, others)))
     else:
-        show_figures(rows)
-        if people is not None and needs_folds(steps):
+        show_standings(standings)
+        if people is not None and in_folds:
             note("each photo asks once, in folds: a refined gallery must not hold the photo that asks")
+    say_where_worse(standings[-1], _those(standings, others), f"facematch request --config {config}")
     note(f"seconds: {watch}")
 
 
-def _validate_people(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Figures:
-    if not in_folds and people.fixed_sides is None:  # the same figures, from ten places of each ranking
-        metric: Metric = people.embeddings.metric  # type: ignore[assignment]
-        return each_photo_a_query(people.embeddings, people.identities, people.asked, metric)
-    return judged_figures(rank_people(people, rank, in_folds=in_folds).judged)
+def _those(standings: Sequence[Standing], which: Sequence[Contestant]) -> list[Standing]:
+    return [each for each in standings if each.contestant in which]
 
 
-def show_figures(rows: dict[str, Figures]) -> None:
-    """Print the table of figures by system."""
-    first = next(iter(rows.values()))
-    show_table(
-        f"{first.queries} queries, {first.gallery} gallery photos; [95 % interval over people]",
-        ["system", "top-1", "", "top-5", "top-10", "score of 1000"],
-        [
-            [
-                name,
-                f"{figures.top1:.3f}",
-                "" if figures.interval is None else f"[{figures.interval[0]:.3f}–{figures.interval[1]:.3f}]",
-                f"{figures.top5:.3f}",
-                f"{figures.top10:.3f}",
-                f"{figures.score:.0f}",
-            ]
-            for name, figures in rows.items()
-        ],
-    )
+def _as_json(standings: Sequence[Standing], others: Sequence[Contestant]) -> dict[str, dict[str, object]]:
+    # By system; the one in use also tells how far it is above those it has to beat.
+    found = {each.contestant.name: each.places.figures.as_dict() for each in standings}
+    for each in standings:
+        if each.flattered:
+            found[each.contestant.name]["people_trained_on"] = each.seen
+    against = {each.contestant.name: standings[-1].against(each) for each in _those(standings, others)}
+    shown = {name: None if each is None else each.as_dict() for name, each in against.items()}
+    found[standings[-1].contestant.name]["against"] = shown
+    return found
 
 
-def _systems(
-    settings: Settings, header: CheckpointHeader | None, embedder: Embedder, steps: tuple[Step, ...]
-) -> Iterator[tuple[str, Embedder, tuple[Step, ...]]]:
-    if settings.embedder.kind != "pixels":
-        yield "grey pixels", PixelEmbedder(), ()
-    shipped = is_default(settings)
-    if header is not None and not shipped:
-        before = _before_training(header)
-        if before is not None:
-            yield "before training", before, ()
-    kind = settings.embedder.kind
-    name = {"network": "shipped" if shipped else "trained", "onnx": "ONNX model", "pixels": "grey pixels"}.get(
-        kind, kind
-    )
-    yield name, embedder, ()
-    if steps:
-        yield f"{name} + {', '.join(step.step for step in steps)}", embedder, steps
-
-
-def _before_training(header: CheckpointHeader) -> Embedder | None:
+def _before_training(settings: Settings, header: CheckpointHeader | None) -> Iterator[Contestant]:
     # The network as it was before its first step, built again from the same seed and weights.
     from facematch.embedders.network import ModuleEmbedder
     from facematch.networks.weights import initial_network, weights_digest
 
+    if header is None or is_default(settings):
+        return
     origin = header.origin
     try:
         network, _ = initial_network(header.spec, origin["source"], origin["seed"])
     except FacematchError as error:
         loud(f"the network before training cannot be shown: {error.message}")
-        return None
+        return
     if weights_digest(network) != origin["sha256"]:
         loud("the network before training cannot be shown: this version of torch starts from other random weights.")
-        return None
-    return ModuleEmbedder(network)
+        return
+    yield Contestant("before training", settings, ModuleEmbedder(network))
 
 
-def _validate_folders(
-    stage: PhotoEmbedder,
-    fixed: tuple[Path, Path, Path],
-    what: str,
-    rank: Ranker,
-    known: Mapping[str, str] | None,
-) -> Figures:
-    expected = read_ground_truth(fixed[2])
+def _places_in_folders(contestant: Contestant, fixed: tuple[Path, Path, Path]) -> Places:
+    expected, stage, what = read_ground_truth(fixed[2]), contestant.stage, contestant.name
     sides = [embed_files(stage, photos_of(each).files, f"{what}, {each.name}").embeddings for each in fixed[:2]]
-    return ranked_queries(rank(sides[0], sides[1], max(KS), known), expected)
+    known = gallery_people(contestant.steps, fixed[1])
+    return ranked_places(contestant.rank(sides[0], sides[1], max(KS), known), expected)

@@ -1,6 +1,6 @@
 """Two systems on the same validation queries: is one better, or was it luck with a few people?"""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -28,6 +28,19 @@ class Comparison:
     people: int
     queries: int
 
+    @property
+    def luck(self) -> bool:
+        """Return whether the difference may be luck: the interval holds 0, or without one, p is 0.05 or more."""
+        if self.interval is None:
+            return self.p_value >= 0.05
+        return self.interval[0] <= 0 <= self.interval[1]
+
+    def __str__(self) -> str:
+        between = "" if self.interval is None else f" [{self.interval[0]:+.0f} to {self.interval[1]:+.0f}]"
+        chance = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
+        verdict = "which may be luck" if self.luck else "a real difference"
+        return f"{self.difference:+.0f}{between}, {verdict} ({chance})"
+
     def as_dict(self) -> dict[str, object]:
         """Return plain JSON values."""
         return {**asdict(self), "interval": None if self.interval is None else list(self.interval)}
@@ -48,10 +61,25 @@ def compare(
     """
     mine, theirs = contributions(ours, gallery, weights), contributions(best, gallery, weights)
     person = dict(zip(ours.queries, ours.identities, strict=True))
-    shared = [name for name in mine if name in theirs]
+    return paired_by_name(mine, theirs, person, rounds=rounds, seed=seed)
+
+
+def paired_by_name(
+    ours: Mapping[str, float],
+    theirs: Mapping[str, float],
+    person: Mapping[str, Hashable],
+    *,
+    rounds: int = 5000,
+    seed: int = 0,
+) -> Comparison | None:
+    """Return `paired` for two systems' numbers by the name of the query, where both have one; None where none does.
+
+    `person` says whom each query shows.
+    """
+    shared = [name for name in ours if name in theirs]
     if not shared:
         return None
-    differences = [mine[name] - theirs[name] for name in shared]
+    differences = [ours[name] - theirs[name] for name in shared]
     return paired(differences, [person[name] for name in shared], rounds=rounds, seed=seed)
 
 

@@ -12,7 +12,7 @@ from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
 from facematch.evaluation.bootstrap import mean_figure
 from facematch.evaluation.judged import Judged
-from facematch.evaluation.score import competition_score
+from facematch.evaluation.score import WEIGHTS, competition_score
 from facematch.ranking import Metric, Ranking, distance_estimator
 
 KS = (1, 5, 10)
@@ -53,6 +53,29 @@ class Figures:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where the first right photo of each of Q queries stands: from 1, or 0 where none was looked at (Q `int64`).
+
+    `people` says whom each query shows; `gallery` is how many photos were asked, at least.
+    """
+
+    queries: tuple[str, ...]
+    places: NDArray[np.int64]
+    people: tuple[Hashable, ...]
+    gallery: int
+
+    @property
+    def figures(self) -> Figures:
+        """Return the figures. Raises FacematchError without queries."""
+        return topk_figures(self.places, self.people, self.gallery)
+
+    def scores(self, weights: Sequence[float] = WEIGHTS) -> dict[str, float]:
+        """Return what each query adds to the score, by its name: their mean is the score."""
+        within = (self.places[:, None] > 0) & (self.places[:, None] <= np.asarray(KS))
+        return dict(zip(self.queries, (within @ np.asarray(weights)).tolist(), strict=True))
+
+
 def figures_from_dict(values: dict[str, object]) -> Figures:
     """Return the figures that `as_dict` wrote."""
     kept: dict[str, Any] = {key: value for key, value in values.items() if key != "score"}
@@ -83,18 +106,24 @@ def topk_figures(places: NDArray[np.int64], groups: Sequence[Hashable], gallery:
     return Figures(top1, top5, top10, interval, len(places), gallery)
 
 
-def judged_figures(judged: Judged) -> Figures:
-    """Return the figures of a judged ranking over its mated queries; `gallery` is the smallest one asked."""
+def judged_places(judged: Judged) -> Places:
+    """Return the places of a judged ranking's mated queries; `gallery` is the smallest one asked."""
     mated = judged.mated
     right = judged.right[mated]
     places = np.where(right.any(axis=1), right.argmax(axis=1) + 1, 0)
-    people = [group for group, keep in zip(judged.groups, mated, strict=True) if keep]
-    return topk_figures(places, people, int((judged.relevant + judged.wrong)[mated].min(initial=2**31)))
+    kept = np.flatnonzero(mated).tolist()
+    gallery = int((judged.relevant + judged.wrong)[mated].min(initial=2**31))
+    return Places(tuple(judged.queries[i] for i in kept), places, tuple(judged.groups[i] for i in kept), gallery)
 
 
 def each_photo_a_query(
     embeddings: Embeddings, identities: Sequence[str], asked: Sequence[bool], metric: Metric
 ) -> Figures:
+    """Return the figures of `asked_places`. Raises FacematchError without queries."""
+    return asked_places(embeddings, identities, asked, metric).figures
+
+
+def asked_places(embeddings: Embeddings, identities: Sequence[str], asked: Sequence[bool], metric: Metric) -> Places:
     """Every photo is a query in turn against all others; a photo never counts as its own match.
 
     `identities` belong to the embeddings one by one; `asked` is False for photos that are in the
@@ -106,12 +135,12 @@ def each_photo_a_query(
         photos.setdefault(identity, set()).add(name)
     chosen = [i for i, person in enumerate(identities) if asked[i] and len(photos[person]) > 1]
     if not chosen:
-        return topk_figures(np.zeros(0, np.int64), [], len(embeddings))
+        return Places((), np.zeros(0, np.int64), (), len(embeddings))
     queries = embeddings.at(chosen)
     ranking = distance_estimator(queries, embeddings, max(KS), metric, exclude_same_name=True)
     relevant = [frozenset(photos[identities[i]]) for i in chosen]
-    people = [identities[i] for i in chosen]
-    return topk_figures(first_hits(ranking, relevant), people, len(embeddings) - 1)
+    people = tuple(identities[i] for i in chosen)
+    return Places(queries.names, first_hits(ranking, relevant), people, len(embeddings) - 1)
 
 
 def labelled_sides(
@@ -132,8 +161,8 @@ def labelled_sides(
     return topk_figures(places, people, len(gallery))
 
 
-def ranked_queries(ranking: Ranking, truth: Mapping[str, AbstractSet[str]]) -> Figures:
-    """Return the figures of a ranking by a ground truth; a query that was not ranked counts as wrong.
+def ranked_places(ranking: Ranking, truth: Mapping[str, AbstractSet[str]]) -> Places:
+    """Return the places of a ranking's queries by a ground truth; a query that was not ranked counts as wrong.
 
     Queries that share a right gallery photo show the same person: they are one group for the interval.
     Raises FacematchError when the truth names none of the queries.
@@ -146,9 +175,9 @@ def ranked_queries(ranking: Ranking, truth: Mapping[str, AbstractSet[str]]) -> F
         )
     right = [frozenset(truth.get(name, ())) for name in ranking.queries]
     hits = dict(zip(ranking.queries, first_hits(ranking, right).tolist(), strict=True))
-    places = np.array([hits.get(name, 0) for name in truth], dtype=np.int64)
     groups = people_of_truth(truth)
-    return topk_figures(places, [groups[name] for name in truth], len(ranking.gallery))
+    places = np.array([hits.get(name, 0) for name in truth], dtype=np.int64)
+    return Places(tuple(truth), places, tuple(groups[name] for name in truth), len(ranking.gallery))
 
 
 def people_of_truth(truth: Mapping[str, AbstractSet[str]]) -> dict[str, str]:

@@ -1,0 +1,206 @@
+"""What a system has to beat: grey pixels, and the network that comes with facematch, asked about the same people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from facematch.commands.evaluated import EmbeddedPeople, embed_people, rank_people
+from facematch.commands.people import ValidationPeople
+from facematch.console import loud, note, show_table
+from facematch.default_checkpoint import default_file, is_default
+from facematch.embed import PhotoEmbedder
+from facematch.embedders import Embedder
+from facematch.embedders.pixels import PixelEmbedder
+from facematch.errors import FacematchError
+from facematch.evaluation.bootstrap import MIN_PEOPLE
+from facematch.evaluation.comparison import Comparison, paired_by_name
+from facematch.evaluation.topk import Places, asked_places, judged_places
+from facematch.evenly import evenly
+from facematch.flow import build_embedder, photo_embedder, trained_header
+from facematch.flow_refine import build_ranker, build_system, refine_steps, with_views
+from facematch.identities import LabelledPhotos
+from facematch.ranking import Metric
+from facematch.refine.chain import Ranker
+from facematch.settings import Settings
+from facematch.settings_file import load_settings
+from facematch.settings_refine import Step
+
+_MOST = 600  # photos that ask after a training: enough to tell, and no minutes
+SHIPPED = "shipped network"
+_BROUGHT = ("faces", "network", "embedder", "ranking", "gallery", "refine")
+
+
+@dataclass(frozen=True, eq=False)
+class Contestant:
+    """A system to be asked: its settings, what embeds, its refine steps; `take` are the settings that choose it.
+
+    `trained_on` are the people it is known to have been trained on.
+    """
+
+    name: str
+    settings: Settings
+    embedder: Embedder
+    steps: tuple[Step, ...] = ()
+    take: tuple[str, ...] = ()
+    trained_on: frozenset[str] = frozenset()
+
+    @property
+    def stage(self) -> PhotoEmbedder:
+        """Return what embeds photo files."""
+        return photo_embedder(self.settings, with_views(self.settings, self.embedder, self.steps))
+
+    @property
+    def rank(self) -> Ranker:
+        """Return what ranks."""
+        return build_ranker(self.settings, self.steps)
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How a contestant did: where the first right photo of each query stands."""
+
+    contestant: Contestant
+    places: Places
+
+    @property
+    def seen(self) -> int:
+        """Return how many of the people asked for the contestant was trained on, by their names."""
+        return len(self.contestant.trained_on.intersection(map(str, self.places.people)))
+
+    @property
+    def flattered(self) -> str:
+        """Return in words that the contestant had seen people who ask; empty where it had not."""
+        of = len(set(self.places.people))
+        return f"flattered: it was trained on {self.seen} of these {of} people" if self.seen else ""
+
+    def against(self, other: "Standing") -> Comparison | None:
+        """Return how far its score is above another's on the queries of both; None without one."""
+        person = dict(zip(self.places.queries, self.places.people, strict=True))
+        return paired_by_name(self.places.scores(), other.places.scores(), person)
+
+
+def in_use(settings: Settings) -> list[Contestant]:
+    """Return the embedder that is in use, and it once more with its refine steps where there are any."""
+    embedder, kind = build_embedder(settings), settings.embedder.kind
+    network = "shipped" if is_default(settings) else "trained"
+    name = {"network": network, "onnx": "ONNX model", "pixels": "grey pixels"}.get(kind, kind)
+    plain = Contestant(name, settings, embedder)
+    steps = refine_steps(settings, embedder)
+    if not steps:
+        return [plain]
+    return [plain, replace(plain, name=f"{name} + {', '.join(step.step for step in steps)}", steps=steps)]
+
+
+def rivals(settings: Settings) -> list[Contestant]:
+    """Return what a system has to beat, but for itself.
+
+    The network that comes with facematch compares faces by floats: it is no rival of codes, nor where classes are
+    asked for (`split_by: photo`).
+    """
+    found = []
+    if settings.embedder.kind != "pixels":
+        plain = ("refine=[]",) if settings.refine else ()
+        found.append(Contestant("grey pixels", settings, PixelEmbedder(), take=("embedder.kind=pixels", *plain)))
+    of_faces = settings.identities.split_by == "person" and settings.ranking.metric != "hamming"
+    if of_faces and not is_default(settings):
+        try:
+            found.append(_shipped(settings))
+        except FacematchError as error:
+            note(f"the network that comes with facematch is not shown: {error.message}", "yellow")
+    return found
+
+
+def _shipped(settings: Settings) -> Contestant:
+    # With its own crops, and with the photos, the cache and the device of these settings.
+    file = default_file()
+    own = load_settings(file.with_name("settings.yaml"))
+    paths = settings.paths.model_copy(update={"checkpoint": file})
+    shipped = settings.model_copy(update={"paths": paths, **{name: getattr(own, name) for name in _BROUGHT}})
+    system = build_system(shipped)
+    kind = () if settings.embedder.kind == "network" else ("embedder.kind=network",)
+    trained_on = frozenset(trained_header(shipped).people)
+    return Contestant(SHIPPED, shipped, system.embedder, system.steps, ("paths.checkpoint=default", *kind), trained_on)
+
+
+def stand(contestant: Contestant, people: ValidationPeople, *, in_folds: bool) -> Standing:
+    """Ask a contestant about validation people: leave-one-out, or in folds, which refined galleries need."""
+    embedded = embed_people(contestant.stage, people, contestant.name)
+    return Standing(contestant, _places(embedded, contestant.rank, in_folds=in_folds))
+
+
+def _places(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Places:
+    if not in_folds and people.fixed_sides is None:  # the same places, from ten of each ranking
+        metric: Metric = people.embeddings.metric  # type: ignore[assignment]
+        return asked_places(people.embeddings, people.identities, people.asked, metric)
+    return judged_places(rank_people(people, rank, in_folds=in_folds).judged)
+
+
+def show_trained(settings: Settings, people: ValidationPeople, command: str) -> None:
+    """Show a network that was just trained beside what it has to beat, without refine steps, on some of the people.
+
+    The training is done and kept, so that what goes wrong here is said, and no error.
+    """
+    plain, some = settings.model_copy(update={"refine": ()}), _some(people)
+    try:
+        (ours,), others = in_use(plain), rivals(plain)
+        standings = [stand(each, some, in_folds=False) for each in [*others, ours]]
+        show_standings(standings)
+        say_where_worse(standings[-1], standings[:-1], command)
+    except FacematchError as error:
+        note(f"it could not be shown beside grey pixels: {error.message}", "yellow")
+
+
+def _some(people: ValidationPeople) -> ValidationPeople:
+    # Whole people, and as large a share of the distractors.
+    share = _MOST / max(_MOST, len(people.asked.files))
+    asked = people.asked.only(evenly(people.asked.people, max(MIN_PEOPLE, int(share * len(people.asked.people)))))
+    others = evenly(people.distractors.pairs, int(share * len(people.distractors.files)))
+    return replace(people, asked=asked, distractors=LabelledPhotos.of(others))
+
+
+def show_standings(standings: Sequence[Standing]) -> None:
+    """Print a table of figures by system. Raises FacematchError without a query."""
+    figures = [each.places.figures for each in standings]
+    show_table(
+        f"{figures[0].queries} queries, {figures[0].gallery} gallery photos; [95 % interval over people]",
+        ["system", "top-1", "", "top-5", "top-10", "score of 1000"],
+        [
+            [
+                each.contestant.name + (" *" if each.flattered else ""),
+                f"{found.top1:.3f}",
+                "" if found.interval is None else f"[{found.interval[0]:.3f}–{found.interval[1]:.3f}]",
+                f"{found.top5:.3f}",
+                f"{found.top10:.3f}",
+                f"{found.score:.0f}",
+            ]
+            for each, found in zip(standings, figures, strict=True)
+        ],
+    )
+    for each in standings:
+        if each.flattered:
+            note(f"* {each.contestant.name}: {each.flattered}", "yellow")
+
+
+def say_where_worse(ours: Standing, others: Sequence[Standing], command: str) -> None:
+    """Warn where a system has a lower score than another on the same queries, and say how to take the better one.
+
+    `command` is the command line to which its settings are added.
+    """
+    compared = [(other, found) for other in others if (found := ours.against(other)) is not None]
+    worse = [(other, found) for other, found in compared if found.difference < 0]
+    for other, found in worse:
+        mine = float(np.mean([score for name, score in ours.places.scores().items() if name in other.places.queries]))
+        text = (
+            f"{ours.contestant.name} is worse than {other.contestant.name}: score {mine:.0f} against "
+            f"{mine - found.difference:.0f} on the same {found.queries} queries, {found}"
+            + (f"; {other.contestant.name}: {other.flattered}" if other.flattered else "")
+        )
+        if found.luck:
+            note(text, "yellow")
+        else:
+            loud(text)
+    if worse:
+        better, _ = min(worse, key=lambda each: each[1].difference)
+        sets = " ".join(f"--set {setting}" for setting in better.contestant.take)
+        note(f"the better one is taken by: {command} {sets}", "yellow")
