@@ -8,17 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from net import SCORE, Reply, answering, free_port, response, says
 
 from facematch.competition import sending
 from facematch.competition.exchange import Interrupted, Outcome
-from facematch.competition.form import CompetitionForm
 from facematch.competition.journal import Journal, Kept
 from facematch.competition.sending import Patience, send
 from facematch.errors import FacematchError
+from net import FORM, PAYLOAD, SCORE, Reply, answering, free_port, response, says
 
-FORM = CompetitionForm()
-PAYLOAD = b'{"groupname": "us", "images": {"q.jpg": ["g.jpg"]}}'
 QUICK = Patience(timeout=5, deadline=30, attempts=5, backoff=0.01)
 
 
@@ -109,6 +106,9 @@ def test_a_server_that_comes_up_is_found(journal: Journal, kept: Kept) -> None:
         says(response("200 OK", b"<html>tired</html>")),
         says(response("200 OK", b'{"accuracy": NaN}')),
         says(b"not HTTP at all\r\n\r\n"),
+        says(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        says(response("302 Found", b"", "Location: /thanks/")),
+        says(response("303 See Other", b"", "Location: /thanks/")),
     ],
 )
 def test_a_lost_answer_is_never_followed_by_another_attempt(journal: Journal, kept: Kept, reply: Reply) -> None:
@@ -127,7 +127,7 @@ def test_a_lost_answer_is_never_followed_by_another_attempt(journal: Journal, ke
     assert len(keys) == 1
 
 
-@pytest.mark.parametrize("status", ["400 Bad Request", "404 Not Found", "413 Too Large", "302 Found"])
+@pytest.mark.parametrize("status", ["400 Bad Request", "404 Not Found", "413 Too Large", "308 Moved"])
 def test_a_refusal_is_not_repeated_but_may_be_sent_again(journal: Journal, kept: Kept, status: str) -> None:
     with answering(in_turn(says(response(status, b"no", "Location: /x")), GOOD)) as (url, requests):
         assert send(journal, kept, url, FORM, patience=QUICK).outcome.fate == "not scored"  # type: ignore[union-attr]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import trustme
-from net import SCORE, response
 
 from facematch.competition.exchange import Outcome, exchange
 from facematch.competition.form import CompetitionForm
+from net import SCORE, response
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from facematch.competition.address import headers_from_environment, shown_url, submission_url
 from facematch.competition.exchange import Interrupted
@@ -86,6 +87,7 @@ def deliver(journal: Journal, submission: Kept, to: Destination, *, again: bool)
     assert outcome is not None
     if outcome.answer is None:
         once_more = f"facematch resend {submission.id}" + (" --again" if outcome.fate == "unknown" else "")
+        once_more += f" --set {quote(f'server.url={outcome.target}')}" if outcome.target else ""
         raise FacematchError(
             outcome.message, f"{outcome.hint} {kept}: {once_more}", UNKNOWN if outcome.fate == "unknown" else 1
         )

@@ -1,13 +1,14 @@
 """What the competition's server answers, in any of its dialects."""
 
 import html
-import json
 import re
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any
 
 from facematch.competition.form import AnswerForm, CompetitionForm
 from facematch.errors import FacematchError
+from facematch.foreign import parse_json
 
 MAX_TEXT = 10_000  # characters of an answer that are kept
 _ROUNDING = 1e-9  # share of the range by which a server's rounding may leave it
@@ -72,10 +73,19 @@ def gist(text: str, limit: int = 200) -> str:
     text = text[:100_000]
     if is_html(text):
         text = re.sub(r"(?is)<!--.*?(-->|\Z)|<(script|style)\b.*?(</\2\s*>|\Z)", " ", text)
-        text = " ".join(html.unescape(re.sub(r"<[^>]*(>|\Z)", " ", text)).split())
+        text = _once(html.unescape(re.sub(r"<[^>]*(>|\Z)", " ", text)).split()[: 2 * limit])
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     line = "".join(character for character in line if character.isprintable())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _once(words: list[str]) -> str:
+    # A page's heading says its title again, whole or its end.
+    for at in range(len(words)):
+        for length in range(1, 11):
+            if words[at : at + length] == words[at + length : at + 2 * length]:
+                del words[at : at + length]
+    return " ".join(words)
 
 
 def is_html(text: str) -> bool:
@@ -93,9 +103,11 @@ def _json_object(text: str) -> dict[str, Any]:
             f"Check server.url: a login page, a proxy or a tired server answers like this. {_MAYBE_SCORED}",
         )
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = parse_json(text, "note")
+    except JSONDecodeError:
         raise AnswerError("not-json", f"the server's answer is not JSON: {gist(text)}") from None
+    except ValueError as error:  # beyond all measure
+        raise AnswerError("wrong-form", f"the server's answer is refused, since {error}: {gist(text)}") from None
     if not isinstance(value, dict):
         raise AnswerError("wrong-form", f"the server's answer is not a JSON object: {gist(text)}")
     return value

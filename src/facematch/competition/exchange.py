@@ -2,15 +2,30 @@
 
 What decides is whether the server can have had the whole payload. Bytes are handed over through a
 gate that notes the first one and can be shut, so "nothing was sent" is known and not guessed.
+
+    what came                                             fate          tried again
+    nothing, before the payload's first byte was taken    not scored    where it may help
+    nothing, or no HTTP, after it                         unknown       no
+    1xx                                                   read past, at most 100 of them; 101 as the last: unknown
+    2xx with a valid score, whole                         scored        no
+    2xx with anything else                                unknown       no
+    301, 307, 308: it is somewhere else                   not scored    no
+    3xx else: 302 and 303 often follow a form's success   unknown       no
+    408, 429, 500, 502, 503, 504                          not scored    yes
+    4xx else, 501 to 511 else                             not scored    no
+    512 and above: nobody's, or a proxy's own             unknown       no
+
+The error statuses are taken as the server's word that it did not score.
 """
 
-import io
+import re
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3 import exceptions as broken
@@ -18,14 +33,16 @@ from urllib3 import exceptions as broken
 from facematch.competition.address import shown_url
 from facematch.competition.answer import MAX_TEXT, AnswerError, ServerAnswer, gist, parse_answer
 from facematch.competition.form import CompetitionForm
+from facematch.competition.line import Gate, Line, read_body
 
 Fate = Literal["scored", "not scored", "unknown"]
 
-_MAX_ANSWER = 1_000_000  # bytes
 _CONNECT = 10.0  # seconds at most for one attempt to connect
 _GRACE = 1.0  # seconds beyond all time-outs before an exchange is given up as hanging
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_TRY_AGAIN = (429, 500, 502, 503, 504)  # the server's own word that it did not score
+_LONGEST_WAIT = 86_400.0  # seconds: a server that asks for more than a day has no wait in mind
+_MOVED = (301, 307, 308)
+_REDIRECTS = (*_MOVED, 302, 303)
+_TRY_AGAIN = (408, 429, 500, 502, 503, 504)
 _NOT_SENT = "Nothing was sent. Check the address and that the VPN is up."
 _MAYBE_SCORED = "It may have been scored: look at the leaderboard or ask the organisers before sending it again."
 
@@ -37,7 +54,7 @@ class Outcome:
     `kind` names it in a word, `message` and `hint` in plain words. `fate` says whether the submission
     was scored; `again` whether trying again by itself is safe and may help, after `retry_after` seconds
     if the server said so. `status` is HTTP's; `text` the answer as it came, cut after 10,000
-    characters; `answer` its score.
+    characters; `answer` its score; `target` the address that a redirect names, without its secrets.
     """
 
     kind: str
@@ -49,6 +66,7 @@ class Outcome:
     text: str = ""
     answer: ServerAnswer | None = None
     retry_after: float | None = None
+    target: str = ""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -75,133 +93,72 @@ def exchange(
     seconds, for the wait until the answer begins and again until it ends. `verify` is False to take any
     certificate, or the path of a CA bundle. Redirects are not followed. Raises Interrupted on Ctrl-C.
     """
-    gate = _Gate(payload)
+    content_type = form.dialect(dialect).content_type
+    sent = {"Accept-Encoding": "identity", **({"Content-Type": content_type} if content_type else {}), **headers}
+    gate = Gate(payload)
     done: list[Outcome] = []
 
     def work() -> None:
-        done.append(_exchange(gate, url, form, dialect, headers, timeout, verify))
+        try:
+            with Line() as line:
+                response = line.send_once(gate, url, sent, (min(timeout, _CONNECT), timeout), verify)
+                with response:
+                    body, problem = read_body(response, timeout)
+            done.append(_answered(response, body.decode("utf-8-sig", errors="replace"), problem, url, form, dialect))
+        except Exception as error:  # several libraries' errors come through, and no thread may end without a word
+            done.append(_no_answer(error, url, timeout, gate))
 
     # In a thread of its own: looking up a name, or headers that drip, can outlast every time-out.
     thread = threading.Thread(target=work, name="exchange", daemon=True)
-    thread.start()
     try:
+        thread.start()
         thread.join(min(timeout, _CONNECT) + 2 * timeout + _GRACE)
     except KeyboardInterrupt:
         raise Interrupted(_given_up("interrupted", "stopped by Ctrl-C before an answer came", gate)) from None
+    except RuntimeError as error:  # the system gives no more threads
+        return _no_answer(error, url, timeout, gate)
     if not done:
         return _given_up("hang", f"{shown_url(url)} neither answered nor closed the connection in time", gate)
     return done[0]
 
 
-class _Gate(io.BytesIO):
-    # The payload as a file: notes when its first byte is taken, and gives none once it is shut.
-    def __init__(self, payload: bytes) -> None:
-        super().__init__(payload)
-        self._lock = threading.Lock()
-        self._shut = False
-        self.taken = False
-
-    def read(self, size: int | None = -1) -> bytes:
-        with self._lock:
-            if self._shut:
-                raise OSError("given up")
-            self.taken = True
-            return super().read(size)
-
-    def shut(self) -> bool:
-        # Whether a byte was taken before.
-        with self._lock:
-            self._shut = True
-            return self.taken
-
-
-def _given_up(kind: str, message: str, gate: _Gate) -> Outcome:
+def _given_up(kind: str, message: str, gate: Gate) -> Outcome:
     if gate.shut():
         return Outcome(kind, "unknown", f"{message}.", _MAYBE_SCORED)
     return Outcome(kind, "not scored", f"{message}.", _NOT_SENT, again=kind == "hang")
 
 
-def _exchange(
-    gate: _Gate,
+def fate_of(status: int) -> tuple[Fate, bool]:
+    """Return the fate that an answer without a score leaves by its status, and whether trying again may help."""
+    if status in _MOVED or 400 <= status < 512:
+        return "not scored", status in _TRY_AGAIN
+    return "unknown", False
+
+
+def _answered(
+    response: requests.Response,
+    text: str,
+    problem: tuple[str, str] | None,
     url: str,
     form: CompetitionForm,
     dialect: str,
-    headers: Mapping[str, str],
-    timeout: float,
-    verify: bool | str,
 ) -> Outcome:
-    content_type = form.dialect(dialect).content_type
-    sent = {"Accept-Encoding": "identity", **({"Content-Type": content_type} if content_type else {}), **headers}
-    with _OneAddress() as session:
-        try:
-            response = session.post(
-                url,
-                data=gate,
-                headers=sent,
-                timeout=(min(timeout, _CONNECT), timeout),
-                allow_redirects=False,
-                stream=True,
-                verify=None if verify is True else verify,  # None: REQUESTS_CA_BUNDLE is honoured
-                # A proxy cannot reach this machine's own addresses, so none is asked to.
-                proxies={"no_proxy": ",".join(_LOOPBACK)} if urlsplit(url).hostname in _LOOPBACK else None,
-            )
-        except Exception as error:  # requests lets several libraries' errors through
-            return _no_answer(error, url, timeout, gate)
-        with response:
-            body, problem = _read(response, timeout)
-    text = body.decode("utf-8-sig", errors="replace")
-    if problem and 200 <= response.status_code < 300:
-        kind, words = problem
-        message = f"the answer of {shown_url(url)} {words}: {gist(text) or '(no text)'}"
-        return Outcome(kind, "unknown", message, _MAYBE_SCORED, False, response.status_code, text[:MAX_TEXT])
-    return _outcome(response, text, url, form, dialect)
-
-
-class _OneAddress(requests.Session):
-    # requests reads the whole body of a redirect, however long, to know where it leads; so it is not told.
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
-
-
-def _read(response: requests.Response, timeout: float) -> tuple[bytes, tuple[str, str] | None]:
-    # The body, and what went wrong with it as (kind, words). read1 returns what is there, so a server
-    # that drips cannot hold us longer than the deadline.
-    deadline = time.monotonic() + timeout
-    body = b""
-    try:
-        while block := response.raw.read1(65_536, decode_content=True):
-            body += block
-            if len(body) > _MAX_ANSWER:
-                return body, ("too-long", f"is longer than {_MAX_ANSWER} bytes")
-            if time.monotonic() > deadline:
-                return body, ("drip", f"did not end within {timeout:g} s")
-    except broken.ReadTimeoutError:
-        return body, ("stopped", f"stopped for {timeout:g} s")
-    except (broken.HTTPError, OSError):
-        return body, ("cut-short", f"was cut short after {len(body)} bytes")
-    return body, None
-
-
-def _outcome(response: requests.Response, text: str, url: str, form: CompetitionForm, dialect: str) -> Outcome:
-    status, shown, kept = response.status_code, shown_url(url), text[:MAX_TEXT]
-    if 300 <= status < 400:
-        target = shown_url(gist(response.headers.get("Location", ""))) or "nowhere"
-        return Outcome(
-            "redirect", "not scored",
-            f"{shown} answered with a redirect ({status}) to {target}; redirects are not followed, "
-            "since most turn a POST into a GET.",
-            "If that is the right address, set server.url to it.", False, status, kept,
-        )  # fmt: skip
+    status, kept = response.status_code, text[:MAX_TEXT]
+    fate, again = fate_of(status)
+    if status in _REDIRECTS:
+        return _redirect(response, fate, url, kept)
     if not 200 <= status < 300:
-        reason = f"{status} {gist(response.reason or '', 60)}".strip()
-        return Outcome(
-            f"status-{status}", "not scored",
-            f"{shown} answered with the error status {reason}: {gist(text) or '(no text)'}",
-            "The server has a problem of its own: try later."
-            if status >= 500
-            else "The server did not take the submission. Check server.url, server.dialect and server.group.",
-            status in _TRY_AGAIN, status, kept, None, _seconds(response.headers.get("Retry-After")),
-        )  # fmt: skip
+        wait, words = _wait(response)
+        hint = "The server did not take the submission. Check server.url, server.dialect and server.group."
+        if fate == "unknown":
+            hint = f"Such a status does not say whether the submission was scored. {_MAYBE_SCORED}"
+        elif status >= 500:
+            hint = "The server has a problem of its own: try later."
+        message = f"{shown_url(url)} answered with the error status {_said(response, text)}{words}"
+        return Outcome(f"status-{status}", fate, message, hint, again, status, kept, retry_after=wait)
+    if problem:
+        message = f"the answer of {shown_url(url)} {problem[1]}: {gist(text) or '(no text)'}"
+        return Outcome(problem[0], "unknown", message, _MAYBE_SCORED, False, status, kept)
     try:
         answer = parse_answer(text, form, dialect)
     except AnswerError as error:
@@ -209,17 +166,58 @@ def _outcome(response: requests.Response, text: str, url: str, form: Competition
     return Outcome("scored", "scored", "", "", False, status, kept, answer)
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    # Seconds or an HTTP date; urllib3 reads both.
-    from urllib3.util.retry import Retry
-
+def _redirect(response: requests.Response, fate: Fate, url: str, kept: str) -> Outcome:
+    status, named = response.status_code, gist(response.headers.get("Location", ""))
     try:
-        return None if retry_after is None else float(Retry().parse_retry_after(retry_after))
-    except (broken.InvalidHeader, OverflowError):
-        return None
+        target = urljoin(url, named) if named else ""
+    except ValueError:  # it is no address
+        target = ""
+    shown, web = shown_url(target or named), target.lower().startswith(("http://", "https://"))
+    hint = f"Nothing was scored. {'If that is the right address, send it there.' if web else 'Check server.url.'}"
+    return Outcome(
+        "redirect", fate,
+        f"{shown_url(url)} answered with a redirect ({status}) to {shown or 'nowhere'}; redirects are not followed, "
+        "since most turn a POST into a GET.",
+        hint if fate == "not scored" else f"Many servers answer so once they took a form. {_MAYBE_SCORED}",
+        False, status, kept, target=shown if web and status != 303 else "",
+    )  # fmt: skip
 
 
-def _no_answer(error: Exception, url: str, timeout: float, gate: _Gate) -> Outcome:
+def _said(response: requests.Response, text: str) -> str:
+    # The status with what the server says beside it; most say the status again.
+    reason, said = gist(response.reason or "", 60), gist(text) or "(no text)"
+    head = f"{response.status_code} {reason}".strip()
+    for again in filter(None, (head, reason)):
+        said = re.sub(rf"(?i)^{re.escape(again)}(?!\w)[ .:!-]*", "", said)
+    return f"{head}: {said}" if said else head
+
+
+def _wait(response: requests.Response) -> tuple[float | None, str]:
+    # The seconds of Retry-After, a number or a date, and what to say of it. A date is taken from the server's own
+    # clock where it tells it, since this machine's may be wrong.
+    asked = response.headers.get("Retry-After", "").strip()
+    if not asked:
+        return None, ""
+    try:
+        seconds = float(asked) if asked.isdecimal() else _date(asked) - _date(response.headers.get("Date", ""))
+    except (ValueError, OverflowError):
+        seconds = float("nan")
+    if not seconds <= _LONGEST_WAIT:
+        return None, f" (its Retry-After, {gist(asked, 40)}, is no time to wait and is ignored)"
+    return max(0.0, seconds), ""
+
+
+def _date(text: str) -> float:
+    # Seconds since 1970 of an HTTP date; now where there is none.
+    if not text:
+        return time.time()
+    parsed = parsedate_tz(text)
+    if parsed is None:
+        raise ValueError(text)
+    return float(mktime_tz(parsed))
+
+
+def _no_answer(error: Exception, url: str, timeout: float, gate: Gate) -> Outcome:
     # The outcome of a request that ended without an answer; requests wraps urllib3's reasons twice.
     cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
     if isinstance(cause, broken.MaxRetryError) and cause.reason is not None:
@@ -249,8 +247,10 @@ def _no_answer(error: Exception, url: str, timeout: float, gate: _Gate) -> Outco
         if taken:
             return Outcome("reset", "unknown", message, _MAYBE_SCORED)
         return Outcome("reset-before", "not scored", message, _NOT_SENT, again=True)
-    fate: Fate = "unknown" if taken else "not scored"
-    return Outcome("failed", fate, f"{shown} cannot be posted to: {reason}.", "Check server.url and server.ca_bundle.")
+    message = f"{shown} cannot be posted to: {reason}."
+    if taken:
+        return Outcome("failed", "unknown", message, _MAYBE_SCORED)
+    return Outcome("failed", "not scored", message, "Check server.url and server.ca_bundle.")
 
 
 def _reason(error: BaseException) -> str:

@@ -51,7 +51,7 @@ def send(
     """Send a kept submission and return what became of it. Touches the network.
 
     Tried again, with exponential waits and jitter (urllib3's `Retry`) and within the deadline, when the
-    server cannot have had the payload or says itself that it did not score it (429, 500, 502, 503, 504;
+    server cannot have had the payload or says itself that it did not score it (the table in `exchange.py`;
     `Retry-After` is honoured). An answer that was lost is never followed by another attempt: the fate is
     unknown. The same payload is not sent to an address where it was scored or may have been, unless
     `again`. An `Idempotency-Key` goes along, the payload's SHA-256, for servers that honour it.
@@ -72,7 +72,8 @@ def send(
         # Half of what is left: an exchange may take its time-out twice, for the answer to begin and to end.
         timeout = max(0.1, min(patience.timeout, (ends - time.monotonic()) / 2))
         outcome = exchange(payload, url, form, submission.dialect, headers=sent_headers, timeout=timeout, verify=verify)
-        return replace(outcome, message=hide(outcome.message), hint=hide(outcome.hint), text=hide(outcome.text))
+        said = hide(outcome.message), hide(outcome.hint), hide(outcome.text), hide(outcome.target)
+        return replace(outcome, message=said[0], hint=said[1], text=said[2], target=said[3])
 
     for number in range(1, patience.attempts + 1):
         began = journal.begin(submission, url, again=again)

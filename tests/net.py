@@ -5,6 +5,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from facematch.competition.exchange import Outcome, exchange
+from facematch.competition.form import CompetitionForm
+
+FORM = CompetitionForm()
+PAYLOAD = b'{"groupname": "us", "images": {"q.jpg": ["g.jpg"]}}'
 SCORE = b'{"accuracy": 500}'
 
 Reply = Callable[[socket.socket], None]
@@ -59,3 +64,14 @@ def _read_request(connection: socket.socket) -> bytes:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as one:
         return int(one.getsockname()[1])
+
+
+def once(url: str, dialect: str = "results", timeout: float = 5, payload: bytes = PAYLOAD) -> Outcome:
+    return exchange(payload, url, FORM, dialect, headers={}, timeout=timeout)
+
+
+def told(reply: Reply, timeout: float = 5) -> Outcome:
+    with answering(reply) as (url, requests):
+        outcome = once(url, timeout=timeout)
+    assert len(requests) <= 1
+    return outcome
