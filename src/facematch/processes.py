@@ -19,9 +19,11 @@ def alive(process: int) -> bool:
         if handle:
             ctypes.windll.kernel32.CloseHandle(handle)
         return bool(handle)
+    if process < 1:  # a group of processes
+        return False
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # it belongs to somebody else
         return True

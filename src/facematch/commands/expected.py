@@ -87,6 +87,7 @@ def _compare(expected: Expected, journal: Journal, kept: Kept, gallery: int, for
     if best is None or expected.outcomes is None:
         return
     before, score = best
+    assert before.expectation is not None
     theirs = outcomes_from_json(before.expectation["outcomes"])
     found = compare(expected.outcomes, theirs, gallery=gallery, weights=form.weights)
     scored = f"scored {score:.0f}" if score is not None else "not scored yet"
@@ -111,8 +112,8 @@ def _best_before(journal: Journal, kept: Kept) -> tuple[Kept, float | None] | No
     for other in journal.submissions():
         if other.id != kept.id and other.expectation and "outcomes" in other.expectation:
             scores = [attempt.score for attempt in journal.attempts(other) if attempt.score is not None]
-            candidates.append((max(scores, default=None), other))
+            candidates.append((max(scores, default=None), other, other.expectation["score"]))
     if not candidates:
         return None
-    score, best = max(candidates, key=lambda each: (each[0] is not None, each[0] or 0, each[1].expectation["score"]))
+    score, best, _ = max(candidates, key=lambda each: (each[0] is not None, each[0] or 0, each[2]))
     return best, score

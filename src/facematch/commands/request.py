@@ -39,8 +39,10 @@ def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, ou
         payload = submission.payload(dialect)
         kept = journal.keep(
             payload, settings.server.dialect, to_send=not dry_run, query=query.path, gallery=gallery.path,
-            made_by=f"{Path(sys.argv[0]).name} --config {config}", expectation=expected.as_json(),
+            made_by=f"{Path(sys.argv[0]).name} --config {config}",
         )  # fmt: skip
+        if (told := expected.as_json()) is not None:
+            journal.expect(kept, told)
         say(
             f"submission {kept.id}: {journal.file(kept)} ({len(submission.images)} queries, {dialect.names} names each)"
         )
