@@ -104,7 +104,7 @@ def test_the_version() -> None:
         (("rank", "a", "b", "-k", "0"), 2, "Invalid value for '-k'"),
         (("serve", "--port", "99999"), 2, "Invalid value for '--port'"),
         (("request", "--config", "no.yaml"), 1, "no.yaml does not exist"),
-        (("request",), 1, "config/triplet.yaml does not exist"),
+        (("request", "--dry-run"), 1, "paths.gallery: data/test_data/gallery is not a folder (/"),
         (("crop", "in", "out", "--set", "faces.size"), 1, "faces.size"),
     ],
 )

@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from facematch import default_checkpoint
+from facematch import shipped as places
 from facematch.default_checkpoint import NAME, default_file, is_default, settings_in_use
 from facematch.errors import FacematchError
 from facematch.files import sha256_of_file
@@ -25,14 +26,14 @@ SHIPPED = {
     "ranking": {"metric": "cosine"},
     "refine": ["flip"],
 }
-HERE = default_checkpoint._REPOSITORY
+HERE = Path(__file__).resolve().parents[1] / "checkpoints/default"
 
 
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A small network in place of the real one."""
-    folder = tmp_path / "shipped"
-    folder.mkdir()
+    folder = tmp_path / "repository/checkpoints/default"
+    folder.mkdir(parents=True)
     (folder / "settings.yaml").write_text(yaml.safe_dump(SHIPPED))
     settings = load_settings(folder / "settings.yaml")
     torch.manual_seed(0)
@@ -46,7 +47,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         trained={},
         half=True,
     )
-    monkeypatch.setattr(default_checkpoint, "_REPOSITORY", folder)
+    monkeypatch.setattr(places, "_REPOSITORY", tmp_path / "repository")
     monkeypatch.setattr(default_checkpoint, "SHA256", sha256_of_file(folder / NAME))
     monkeypatch.chdir(tmp_path)
     default_file.cache_clear()
@@ -115,15 +116,15 @@ def test_a_missing_file_names_the_places_and_the_remedy(shipped: Path) -> None:
     assert settings_in_use(None).paths.checkpoint is None  # whoever did not ask for it is told to train
     with pytest.raises(FacematchError, match="the default checkpoint is missing") as missing:
         settings_in_use(None, ["paths.checkpoint=default"])
-    assert missing.value.message.count("share/facematch/default") == 2
-    assert "train.py" in str(missing.value.hint)
+    assert missing.value.message.count("share/facematch/checkpoints/default") == 3
+    assert "facematch train" in str(missing.value.hint)
 
 
 @pytest.mark.parametrize("scheme", ["environment", "user"])
 def test_it_is_found_beside_an_installed_package(shipped: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    share = shipped.parent / scheme / "share/facematch/default"
+    share = shipped.parent / scheme / "share/facematch/checkpoints/default"
     shutil.copytree(shipped, share)
-    monkeypatch.setattr(default_checkpoint, "_REPOSITORY", shipped.parent / "nothing")
+    monkeypatch.setattr(places, "_REPOSITORY", shipped.parent / "nothing")
     prefixes = {"": shipped.parent / "environment", sysconfig.get_preferred_scheme("user"): shipped.parent / "user"}
     monkeypatch.setattr("sysconfig.get_path", lambda name, chosen="": str(prefixes[chosen]))
     assert default_file() == share / NAME

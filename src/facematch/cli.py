@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from facematch import __version__, cli_evaluation, cli_images, cli_submissions
+from facematch import __version__, cli_evaluation, cli_images, cli_start, cli_submissions
 from facematch.cli_options import GALLERY, QUERY, TRIPLET, Again, Config, GalleryFolder, QueryFolder, Quiet, Sets
 from facematch.cli_program import HELP, Program, arrange, run_program, silence
 from facematch.errors import FacematchError
@@ -104,7 +104,7 @@ def export(
     )  # fmt: skip
 
 
-for each in (cli_evaluation.app, cli_submissions.app, cli_images.app):
+for each in (cli_start.app, cli_evaluation.app, cli_submissions.app, cli_images.app):
     app.registered_commands += each.registered_commands
     app.registered_groups += each.registered_groups
 
@@ -220,14 +220,6 @@ def serve(
         truth, host, port,
         mood=mood, seed=seed, group=group, query=query, gallery=gallery, store=store, rate=rate, form=form,
     )  # fmt: skip
-
-
-@app.command()
-def demo(config: Config = Path("config/sample.yaml")) -> None:
-    """Run the whole job once: sample data, training, validation, submission to a rehearsal server."""
-    from facematch.commands.demo import demo_command
-
-    demo_command(config)
 
 
 def _version(wanted: bool) -> None:

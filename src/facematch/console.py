@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -40,6 +40,12 @@ def note(text: str, style: str | None = None, *, wrap: bool = True) -> None:
         fill = partial(textwrap.fill, width=console.width, break_long_words=False, break_on_hyphens=False)
         text = "\n".join(map(fill, text.split("\n")))
     console.print(text, style=style, markup=False)
+
+
+@cache
+def note_once(text: str) -> None:
+    """Print a line on standard error that stands for the whole command, the first time that it is asked for."""
+    note(text)
 
 
 def loud(text: str) -> None:

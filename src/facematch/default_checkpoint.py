@@ -1,19 +1,18 @@
 """The network that comes with facematch, for whoever has not trained one: `paths.checkpoint: default`."""
 
-import sysconfig
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from facematch.console import note
-from facematch.errors import FacematchError
+from facematch.errors import FacematchError, typed
 from facematch.files import sha256_of_file
 from facematch.settings import Settings
 from facematch.settings_file import load_settings, read_yaml
+from facematch.shipped import shipped_places
 
 NAME = "default.safetensors"
 SHA256 = "71233bf74ead7a210fb4094fee4bb7372a33d0a97ef27b0d4efe307cb01b60ec"
-_REPOSITORY = Path(__file__).resolve().parents[2] / "checkpoints" / "default"
 
 
 def settings_in_use(
@@ -49,7 +48,7 @@ def default_file() -> Path:
     Raises FacematchError where it is missing, and where its weights are not those that were shipped.
     """
     file = _found()
-    again = "Install facematch again, or train a network: python train.py --config config/triplet.yaml"
+    again = f"Install facematch again, or train a network: {typed('train')}"
     if file is None:
         places = " nor ".join(str(each) for each in _places())
         raise FacematchError(f"the default checkpoint is missing: there is neither {places}.", again)
@@ -69,9 +68,7 @@ def is_default(settings: Settings) -> bool:
 
 
 def _places() -> list[Path]:
-    # Of a clone, of an environment, and of an installation for one user (pip install --user).
-    installed = [sysconfig.get_path("data"), sysconfig.get_path("data", sysconfig.get_preferred_scheme("user"))]
-    return [each / NAME for each in (_REPOSITORY, *(Path(each, "share", "facematch", "default") for each in installed))]
+    return shipped_places(f"checkpoints/default/{NAME}")
 
 
 def _found() -> Path | None:

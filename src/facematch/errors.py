@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from types import MappingProxyType
 
 FAILED, USAGE, UNKNOWN, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
@@ -38,3 +39,9 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` for the known name closest to `name`, or an empty string."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def typed(command: str, folder: Path = Path()) -> str:
+    """Return how a command is typed in a folder: in a clone `python train.py` and `python request_send.py`."""
+    script = {"train": "train.py", "request": "request_send.py"}.get(command, "")
+    return f"python {script}" if (folder / script).is_file() else f"facematch {command}"

@@ -107,8 +107,10 @@ def find_photos(folder: Path) -> Found:
         if stat.S_ISDIR(mode):
             os.scandir(folder).close()
     except (OSError, ValueError) as error:
-        shown = _shown(str(folder))
-        raise FacematchError(f"{shown} cannot be searched for photos: {_why(error)}.", "Check the path.") from None
+        shown, whole = _shown(str(folder)), _shown(str(folder.absolute()))
+        raise FacematchError(
+            f"{shown} cannot be searched for photos: {_why(error)} ({whole}).", "Check the path."
+        ) from None
     if stat.S_ISREG(mode):
         return Found((PhotoFile(_shown(folder.name), folder),), ())
     if not stat.S_ISDIR(mode):

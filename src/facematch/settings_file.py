@@ -8,9 +8,10 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from facematch.errors import FacematchError, nearest_name
+from facematch.errors import FacematchError, nearest_name, typed
 from facematch.foreign import LONGEST, brief, found, read_limited, reading, require_limits
 from facematch.settings import Settings
+from facematch.shipped import find_settings
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -101,8 +102,8 @@ def load_settings(
     if settings.ensemble is not None and not ensembles:
         raise FacematchError(
             f"{path or 'the settings'}: an ensemble of {len(settings.ensemble.members)} systems cannot be taken here.",
-            "Ensembles are measured by `facematch compare` and submitted by request_send.py; other commands take one "
-            "of its members.",
+            f"Ensembles are measured by `facematch compare` and submitted by `{typed('request')}`; other commands take "
+            "one of its members.",
         )
     return settings
 
@@ -124,15 +125,13 @@ def load_section(
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return a YAML file's mapping; raises FacematchError for a missing, unreadable or other file."""
+    """Return a YAML file's mapping; a relative `config/…` is looked for as `find_settings` does.
+
+    Raises FacematchError for a missing, unreadable or other file.
+    """
     with reading(path, "the settings", ""):
         try:
-            values = _parse(read_limited(path, "settings").decode("utf-8-sig"))
-        except FileNotFoundError:
-            raise FacematchError(
-                f"{path} does not exist ({path.absolute()}).",
-                "Name a settings file, for example --config config/triplet.yaml",
-            ) from None
+            values = _parse(read_limited(find_settings(path), "settings").decode("utf-8-sig"))
         except ValueError as error:
             raise FacematchError(f"{path} is not a YAML file that can be read: {brief(error)}.") from error
     if values is None:

@@ -151,7 +151,7 @@ def test_a_configuration_names_its_sets_and_what_is_absent(leaks: Leaks) -> None
 @pytest.mark.parametrize(
     ("sets", "options", "words"),
     [
-        ((), {}, "config/triplet.yaml does not exist"),
+        ((), {}, "data/test_data/gallery does not exist"),
         (("train=train",), {}, "a leak needs two sets, there is train"),
         (("train=train", "test=gone"), {}, "it does not exist"),
         (("train=train", "test"), {}, "'test' is not NAME=FOLDER"),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from facematch.console import say
-from facematch.errors import FacematchError
+from facematch.errors import FacematchError, typed
 from facematch.flow import run_folder
 from facematch.settings_file import load_settings
 
@@ -35,19 +35,17 @@ def demo_command(config: Path) -> None:
         )
     say(f"\nThe whole job took {time.monotonic() - started:.0f} s. Where to look next:")
     say("  crops/crops.png, crops/misses.png    what the cropper found and what it missed")
-    say("  compare.html    every system side by side; your own: config/compare.yaml")
+    say("  compare.html    every system side by side; your own systems: config/compare.yaml")
     say(f"  {run_folder(settings)}    weights, settings, log; curves: tensorboard --logdir checkpoints")
     say(f"  {settings.paths.submissions}    every submission; with their scores: facematch submissions")
     say(f"  facematch report {run_folder(settings)}    a page: worst queries first, curves, a map of the embeddings")
     say(f"  facematch serve --group {settings.server.group}    the leaderboard, with the queries that missed")
-    say("  README.md, “The day of the competition”    the same with your own photos")
+    say("  facematch init    settings files to edit, and what to do with your own photos")
 
 
 def _step(what: str, arguments: Sequence[str]) -> None:
     say(f"\n== {what}", "bold")
-    shown = {"train": "python train.py", "request": "python request_send.py"}
-    name = shown.get(arguments[0], f"facematch {arguments[0]}")
-    say(f"$ {name} {shlex.join(arguments[1:])}".rstrip(), "cyan")
+    say(f"$ {typed(arguments[0])} {shlex.join(arguments[1:])}".rstrip(), "cyan")
     sys.stdout.flush()
     done = subprocess.run([sys.executable, "-m", "facematch", *arguments], check=False)
     if done.returncode:

@@ -80,7 +80,8 @@ def _sets(given: Sequence[str], settings: Settings, *, people: bool) -> tuple[li
         why = "".join(f" {each.name}: {each.reason}." for each in absent)
         raise FacematchError(
             f"a leak needs two sets, there is {there}.{why}",
-            "Set the paths in the configuration, or name folders: facematch leaks train=FOLDER test=FOLDER",
+            f"Set the paths in the configuration (relative ones start at {Path.cwd()}), or name folders: facematch "
+            "leaks train=FOLDER test=FOLDER",
         )
     return looked, absent
 

@@ -10,7 +10,7 @@ from facematch.competition.form import load_form
 from facematch.competition.journal import Attempt, Journal, Kept
 from facematch.competition.submission import Submission
 from facematch.console import out, say, show_table
-from facematch.errors import FacematchError
+from facematch.errors import FacematchError, typed
 from facematch.files import write_bytes
 from facematch.rehearsal.score import read_ground_truth, score_submission
 from facematch.settings import Settings
@@ -96,7 +96,7 @@ def _journal(settings: Settings) -> Journal:
     if not folder.is_dir():
         raise FacematchError(
             f"there is no submissions folder {folder} ({folder.absolute()}).",
-            "python request_send.py makes it; name another with --set paths.submissions=FOLDER.",
+            f"`{typed('request')}` makes it; name another with --set paths.submissions=FOLDER.",
         )
     return Journal(folder)
 

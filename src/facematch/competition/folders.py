@@ -32,12 +32,13 @@ def check_folders(query: Path, gallery: Path, limits: PhotoLimits, names: int) -
     That is: a missing or empty folder, the same folder twice, one inside the other, fewer than `names`
     gallery photos, one base name twice in a folder, the same name or the same bytes on both sides.
     """
-    for folder, setting in ((query, "query"), (gallery, "gallery")):
-        if not folder.is_dir():
-            raise FacematchError(
-                f"paths.{setting}: {folder} is not a folder ({folder.absolute()}).",
-                f"Name it with --set paths.{setting}=FOLDER",
-            )
+    missing = {name: each for name, each in (("paths.query", query), ("paths.gallery", gallery)) if not each.is_dir()}
+    if missing:
+        raise FacematchError(
+            "; ".join(f"{name}: {each} is not a folder ({each.absolute()})" for name, each in missing.items()) + ".",
+            f"Name {'it' if len(missing) == 1 else 'them'} with "
+            + " ".join(f"--set {name}=FOLDER" for name in missing),
+        )
     left, right = query.resolve(), gallery.resolve()
     if left == right or left in right.parents or right in left.parents:
         raise FacematchError(

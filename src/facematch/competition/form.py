@@ -79,12 +79,10 @@ class CompetitionForm(_Part):
 
 
 def load_form(path: Path | None) -> CompetitionForm:
-    """Read the competition's form; None is `config/competition.yaml` where it is, else the forms known so far.
+    """Read the competition's form; None is `config/competition.yaml`, here or as it comes with facematch.
 
     Raises FacematchError that names the file, the key, what was found and the nearest known key.
     """
-    if path is None and not FORM_FILE.is_file():
-        return CompetitionForm()
     path = path or FORM_FILE
     try:
         return CompetitionForm.model_validate(read_yaml(path))

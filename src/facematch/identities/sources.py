@@ -65,12 +65,12 @@ def load_identities(source: Path, images: Path | None = None) -> Loaded:
     there is no photo with an identity.
     """
     if images is not None and not images.is_dir():
-        raise FacematchError(f"identities.images: {images} is not a folder.", LAYOUT)
+        raise FacematchError(f"identities.images: {images} is not a folder ({images.absolute()}).", LAYOUT)
     if source.is_dir():
         return _load_folder(source)
     if source.is_file():
         return _load_list(source, images or source.parent)
-    raise FacematchError(f"labelled photos: {source} does not exist.", LAYOUT)
+    raise FacematchError(f"labelled photos: {source} does not exist ({source.absolute()}).", LAYOUT)
 
 
 def _prefixes(sources: Sequence[Path]) -> list[str]:
