@@ -12,7 +12,7 @@ app = typer.Typer()
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder to begin in.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to begin in.")] = Path(),
     json_: JsonOut = False,
 ) -> None:
     """Write the settings files for editing, folders for photos, and what to do next. Nothing is overwritten."""
