@@ -1,6 +1,7 @@
 """The command line: help at once, exit codes, messages a person can act on."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,9 +46,10 @@ def test_every_command_has_a_panel_and_a_place() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_and_describes_each_option(command: str) -> None:
-    done = ended("-m", "facematch", command, "-h")
+    done = ended("-m", "facematch", command, "-h", COLUMNS="80")
     assert done.returncode == 0, done.stderr
     assert "Usage: " in done.stdout
+    assert not re.findall(r"\S*[a-z]…", done.stdout)  # nothing is cut
     described = get_command(app).commands[command]  # type: ignore[attr-defined]
     for each in getattr(described, "commands", {"": described}).values():
         assert {"--quiet", "-q"} <= {name for param in each.params for name in param.opts}

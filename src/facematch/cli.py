@@ -187,11 +187,17 @@ def sample(
 
 @app.command()
 def serve(
-    truth: Annotated[Path, typer.Option("--ground-truth", "--truth", help="Ground truth to score against.")] = Path(
-        "data/rehearsal/ground_truth.json"
-    ),
+    truth: Annotated[
+        Path,
+        typer.Option(
+            "--ground-truth",
+            "--truth",
+            help="Ground truth to score against.",
+            show_default="ground_truth.json in data/rehearsal",
+        ),
+    ] = Path("data/rehearsal/ground_truth.json"),
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port; 0 takes a free one.")] = 8000,
     mood: Annotated[
         str,
         typer.Option(
@@ -199,7 +205,7 @@ def serve(
             "down: 503 or a closed connection; html: a page with status 200."
         ),
     ] = "steady",
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same order of a mood's misbehaviour.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Same seed, same order of a mood's misbehaviour.")] = 1,
     group: Annotated[
         str | None, typer.Option(help="Your group: its missed queries are shown, to browsers on this machine.")
     ] = None,
@@ -208,7 +214,7 @@ def serve(
     store: Annotated[
         Path | None, typer.Option(help="Where submissions are kept.", show_default="rehearsal.sqlite beside the truth")
     ] = None,
-    rate: Annotated[float, typer.Option(min=1, help="Submissions a minute from one address.")] = 600,
+    rate: Annotated[float, typer.Option(min=1, metavar="N", help="Submissions a minute from one address.")] = 600,
     form: Annotated[
         Path | None, typer.Option(help="The competition's form.", show_default="config/competition.yaml")
     ] = None,

@@ -66,10 +66,11 @@ def classes(
     set_: Sets = None,
     json_: JsonOut = False,
 ) -> None:
-    """Measure precision A/B and recall A/C of each class, and the seconds of features, index and query.
+    """Measure precision and recall of each class of things, and the seconds of features, index and query.
 
-    A is relevant and retrieved, B retrieved, C relevant. The query itself is never a hit. DATABASE twice: each photo
-    asks all others. Refuses a network that was trained on a photo that asks, by its content.
+    Precision is A/B and recall A/C, with A relevant and retrieved, B retrieved, C relevant. The query itself is never
+    a hit. DATABASE twice: each photo asks all others. Refuses a network that was trained on a photo that asks, by its
+    content.
     """
     from facematch.commands.classes import classes_command
 
@@ -104,7 +105,8 @@ def robustness(
         str,
         typer.Option(
             help="Names with commas: pixels, phash, dhash, whash, network, onnx, clip, near-duplicates. With +turns "
-            "after its name a system is asked with pictures mirrored and turned by quarters, too."
+            "after its name a system is asked with pictures mirrored and turned by quarters, too.",
+            show_default="all but network, onnx, clip; phash twice",
         ),
     ] = "pixels,phash,phash+turns,dhash,whash,near-duplicates",
     changes: Annotated[

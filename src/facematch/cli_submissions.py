@@ -64,7 +64,7 @@ def submissions(config: AnyConfig = None, set_: Sets = None, json_: JsonOut = Fa
 
 @app.command()
 def rescore(
-    truth: Annotated[Path, typer.Option("--truth", help='{"query": ["gallery", …]}')],
+    truth: Annotated[Path, typer.Option("--truth", help='The ground truth: {"query": ["gallery", …]}.')],
     config: AnyConfig = None,
     set_: Sets = None,
     json_: JsonOut = False,
