@@ -27,6 +27,7 @@ import requests
 def start(folder: Path) -> tuple["subprocess.Popen[str]", str]:
     """Start the server and return it with its address."""
     command = [sys.executable, "-m", "facematch", "serve", "--truth", "truth.json", "--port", "0", "--rate", "1e9"]
+    command += ["--store", "rehearsal.sqlite"]
     server = subprocess.Popen(
         command, cwd=folder, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}
     )

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch.errors import FacematchError
-from facematch.foreign import LIMITS, Limits, brief, parse_json, read_json, read_limited, reading, require_limits
+from facematch.foreign import (
+    LIMITS,
+    Limits,
+    brief,
+    parse_json,
+    read_json,
+    read_limited,
+    reading,
+    require_limits,
+    require_shape,
+)
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -37,6 +47,32 @@ def test_limits_are_those_of_a_naive_count(value: Any, depth: int, values: int) 
         else:
             with pytest.raises(ValueError, match=r"deep|holds more"):
                 require_limits(value, "k")
+
+
+MARKS = st.text('[]{},:"\\\\ a\\n\u20ac')
+MARKED = st.recursive(st.none() | st.integers() | MARKS, lambda inner: st.lists(inner) | st.dictionaries(MARKS, inner))
+
+
+@given(MARKED, st.integers(0, 4), st.booleans(), st.sampled_from(["utf-8", "utf-16", "utf-32-le"]))
+def test_the_depth_of_a_text_is_that_of_its_value(value: Any, depth: int, ascii_: bool, encoding: str) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("facematch.foreign.LIMITS", {"k": Limits(1000, depth)})
+        for each in (text, text.encode(encoding)):
+            if depth_of(value) <= depth:
+                require_shape(each, "k")
+            else:
+                with pytest.raises(ValueError, match="deep"):
+                    require_shape(each, "k")
+
+
+@given(PLAIN, st.integers(0, 12))
+def test_a_text_of_more_values_than_its_limit_is_refused_before_it_is_parsed(value: Any, values: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("facematch.foreign.LIMITS", {"k": Limits(10_000, 99, values)})
+        if count_of(value) > values:
+            with pytest.raises(ValueError, match="holds more"):
+                parse_json(json.dumps(value), "k")
 
 
 @given(PLAIN)

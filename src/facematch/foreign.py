@@ -5,6 +5,7 @@ and what to do. Its size is checked before it is read, its depth and number befo
 """
 
 import json
+import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from facematch.errors import FacematchError
 
 T = TypeVar("T")
 
+_NO_BRACKET = re.compile(r'"[^"]*"?|[^\[\]{}"]+')  # texts, and what else stands between brackets
 LONGEST = 200  # characters of a file's own words, or of a library's, in an error
 _DIGITS = 40  # of a whole number in JSON
 _SHORT = reprlib.Repr()
@@ -40,6 +42,7 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
         "header": Limits(100_000_000, values=5_000_000),  # of .safetensors, whose own limit this is, and of ONNX files
         "record": Limits(500_000_000, values=20_000_000),  # JSON: ground truths, payloads, a run's people, tuned steps
         "list": Limits(500_000_000),  # text with a line for each photo, pair or value
+        "submission": Limits(16 * 2**20, depth=8, values=1_000_000),  # 6,355 queries with ten names each are 3.4 MB
         "note": Limits(100_000_000, values=20_000_000),  # JSON in a row of a cache or the journal
     }
 )
@@ -98,15 +101,26 @@ def parse_json(text: str | bytes, kind: str) -> Any:
     limits = LIMITS[kind]
     if len(text) > limits.size:
         raise ValueError(f"it is longer than {limits.size // 1_000_000:,} MB")
-    marks = [text.count(b) for b in (b",", b"[", b"{")] if isinstance(text, bytes) else [text.count(c) for c in ",[{"]
-    if sum(marks) > limits.values:  # before anything is made of them: empty lists take thirty times their text
+    require_shape(text, kind)
+    return json.loads(text, parse_int=_whole_number)
+
+
+def require_shape(text: str | bytes, kind: str) -> None:
+    """Raise ValueError where a JSON text has deeper lists than `LIMITS[kind]`, or more values; nothing is built of it.
+
+    Values are counted by the marks before them; one within a name counts, too. A text that is no JSON may pass:
+    parsing tells what is wrong with it.
+    """
+    limits = LIMITS[kind]
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    if sum(map(text.count, "[{,")) > limits.values:
         raise ValueError(f"it holds more than {limits.values:,} values")
-    try:
-        value = json.loads(text, parse_int=_whole_number)
-    except RecursionError:
-        raise ValueError(f"its lists stand in one another more than {limits.depth} deep") from None
-    require_limits(value, kind)
-    return value
+    brackets = _NO_BRACKET.sub("", text.replace("\\\\", "").replace('\\"', "")).replace("{", "[").replace("}", "]")
+    for _ in range(limits.depth):
+        brackets = brackets.replace("[]", "")
+    if "[]" in brackets or brackets.count("[") > limits.depth:  # fewer were left open, and the parser says so
+        raise ValueError(f"its lists stand in one another more than {limits.depth} deep")
 
 
 def require_limits(value: Any, kind: str) -> None:

@@ -9,7 +9,9 @@ import pytest
 from command_helpers import TRUTH, Run
 
 from facematch.commands import demo
+from facematch.commands.serve import _store_of
 from facematch.errors import FacematchError
+from facematch.rehearsal.store import Store
 from facematch.sample import write
 from facematch.sample.plan import FACES, Plan, make_plan
 
@@ -61,7 +63,16 @@ def test_a_restarted_server_remembers(project: Path) -> None:
         requests.post(f"{address}/results/", data=payload, timeout=10).raise_for_status()
     with demo._server() as address:
         assert "1 submission;" in requests.get(address, timeout=10).text
-    assert Path("data/rehearsal/rehearsal.sqlite").is_file()
+    assert len(list(Path("submissions").glob("rehearsal-*.sqlite"))) == 1
+    assert not Path("data/rehearsal/rehearsal.sqlite").exists()
+
+
+def test_a_board_of_earlier_versions_beside_its_truth_goes_on(project: Path) -> None:
+    beside = Path("data/rehearsal/rehearsal.sqlite")
+    Store(beside).close()
+    assert _store_of(Path(TRUTH)) == beside
+    Path("data/other.json").write_text("{}")
+    assert _store_of(Path("data/other.json")).parent == Path("submissions")
 
 
 def test_the_demos_server_starts_and_stops(project: Path) -> None:

@@ -105,7 +105,12 @@ class TestCheck:
 
     @pytest.mark.parametrize(
         ("text", "words"),
-        [("", "is not JSON"), ("<html>", "is not JSON"), ("[]", "not an object"), ("{}", "has no key 'groupname'")],
+        [
+            ("", "cannot be read as JSON"),
+            ("<html>", "cannot be read as JSON"),
+            ("[]", "not an object"),
+            ("{}", "has no key 'groupname'"),
+        ],
     )
     def test_what_is_no_payload(self, project: Path, run: Run, text: str, words: str) -> None:
         Path("x.json").write_text(text)

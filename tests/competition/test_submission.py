@@ -65,10 +65,10 @@ class TestForm:
     @pytest.mark.parametrize(
         ("data", "words"),
         [
-            (b"", "not JSON"),
-            (b"groupname=us", "not JSON"),
-            (b"\xff\xfe\xfd", "not JSON"),
-            (b"[" * 100_000, "not JSON"),
+            (b"", "cannot be read as JSON"),
+            (b"groupname=us", "cannot be read as JSON"),
+            (b"\xff\xfe\xfd", "cannot be read as JSON"),
+            (b"[" * 100_000, "cannot be read as JSON"),
             (b"[1]", "is a JSON list, not an object"),
             (b'{"group": "us", "images": {}}', "has no key 'groupname'; its keys: 'group', 'images'"),
             (b'{"groupname": "us"}', "has no key 'images'; its keys: 'groupname'"),

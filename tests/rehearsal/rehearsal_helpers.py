@@ -52,5 +52,5 @@ class Local:
 
     async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         transport = httpx.ASGITransport(app=self.app, client=(self.address, 5000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
             return await client.request(method, path, **request)

@@ -96,7 +96,7 @@ def test_a_lost_answer_was_scored_and_no_byte_of_it_came(monkeypatch: pytest.Mon
     with running("flaky", store) as url:
         port = int(url.rsplit(":", 1)[1])
         payload = Submission("us", {"q.jpg": ("g.jpg",)}).payload()
-        head = f"POST /results/ HTTP/1.1\r\nHost: x\r\nContent-Length: {len(payload)}\r\n\r\n".encode()
+        head = f"POST /results/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(payload)}\r\n\r\n".encode()
         with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
             client.sendall(head + payload)
             assert client.recv(100) == b""
@@ -118,6 +118,12 @@ def test_a_server_whose_connections_are_out_of_reach(
         if message["type"] == "http.response.start":
             started.append(message["status"])
 
-    scope = {"type": "http", "method": "POST", "path": "/results/", "headers": [], "query_string": b""}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/results/",
+        "headers": [(b"host", b"localhost")],
+        "query_string": b"",
+    }
     asyncio.run(Moody(create_app(TRUTH), "flaky")(scope, receive, send))
     assert started == [status]

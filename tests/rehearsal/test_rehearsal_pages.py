@@ -78,8 +78,8 @@ class TestPage:
         page = client.get("/")
         assert page.headers["content-type"].startswith("text/html")
         assert "ground truth of 4 queries" in page.text
-        assert "http://testserver/results/" in page.text
-        assert "http://testserver/retrieval/" in page.text
+        assert "http://localhost:8000/results/" in page.text
+        assert "http://localhost:8000/retrieval/" in page.text
         assert "None yet." in page.text
 
     def test_groups_stand_by_their_best_score(self, client: Local) -> None:
@@ -95,12 +95,11 @@ class TestPage:
     def test_what_strangers_wrote_is_escaped_and_bounded(self, client: Local) -> None:
         client.post("/results/", content=submission("<script>alert('x')</script>&{queries}").payload())
         client.post("/results/", content=submission("n" * 5000).payload())
-        page = client.get("/", headers={"Host": "h<b>"})
+        page = client.get("/")
         assert "<script>alert" not in page.text
         assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;{queries}" in page.text
         assert "n" * 80 in page.text
         assert "n" * 81 not in page.text
-        assert "h<b>" not in page.text
 
     @pytest.mark.parametrize(
         "group", ["a/b", "%2e", "?x", "ünï", "a b", "<b>", "'\"", "#", "a//b", ".", "..", "a/../b", ""]

@@ -19,6 +19,7 @@ from rehearsal_helpers import FORM, TRUTH, post, submission
 from facematch.competition.address import submission_url
 from facematch.competition.submission import Submission
 from facematch.errors import FacematchError
+from facematch.rehearsal.listening import config_of
 from facematch.rehearsal.server import create_app, serve
 
 
@@ -26,7 +27,7 @@ from facematch.rehearsal.server import create_app, serve
 def running() -> Iterator[str]:
     """The application on a free port of this machine, in a thread."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(create_app(TRUTH), log_config=None, lifespan="off"))
+        server = uvicorn.Server(config_of(create_app(TRUTH)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -46,7 +47,7 @@ class TestEndToEnd:
     def test_a_missing_slash_is_an_error_that_shows_the_way(self) -> None:
         with running() as address, pytest.raises(FacematchError) as caught:
             post(submission(), f"{address}/results", "results", timeout=10)
-        assert "error status 404 Not Found: Not Found. POST a submission to /results/" in caught.value.message
+        assert "error status 404 Not Found: POST a submission to /results/" in caught.value.message
 
     def test_a_real_task_in_size(self) -> None:
         names = tuple(f"{n:040x}.jpg" for n in range(10))
@@ -108,7 +109,7 @@ class TestServe:
         try:
             port = int(address.rsplit(":", 1)[1])
             with socket.create_connection(("127.0.0.1", port), timeout=5) as idle:
-                idle.sendall(b"POST /results/ HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+                idle.sendall(b"POST /results/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
                 process.send_signal(signal.SIGINT)
                 process.communicate(timeout=15)
         finally:

@@ -33,9 +33,9 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("body", "words"),
         [
-            (b"", "not JSON"),
-            (b"{", "not JSON"),
-            (b"\xff", "not JSON"),
+            (b"", "cannot be read as JSON"),
+            (b"{", "cannot be read as JSON"),
+            (b"\xff", "cannot be read as JSON"),
             (b'{"name": "us", "images": {}}', "has no key 'groupname'"),
             (b'{"groupname": "us", "images": {"q0.jpg": "g0.jpg"}}', "not a list of names"),
         ],

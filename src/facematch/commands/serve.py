@@ -1,10 +1,12 @@
 """`facematch serve`: a competition's server to rehearse with."""
 
+import os
 from pathlib import Path
 
 from facematch.competition.form import load_form
 from facematch.console import note
 from facematch.errors import FacematchError, nearest_name
+from facematch.files import sha256_of_file
 from facematch.rehearsal.moods import MOODS
 from facematch.rehearsal.server import serve
 
@@ -26,7 +28,7 @@ def serve_command(
     """Run the rehearsal server until Ctrl-C."""
     if mood not in MOODS:
         raise FacematchError(f"--mood {mood} is not known{nearest_name(mood, MOODS)}.", ", ".join(MOODS))
-    store = store or truth.parent / "rehearsal.sqlite"
+    store = store or (_store_of(truth) if truth.is_file() else None)
 
     def ready(address: str) -> None:
         note(f"rehearsal server at {address} – Ctrl-C stops it")
@@ -37,3 +39,11 @@ def serve_command(
         form=load_form(form), mood=mood, seed=seed, own=group, store=store, rate=rate, on_ready=ready,
         query=query if query.is_dir() else None, gallery=gallery if gallery.is_dir() else None,
     )  # fmt: skip
+
+
+def _store_of(truth: Path) -> Path:
+    # Named by the truth's content: the folder it lies in may be another's, and another truth has another board.
+    beside = truth.parent / "rehearsal.sqlite"  # where earlier versions kept it
+    if beside.is_file() and os.access(beside, os.W_OK) and os.access(truth.parent, os.W_OK):
+        return beside
+    return Path("submissions") / f"rehearsal-{sha256_of_file(truth)[:8]}.sqlite"

@@ -9,6 +9,7 @@ from typing import Any
 
 from facematch.competition.form import Dialect
 from facematch.errors import FacematchError
+from facematch.foreign import require_shape
 
 _OFFICIAL = Dialect()
 _SHOWN = 3  # of each kind of defect
@@ -40,9 +41,10 @@ class Submission:
         Raises FacematchError for text that is not JSON, a missing or doubled key, or another form.
         """
         try:
+            require_shape(data, "submission")
             value = json.loads(data, object_pairs_hook=_each_key_once)
         except (ValueError, RecursionError) as error:
-            raise _wrong_form(f"is not JSON: {_cut(str(error), 200)}") from error
+            raise _wrong_form(f"cannot be read as JSON: {_cut(str(error), 200)}") from error
         if not isinstance(value, dict):
             raise _wrong_form(f"is a JSON {type(value).__name__}, not an object")
         group, images = _member(value, dialect.group_key, str), _member(value, dialect.images_key, dict)

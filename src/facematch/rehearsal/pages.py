@@ -1,6 +1,6 @@
 """The pages of the rehearsal server: the leaderboard, a group's history, thumbnails."""
 
-import ipaddress
+import re
 import secrets
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from facematch.competition.form import CompetitionForm
 from facematch.rehearsal.board import Album, Missed, missed, plot, standings
+from facematch.rehearsal.guard import on_this_machine
 from facematch.rehearsal.store import Store
 
 _POLICY = (
@@ -33,7 +34,7 @@ def add_pages(
     """Add GET / (the leaderboard), /groups/NAME, /version (grows with each submission) and /photos/NUMBER.
 
     The queries that were missed are shown for the group `own` alone. They tell right answers, so they and all
-    photos are shown to browsers on this machine only, whatever address the server listens on.
+    photos are shown to browsers on this machine only that ask localhost, whatever the server listens on.
     """
     templates = Environment(loader=PackageLoader("facematch.rehearsal"), autoescape=True, trim_blocks=True)
 
@@ -61,7 +62,7 @@ def add_pages(
         history = [each for each in store.all() if each.group == name]
         if not history:
             raise HTTPException(404, "No such group")
-        here, count, wrong = _on_this_machine(request), 0, list[Missed]()
+        here, count, wrong = on_this_machine(request), 0, list[Missed]()
         if name == own and here:
             count, wrong = missed(store.images(history[-1].id), truth, album)
         return shown(
@@ -87,16 +88,10 @@ def _add_files(app: FastAPI, store: Store, album: Album | None) -> None:
         return PlainTextResponse(str(store.version()), headers={"Cache-Control": "no-store"})
 
     @app.get("/photos/{number}")
-    def photo(request: Request, number: int) -> Response:
-        data = album.thumbnail(number) if album is not None and _on_this_machine(request) else None
+    def photo(request: Request, number: str) -> Response:
+        known = album is not None and re.fullmatch("[0-9]{1,9}", number) and on_this_machine(request)
+        data = album.thumbnail(int(number)) if album is not None and known else None
         if data is None:
             raise HTTPException(404, "No such photo")
-        return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
-
-
-def _on_this_machine(request: Request) -> bool:
-    try:
-        address = ipaddress.ip_address(request.client.host if request.client else "")
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+        headers = {"Cache-Control": "private, max-age=3600", "Cross-Origin-Resource-Policy": "same-origin"}
+        return Response(data, media_type="image/jpeg", headers=headers)

@@ -48,10 +48,10 @@ def read_ground_truth(path: Path) -> dict[str, frozenset[str]]:
     expected = 'Expected: {"QUERY.jpg": ["GALLERY.jpg", …], …}'
     if not path.is_file():
         raise FacematchError(
-            f"the ground truth {path} does not exist.",
+            f"the ground truth {path} {'is not a file' if path.exists() else 'does not exist'}.",
             "Make the sample data with `facematch sample`, or name another with --truth FILE.",
         )
-    value = read_json(path, "the ground truth")
+    value = read_json(path, "the ground truth", expected)
     if not isinstance(value, dict):
         raise FacematchError(f"the ground truth {path} is a JSON {type(value).__name__}, not an object.", expected)
     for query, names in value.items():

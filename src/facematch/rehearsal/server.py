@@ -1,8 +1,6 @@
 """The rehearsal server: scores submissions against a ground truth, answers in every dialect, shows a leaderboard."""
 
-import errno
 import math
-import socket
 import sqlite3
 import sys
 import time
@@ -12,7 +10,6 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -23,14 +20,17 @@ from facematch.competition.form import CompetitionForm, Dialect
 from facematch.competition.submission import Submission
 from facematch.errors import FacematchError
 from facematch.files import sha256_of
+from facematch.foreign import LIMITS
 from facematch.rehearsal.board import Album, group_name
+from facematch.rehearsal.bodies import Bodies
+from facematch.rehearsal.guard import Guard
+from facematch.rehearsal.listening import listen, run
 from facematch.rehearsal.moods import Mood, Moody
+from facematch.rehearsal.openapi import KEY_LENGTH, description
 from facematch.rehearsal.pages import add_pages
 from facematch.rehearsal.score import Score, read_ground_truth, score_submission
 from facematch.rehearsal.store import Received, Store
 
-_MAX_BODY = 16 * 2**20  # bytes; 1,500 queries with ten names of 44 characters are 0.8 MB
-_MAX_KEY = 200
 _KNOWN = CompetitionForm()
 
 
@@ -43,25 +43,33 @@ def create_app(
     album: Album | None = None,
     rate: float = 600,
     log: Callable[[str], None] | None = None,
-    max_body: int = _MAX_BODY,
+    max_body: int = LIMITS["submission"].size,
+    host: str = "127.0.0.1",
 ) -> FastAPI:
     """Return the server's application.
 
     Each dialect of the form is answered at its path; what is not a submission is answered in plain text
     with status 400, a body over `max_body` bytes with 413, more than `rate` submissions a minute from
-    one address with 429. A submission that comes again with the same `Idempotency-Key` is not scored
-    again; another one under the same key is refused with 422. GET / is the leaderboard, GET /groups/NAME
+    one address with 429. What `Guard` refuses, for a server that listens on `host`, is answered with 421 or 403. A
+    submission that comes again with the same `Idempotency-Key` is not scored again; another one under the same key
+    is refused with 422. GET / is the leaderboard, GET /groups/NAME
     a group's history; only of the group `own`, and only to a browser on this machine, are the missed
     queries shown, with thumbnails from `album`. `log` is told one line for each that was scored.
     """
-    kept, limit = store or Store(None), _RateLimit(rate)
+    kept, limit, bodies = store or Store(None), _RateLimit(rate), Bodies(max_body)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_middleware(Guard, served=host)
+
+    def score(body: bytes, dialect: Dialect, key: str | None) -> tuple[Received, int | None]:
+        with bodies.scoring:
+            return _score(body, dialect, form, truth, kept, key)
 
     def answer(dialect: Dialect) -> Callable[[Request], Any]:
         async def scored(request: Request) -> Response:
             limit.check(request.client.host if request.client else "")
-            body, key = await _body(request, max_body), _key(request)
-            received, queries = await run_in_threadpool(_score, body, dialect, form, truth, kept, key)
+            key = _key(request)
+            async with bodies.received(request) as body:
+                received, queries = await run_in_threadpool(score, body, dialect, key)
             if queries is not None and log is not None:
                 log(_line(received, request.url.path, queries))
             shares = received.shares
@@ -74,6 +82,7 @@ def create_app(
         app.post(each.path)(answer(each))
 
     add_pages(app, truth, form, kept, None if own is None else group_name(own), album or Album(None, None))
+    app.get("/openapi.json")(lambda: JSONResponse(description(form)))
     _add_errors(app, form, log)
     return app
 
@@ -102,20 +111,16 @@ def serve(
     for folders and stores that are not there.
     """
     truth, album = read_ground_truth(truth_path), Album(query, gallery)
-    with _listen(host, port) as listening:
+    with listen(host, port) as listening:
         kept = Store(store)
-        app = create_app(truth, form=form, store=kept, own=own, album=album, rate=rate, log=log or _to_stderr)
-        config = uvicorn.Config(
-            Moody(app, mood, seed), log_config=None, log_level="critical", access_log=False, lifespan="off",
-            timeout_graceful_shutdown=3,
-            proxy_headers=False,  # else a client of this machine could name any address as its own
-        )  # fmt: skip
+        log = log or _to_stderr
+        app = create_app(truth, form=form, store=kept, own=own, album=album, rate=rate, log=log, host=host)
         shown = f"[{host}]" if ":" in host else host
         try:
             if on_ready is not None:
                 on_ready(f"http://{shown}:{listening.getsockname()[1]}")
-            uvicorn.Server(config).run(sockets=[listening])
-        except KeyboardInterrupt:  # raised again by uvicorn once it has closed its connections
+            run(Moody(app, mood, seed), listening)
+        except KeyboardInterrupt:
             return
         finally:
             kept.close()
@@ -184,36 +189,11 @@ class _RateLimit:
             raise HTTPException(429, f"More than {self.rate:g} submissions a minute", {"Retry-After": str(wait)})
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > limit:
-            raise HTTPException(413, f"The submission is larger than {limit} bytes")
-    return bytes(body)
-
-
 def _key(request: Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
-    if key is not None and len(key) > _MAX_KEY:
-        raise HTTPException(400, f"The Idempotency-Key is longer than {_MAX_KEY} characters")
+    if key is not None and not 0 < len(key) <= KEY_LENGTH:
+        raise HTTPException(400, f"The Idempotency-Key is empty, or longer than {KEY_LENGTH} characters")
     return key
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=512)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise FacematchError(
-                f"port {port} on {host} is already in use.",
-                "Another server may still run; choose another with --port (0 takes a free one).",
-            ) from error
-        raise FacematchError(
-            f"cannot listen on {host}, port {port}: {error.strerror or error}.",
-            "Choose an address of this machine with --host, and a port above 1023 with --port.",
-        ) from error
 
 
 def _line(received: Received, path: str, queries: int) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from facematch.errors import FacematchError
+from facematch.foreign import brief, parse_json
 from facematch.rehearsal.score import Score
 
 _TABLE = """
@@ -45,9 +46,14 @@ class Store:
             self._table.execute("PRAGMA journal_mode=WAL")
             self._table.execute("PRAGMA synchronous=FULL")
             self._table.executescript(_TABLE)
-        except (sqlite3.Error, OSError) as error:
+            (found,) = self._table.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise ValueError(f"it is damaged ({found})")
+            self._select("")
+        except (sqlite3.Error, OSError, ValueError, TypeError) as error:
             raise FacematchError(
-                f"the server's store {path} cannot be used: {error}.", "Name another with --store FILE."
+                f"the server's store {path} cannot be used: {brief(error)}.",
+                "Move it away to start with an empty board, or name another with --store FILE.",
             ) from error
 
     def find(self, key: str) -> Received | None:
@@ -89,10 +95,13 @@ class Store:
         return self._rows("ORDER BY id")
 
     def images(self, number: int) -> dict[str, list[str]]:
-        """Return the names a submission gave to each query."""
+        """Return the names a submission gave to each query. Raises sqlite3.Error where they are damaged."""
         with self._lock:
             (row,) = self._table.execute("SELECT images FROM scored WHERE id = ?", (number,)).fetchall()
-        images: dict[str, list[str]] = json.loads(row[0])
+        try:
+            images: dict[str, list[str]] = parse_json(row[0], "note")
+        except (ValueError, TypeError) as error:
+            raise sqlite3.DatabaseError(f"submission {number} is damaged: {brief(error)}") from error
         return images
 
     def version(self) -> int:
