@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import pytest
+
 from facematch.competition.exchange import Outcome, exchange
 from facematch.competition.form import CompetitionForm
 
@@ -75,3 +77,10 @@ def told(reply: Reply, timeout: float = 5) -> Outcome:
         outcome = once(url, timeout=timeout)
     assert len(requests) <= 1
     return outcome
+
+
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy of the machine stands between a test and its servers."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)

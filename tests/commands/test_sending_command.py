@@ -9,14 +9,12 @@ from facematch.commands.sending import Destination, deliver
 from facematch.competition.journal import Journal
 from facematch.competition.sending import Patience
 from facematch.errors import FacematchError
-from net import FORM, PAYLOAD, answering, response, says
+from net import FORM, PAYLOAD, answering, response, says, without_proxies
 
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    without_proxies(monkeypatch)
 
 
 def sent(folder: Path, data: bytes, query: str = "") -> tuple[FacematchError, str]:

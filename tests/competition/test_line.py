@@ -13,9 +13,9 @@ class TestInterimAnswers:
     """1xx: the final answer follows."""
 
     @pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints", "199 New"])
-    @pytest.mark.parametrize("times", [1, 3, 99])
+    @pytest.mark.parametrize("times", [1, 3, 200])
     def test_they_are_read_past(self, status: str, times: int) -> None:
-        interim = f"HTTP/1.1 {status}\r\nLink: </style.css>\r\n\r\n".encode()
+        interim = f"HTTP/1.1 {status}\r\n".encode() + b"Link: </style.css>\r\n" * times + b"\r\n"
         assert told(says(interim * times + response("200 OK", SCORE))).fate == "scored"
         late = told(says(interim * times + response("503 Busy", b"", "Retry-After: 3")))
         assert (late.kind, late.fate, late.retry_after) == ("status-503", "not scored", 3)
@@ -23,10 +23,10 @@ class TestInterimAnswers:
     @pytest.mark.parametrize(
         "data",
         [
-            b"HTTP/1.1 103 Early Hints\r\n\r\n" * 101 + response("200 OK", SCORE),
-            b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000,
+            b"HTTP/1.1 103 Early Hints\r\n\r\n" * 200_000 + response("200 OK", SCORE),
+            b"HTTP/1.1 100 Continue\r\n\r\n" * 200_000 + response("200 OK", SCORE),
             b"HTTP/1.1 102 Processing\r\n\r\n",
-            b"HTTP/1.1 102 Processing\r\n" + b"X: y\r\n" * 1_000 + b"\r\n" + response("200 OK", SCORE),
+            b"HTTP/1.1 102 Processing\r\nX: y",
             b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + response("200 OK", SCORE),
         ],
     )

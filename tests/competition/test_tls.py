@@ -1,9 +1,11 @@
 """Certificates are checked unless the user says otherwise, and a CA bundle of one's own is honoured."""
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -28,10 +30,15 @@ def bundle(authority: trustme.CA, tmp_path: Path) -> str:
 
 @pytest.fixture
 def url(authority: trustme.CA) -> Iterator[str]:
-    import socket
+    with serving(authority.issue_cert("127.0.0.1")) as (address, _):
+        yield address
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+@contextmanager
+def serving(certificate: trustme.LeafCert) -> Iterator[tuple[str, list[bytes]]]:
+    """A server with this certificate: yields its address and what it read."""
+    context, seen = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), []
+    certificate.configure_cert(context)
 
     def serve(listening: socket.socket) -> None:
         with suppress(OSError):
@@ -42,12 +49,13 @@ def url(authority: trustme.CA) -> Iterator[str]:
                     data = b""
                     while b"payload" not in data and (block := connection.recv(65_536)):
                         data += block
-                    connection.sendall(response("200 OK", SCORE))
+                    seen.append(data)
+                    connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" + response("200 OK", SCORE))
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=serve, args=(listening,), daemon=True)
         thread.start()
-        yield f"https://127.0.0.1:{listening.getsockname()[1]}/results/"
+        yield f"https://127.0.0.1:{listening.getsockname()[1]}/results/", seen
         listening.shutdown(socket.SHUT_RDWR)
         thread.join(5)
 
@@ -61,6 +69,16 @@ def test_an_unknown_certificate_is_refused(url: str) -> None:
     assert (outcome.kind, outcome.fate, outcome.again) == ("tls", "not scored", False)
     assert "certificate verify failed" in outcome.message
     assert "server.ca_bundle" in outcome.hint
+
+
+@pytest.mark.parametrize("name", ["elsewhere.example", "127.0.0.2", "expired"])
+def test_nothing_is_sent_to_a_wrong_certificate(authority: trustme.CA, bundle: str, name: str) -> None:
+    past = datetime.now(timezone.utc) - timedelta(days=1)
+    wrong = authority.issue_cert("127.0.0.1", not_after=past) if name == "expired" else authority.issue_cert(name)
+    with serving(wrong) as (address, seen):
+        outcome = once(address, bundle)
+    assert (outcome.kind, outcome.fate, outcome.again) == ("tls", "not scored", False)
+    assert b"payload" not in b"".join(seen)
 
 
 def test_a_bundle_of_ones_own_is_trusted(url: str, bundle: str) -> None:

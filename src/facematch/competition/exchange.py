@@ -6,7 +6,7 @@ gate that notes the first one and can be shut, so "nothing was sent" is known an
     what came                                             fate          tried again
     nothing, before the payload's first byte was taken    not scored    where it may help
     nothing, or no HTTP, after it                         unknown       no
-    1xx                                                   read past, at most 100 of them; 101 as the last: unknown
+    1xx                                                   read past; 101, or none after it: unknown
     2xx with a valid score, whole                         scored        no
     2xx with anything else                                unknown       no
     301, 307, 308: it is somewhere else                   not scored    no
@@ -33,7 +33,7 @@ from urllib3 import exceptions as broken
 from facematch.competition.address import shown_url
 from facematch.competition.answer import MAX_TEXT, AnswerError, ServerAnswer, gist, parse_answer
 from facematch.competition.form import CompetitionForm
-from facematch.competition.line import Gate, Line, read_body
+from facematch.competition.line import Line, read_body
 
 Fate = Literal["scored", "not scored", "unknown"]
 
@@ -95,18 +95,16 @@ def exchange(
     """
     content_type = form.dialect(dialect).content_type
     sent = {"Accept-Encoding": "identity", **({"Content-Type": content_type} if content_type else {}), **headers}
-    gate = Gate(payload)
+    line = Line(payload)
     done: list[Outcome] = []
 
     def work() -> None:
         try:
-            with Line() as line:
-                response = line.send_once(gate, url, sent, (min(timeout, _CONNECT), timeout), verify)
-                with response:
-                    body, problem = read_body(response, timeout)
+            with line, line.send_once(url, sent, (min(timeout, _CONNECT), timeout), verify) as response:
+                body, problem = read_body(response, timeout)
             done.append(_answered(response, body.decode("utf-8-sig", errors="replace"), problem, url, form, dialect))
         except Exception as error:  # several libraries' errors come through, and no thread may end without a word
-            done.append(_no_answer(error, url, timeout, gate))
+            done.append(_no_answer(error, url, timeout, line))
 
     # In a thread of its own: looking up a name, or headers that drip, can outlast every time-out.
     thread = threading.Thread(target=work, name="exchange", daemon=True)
@@ -114,16 +112,16 @@ def exchange(
         thread.start()
         thread.join(min(timeout, _CONNECT) + 2 * timeout + _GRACE)
     except KeyboardInterrupt:
-        raise Interrupted(_given_up("interrupted", "stopped by Ctrl-C before an answer came", gate)) from None
+        raise Interrupted(_given_up("interrupted", "stopped by Ctrl-C before an answer came", line)) from None
     except RuntimeError as error:  # the system gives no more threads
-        return _no_answer(error, url, timeout, gate)
+        return _no_answer(error, url, timeout, line)
     if not done:
-        return _given_up("hang", f"{shown_url(url)} neither answered nor closed the connection in time", gate)
+        return _given_up("hang", f"{shown_url(url)} neither answered nor closed the connection in time", line)
     return done[0]
 
 
-def _given_up(kind: str, message: str, gate: Gate) -> Outcome:
-    if gate.shut():
+def _given_up(kind: str, message: str, line: Line) -> Outcome:
+    if line.gate.shut():
         return Outcome(kind, "unknown", f"{message}.", _MAYBE_SCORED)
     return Outcome(kind, "not scored", f"{message}.", _NOT_SENT, again=kind == "hang")
 
@@ -217,7 +215,7 @@ def _date(text: str) -> float:
     return float(mktime_tz(parsed))
 
 
-def _no_answer(error: Exception, url: str, timeout: float, gate: Gate) -> Outcome:
+def _no_answer(error: Exception, url: str, timeout: float, line: Line) -> Outcome:
     # The outcome of a request that ended without an answer; requests wraps urllib3's reasons twice.
     cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
     if isinstance(cause, broken.MaxRetryError) and cause.reason is not None:
@@ -233,7 +231,7 @@ def _no_answer(error: Exception, url: str, timeout: float, gate: Gate) -> Outcom
         (broken.SSLError, "tls", f"the secure connection to {host} failed: {reason}.",
          "Check http:// against https://; for a certificate authority of your own set server.ca_bundle.", False),
     ]  # fmt: skip
-    taken = gate.shut()
+    taken = line.gate.shut()
     for sort, kind, message, hint, again in before:
         if not taken and (isinstance(cause, sort) or isinstance(error, sort)):
             return Outcome(kind, "not scored", message, hint, again)

@@ -2,8 +2,10 @@
 
 import http.client
 import io
+import socket
 import threading
 import time
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +15,8 @@ from requests.utils import get_auth_from_url
 from urllib3 import exceptions as broken
 
 MAX_ANSWER = 1_000_000  # bytes
-_INTERIM = 100  # interim answers (1xx) that are read past
+_MOST = 4 * MAX_ANSWER  # with heads, interim answers, chunks' sizes, trailers
+_LINE = 65_536  # bytes
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -23,44 +26,45 @@ class Gate(io.BytesIO):
     def __init__(self, payload: bytes) -> None:
         super().__init__(payload)
         self._lock = threading.Lock()
-        self._shut = False
+        self.is_shut = False
         self.taken = False
 
     def read(self, size: int | None = -1) -> bytes:
         """Return the next bytes; raises OSError once the gate is shut."""
         with self._lock:
-            if self._shut:
+            if self.is_shut:
                 raise OSError("given up")
             self.taken = True
             return super().read(size)
 
     def shut(self) -> bool:
-        """Give no more bytes; return whether one was taken before."""
+        """Give no more bytes, and end the reading of an answer; return whether one was taken before."""
         with self._lock:
-            self._shut = True
+            self.is_shut = True
             return self.taken
 
 
 class Line(requests.Session):
-    """A session for one POST to one address. Touches the network.
+    """A session for one POST of a payload. Touches the network.
 
     Interim answers (1xx) are read past, redirects are not followed. Proxies and certificates of the environment are
     honoured, `.netrc` is not: its password would replace the header's token, or go where nobody asked for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, payload: bytes) -> None:
         super().__init__()
+        self.gate = Gate(payload)
         for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter())
+            self.mount(scheme, _Adapter(self.gate))
 
     def send_once(
-        self, gate: Gate, url: str, headers: dict[str, str], timeouts: tuple[float, float], verify: bool | str
+        self, url: str, headers: dict[str, str], timeouts: tuple[float, float], verify: bool | str
     ) -> requests.Response:
         """Post and return the answer with its body unread; `timeouts` are of connecting and of reading, in seconds."""
         user = ("", "") if "authorization" in map(str.lower, headers) else get_auth_from_url(url)
         return self.post(
             url,
-            data=gate,
+            data=self.gate,
             headers=headers,
             timeout=timeouts,
             allow_redirects=False,
@@ -98,18 +102,47 @@ def read_body(response: requests.Response, timeout: float) -> tuple[bytes, tuple
 
 
 class _Final(http.client.HTTPResponse):
-    # http.client reads past 100 Continue only, and past any number of them.
+    # The final answer, read through bounds: http.client reads past 100 Continue only, but past any number of them, and
+    # through trailers without end.
+    def __init__(self, gate: Gate, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp = io.BufferedReader(_Bounded(self.fp, gate))
+
     def _read_status(self) -> tuple[str, int, str]:
-        for _ in range(_INTERIM):
+        while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if status == 101 or not 100 <= status < 200:
                 return version, status, reason
-            http.client.parse_headers(self.fp)
-        raise http.client.HTTPException(f"more than {_INTERIM} interim answers (1xx)")
+            while self.fp.readline(_LINE) not in (b"\r\n", b"\n", b""):
+                pass  # headers of an interim answer
+
+
+class _Bounded(io.RawIOBase):
+    # What a server sends, head and all: no more than _MOST bytes, and nothing once the gate is shut.
+    def __init__(self, source: io.BufferedReader, gate: Gate) -> None:
+        self._source, self._gate, self._left = source, gate, _MOST
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._gate.is_shut or self._left <= 0:
+            raise OSError(f"more than {_MOST} bytes came, and no whole answer")
+        count = self._source.readinto1(buffer)
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
 
 
 class _Adapter(HTTPAdapter):
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._final = staticmethod(partial(_Final, gate))
+
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-        pool.ConnectionCls = type("_Connection", (pool.ConnectionCls,), {"response_class": _Final})
+        pool.ConnectionCls = type("Connection", (pool.ConnectionCls,), {"response_class": self._final})
         return pool
