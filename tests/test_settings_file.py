@@ -27,6 +27,7 @@ def test_without_a_file_the_defaults_hold() -> None:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
     assert load_settings(path, ensembles=True).name == path.stem
+    assert load_settings(str(path), ensembles=True) == load_settings(path, ensembles=True)
 
 
 def test_the_main_configuration_shows_every_key() -> None:

@@ -25,11 +25,11 @@ PANELS = {
 _FIRST = """\
  To begin with, in an empty folder or a clone:
 
+   facematch init                        settings files to edit, what to do
    facematch crop data/faces looked-at   which faces are found, which are not
    facematch train                       learn from data/faces/PERSON/*.jpg
    facematch validate                    the score to expect, on other people
    facematch request --dry-run           everything but the post
-   facematch submissions                 what was made and sent, and its score
 
  With nothing trained, the network that comes with facematch is used.
  facematch COMMAND -h tells more.

@@ -87,7 +87,7 @@ def _parse(text: str) -> Any:
 
 
 def load_settings(
-    path: Path | None,
+    path: Path | str | None,
     overrides: Sequence[str] = (),
     *,
     ensembles: bool = False,
@@ -109,10 +109,14 @@ def load_settings(
 
 
 def load_section(
-    root: type[S], path: Path | None, overrides: Sequence[str], hint: str, sections: Mapping[str, Any] | None = None
+    root: type[S],
+    path: Path | str | None,
+    overrides: Sequence[str],
+    hint: str,
+    sections: Mapping[str, Any] | None = None,
 ) -> S:
     """Return the checked values of a YAML file of another kind, as `load_settings`; `hint` ends an error."""
-    values = ({} if path is None else read_yaml(path)) | dict(sections or {})
+    values = ({} if path is None else read_yaml(Path(path))) | dict(sections or {})
     for override in overrides:
         _apply(values, override)
     try:

@@ -406,5 +406,6 @@ def test_a_batch_of_2048_fits(mining: Mining, margin: Margin) -> None:
 )
 def test_a_wrong_argument_is_named(changed: dict[str, Any], message: str) -> None:
     arguments: dict[str, Any] = {"labels": torch.tensor([0, 0, 1, 1]), "mining": "batch-all", "margin": 0.2}
-    with pytest.raises(FacematchError, match=message):
+    with pytest.raises(FacematchError, match=message) as caught:
         triplet_loss(torch.zeros(4, 2), **{**arguments, **changed})
+    assert "Set loss." not in caught.value.hint  # whoever calls it may have no settings file

@@ -33,7 +33,7 @@ def pairwise_distances(embeddings: Tensor, kind: Distance = "euclidean") -> Tens
         known = get_args(Distance)
         raise FacematchError(
             f"distance {kind!r} is not known{nearest_name(kind, known)}; known are {', '.join(known)}.",
-            "Set loss.distance.",
+            "In a settings file it is loss.distance.",
         )
     with torch.autocast(device_type=embeddings.device.type, enabled=False):
         x = embeddings.to(working_dtype(embeddings.device))  # B×D

@@ -107,13 +107,15 @@ def _check(embeddings: Tensor, labels: Tensor, mining: str, margin: float | str,
         if value not in known:
             raise FacematchError(
                 f"{name} {value!r} is not known{nearest_name(value, known)}; known are {', '.join(known)}.",
-                f"Set loss.{name}.",
+                f"In a settings file it is loss.{name}.",
             )
     if margin == "soft":
         if mining == "semi-hard":
             raise FacematchError(
                 "semi-hard mining needs a margin that is a number; a soft margin has no end.",
-                "Set loss.margin to a number, 0.2 for example, or loss.mining to batch-hard or batch-all.",
+                "Give a margin such as 0.2, or mining batch-hard or batch-all (in a file: loss.margin, loss.mining).",
             )
     elif isinstance(margin, str) or not 0 < margin < math.inf:
-        raise FacematchError(f"margin is {margin!r}; a number above 0 or soft is needed.", "Set loss.margin.")
+        raise FacematchError(
+            f"margin is {margin!r}; a number above 0 or soft is needed.", "In a settings file it is loss.margin."
+        )

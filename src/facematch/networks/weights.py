@@ -59,7 +59,8 @@ def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[Embeddi
         return network, Origin(
             "none",
             "weights: RANDOM – no ImageNet weights in torch's cache and no network to fetch them. Training from "
-            "nothing needs more photos and more time. Place the file and set network.weights to its path.",
+            "nothing needs more photos and more time. Place the file and set network.weights to its path, or go on "
+            "from the network that comes with facematch, a resnet50: --set network.init_from=default",
             loud=True,
         )
     if weights in ("imagenet", "auto"):
