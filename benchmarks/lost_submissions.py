@@ -3,15 +3,18 @@
     python benchmarks/lost_submissions.py [--exchanges 10000] [--seed 1]
 
 A server on this machine misbehaves at random: it refuses, resets before or after the payload, loses the
-answer after scoring, drips, answers 429, 500 or 503, HTML, cut or wrong JSON, a wrong length, redirect
-loops. Half of the clients reach it through a relay that cuts the line after a random number of bytes in
-either direction. Every client is a process of its own, and a third of them are killed (SIGKILL) at a random
-moment. Then the server recovers, everything pending is sent again, and the books are compared:
+answer after scoring, drips, answers 429, 500 or 503, with an absurd Retry-After, HTML, cut or wrong JSON, a wrong
+length, redirects, those that follow a scored form among them, interim answers (1xx) before the answer or without one.
+A `.netrc` has a password for every host, half of the clients send a token of their own, and for a third the wall clock
+goes backwards at every look. Half of the clients reach the server through a relay that cuts the line after a random
+number of bytes in either direction. Every client is a process of its own, and a third of them are killed (SIGKILL) at
+a random moment. Then the server recovers, everything pending is sent again, and the books are compared:
 
 - lost: a submission that was kept is not in the journal, or its payload is not whole
 - twice: the server scored a payload more often than once without being asked to
 - lies: the journal says `not scored` of what was scored, or `scored` of what was not
 - hangs: a client was still running long after its deadline
+- passwords: the server was sent one of `.netrc`, which nobody asked for, or not the token that belongs to the payload
 
 Exits with 1 when any of them is not 0. An error status is taken as the server's word that it did not score.
 """
@@ -19,6 +22,7 @@ Exits with 1 when any of them is not 0. An error status is taken as the server's
 import argparse
 import contextlib
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -33,9 +37,11 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from datetime import datetime, tzinfo
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
+from facematch.competition import journal as journal_module
 from facematch.competition.form import CompetitionForm
 from facematch.competition.journal import Journal
 from facematch.competition.sending import Patience, send
@@ -44,13 +50,17 @@ FORM = CompetitionForm()
 PATIENCE = Patience(timeout=0.4, deadline=2.0, attempts=3, backoff=0.01)
 HANG = 30.0  # seconds after which a client counts as hanging
 AT_ONCE = 8
+BAD = ("lost", "twice", "lies", "hangs", "passwords", "errors", "not recovered")
 GOOD = b'{"results": [0.5, 0.6, 0.7]}'
 FAULTS = {  # what the server does: (weight, whether it scores the payload)
     "good": (6, True), "refuse": (1, False), "reset before": (1, False), "reset after": (1, False),
     "lost after scoring": (2, True), "closed after scoring": (1, True), "drip": (1, True), "silent": (1, True),
     "429": (1, False), "500": (1, False), "503": (1, False), "400": (1, False), "html": (1, True),
     "html unscored": (1, False), "cut json": (1, True), "wrong json": (1, True), "nan": (1, True),
-    "wrong length": (1, True), "redirect": (1, False),
+    "wrong length": (1, True), "moved": (1, False), "found": (1, False), "see other": (1, False),
+    "found after scoring": (1, True), "see other after scoring": (1, True), "103 and good": (2, True),
+    "102 and 503": (1, False), "102 and no more": (1, True), "100 without end": (1, True), "101": (1, True),
+    "503 for ever": (1, False), "503 until 2999": (1, False),
 }  # fmt: skip
 
 
@@ -72,12 +82,15 @@ def _answer(connection: socket.socket, fault: str, book: object, lock: threading
         connection.settimeout(5)
         if fault == "refuse":
             return _reset(connection)
-        body = _read(connection, head_only=fault == "reset before")
-        if fault == "reset before" or body is None:
+        request = _read(connection, head_only=fault == "reset before")
+        if fault == "reset before" or request is None:
             return _reset(connection)
-        if FAULTS[fault][1]:
-            with lock:
-                book.write(hashlib.sha256(body).hexdigest().encode() + b"\n")  # type: ignore[attr-defined]
+        sent, payload = request
+        with lock:
+            if FAULTS[fault][1]:
+                book.write(hashlib.sha256(payload).hexdigest().encode() + b"\n")  # type: ignore[attr-defined]
+            if sent != [f"{name}: {value}".encode() for name, value in token(payload).items()]:
+                book.write(b"password\n")  # type: ignore[attr-defined]
         if fault in ("reset after", "lost after scoring"):
             return _reset(connection)
         _reply(connection, fault)
@@ -85,7 +98,27 @@ def _answer(connection: socket.socket, fault: str, book: object, lock: threading
 
 
 def _reply(connection: socket.socket, fault: str) -> None:
-    replies = {
+    if fault == "silent":
+        time.sleep(1)
+    elif fault == "drip":
+        for byte in _http("200 OK", GOOD):
+            connection.sendall(bytes([byte]))
+            time.sleep(0.05)
+    else:
+        connection.sendall(REPLIES[fault])
+
+
+def _http(status: str, body: bytes, *headers: str, length: int | None = None) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+
+
+def _interim(status: str) -> bytes:
+    return f"HTTP/1.1 {status}\r\nLink: </style.css>\r\n\r\n".encode()
+
+
+def _replies() -> dict[str, bytes]:
+    return {
         "good": _http("200 OK", GOOD),
         "closed after scoring": b"",
         "html": _http("200 OK", b"<html><h1>tired</h1></html>"),
@@ -94,29 +127,30 @@ def _reply(connection: socket.socket, fault: str) -> None:
         "wrong json": _http("200 OK", b'{"ok": true}'),
         "nan": _http("200 OK", b'{"accuracy": NaN}'),
         "wrong length": _http("200 OK", GOOD, length=900),
-        "redirect": _http("302 Found", b"", "Location: /results/"),
+        "moved": _http("308 Permanent Redirect", b"", "Location: /results/"),
+        "found": _http("302 Found", b"", "Location: /login/"),
+        "found after scoring": _http("302 Found", b"", "Location: /thanks/"),
+        "see other": _http("303 See Other", b"", "Location: /login/"),
+        "see other after scoring": _http("303 See Other", GOOD, "Location: /thanks/"),
+        "103 and good": _interim("103 Early Hints") * 3 + _http("200 OK", GOOD),
+        "102 and 503": _interim("102 Processing") + _http("503 Service Unavailable", b"busy"),
+        "102 and no more": _interim("102 Processing"),
+        "100 without end": _interim("100 Continue") * 200_000,
+        "101": _interim("101 Switching Protocols") + _http("200 OK", GOOD),
+        "503 for ever": _http("503 Service Unavailable", b"busy", f"Retry-After: {'9' * 5_000}"),
+        "503 until 2999": _http("503 Service Unavailable", b"busy", "Retry-After: Tue, 31 Dec 2999 23:59:59 GMT"),
         "400": _http("400 Bad Request", b"no"),
         "429": _http("429 Too Many Requests", b"slow", "Retry-After: 0"),
         "500": _http("500 Internal Server Error", b"oops"),
         "503": _http("503 Service Unavailable", b"busy", "Retry-After: 0"),
     }
-    if fault == "silent":
-        time.sleep(1)
-    elif fault == "drip":
-        for byte in _http("200 OK", GOOD):
-            connection.sendall(bytes([byte]))
-            time.sleep(0.05)
-    else:
-        connection.sendall(replies[fault])
 
 
-def _http(status: str, body: bytes, *headers: str, length: int | None = None) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
-    return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+REPLIES = _replies()
 
 
-def _read(connection: socket.socket, *, head_only: bool) -> bytes | None:
-    # The whole body of a request, or None when it did not arrive whole.
+def _read(connection: socket.socket, *, head_only: bool) -> tuple[list[bytes], bytes] | None:
+    # The lines of a request that hold a password, and its whole body; None when it did not arrive whole.
     data = b""
     while b"\r\n\r\n" not in data:
         block = connection.recv(65_536)
@@ -130,7 +164,7 @@ def _read(connection: socket.socket, *, head_only: bool) -> bytes | None:
         if not block:
             return None
         body += block
-    return body
+    return [line for line in head.split(b"\r\n") if line.lower().startswith(b"authorization:")], body
 
 
 def _reset(connection: socket.socket) -> None:
@@ -175,22 +209,46 @@ def _pass_on(client: socket.socket, target: int, limit: int) -> None:
         back.join()
 
 
+def token(payload: bytes) -> dict[str, str]:
+    """Return the header that goes with a payload: every second group has a token."""
+    return {"Authorization": "Bearer token"} if b'"groupname": "token"' in payload else {}
+
+
 def client(folder: Path, number: int, url: str, kept: int) -> None:
     """Keep a submission, say so, and send it."""
+    if number % 3 == 0:
+        _turn_back_the_clock()
     names = [f"{number:06d}-{name}.jpg" for name in range(10)]
-    payload = json.dumps({"groupname": "us", "images": {f"{number:06d}.jpg": names}}).encode()
+    group = "us" if number % 2 else "token"
+    payload = json.dumps({"groupname": group, "images": {f"{number:06d}.jpg": names}}).encode()
     with Journal(folder) as journal:
         submission = journal.keep(payload, "results", to_send=True)
         os.write(kept, struct.pack("i", number))
-        send(journal, submission, url, FORM, patience=PATIENCE)
+        send(journal, submission, url, FORM, patience=PATIENCE, headers=token(payload))
+
+
+def _turn_back_the_clock() -> None:
+    # Each look finds it 1,000 seconds earlier; both ways of looking, in this process alone.
+    looks, now = itertools.count(), time.time()
+    time.time = lambda: now - 1_000 * next(looks)  # type: ignore[assignment]
+
+    class Back(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.fromtimestamp(time.time(), tz)
+
+    journal_module.datetime = Back  # type: ignore[misc]
 
 
 def run(exchanges: int, seed: int, folder: Path) -> dict[str, int]:
     """Run all exchanges and return the counts; `folder` takes the journal and the server's book."""
     context, chance = multiprocessing.get_context("fork"), random.Random(seed)
     well, ports = context.Event(), context.Queue()
-    book = folder / "scored"
+    book, netrc = folder / "scored", folder / "netrc"
     book.touch()
+    netrc.write_text("machine 127.0.0.1 login somebody password never\ndefault login somebody password never\n")
+    netrc.chmod(0o600)
+    os.environ["NETRC"] = str(netrc)
     helpers = [context.Process(target=serve, args=(ports, well, book, seed + 1), daemon=True)]
     helpers[0].start()
     target = ports.get(timeout=30)
@@ -265,7 +323,7 @@ def _reap(running: dict[int, tuple[float, float]], counts: Counter[str]) -> None
 
 
 def _compare(folder: Path, book: Path, kept: set[int], counts: Counter[str]) -> None:
-    scored = Counter(book.read_text().split())
+    scored = _book(book)[0]
     with Journal(folder / "submissions") as journal:
         journal.unfinished()  # what killed clients left behind becomes unknown
         found = {}
@@ -291,10 +349,19 @@ def _recover(folder: Path, book: Path, url: str, counts: Counter[str]) -> None:
     with Journal(folder / "submissions") as journal:
         pending = [kept for kept, attempt in journal.unfinished() if attempt is None or attempt.fate == "not scored"]
         for submission in pending:
-            sent = send(journal, submission, url, FORM, patience=Patience(timeout=5, backoff=0.01))
+            patience = Patience(timeout=5, backoff=0.01)
+            headers = token(journal.payload(submission))
+            sent = send(journal, submission, url, FORM, patience=patience, headers=headers)
             counts["recovered"] += sent.outcome is not None and sent.outcome.fate == "scored"
     counts["not recovered"] = len(pending) - counts["recovered"]
-    counts["twice"] += sum(times > 1 for times in Counter(book.read_text().split()).values()) - counts["twice"]
+    scored, counts["passwords"] = _book(book)
+    counts["twice"] = sum(times > 1 for times in scored.values())
+
+
+def _book(book: Path) -> tuple[Counter[str], int]:
+    # How often each payload was scored, and how many requests came with a wrong password.
+    lines = Counter(book.read_text().split())
+    return lines, lines.pop("password", 0)
 
 
 def main() -> None:
@@ -315,7 +382,7 @@ def main() -> None:
     )
     for name in ("exchanges", "ended", "killed", "kept", "scored", "unknown", "not scored", "recovered"):
         print(f"{name:>14}: {counts.get(name, 0)}")
-    bad = {name: counts.get(name, 0) for name in ("lost", "twice", "lies", "hangs", "errors", "not recovered")}
+    bad = {name: counts.get(name, 0) for name in BAD}
     print("  ".join(f"{name}: {count}" for name, count in bad.items()))
     sys.exit(int(any(bad.values())))
 

@@ -25,7 +25,7 @@ def ran(name: str, *options: str) -> str:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes of POSIX")
 def test_no_submission_is_lost_or_sent_twice() -> None:
     out = ran("lost_submissions.py", "--exchanges", "120", "--seed", "7")
-    assert "lost: 0  twice: 0  lies: 0  hangs: 0  errors: 0  not recovered: 0" in out
+    assert "lost: 0  twice: 0  lies: 0  hangs: 0  passwords: 0  errors: 0  not recovered: 0" in out
     counts = {name.strip(): int(number) for name, number in re.findall(r"^ *([a-z ]+): (\d+)$", out, re.MULTILINE)}
     assert counts["exchanges"] == 120 == counts["ended"] + counts["killed"]
     assert min(counts[name] for name in ("killed", "scored", "unknown", "not scored", "recovered")) > 0
