@@ -212,7 +212,7 @@ def serve(
     query: QueryFolder = QUERY,
     gallery: GalleryFolder = GALLERY,
     store: Annotated[
-        Path | None, typer.Option(help="Where submissions are kept.", show_default="submissions/rehearsal-….sqlite")
+        Path | None, typer.Option(help="Where submissions are kept.", show_default="rehearsal-….sqlite in submissions")
     ] = None,
     rate: Annotated[float, typer.Option(min=1, metavar="N", help="Submissions a minute from one address.")] = 600,
     form: Annotated[
