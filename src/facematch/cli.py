@@ -31,7 +31,9 @@ def train(
         typer.Option("--config", "-c", help="YAML file with the settings.", show_default="config/triplet.yaml"),
     ] = None,
     set_: Sets = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run, bit for bit.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a stopped run, bit for bit; longer by --set training.epochs=N.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move an earlier run of this name aside.")] = False,
     exp_name: Annotated[str | None, typer.Option("--exp_name", help="The run's name.", rich_help_panel=HASHING)] = None,
     code_size: Annotated[int | None, typer.Option("--code_size", help="Bits.", rich_help_panel=HASHING)] = None,

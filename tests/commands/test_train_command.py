@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -99,17 +100,17 @@ def test_a_killed_and_resumed_run_ends_with_the_same_bits(untrained: Path, run: 
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, told
-    assert "stopped and saved. Go on with: python train.py --config small.yaml --resume" in told
+    again = shlex.split(told.split("stopped and saved. Go on with: ")[1])
+    assert again == [*MAIN, *sets, "--resume"]
     assert "state.pt" in names(RUN)
     assert "finished.json" not in names(RUN)
-    resumed = run(*TRAIN, *sets, "--resume")
+    resumed = run(*again[3:])
     assert resumed.code == 0, resumed.err
     assert "resumed at epoch" in resumed.err
     whole = Path("checkpoints/whole")
     assert digest(RUN / "last.safetensors") == digest(whole / "last.safetensors")
     steps = [json.loads(line).get("step") for line in log.read_text().splitlines()]
     assert steps == [json.loads(line).get("step") for line in (whole / "log.jsonl").read_text().splitlines()]
-    assert "state.pt" not in names(RUN)
 
 
 def _person(name: str, photos: int, source: int = 0) -> None:
@@ -240,9 +241,60 @@ def test_other_settings_are_not_resumed_with(untrained: Path, run: Run, monkeypa
     assert "there is no run to resume in checkpoints/small" in done.err
     assert run(*TRAIN, "--set", "training.epochs=1").code == 0
     (RUN / "finished.json").unlink()
-    done = run(*TRAIN, "--resume")
+    done = run(*TRAIN, "--resume", "--set", "training.weight_decay=0.5")
     assert done.code == 1
-    assert "was started with training.epochs: 1, but now it is 2" in done.err
+    assert "was started with training.weight_decay: 0.0001, but now it is 0.5" in done.err
+
+
+def test_a_finished_run_is_made_longer(untrained: Path, run: Run) -> None:
+    assert run(*TRAIN, "--set", "training.epochs=1").code == 0
+    done = run(*TRAIN, "--set", "training.epochs=1", "--resume")
+    assert (done.code, done.out) == (0, "checkpoints/small is finished: all 1 epochs done\n")
+    done = run(*TRAIN, "--resume")
+    assert done.code == 0, done.err
+    assert "resumed at epoch 2, batch 0" in done.err
+    assert "finished: all 2 epochs done" in done.out
+    assert "epochs: 2" in (RUN / "settings.yaml").read_text()
+    done = run(*TRAIN, "--set", "training.epochs=1", "--resume")
+    assert done.code == 1
+    assert "training.epochs is 1, but the run in checkpoints/small is in epoch 2 of 2." in done.err
+
+
+def test_a_start_that_fails_early_stands_in_nobodys_way(
+    untrained: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(*TRAIN, "--set", "identities.min_photos=5").code == 1
+    assert not RUN.exists()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "run", interrupted)
+        assert run(*TRAIN).code == 130
+    assert "identities.json" in names(RUN)
+    assert run(*TRAIN, "--set", "training.epochs=1").code == 0
+    assert names(Path("checkpoints")) == ["small"]
+
+
+@pytest.mark.parametrize("options", [(), ("--fresh",), ("--resume",)])
+def test_a_run_in_the_hands_of_another_process_is_refused_at_once(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("facematch.commands.train.training_and_validation", None)  # it comes too late to be called
+    before = {path: digest(path) for path in RUN.rglob("*") if path.is_file()}
+    code = (
+        "from pathlib import Path; from facematch.training.run_lock import holding\n"
+        f"with holding(Path({str(RUN)!r})): print('held', flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        done = run(*TRAIN, *options)
+        other.kill()
+    assert done.code == 1
+    assert f"checkpoints/small is being trained: process {other.pid} on " in done.err
+    assert {path: digest(path) for path in RUN.rglob("*") if path.is_file()} == before
 
 
 def test_a_celeba_list_names_the_people(untrained: Path, run: Run) -> None:

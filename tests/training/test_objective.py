@@ -182,7 +182,8 @@ def test_labels_have_no_part_in_the_epochs_of_the_teacher_alone(embeddings: Tens
     objective(embeddings, LABELS, targets, 2)
     assert set(objective.state_dict()) == keys
     objective.watch({"spread": 0.0}, 2)  # a collapse is looked for among triplets only, and there are none
-    assert "active" not in objective.told({"spread": 0.5, "teacher_cosine": 0.25})
+    line = {"spread": 0.5, "teacher_cosine": 0.25}
+    assert ["active" in objective.told(line, epoch) for epoch in (3, 4)] == [False, True]  # also before any batch
 
 
 def test_a_teacher_alone_needs_no_labels(embeddings: Tensor) -> None:

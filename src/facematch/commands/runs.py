@@ -1,5 +1,8 @@
-"""A run folder as settings: what `report` and `hash-report` start from."""
+"""A run folder as settings, which `report` and `hash-report` start from; the command by which a run goes on."""
 
+import shlex
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,3 +24,18 @@ def run_settings(run: Path, overrides: Sequence[str], instead: str = "") -> Sett
             f"Name a folder that train.py made, for example checkpoints/triplet{instead}.",
         )
     return load_settings(run / "settings.yaml", overrides)
+
+
+def going_on(config: Path, overrides: Sequence[str]) -> str:
+    """Return the command that resumes a training, quoted: as it was typed where it was, with `--resume` once."""
+    program, typed = Path(sys.argv[0]), sys.argv[1:]
+    if program.stem == "train":
+        start = [sys.orig_argv[0], sys.argv[0]]
+    elif program.stem == "__main__":
+        start = [sys.orig_argv[0], "-m", "facematch"]
+    else:
+        start = [program.stem]
+    if program.stem != "train" and typed[:1] != ["train"]:  # called by another program, which gives its settings
+        typed = ["train", "--config", str(config), *(part for each in overrides for part in ("--set", each))]
+    words = [*start, *(word for word in typed if word not in ("--fresh", "--resume")), "--resume"]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

@@ -1,6 +1,8 @@
 """From folders of people to a run folder under checkpoints/; `train_start` has checked the settings by then."""
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +17,8 @@ from facematch.default_checkpoint import default_file
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import Figures
 from facematch.files import write_json
-from facematch.flow import build_cropper, network_spec, photo_limits, run_folder, with_checkpoint
-from facematch.foreign import read_json
+from facematch.flow import build_cropper, network_spec, photo_limits, with_checkpoint
+from facematch.foreign import read_json, reading
 from facematch.leaks.trained import write_trained_photos
 from facematch.losses.by_name import require_loss
 from facematch.networks.checkpoint import save_checkpoint
@@ -26,23 +28,22 @@ from facematch.settings import Settings
 from facematch.settings_training import OWN_LOSSES, LossSettings
 from facematch.training.loop import Trainer
 from facematch.training.objective import Objective, build_objective
-from facematch.training.run_folder import RunFolder, check_run, save_classes, start_run
+from facematch.training.run_folder import RunFolder, lengthen, start_run
+from facematch.training.run_state import check_state, save_classes
 from facematch.training.stopping import stop_on_signals
 from facematch.training.teacher import TaughtObjective
-from facematch.training.values import Callbacks, TrainingResult, TrainingSet
+from facematch.training.values import Callbacks, Progress, TrainingResult, TrainingSet
 
 
-def train(settings: Settings, config: Path, *, resume: bool, fresh: bool) -> None:
-    """Train as the settings say; leaves with 128 + signal when it was stopped by one."""
-    folder, watch = RunFolder(run_folder(settings)), Stopwatch()
-    if resume and folder.finished.is_file():
-        say(f"{folder.path} is finished: {read_json(folder.finished, 'the run')['reason']}")
-        return
+def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, resume: bool, fresh: bool) -> None:
+    """Train as the settings say; leaves with 128 + signal when it was stopped by one. `again` is how to go on then."""
+    watch = Stopwatch()
     augment = build_augmentation(
         settings.augment if settings.augment is not None else FACE_DEFAULT, settings.faces.size
     )
     _check_loss(settings.loss)
-    check_run(folder, settings, resume=resume, fresh=fresh)
+    if resume:
+        check_state(folder, settings)
     with watch.stage("reading labels"):
         people, validation = training_and_validation(settings)
     asked = "held-out photos" if validation.by_photo else "unseen people"
@@ -53,8 +54,10 @@ def train(settings: Settings, config: Path, *, resume: bool, fresh: bool) -> Non
     data = training_set(settings, crops)
     objective = _objective(settings, network, data)
     seen = seen_crops(settings, validation.seen, crops.people, objective)
-    if not resume:
-        start_run(folder, settings)
+    if resume:
+        lengthen(folder, settings)
+    else:
+        start_run(folder, settings, fresh=fresh)
     _same_people(folder, data, crops.people, validation.asked.people, resume=resume)
     before = Path(origin.source).parent if origin.people else None
     write_trained_photos(folder.path, people.files, photo_limits(settings.photos), before)
@@ -73,15 +76,13 @@ def train(settings: Settings, config: Path, *, resume: bool, fresh: bool) -> Non
         note(f"resumed at epoch {trainer.at.epoch}, batch {trainer.at.batch}")
     else:
         note(f"before training: {asked}: {_short(validate(trainer.network))}")
-    with watch.stage("training"), working("training", settings.training.epochs * 1000) as progress:
+    with watch.stage("training"), _progress(settings.training.epochs, trainer.at) as progress:
         known = tuple(sorted({*people.people, *origin.people}))
         save = partial(_save, settings, folder, known, record, objective, crops.people)
-        callbacks = Callbacks(
-            validate, save, note, lambda epoch, share: progress(round((epoch - 1 + share) * 1000)), asked, seen
-        )
+        callbacks = Callbacks(validate, save, note, progress, asked, seen)
         with stop_on_signals() as stop:
             result = trainer.run(callbacks, stop)
-    _conclude(folder, result, config, watch, asked)
+    _conclude(folder, result, again, watch, asked)
     if result.best is not None and not validation.by_photo:
         show_trained(with_checkpoint(settings, folder.path), validation, f"facematch request --config {config}")
     if validation.as_test is not None:
@@ -134,6 +135,15 @@ def _require_unseen(origin: Origin, validation: ValidationPeople) -> None:
         )
 
 
+@contextmanager
+def _progress(epochs: int, at: Progress) -> Iterator[Callable[[int, float, float], None]]:
+    # In thousandths of an epoch, from where the run stands.
+    with working("training", epochs * 1000, (at.epoch - 1) * 1000) as step:
+        yield lambda epoch, share, loss: step(
+            round((epoch - 1 + share) * 1000), f"epoch {epoch}/{epochs}, loss {loss:.2f}"
+        )
+
+
 def _save(
     settings: Settings,
     folder: RunFolder,
@@ -165,18 +175,21 @@ def _same_people(
     # What was trained on is written down; a resumed run must see the very same photos.
     digest = hashlib.sha256(data.images.tobytes() + data.labels.tobytes()).hexdigest()
     path = folder.path / "identities.json"
-    if resume and path.is_file() and read_json(path, "the run's people")["sha256"] != digest:
-        raise FacematchError(
-            f"the training photos are not those {folder.path} was started with.",
-            "Bring back the same photos to resume, or start a new run with another name: --set name=NAME.",
-        )
+    if resume and path.is_file():
+        with reading(path, "the run's people", "Start a new run with another name: --set name=NAME."):
+            same = read_json(path, "the run's people")["sha256"] == digest
+        if not same:
+            raise FacematchError(
+                f"the training photos are not those {folder.path} was started with.",
+                "Bring back the same photos to resume, or start a new run with another name: --set name=NAME.",
+            )
     write_json(path, {"training": list(names), "validation": list(asked), "sha256": digest})
 
 
-def _conclude(folder: RunFolder, result: TrainingResult, config: Path, watch: Stopwatch, asked: str) -> None:
+def _conclude(folder: RunFolder, result: TrainingResult, again: str, watch: Stopwatch, asked: str) -> None:
     note(f"seconds: {watch}")
     if result.stopped:
-        note(f"stopped and saved. Go on with: python train.py --config {config} --resume")
+        note(f"stopped and saved. Go on with: {again}", wrap=False)
         raise SystemExit(128 + result.stopped)
     if result.best is not None:
         say(f"finished: {result.reason}. Best epoch {result.best_epoch}, {asked}: {_short(result.best)}")

@@ -4,16 +4,31 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from facematch.commands.runs import going_on
+from facematch.console import say
+from facematch.flow import run_folder
 from facematch.identities.published import PUBLISHED
 from facematch.settings_file import load_settings
+from facematch.training.run_folder import RunFolder, check_run, finished, sweep_run
+from facematch.training.run_lock import holding
 
 
 def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh: bool) -> None:
-    """Check the settings, then train as they say. Raises FacematchError as `load_settings` and `train`."""
-    settings = load_settings(config, overrides)
-    from facematch.commands.train import train
+    """Check the settings and the run folder, which is this process's until the end, then train as the settings say.
 
-    train(settings, config, resume=resume, fresh=fresh)
+    Raises FacematchError as `load_settings`, `holding`, `check_run` and `train`.
+    """
+    settings = load_settings(config, overrides)
+    folder = RunFolder(run_folder(settings))
+    with holding(folder.path):
+        sweep_run(folder)
+        if resume and (reason := finished(folder, settings)) is not None:
+            say(f"{folder.path} is finished: {reason}")
+            return
+        check_run(folder, settings, resume=resume, fresh=fresh)
+        from facematch.commands.train import train
+
+        train(settings, folder, config, going_on(config, overrides), resume=resume, fresh=fresh)
 
 
 def hashing_overrides(

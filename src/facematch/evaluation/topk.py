@@ -3,10 +3,11 @@
 from collections.abc import Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
@@ -77,10 +78,8 @@ class Places:
 
 
 def figures_from_dict(values: dict[str, object]) -> Figures:
-    """Return the figures that `as_dict` wrote."""
-    kept: dict[str, Any] = {key: value for key, value in values.items() if key != "score"}
-    interval = kept.pop("interval")
-    return Figures(**kept, interval=None if interval is None else tuple(interval))
+    """Return the figures that `as_dict` wrote. Raises ValueError for others."""
+    return TypeAdapter(Figures).validate_python({key: value for key, value in values.items() if key != "score"})
 
 
 def first_hits(ranking: Ranking, relevant: Sequence[frozenset[str]]) -> NDArray[np.int64]:

@@ -75,7 +75,7 @@ class CollapseGuard:
                 "The checkpoint is damaged or of another version: resume from an older one or begin anew.",
             )
         self._window.clear()
-        self._window.extend(Observation(*row) for row in state)
+        self._window.extend(Observation(*map(float, row)) for row in state)
 
 
 def collapsed(window: Sequence[Observation], margin: float | Literal["soft"]) -> bool:

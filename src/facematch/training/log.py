@@ -42,6 +42,13 @@ class TrainingLog:
             if self._board is not None:
                 self._board.flush()
 
+    def cut(self, length: int) -> None:
+        """Shorten the log to its length when the state was saved, so that no step stands in it twice."""
+        log = self._folder.log
+        if log.is_file() and log.stat().st_size > length:
+            with self._written(), log.open("rb+") as opened:
+                opened.truncate(length)
+
     def _add(self, values: dict[str, Any]) -> None:
         self._lines.append(json.dumps(values) + "\n")
 

@@ -23,8 +23,9 @@ from facematch.settings_training import TrainingSettings
 from facematch.training.data import BLEND, COPIES, Augment, augmented_batches, with_blends
 from facematch.training.log import TrainingLog
 from facematch.training.objective import Objective
-from facematch.training.optimiser import build_optimiser
-from facematch.training.run_folder import RunFolder, cut_log, load_state, save_state
+from facematch.training.optimiser import build_optimiser, load_optimiser
+from facematch.training.run_folder import RunFolder
+from facematch.training.run_state import load_state, reading_state, save_state
 from facematch.training.schedule import learning_rate_factor
 from facematch.training.stopping import StopRequest
 from facematch.training.values import (
@@ -32,7 +33,6 @@ from facematch.training.values import (
     Progress,
     TrainingResult,
     TrainingSet,
-    figure_from_dict,
     validation_line,
 )
 
@@ -70,21 +70,18 @@ class Trainer:
         self.saved = time.monotonic()
 
     def resume(self) -> bool:
-        """Go back to the saved state; returns whether there was one."""
+        """Go back to the saved state; returns whether there was one. Raises FacematchError where it does not fit."""
         state = load_state(self.folder)
         if state is None:
-            cut_log(self.folder, 0)
+            self.log.cut(0)
             return False
-        if "objective" not in state:
-            raise FacematchError(
-                f"{self.folder.state} was saved by an earlier version, which kept other things.",
-                f"Start a new run from its weights: --set network.init_from={self.folder.last}.",
-            )
-        self.network.load_state_dict(state["network"])
-        self.objective.load_state_dict(state["objective"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.at = Progress(**state["progress"])
-        cut_log(self.folder, state["log_bytes"])
+        with reading_state(self.folder):
+            self.network.load_state_dict(state["network"])
+            self.objective.load_state_dict(state["objective"])
+            load_optimiser(self.optimiser, state["optimiser"])
+            self.at = state["progress"]
+            self.at.results()
+        self.log.cut(state["log_bytes"])
         return True
 
     def save_state(self) -> None:
@@ -104,24 +101,28 @@ class Trainer:
 
     def run(self, callbacks: Callbacks, stop: StopRequest) -> TrainingResult:
         """Train until the last epoch, early stopping or a signal; the state is saved on leaving."""
-        reason = f"all {self.training.epochs} epochs done"
-        while self.at.epoch <= self.training.epochs:
+        while (reason := self._ended()) is None:
             self._epoch(callbacks, stop)
             if stop:
                 self.save_state()
                 callbacks.save("last", self.network, self.at.epoch, None)
                 return self._result(stop.signal, "stopped")
-            patience = self.training.patience
-            if patience is not None and self.at.without_better >= patience:
-                reason = f"no better {self.training.choose_by} in {patience} validations"
-                break
-            if time.monotonic() - self.saved > _SAVE_EVERY_SECONDS:
-                self.save_state()
+            self._save_sometimes()
+        self.save_state()
         callbacks.save("last", self.network, self.at.epoch - 1, None)
         result = self._result(0, reason)
         write_json(self.folder.finished, {"epochs": result.epochs, "reason": reason, "best_epoch": result.best_epoch})
-        self.folder.state.unlink(missing_ok=True)
         return result
+
+    def _ended(self) -> str | None:
+        training, at = self.training, self.at
+        if training.patience is not None and at.without_better >= training.patience:
+            return f"no better {training.choose_by} in {training.patience} validations"
+        return f"all {training.epochs} epochs done" if at.epoch > training.epochs else None
+
+    def _save_sometimes(self) -> None:
+        if time.monotonic() - self.saved > _SAVE_EVERY_SECONDS:
+            self.save_state()
 
     def _epoch(self, callbacks: Callbacks, stop: StopRequest) -> None:
         at = self.at
@@ -138,19 +139,18 @@ class Trainer:
             blends=self.data.blends,
         )
         set_training_mode(self.network, self.freeze)
-        started, first, last = time.monotonic(), at.batch, {}
+        started, first = time.monotonic(), at.batch
         while at.batch < len(batches) and not stop:
-            last = self._step(*next(images), batches[at.batch], at.epoch - 1 + at.batch / len(batches))
+            at.last = self._step(*next(images), batches[at.batch], at.epoch - 1 + at.batch / len(batches))
             at.batch += 1
             at.step += 1
-            callbacks.progress(at.epoch, at.batch / len(batches))
-            if time.monotonic() - self.saved > _SAVE_EVERY_SECONDS:
-                self.save_state()
+            callbacks.progress(at.epoch, at.batch / len(batches), at.last["loss"])
+            self._save_sometimes()
         if stop:
             return
         seconds = time.monotonic() - started
         speed = sum(len(batch) for batch in batches[first:]) / seconds if at.batch > first else 0.0
-        self._validate(callbacks, last, speed, None if first else started)
+        self._validate(callbacks, speed, None if first else started)
         at.epoch, at.batch = at.epoch + 1, 0
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
@@ -215,11 +215,12 @@ class Trainer:
             warmup_from=training.warmup_from / base if base else 0.0,
         )
 
-    def _validate(self, callbacks: Callbacks, last: dict[str, float], speed: float, started: float | None) -> None:
+    def _validate(self, callbacks: Callbacks, speed: float, started: float | None) -> None:
         # `started`: when the epoch began, to tell the time left; None for an epoch resumed half-way.
         at, training = self.at, self.training
-        line: dict[str, Any] = {**last, "images_per_second": speed}
-        text = f"epoch {at.epoch}/{training.epochs}  loss {last.get('loss', 0):.4f}  {self.objective.told(last)}"
+        line: dict[str, Any] = {**at.last, "images_per_second": speed}
+        told = self.objective.told(at.last, at.epoch)
+        text = f"epoch {at.epoch}/{training.epochs}  loss {at.last.get('loss', 0):.4f}  {told}"
         if at.epoch % training.validate_every == 0 or at.epoch == training.epochs:
             size = training.size_at(at.epoch)
             figures = callbacks.validate(self.network, size)
@@ -239,9 +240,9 @@ class Trainer:
                 at.without_better += 1
         self.log.epoch(at.epoch, at.step, line)
         minutes = (training.epochs - at.epoch) * (time.monotonic() - started) / 60 if started is not None else 0
-        callbacks.report(f"{text}  {speed:.0f} photos/s" + (f"  {minutes:.0f} min left" if minutes >= 1 else ""))
+        text += f"  {speed:.0f} photos/s" if speed else ""  # an epoch of which only the validation was left
+        callbacks.report(text + (f"  {minutes:.0f} min left" if minutes >= 1 else ""))
 
     def _result(self, stopped: int, reason: str) -> TrainingResult:
-        best = figures_from_dict(self.at.best) if self.at.best is not None else None
-        seen = figure_from_dict(self.at.seen) if self.at.seen is not None else None
+        best, seen = self.at.results()
         return TrainingResult(stopped, best, self.at.best_epoch, self.at.epoch - 1, reason, seen)

@@ -49,7 +49,7 @@ class Objective(nn.Module):
     def watch(self, line: Line, epoch: int) -> None:
         """Take in the numbers of one step. Raises FacematchError when the run is hopeless."""
 
-    def told(self, line: Line) -> str:
+    def told(self, line: Line, epoch: int) -> str:
         """Return the diagnostics of an epoch's last step in a few words."""
         return f"spread {line.get('spread', 0):.2f}"
 
@@ -108,9 +108,9 @@ class TripletObjective(Objective):
                 spread=line["spread"],
             )
 
-    def told(self, line: Line) -> str:
+    def told(self, line: Line, epoch: int) -> str:
         """Return the share of active triplets and the spread."""
-        return f"active {line.get('active_share', 0):.0%}  {super().told(line)}"
+        return f"active {line.get('active_share', 0):.0%}  {super().told(line, epoch)}"
 
     def get_extra_state(self) -> Any:
         """Return what the guard has seen."""
@@ -151,9 +151,9 @@ class ClassObjective(Objective):
         scores: Tensor = self.classifier(embeddings)
         return scores
 
-    def told(self, line: Line) -> str:
+    def told(self, line: Line, epoch: int) -> str:
         """Return the accuracy on the batch and the spread."""
-        return f"batch accuracy {line.get('batch_accuracy', 0):.0%}  {super().told(line)}"
+        return f"batch accuracy {line.get('batch_accuracy', 0):.0%}  {super().told(line, epoch)}"
 
 
 class NamedObjective(Objective):

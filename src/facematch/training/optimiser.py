@@ -29,3 +29,17 @@ def build_optimiser(
         raise FacematchError("every weight is frozen, so there is nothing to train.", "Shorten network.freeze.")
     kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
     return kind(groups, weight_decay=training.weight_decay, betas=training.betas)
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Take over the moments that an optimiser's `state_dict` told; its rates come from the settings, as before.
+
+    Raises ValueError where they belong to other weights.
+    """
+    now = optimiser.state_dict()
+    weights = [each for group in optimiser.param_groups for each in group["params"]]
+    for number, moments in saved["state"].items():
+        shape = weights[number].shape
+        if {name: each.shape for name, each in moments.items()} != {"step": (), "exp_avg": shape, "exp_avg_sq": shape}:
+            raise ValueError("the optimiser's moments belong to other weights")
+    optimiser.load_state_dict({"state": saved["state"], "param_groups": now["param_groups"]})

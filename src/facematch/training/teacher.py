@@ -26,15 +26,13 @@ class TaughtObjective(Objective):
         super().__init__()
         self.labels, self._kind, self._weight, self._alone = labels, kind, weight, alone
         self._nothing = NoObjective()
-        self._is_alone = False  # whether the teacher was, in the last batch
         projected = kind != "relational" and wide != dimensions
         self.projection = nn.Linear(dimensions, wide, bias=False) if projected else nn.Identity()
 
     def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
         """Return the sum; `teacher_cosine` and `teacher_relation` are the distillation losses by themselves."""
-        self._is_alone = epoch <= self._alone
         assert targets is not None
-        if self._is_alone:
+        if epoch <= self._alone:
             value: Value = self._nothing(embeddings, labels, None, epoch)
         else:
             known = labels >= 0
@@ -64,11 +62,11 @@ class TaughtObjective(Objective):
         if epoch > self._alone:
             self.labels.watch(line, epoch)
 
-    def told(self, line: Line) -> str:
+    def told(self, line: Line, epoch: int) -> str:
         """Return the words of the labels' objective and the distillation losses."""
         losses = "  ".join(
             f"{shown} {line[name]:.3f}"
             for name, shown in (("teacher_cosine", "teacher 1−cos"), ("teacher_relation", "relations"))
             if name in line
         )
-        return f"{(self._nothing if self._is_alone else self.labels).told(line)}  {losses}"
+        return f"{(self._nothing if epoch <= self._alone else self.labels).told(line, epoch)}  {losses}"

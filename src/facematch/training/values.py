@@ -1,14 +1,15 @@
 """The values of a training run: what goes in, where it stands, how it ended."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter
 
 from facematch.evaluation.bootstrap import Figure
-from facematch.evaluation.topk import Figures
+from facematch.evaluation.topk import Figures, figures_from_dict
 from facematch.faces.blending import FaceFrame
 from facematch.networks.embedding import EmbeddingNetwork
 
@@ -43,14 +44,15 @@ class Callbacks:
 
     `validate` measures retrieval on what `asked` names, unseen people or held-out photos, and `seen`, where there
     is one, the accuracy on held-out photos of the training people; `save` writes a checkpoint (file name, network,
-    epoch, figures); `report` shows one line for each epoch and `progress` gets (epoch, progress 0–1) for each step.
+    epoch, figures); `report` shows one line for each epoch and `progress` gets (epoch, progress 0–1, loss) for each
+    step.
     Both measures are told the side in pixels to which training reduces its crops now, or None.
     """
 
     validate: Callable[[EmbeddingNetwork, int | None], Figures]
     save: Callable[[str, EmbeddingNetwork, int, Figures | None], None]
     report: Callable[[str], None]
-    progress: Callable[[int, float], None]
+    progress: Callable[[int, float, float], None]
     asked: str = "unseen people"
     seen: Callable[[EmbeddingNetwork, int | None], Figure] | None = None
 
@@ -59,13 +61,26 @@ class Callbacks:
 class Progress:
     """Where a run stands. Saved with the state."""
 
-    epoch: int = 1
-    batch: int = 0
-    step: int = 0
+    epoch: Annotated[int, Field(ge=1)] = 1
+    batch: Annotated[int, Field(ge=0)] = 0
+    step: Annotated[int, Field(ge=0)] = 0
     best: dict[str, object] | None = None
     best_epoch: int = 0
     without_better: int = 0
     seen: dict[str, object] | None = None  # the accuracy on seen people at the best validation
+    last: dict[str, float] = field(default_factory=dict)  # the figures of the epoch's last step so far
+
+    @property
+    def begun(self) -> int:
+        """Return how many epochs were begun."""
+        return self.epoch if self.batch else self.epoch - 1
+
+    def results(self) -> tuple[Figures | None, Figure | None]:
+        """Return the best validation and the accuracy on seen people then."""
+        return (
+            None if self.best is None else figures_from_dict(self.best),
+            None if self.seen is None else figure_from_dict(self.seen),
+        )
 
 
 @dataclass(frozen=True)
@@ -81,9 +96,8 @@ class TrainingResult:
 
 
 def figure_from_dict(values: Mapping[str, Any]) -> Figure:
-    """Return the figure that `Figure.as_dict` wrote."""
-    interval = values["interval"]
-    return Figure(**{**values, "interval": None if interval is None else tuple(interval)})
+    """Return the figure that `Figure.as_dict` wrote. Raises ValueError for another."""
+    return TypeAdapter(Figure).validate_python(values)
 
 
 def validation_line(figures: Figures) -> str:
