@@ -49,16 +49,21 @@ def test_the_difference_is_that_of_the_scores_both_ways(pairs: list[tuple[int, i
 
 
 def warned(capsys: pytest.CaptureFixture[str], ours: Standing, *others: Standing) -> str:
-    say_where_worse(ours, others, "facematch request --config x.yaml")
+    say_where_worse(ours, others, Path("my x.yaml"))
     return capsys.readouterr().err
 
 
-def test_what_is_worse_is_said_with_both_figures_and_what_to_take(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_worse_is_said_with_both_figures_and_what_to_take(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     bad, good, best = standing("ours", [0] * 40), standing("pixels", [5] * 40), standing("network", [1] * 40)
     said = warned(capsys, bad, good, best)
     assert "! ours is worse than pixels: score 0 against 400 on the same 40 queries, -400 [" in said
     assert "! ours is worse than network: score 0 against 1000 on the same 40 queries" in said
-    assert said.endswith("the better one is taken by: facematch request --config x.yaml --set embedder.kind=network\n")
+    assert said.endswith(
+        "the better one is taken by: facematch request --config 'my x.yaml' --set embedder.kind=network\n"
+    )
     assert warned(capsys, best, good, bad) == ""
     assert warned(capsys, good, good) == ""
 

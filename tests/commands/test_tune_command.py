@@ -27,6 +27,15 @@ def test_every_step_has_its_row(project: Path, run: Run) -> None:
     assert len(values["rounds"][0]) == 6
 
 
+def test_it_tells_how_far_it_has_come_where_no_bar_is_drawn(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facematch.console._SECONDS_BETWEEN_LINES", 0.0)
+    told = [line for line in run(*TUNE).err.splitlines() if line.startswith("trying refine steps: ")]
+    assert len(told) > 10
+    assert told[1].startswith("trying refine steps: flip, ")
+
+
 def test_what_was_tuned_is_used(project: Path, run: Run) -> None:
     run(*TUNE)
     plain = run(*REQUEST)

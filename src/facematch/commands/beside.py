@@ -1,7 +1,9 @@
 """What a system has to beat: grey pixels, and the network that comes with facematch, asked about the same people."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from facematch.default_checkpoint import default_file, is_default
 from facematch.embed import PhotoEmbedder
 from facematch.embedders import Embedder
 from facematch.embedders.pixels import PixelEmbedder
-from facematch.errors import FacematchError
+from facematch.errors import FacematchError, typed
 from facematch.evaluation.bootstrap import MIN_PEOPLE
 from facematch.evaluation.comparison import Comparison, paired_by_name
 from facematch.evaluation.topk import Places, asked_places, judged_places
@@ -136,7 +138,7 @@ def _places(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Places:
     return judged_places(rank_people(people, rank, in_folds=in_folds).judged)
 
 
-def show_trained(settings: Settings, people: ValidationPeople, command: str) -> None:
+def show_trained(settings: Settings, people: ValidationPeople, config: Path) -> None:
     """Show a network that was just trained beside what it has to beat, without refine steps, on some of the people.
 
     The training is done and kept, so that what goes wrong here is said, and no error.
@@ -146,7 +148,7 @@ def show_trained(settings: Settings, people: ValidationPeople, command: str) -> 
         (ours,), others = in_use(plain), rivals(plain)
         standings = [stand(each, some, in_folds=False) for each in [*others, ours]]
         show_standings(standings)
-        say_where_worse(standings[-1], standings[:-1], command)
+        say_where_worse(standings[-1], standings[:-1], config)
     except FacematchError as error:
         note(f"it could not be shown beside grey pixels: {error.message}", "yellow")
 
@@ -182,11 +184,8 @@ def show_standings(standings: Sequence[Standing]) -> None:
             note(f"* {each.contestant.name}: {each.flattered}", "yellow")
 
 
-def say_where_worse(ours: Standing, others: Sequence[Standing], command: str) -> None:
-    """Warn where a system has a lower score than another on the same queries, and say how to take the better one.
-
-    `command` is the command line to which its settings are added.
-    """
+def say_where_worse(ours: Standing, others: Sequence[Standing], config: Path) -> None:
+    """Warn where a system of `config` has a lower score than another on the same queries, and how to take that one."""
     compared = [(other, found) for other in others if (found := ours.against(other)) is not None]
     worse = [(other, found) for other, found in compared if found.difference < 0]
     for other, found in worse:
@@ -203,4 +202,5 @@ def say_where_worse(ours: Standing, others: Sequence[Standing], command: str) ->
     if worse:
         better, _ = min(worse, key=lambda each: each[1].difference)
         sets = " ".join(f"--set {setting}" for setting in better.contestant.take)
-        note(f"the better one is taken by: {command} {sets}", "yellow")
+        command = f"{typed('request')} --config {shlex.quote(str(config))} {sets}"
+        note(f"the better one is taken by: {command}", "yellow", wrap=False)

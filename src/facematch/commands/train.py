@@ -84,7 +84,7 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
             result = trainer.run(callbacks, stop)
     _conclude(folder, result, again, watch, asked)
     if result.best is not None and not validation.by_photo:
-        show_trained(with_checkpoint(settings, folder.path), validation, f"facematch request --config {config}")
+        show_trained(with_checkpoint(settings, folder.path), validation, config)
     if validation.as_test is not None:
         ask_test_set(settings, validation.as_test, folder.path)
 

@@ -1,5 +1,6 @@
 """`facematch tune`: which refine steps gain something on validation people, and how near is near enough."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +13,8 @@ from facematch.commands.evaluated import EmbeddedPeople, embed_files, embed_peop
 from facematch.commands.people import ValidationPeople, other_people, validation_people
 from facematch.commands.tune_thresholds import show_thresholds, tune_thresholds
 from facematch.competition.form import load_form
-from facematch.console import Stopwatch, loud, note, out, say, show_table, waiting
+from facematch.console import Step as Progress
+from facematch.console import Stopwatch, loud, note, out, say, show_table, waiting, working
 from facematch.default_checkpoint import settings_in_use
 from facematch.embed import PhotoEmbedder
 from facematch.errors import FacematchError
@@ -27,7 +29,7 @@ from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, fit_whitening
 from facematch.settings import Settings
 from facematch.settings_refine import FlipStep, Step, ViewsStep
-from facematch.tuning.steps import Gain, Goal, Trial, choose, grid
+from facematch.tuning.steps import Gain, Goal, Measure, Trial, choose, grid
 
 NAMES_NEEDED = "templates"  # the step that a gallery without names cannot take
 _FEW = 20  # people below which hardly any gain can be told from luck
@@ -97,8 +99,10 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
     metric = settings.ranking.metric
     reciprocal, codes = metric in ("euclidean", "cosine"), metric == "hamming"
     steps = grid(bench.dimensions, whiten=fitted is not None, reciprocal=reciprocal, codes=codes)
-    with watch.stage("trying"), waiting("trying refine steps on validation people …"):
-        chosen, rounds = choose(bench.measure, steps, bench.people, goal, never=(NAMES_NEEDED,))
+    tries = 2 * sum(map(len, steps.values()))  # about: each alone, and again beside the first that gains
+    with watch.stage("trying"), working("trying refine steps", tries) as progress:
+        measure = _counted(bench.measure, progress)
+        chosen, rounds = choose(measure, steps, bench.people, goal, never=(NAMES_NEEDED,))
     with watch.stage("thresholds"), waiting("fitting thresholds …"):
         thresholds = tune_thresholds(sides[has_flip(chosen)], bench.ranker(chosen), tuned_folder(settings))
     if as_json:
@@ -110,6 +114,17 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
         show_thresholds(thresholds)
     _keep(settings, photo_embedder(settings, embedder), bench, (*views, *chosen), thresholds.fitted)
     note(f"seconds: {watch}")
+
+
+def _counted(measure: Measure, progress: Progress) -> Measure:
+    tried = itertools.count(1)
+
+    def counted(steps: tuple[Step, ...]) -> Trial:
+        trial = measure(steps)
+        progress(next(tried), ", ".join(step.step for step in steps))
+        return trial
+
+    return counted
 
 
 def _named(what: str, flip: bool) -> str:

@@ -52,7 +52,7 @@ def validate_command(
         show_standings(standings)
         if people is not None and in_folds:
             note("each photo asks once, in folds: a refined gallery must not hold the photo that asks")
-    say_where_worse(standings[-1], _those(standings, others), f"facematch request --config {config}")
+    say_where_worse(standings[-1], _those(standings, others), config)
     note(f"seconds: {watch}")
 
 
