@@ -12,6 +12,7 @@ from facematch import __version__, cli_evaluation, cli_images, cli_start, cli_su
 from facematch.cli_options import GALLERY, QUERY, TRIPLET, Again, Config, GalleryFolder, QueryFolder, Quiet, Sets
 from facematch.cli_program import HELP, Program, arrange, run_program, silence
 from facematch.errors import FacematchError
+from facematch.files import RESULTS
 
 HASHING = "Learning to hash: short for settings of config/hashing.yaml"
 
@@ -165,7 +166,7 @@ def identities(config: Config = TRIPLET, set_: Sets = None) -> None:
 
 @app.command("augment-preview")
 def augment_preview(
-    out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = Path("augment-preview.png"),
+    out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = RESULTS / "augment-preview.png",
     config: Config = TRIPLET,
     set_: Sets = None,
     count: Annotated[int, typer.Option(min=1, max=50, help="How many training photos to show.")] = 8,

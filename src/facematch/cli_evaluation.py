@@ -7,6 +7,7 @@ import typer
 
 from facematch.cli_options import TRIPLET, Config, JsonOut, Sets
 from facematch.errors import FacematchError
+from facematch.files import RESULTS
 
 app = typer.Typer()
 Fixed = Annotated[Path | None, typer.Option(help="A fixed query folder instead of validation people.")]
@@ -83,7 +84,9 @@ def figures(
 @app.command()
 def report(
     run: Annotated[Path | None, typer.Argument(help="A run folder, for example checkpoints/triplet.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The page to write.", show_default="RUN/report.html")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write.", show_default="report-NAME.html in results/")
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="A YAML file instead of a run.")] = None,
     set_: Sets = None,
     query: Fixed = None,
@@ -103,7 +106,7 @@ def compare(
         Path, typer.Option("--config", "-c", help="YAML file that lists systems and what they are compared on.")
     ] = Path("config/compare.yaml"),
     set_: Sets = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
+    out: Annotated[Path, typer.Option(help="The page to write.")] = RESULTS / "compare.html",
     fresh: Annotated[bool, typer.Option("--fresh", help="Ask and time again what was asked before.")] = False,
     json_: JsonOut = False,
 ) -> None:
@@ -131,7 +134,7 @@ def hash_report(
     reference: Annotated[
         list[Path] | None, typer.Option(help="A run without codes, shown beside them by its floats; repeatable.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("hash-report.html"),
+    out: Annotated[Path, typer.Option(help="The page to write.")] = RESULTS / "hash-report.html",
     set_: Sets = None,
     json_: JsonOut = False,
 ) -> None:

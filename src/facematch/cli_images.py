@@ -7,6 +7,7 @@ import typer
 
 from facematch.cli_options import JsonOut, Sets
 from facematch.errors import FacematchError
+from facematch.files import RESULTS
 
 app = typer.Typer()
 ImageConfig = Annotated[
@@ -153,7 +154,7 @@ def umap_tune(
     min_dist: MinDist = 0.0,
     seed: Seed = 1,
     set_: Sets = None,
-    out: Annotated[Path, typer.Option(help="The .svg file for the plot.")] = Path("umap-tune.svg"),
+    out: Annotated[Path, typer.Option(help="The .svg file for the plot.")] = RESULTS / "umap-tune.svg",
     json_: JsonOut = False,
 ) -> None:
     """Find the n_neighbors whose UMAP is the most trustworthy; print and plot the scores."""

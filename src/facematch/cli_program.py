@@ -25,11 +25,11 @@ PANELS = {
 _FIRST = """\
  To begin with, in an empty folder or a clone:
 
-   facematch init                        settings files to edit, what to do
-   facematch crop data/faces looked-at   which faces are found, which are not
-   facematch train                       learn from data/faces/PERSON/*.jpg
-   facematch validate                    the score to expect, on other people
-   facematch request --dry-run           everything but the post
+   facematch init                           settings to edit, what to do
+   facematch crop data/faces results/crops  which faces are found
+   facematch train                          learn from data/faces/PERSON/*.jpg
+   facematch validate                       the score to expect, on others
+   facematch request --dry-run              everything but the post
 
  With nothing trained, the network that comes with facematch is used.
  facematch COMMAND -h tells more.

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from facematch.cli_options import GALLERY, QUERY, Again, AnyConfig, GalleryFolder, JsonOut, QueryFolder, Sets
+from facematch.files import RESULTS
 
 app = typer.Typer()
 _Payload = Annotated[Path, typer.Argument(help="The JSON text of a submission.")]
@@ -79,7 +80,7 @@ def rescore(
 def diff(
     first: Annotated[int, typer.Argument(help="A submission's number.")],
     second: Annotated[int, typer.Argument(help="Another's.")],
-    out: Annotated[Path, typer.Option(help="The HTML page to write.")] = Path("diff.html"),
+    out: Annotated[Path, typer.Option(help="The HTML page to write.")] = RESULTS / "diff.html",
     config: AnyConfig = None,
     set_: Sets = None,
 ) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 from facematch.errors import FacematchError
 from facematch.processes import alive, here
 
+RESULTS = Path("results")  # where commands write what is to be looked at, unless another place is named
+
 _TEMPORARY = re.compile(r"\..+\.writing-([0-9a-f]{8})-(\d{1,9})-\w+")  # here(), process, at random
 
 

@@ -122,7 +122,7 @@ def test_a_system_that_fails_is_shown_and_the_others_go_on(project: Path, run: R
     assert "checkpoints/nothing does not exist" in found["untrained"]["failed"]
     assert found["pixels"]["failed"] is None
     assert "figures" not in found["both"]
-    page = Path("compare.html").read_text()
+    page = Path("results/compare.html").read_text()
     assert "failed: embedder.file" in page
     text = compare(run, [OFF, PIXELS], UNSEEN).out
     assert "failed" in text

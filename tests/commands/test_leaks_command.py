@@ -76,7 +76,7 @@ def test_each_kind_is_printed_with_both_names_and_what_to_do(leaks: Leaks) -> No
     assert near.startswith("  train/bob/c.png = test/eve/mirrored.jpg (almost certain: correlation ")
     assert near.endswith(", mirrored)")
     assert sum("what to do: " in line for line in lines) == 4
-    assert "4 leaks between train, test.\nLook at the pairs: add --out leaks.html" in done.err
+    assert "4 leaks between train, test.\nLook at the pairs: add --out results/leaks.html" in done.err
 
 
 def test_people_are_compared_only_where_folders_are_people(leaks: Leaks) -> None:

@@ -12,7 +12,7 @@ from facematch.commands.report import report_command
 from facematch.errors import FacematchError
 
 QUERY, GALLERY = Path("data/test_data/query"), Path("data/test_data/gallery")
-RUN = Path("checkpoints/small")
+RUN, PAGE = Path("checkpoints/small"), Path("results/report-small.html")
 
 
 def report(run: Path | None = None, **options: Any) -> None:
@@ -28,11 +28,11 @@ def values(path: Path) -> dict[str, Any]:
     return json.loads(found[1])  # type: ignore[no-any-return]
 
 
-def test_a_run_is_reported_beside_its_weights(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_reported_among_the_results(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report(RUN)
     told = capsys.readouterr()
-    assert "report: checkpoints/small/report.html" in told.out
-    page, data = (RUN / "report.html").read_text(encoding="utf-8"), values(RUN / "report.html")
+    assert "report: results/report-small.html" in told.out
+    page, data = PAGE.read_text(encoding="utf-8"), values(PAGE)
     unseen = json.loads((RUN / "identities.json").read_text())["validation"]
     assert {data["people"][data["shows"][query[0]]] for query in data["queries"]} == set(unseen)
     assert len(data["queries"]) == 4 * len(unseen)
@@ -63,7 +63,7 @@ def test_folders_with_their_truth_and_attributes(project: Path) -> None:
         truth=Path(TRUTH),
         attributes=Path("light.csv"),
     )
-    page, data = Path("report.html").read_text(encoding="utf-8"), values(Path("report.html"))
+    page, data = PAGE.read_text(encoding="utf-8"), values(PAGE)
     asked = {data["names"][query[0]]: query for query in data["queries"]}
     assert asked.keys() == {f"query/{name}" for name in truth}
     for name, right in truth.items():
@@ -92,4 +92,4 @@ def test_folders_with_their_truth_and_attributes(project: Path) -> None:
 def test_mistakes_are_named(project: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(FacematchError, match=re.escape(message)):
         report(**options)
-    assert not list(project.rglob("report.html"))
+    assert not list(project.rglob("report*.html"))

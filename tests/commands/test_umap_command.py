@@ -40,7 +40,7 @@ def test_tune_prints_plots_and_says_why(umap: Run) -> None:
     assert "n_neighbors 30 left out: it must be from 2 to below half of 40 photos" in done.err
     assert "picked n_neighbors" in done.out
     assert "the most trustworthy at k = 7" in done.out
-    svg = Path("umap-tune.svg").read_text()
+    svg = Path("results/umap-tune.svg").read_text()
     assert svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     assert "own n" in svg
     told = json.loads(

@@ -24,7 +24,7 @@ def demo_command(config: Path) -> None:
     started = time.monotonic()
     chosen = ["--config", str(config)]
     _step("sample photographs: one real face of each person, varied", ["sample"])
-    _step("what the cropper finds in the gallery", ["crop", str(settings.paths.gallery), "crops", *chosen])
+    _step("what the cropper finds in the gallery", ["crop", str(settings.paths.gallery), "results/crops", *chosen])
     _step("training on people, measured on people it never sees", ["train", *chosen, "--fresh"])
     _step("the score to expect", ["validate", *chosen])
     _step("the network that comes with facematch and others, on the same people", ["compare"])
@@ -34,8 +34,8 @@ def demo_command(config: Path) -> None:
             ["request", *chosen, "--set", f"server.url={address}/{settings.server.dialect}/"],
         )
     say(f"\nThe whole job took {time.monotonic() - started:.0f} s. Where to look next:")
-    say("  crops/crops.png, crops/misses.png    what the cropper found and what it missed")
-    say("  compare.html    every system side by side; your own systems: config/compare.yaml")
+    say("  results/crops/crops.png and misses.png    what the cropper found and what it missed")
+    say("  results/compare.html    every system side by side; your own systems: config/compare.yaml")
     say(f"  {run_folder(settings)}    weights, settings, log; curves: tensorboard --logdir checkpoints")
     say(f"  {settings.paths.submissions}    every submission; with their scores: facematch submissions")
     say(f"  facematch report {run_folder(settings)}    a page: worst queries first, curves, a map of the embeddings")

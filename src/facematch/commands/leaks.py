@@ -63,7 +63,7 @@ def leaks_command(
         raise FacematchError(error.message, error.hint, USAGE) from None
     if found.leaks:
         between = ", ".join(each.name for each in looked)
-        hint = "" if page else "Look at the pairs: add --out leaks.html"
+        hint = "" if page else "Look at the pairs: add --out results/leaks.html"
         raise FacematchError(f"{count_of(len(found.leaks), 'leak', 'leaks')} between {between}.", hint)
 
 

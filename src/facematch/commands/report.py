@@ -38,7 +38,7 @@ from facematch.evaluation.subgroups import (
 )
 from facematch.evaluation.verification import verification_figures
 from facematch.faces.stream import crop_cache
-from facematch.files import write_bytes
+from facematch.files import RESULTS, write_bytes
 from facematch.flow import build_cropper, build_embedder, photo_limits, with_checkpoint
 from facematch.flow_refine import System, build_system, load_tuned, tuned_folder
 from facematch.reports.embedding_map import map_embeddings
@@ -73,7 +73,7 @@ def report_command(
     truth: Path | None,
     attributes: Path | None,
 ) -> None:
-    """Evaluate a run, or a configuration, and write the page: RUN/report.html or report.html by default.
+    """Evaluate a run, or a configuration, and write the page, by default results/report-NAME.html.
 
     Raises FacematchError when there is no such run, nobody to validate on, or only a part of a fixed
     validation's --query, --gallery and --truth.
@@ -93,7 +93,7 @@ def report_command(
     command = [*_given(run, named, overrides), *([] if attributes is None else ["--attributes", str(attributes)])]
     line = shlex.join(["facematch", "report", *command])
     page = report_page(_report(settings, photos, unknown, described, line))
-    path = out if out is not None else Path("report.html") if run is None else run / "report.html"
+    path = out or RESULTS / f"report-{settings.name}.html"
     write_bytes(path, page)
     say(f"report: {path} ({len(page) / 1e6:.1f} MB); open it in a browser, it needs no network")
 

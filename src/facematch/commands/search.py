@@ -27,7 +27,7 @@ def search_command(
 ) -> None:
     """Print the `k` photos of a folder nearest to each image; `page` is a PNG or HTML file to look through."""
     if page is not None and page.suffix.lower() not in SUFFIXES:
-        raise FacematchError(f"--out {page} is neither a .png nor an .html file.", "For example: --out found.html")
+        raise FacematchError(f"--out {page} is neither a .png nor an .html file.", "Give --out results/found.html")
     settings = load_image_settings(config, overrides, system)
     chosen = system or settings.embedder.kind
     stage = image_stage(settings, chosen)

@@ -37,7 +37,7 @@ def umap_tune_command(
 ) -> None:
     """Fit every n_neighbors, print and plot their trustworthiness, say which is the best and why."""
     if plot.suffix.lower() != ".svg":
-        raise FacematchError(f"the plot is written as .svg; found {plot}.", "Give --out NAME.svg")
+        raise FacematchError(f"the plot is written as .svg; found {plot}.", "Give --out results/NAME.svg")
     settings = load_settings(None, overrides)
     photos = _read(path, settings)
     found = _sweep(photos, settings, sizes, fixed, k)
