@@ -16,7 +16,7 @@ SHA256 = "71233bf74ead7a210fb4094fee4bb7372a33d0a97ef27b0d4efe307cb01b60ec"
 
 
 def settings_in_use(
-    path: Path | None, overrides: Sequence[str] = (), *, ensembles: bool = False, unasked: bool = True
+    path: Path | str | None, overrides: Sequence[str] = (), *, ensembles: bool = False, unasked: bool = True
 ) -> Settings:
     """Return `load_settings`, with the default checkpoint where that is asked for or nothing else was trained.
 
