@@ -120,7 +120,14 @@ def test_auto_falls_back_to_random_and_says_so_loudly(monkeypatch: pytest.Monkey
     network, origin = initial_network(SPEC, "auto", 3)
     assert origin.loud
     assert "RANDOM" in origin.notice
+    assert (
+        "https://download.pytorch.org/models/resnet18-f37072fd.pth, brought here: --set network.weights="
+        in origin.notice
+    )
+    assert "default" not in origin.notice  # which is another backbone
     assert weights_digest(network) == weights_digest(initial_network(SPEC, "none", 3)[0])
+    spec = replace(SPEC, backbone="resnet50")
+    assert "--set network.init_from=default, or from https://" in initial_network(spec, "auto", 3)[1].notice
 
 
 def test_auto_takes_cached_imagenet_weights_and_checks_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,13 +56,7 @@ def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[Embeddi
     if weights == "none":
         return network, Origin("none", "weights: random (network.weights: none)")
     if weights == "auto" and not _within_reach(spec.backbone):
-        return network, Origin(
-            "none",
-            "weights: RANDOM – no ImageNet weights in torch's cache and no network to fetch them. Training from "
-            "nothing needs more photos and more time. Place the file and set network.weights to its path, or go on "
-            "from the network that comes with facematch, a resnet50: --set network.init_from=default",
-            loud=True,
-        )
+        return network, Origin("none", _random_notice(spec.backbone), loud=True)
     if weights in ("imagenet", "auto"):
         state, source = _imagenet(spec.backbone)
         _load_backbone(network.backbone, state, source)
@@ -128,6 +122,16 @@ def read_weights_file(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise FacematchError(f"network.weights: {path} holds no state dict (tensors by name).", again)
     return state
+
+
+def _random_notice(backbone: str) -> str:
+    known = torchvision.models.get_model_weights(backbone)
+    ways = ["the network that comes with facematch: --set network.init_from=default"] if backbone == "resnet50" else []
+    ways += [f"{known.DEFAULT.url}, brought here: --set network.weights=FILE"] if len(known) else []
+    return (
+        "weights: RANDOM – no ImageNet weights in torch's cache and no network to fetch them. Training from nothing "
+        "needs more photos and more time."
+    ) + (f" Go on from {', or from '.join(ways)}" if ways else "")
 
 
 def _imagenet(backbone: str) -> tuple[dict[str, Tensor], str]:
