@@ -50,6 +50,12 @@ def test_a_network_saved_and_loaded_is_equal(tmp_path: Path, network: EmbeddingN
     assert header.fingerprint.settings[WEIGHTS_KEY] == weights_digest(network)
 
 
+def test_a_small_network_is_loaded_without_its_published_last_layer(tmp_path: Path) -> None:
+    name = "shufflenet_v2_x0_5"  # .74 of whose published weights are in that layer
+    small = EmbeddingNetwork(NetworkSpec(name, 8, True, IMAGENET_MEAN, IMAGENET_STD))
+    assert load_checkpoint(save(tmp_path / "best.safetensors", small)).dimensions == 8
+
+
 def test_a_cut_or_changed_file_is_refused(tmp_path: Path, network: EmbeddingNetwork) -> None:
     path = save(tmp_path / "best.safetensors", network)
     data = path.read_bytes()
