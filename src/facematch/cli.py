@@ -9,7 +9,18 @@ from typing import Annotated, Literal
 import typer
 
 from facematch import __version__, cli_evaluation, cli_images, cli_start, cli_submissions
-from facematch.cli_options import GALLERY, QUERY, TRIPLET, Again, Config, GalleryFolder, QueryFolder, Quiet, Sets
+from facematch.cli_options import (
+    GALLERY,
+    QUERY,
+    TRIPLET,
+    Again,
+    Config,
+    GalleryFolder,
+    JsonOut,
+    QueryFolder,
+    Quiet,
+    Sets,
+)
 from facematch.cli_program import HELP, Program, arrange, run_program, silence
 from facematch.errors import FacematchError
 from facematch.files import RESULTS
@@ -118,11 +129,12 @@ def crop(
     out: Annotated[Path, typer.Argument(help="Folder for crops, crops.csv and contact sheets.")],
     config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with `faces:`.")] = None,
     set_: Sets = None,
+    json_: JsonOut = False,
 ) -> None:
     """Crop the faces of a folder; one CSV row for every file met, and contact sheets to look through."""
     from facematch.commands.crop import crop_command
 
-    crop_command(photos, out, config, set_ or [])
+    crop_command(photos, out, config, set_ or [], as_json=json_)
 
 
 @app.command()

@@ -39,7 +39,7 @@ def build_cropper(faces: FaceSettings) -> Cropper:
 
 def photo_limits(photos: PhotoSettings) -> PhotoLimits:
     """Return the limits that `photos:` describes."""
-    return PhotoLimits(photos.max_pixels, photos.max_bytes)
+    return PhotoLimits(photos.max_pixels, photos.max_bytes, photos.max_memory)
 
 
 def photo_embedder(settings: Settings, embedder: Embedder) -> PhotoEmbedder:

@@ -6,6 +6,8 @@ import struct
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
+from facematch.foreign import brief
+
 _CUT = re.compile(r"truncated|only got|not enough|unexpected end|\beof\b|premature|requires a buffer", re.IGNORECASE)
 _DAMAGED = "damaged or unusual {} file ({:,} bytes)"
 _CONVERT = "{} is not read: convert it to JPEG"
@@ -36,6 +38,10 @@ _SIDES = {b"GIF8": "<6xHH", b"\x89PNG": ">16xII", b"BM": "<18xii"}  # where widt
 _LENGTHS = {b"RIFF": "<4xI", b"II*\0": "<4xI", b"MM\0*": ">4xI", b"BM": "<2xI"}  # a place the file must reach
 
 
+_OPENCV_NO_MEMORY = -4  # cv2.Error.StsNoMem
+_NO_MEMORY = "too large for this machine's memory"
+
+
 class RefusedError(Exception):
     """Carries a reason that is in plain words already."""
 
@@ -48,13 +54,20 @@ def reason_of(error: Exception, data: bytes, max_pixels: int) -> str:
     if isinstance(error, UnidentifiedImageError):
         return what_it_is(data)
     if isinstance(error, MemoryError):
-        return "too large for this machine's memory"
+        return _NO_MEMORY
     if isinstance(error, PillowImage.DecompressionBombError | PillowImage.DecompressionBombWarning):
         pixels = re.search(r"\((\d+) pixels\)", text)
         return too_much(int(pixels[1]), max_pixels, "MP") if pixels else f"more pixels than the limit ({text})"
     if _CUT.search(text) or (data[8:12] == b"WEBP" and _ends_early(data)):
         return "file is cut short"
     return f"damaged ({text or type(error).__name__})"
+
+
+def reason_of_work(error: Exception) -> str:
+    """Return why something could not be made of a decoded photo, where a library raised `error`."""
+    if isinstance(error, MemoryError) or getattr(error, "code", 0) == _OPENCV_NO_MEMORY:
+        return _NO_MEMORY
+    return f"it was read, but nothing can be made of it ({brief(error, 120) or type(error).__name__})"
 
 
 def too_much(found: int, most: int, unit: str) -> str:

@@ -6,17 +6,21 @@ import os
 import stat
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from facematch.errors import FacematchError
-from facematch.photo_pixels import Rgb, pixels
-from facematch.photo_reasons import reason_of, too_much
+from facematch.memory import take_memory
+from facematch.photo_pixels import Rgb, memory_of, pixels
+from facematch.photo_reasons import reason_of, reason_of_work, too_much
 
+T = TypeVar("T")
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
+_LARGE = 8_000_000  # bytes of a file that is not read before there is room in memory for it
 _NOT_FILES = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -79,10 +83,14 @@ class Photo:
 
 @dataclass(frozen=True)
 class PhotoLimits:
-    """The largest picture (pixels) that is decoded and the largest file (bytes) that is read."""
+    """The largest picture (pixels) and the largest file (bytes) that are read, the most memory (bytes) that one takes.
+
+    A pixel of JPEG or PNG takes 7 bytes, of other formats up to 28: `photo_memory`.
+    """
 
     max_pixels: int = 89_000_000
     max_bytes: int = 200_000_000
+    max_memory: int = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,8 @@ def read_bytes(file: PhotoFile, limits: PhotoLimits) -> tuple[bytes, str] | Unre
             return Unreadable(file.name, f"{_kind(status.st_mode)}, not a file")
         if status.st_size > limits.max_bytes:
             return Unreadable(file.name, too_much(status.st_size, limits.max_bytes, "MB"))
+        if status.st_size > _LARGE:
+            take_memory(memory_of(path, status.st_size), limits.max_memory)
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         return Unreadable(file.name, _why(error))
@@ -154,9 +164,22 @@ def decode(name: str, data: bytes, sha256: str, limits: PhotoLimits) -> Photo | 
     floating-point grey is scaled to its range. The array is read-only. Never raises for what a file holds.
     """
     try:
-        return Photo(name, sha256, pixels(data, limits.max_pixels))
+        return Photo(name, sha256, pixels(data, limits.max_pixels, limits.max_memory))
     except Exception as error:  # Pillow's readers raise whatever a hostile file provokes
         return Unreadable(name, reason_of(error, data, limits.max_pixels), sha256)
+
+
+def made_of(photo: Photo, work: Callable[[Photo], T]) -> T | Unreadable:
+    """Return what `work` makes of a photo, or the reason that it cannot: no photo ends what is done with many.
+
+    A FacematchError passes: it says what is wrong with all of them.
+    """
+    try:
+        return work(photo)
+    except FacematchError:
+        raise
+    except Exception as error:  # OpenCV, Pillow and NumPy raise whatever an odd photo provokes
+        return Unreadable(photo.name, reason_of_work(error), photo.sha256)
 
 
 def _walk(top: Path) -> Iterator[PhotoFile | Unreadable]:

@@ -74,6 +74,7 @@ class PhotoSettings(Section):
 
     max_pixels: Count = 89_000_000
     max_bytes: Count = 200_000_000
+    max_memory: Count = 500_000_000
 
 
 class RankingSettings(Section):

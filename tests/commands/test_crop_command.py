@@ -1,7 +1,9 @@
 """`facematch crop`: a row for every file met, crops under their photos' names, sheets to look through."""
 
 import csv
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from command_helpers import Run
 from PIL import Image as PillowImage
 
+from facematch.reports.contact_sheet import Tile, write_contact_sheet
 from shared import shared
 
 GALLERY = Path("data/test_data/gallery")
@@ -146,3 +149,69 @@ def test_odd_files_among_the_photos_of_a_competition(project: Path, run: Run) ->
         done = run(*command)
         assert done.code == 0, done.err
         assert "empty.jpg" in done.err
+
+
+@pytest.fixture
+def titles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The titles of the contact sheets that are written."""
+    written: list[str] = []
+
+    def noted(path: Path, tiles: Sequence[Tile], *, title: str) -> None:
+        assert all(tile.image is None or max(tile.image.shape) <= 112 for tile in tiles)
+        written.append(title)
+        write_contact_sheet(path, tiles, title=title)
+
+    monkeypatch.setattr("facematch.commands.crop.write_contact_sheet", noted)
+    return written
+
+
+def test_sheets_say_how_many_there_are_and_hold_small_pictures(project: Path, run: Run, titles: list[str]) -> None:
+    Path("many").mkdir()
+    for number in range(9):
+        PillowImage.fromarray(np.full((300, 400, 3), 20 * number, np.uint8)).save(f"many/wall{number}.png")
+    for number, path in enumerate(sorted(GALLERY.iterdir())):
+        shutil.copy(path, f"many/{number:02}{path.suffix}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("facematch.commands.crop._SHEET", 3)
+        done = run("crop", "many", "out", "--set", "faces.size=200")
+    assert done.code == 0, done.err
+    rows = table(Path("out"))
+    found = sum(row["status"] == "found" for row in rows.values())
+    assert found >= 10
+    assert titles == [f"crops of many: 3 of {found}", f"no face found in many: 3 of {len(rows) - found}"]
+
+
+@pytest.mark.parametrize("name", ["a" * 251 + ".jpg", "ü" * 125 + ".jpg", "x" * 248 + ".jpg"])
+def test_a_crop_has_a_name_of_its_own_where_its_photos_is_too_long(project: Path, run: Run, name: str) -> None:
+    photos = Path("long")
+    photos.mkdir()
+    first, second, *_ = sorted(GALLERY.iterdir())
+    try:
+        shutil.copy(first, photos / name)
+        shutil.copy(second, photos / name.replace(".jpg", ".png"))
+    except OSError:
+        pytest.skip("this file system has no names so long")
+    shutil.copy(second, photos / "short.jpg")
+    before: set[str] | None = None
+    for _ in range(2):
+        done = run("crop", photos, "out")
+        assert done.code == 0, done.err
+        rows = table(Path("out"))
+        assert len(rows) == 3
+        crops = {row["crop"] for row in rows.values()}
+        assert len(crops) == 3
+        assert all(size(Path("out") / crop) == (112, 112) for crop in crops)
+        assert rows["short.jpg"]["crop"] == "crops/short.jpg.png"
+        assert crops == (before or crops)
+        before = crops
+
+
+def test_the_result_as_json(project: Path, run: Run) -> None:
+    PillowImage.fromarray(np.full((60, 90, 3), 99, np.uint8)).save(GALLERY / "wall.png")
+    done = run("crop", GALLERY, "out", "--json")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    rows = table(Path("out"))
+    assert told["files"] == len(rows) == 13
+    assert told["found"] + told["stand_in"] == 13
+    assert {"photo": "wall.png", "status": "whole", "reason": rows["wall.png"]["reason"]} in told["without_a_face"]

@@ -1,5 +1,7 @@
 """Which face wins, what is cut, and what stands in for a miss."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -219,3 +221,63 @@ def test_a_squashed_photo_stands_in_for_a_face() -> None:
     np.testing.assert_array_equal(found.image, whole.image)
     centre = Cropper(Fixed(), 16, whole="squash").stand_in(photo(image), "centre", "no face")
     np.testing.assert_array_equal(centre.image, stand_in(photo(image), 16, "centre", "no face").image)
+
+
+# --- strips ---------------------------------------------------------------------------------------
+
+
+def strip(long: int, short: int, upright: bool) -> Image:
+    """A strip that varies smoothly along its long side, and by a few levels across it."""
+    along = 120 + 90 * np.sin(np.linspace(0, 9, long))
+    image = (along[None, :, None] + np.linspace(0, 5, short)[:, None, None] + [0, 10, 20]).astype(np.uint8)
+    return np.ascontiguousarray(image.swapaxes(0, 1) if upright else image)
+
+
+def folded(side: int, size: int, first: int, length: int) -> NDArray[np.float64]:
+    """Weights that reduce `side` pixels, of which `length` from `first` on are there and edges are repeated."""
+    made = np.zeros((size, length))
+    np.add.at(made.T, np.clip(np.arange(side) - first, 0, length - 1), weights(side, size).T)
+    return made
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(4097, 30_000), st.integers(1, 60), st.booleans(), st.sampled_from([16, 48, 112]))
+def test_a_strip_of_any_proportions_becomes_what_its_padded_square_would(
+    long: int, short: int, upright: bool, size: int
+) -> None:
+    image = strip(long, short, upright)
+    tracemalloc.start()
+    found = stand_in(photo(image), size, "whole", "no face").image
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * 4096**2 + 10_000_000  # a square of its long side would take 3 × 30,000²
+    height, width = image.shape[:2]
+    down, across = (folded(long, size, (long - side) // 2, side) for side in (height, width))
+    expected = np.einsum("yh,hwc,xw->yxc", down, image.astype(float), across, optimize=True)
+    assert np.abs(found - expected).max() <= 8
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_face_in_a_panorama_is_aligned_where_opencv_warps_no_picture_so_long(upright: bool) -> None:
+    points, image = np.add(FIVE_POINTS, (33_000, 20)), np.zeros((160, 40_000, 3), np.uint8)
+    for number, (x, y) in enumerate(points):
+        image[round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3] = 100 + 30 * number
+    if upright:
+        image, points = np.ascontiguousarray(image.swapaxes(0, 1)), points[:, ::-1]
+    template = FIVE_POINTS[:, ::-1] if upright else FIVE_POINTS
+    crop = align(image, [(float(x), float(y)) for x, y in points], 112, template)
+    for number, (x, y) in enumerate(template):
+        assert abs(int(crop[round(y), round(x), 0]) - (100 + 30 * number)) <= 2
+
+
+def test_what_is_aligned_does_not_depend_on_how_it_is_cut_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 256, (500, 700, 3), dtype=np.uint8)
+    for _ in range(20):
+        turn, scale = rng.uniform(-1, 1), rng.uniform(0.5, 1.9)
+        rotation = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        points = [(float(x), float(y)) for x, y in (FIVE_POINTS - 56) @ rotation.T + rng.uniform(0, (700, 500))]
+        whole = align(image, points, 112)
+        monkeypatch.setattr("facematch.faces.cropper._WARPED", 100)
+        np.testing.assert_array_equal(align(image, points, 112), whole)
+        monkeypatch.undo()

@@ -2,7 +2,9 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
@@ -14,7 +16,7 @@ from facematch.faces.cropper import Cropper
 from facematch.faces.stream import crop_cache, crop_photos, in_order
 from facematch.faces.values import Crop, Face, Image, Miss, Outcome, coverage_of, record_of
 from facematch.fingerprint import Value
-from facematch.photos import PhotoFile, PhotoLimits, Unreadable, find_photos
+from facematch.photos import Photo, PhotoFile, PhotoLimits, Unreadable, decode, find_photos
 from facematch.settings_embedding import MissChoice
 
 
@@ -179,3 +181,69 @@ def test_a_cache_in_memory_serves_as_well(folder: Path, tmp_path: Path) -> None:
     outcomes = list(crop_photos(find_photos(folder).files, cropper, cache, miss="skip", limits=PhotoLimits()))
     assert len(outcomes) == 11
     cache.close()
+
+
+class Choosy(BrightSquare):
+    """Ends in whatever a library may raise for one photo, the one with a level of `odd` in its corner."""
+
+    def __init__(self, odd: int, error: Exception) -> None:
+        super().__init__()
+        self.odd, self.error = odd, error
+
+    def detect(self, image: Image) -> list[Face]:
+        if image[0, 0, 0] == self.odd:
+            raise self.error
+        return super().detect(image)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (cv2.error("(-215:Assertion failed)"), "nothing can be made of it ((-215:Assertion failed))"),
+        (MemoryError(), "too large for this machine's memory"),
+        (OSError(36, "File name too long"), "nothing can be made of it ([Errno 36] File name too long)"),
+        (ZeroDivisionError(), "nothing can be made of it (ZeroDivisionError)"),
+    ],
+)
+@pytest.mark.parametrize("miss", ["skip", "whole"])
+def test_what_a_detector_raises_for_one_photo_is_its_row(
+    folder: Path, tmp_path: Path, error: Exception, reason: str, miss: MissChoice
+) -> None:
+    outcomes = run(folder, tmp_path / "cache", miss, Choosy(20, error))
+    ends = {outcome.name: outcome for outcome in outcomes}
+    assert len(ends) == 11
+    assert isinstance(ends["4.png"], Miss if miss == "skip" else Crop)
+    assert reason in record_of(ends["4.png"]).reason
+    assert record_of(ends["2.png"]).status == "found"
+    # It is not remembered: the next version of the library may find the face.
+    again = run(folder, tmp_path / "cache", miss, BrightSquare())
+    assert record_of(again[4]).status == "found"
+
+
+def test_a_photo_of_which_nothing_can_be_made_is_its_row(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Crop:
+        raise cv2.error("(-4:Insufficient memory)")
+
+    monkeypatch.setattr(Cropper, "stand_in", fails)
+    outcomes = run(folder, tmp_path / "cache", "whole", BrightSquare())
+    assert [type(outcome) for outcome in outcomes] == [Crop, Unreadable] * 5 + [Unreadable]
+    assert "nothing can be made of it" in record_of(outcomes[1]).reason
+
+
+def test_what_is_wrong_with_every_photo_ends_the_run(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(FacematchError, match="no such cascade"):
+        run(folder, tmp_path / "cache", "whole", Choosy(20, FacematchError("no such cascade")))
+
+
+def test_a_photo_without_a_face_is_decoded_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[str] = []
+
+    def decode_and_note(name: str, *rest: Any) -> Photo | Unreadable:
+        decoded.append(name)
+        return decode(name, *rest)
+
+    monkeypatch.setattr("facematch.faces.stream.decode", decode_and_note)
+    run(folder, tmp_path / "cache", "whole", BrightSquare())
+    assert sorted(decoded) == sorted([f"{number}.png" for number in range(10)] + ["broken.jpg"])

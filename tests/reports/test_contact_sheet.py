@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from facematch.errors import FacematchError
-from facematch.reports.contact_sheet import Tile, write_contact_sheet
+from facematch.reports.contact_sheet import Tile, counted, write_contact_sheet
 
 RED, GREEN = (220, 10, 10), (10, 200, 10)
 
@@ -58,6 +58,24 @@ def test_rows_and_title_have_their_room(tmp_path: Path) -> None:
     assert count(two, RED) == 11 * 2500
     narrow = sheet(tmp_path / "c.png", [Tile(plain(RED), "x")])
     assert narrow.shape[1] >= 480
+
+
+def test_details_are_wrapped_and_not_cut(tmp_path: Path) -> None:
+    def below(detail: str) -> NDArray[np.uint8]:
+        return sheet(tmp_path / "s.png", [Tile(plain(RED), "x", detail)])[34 + 112 + 15 :]
+
+    short, long = below("no face"), below("no face found by haar in 250x250 px")
+    assert len(long) == len(short) + 15
+    assert (long[:15] != 255).any()
+    assert (long[15:30] != 255).any()
+    assert len(below("of many words " * 20)) == len(short) + 30
+
+
+@pytest.mark.parametrize(
+    ("shown", "of", "title"), [(0, 0, "crops: none"), (7, 7, "crops: 7"), (200, 2230, "crops: 200 of 2,230")]
+)
+def test_a_title_says_how_many_there_are(shown: int, of: int, title: str) -> None:
+    assert counted("crops", shown, of) == title
 
 
 def test_no_tiles_make_a_sheet_that_says_so(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from facematch.embed import PhotoEmbedder
 from facematch.embeddings import Embeddings
 from facematch.evenly import evenly
 from facematch.faces.values import Crop, Miss
-from facematch.photos import PhotoFile, Unreadable, read_photo
+from facematch.photos import Photo, PhotoFile, Unreadable, made_of, read_photo
 
 T = TypeVar("T")
 SAMPLE = 24  # photos that are cropped and embedded
@@ -58,12 +58,15 @@ def _cropping(stage: PhotoEmbedder, files: Sequence[PhotoFile]) -> tuple[float, 
 
 def _crop(stage: PhotoEmbedder, file: PhotoFile) -> Crop | None:
     photo = read_photo(file, stage.limits)
-    if isinstance(photo, Unreadable):
-        return None
+    found = photo if isinstance(photo, Unreadable) else made_of(photo, lambda whole: _crop_of(stage, whole))
+    return found if isinstance(found, Crop) else None
+
+
+def _crop_of(stage: PhotoEmbedder, photo: Photo) -> Crop | Miss:
     found = stage.cropper.crop(photo)
     if isinstance(found, Miss) and stage.miss in ("whole", "centre"):
-        found = stage.cropper.stand_in(photo, stage.miss, found.reason)
-    return found if isinstance(found, Crop) else None
+        return stage.cropper.stand_in(photo, stage.miss, found.reason)
+    return found
 
 
 def _timed(work: Callable[[], T]) -> tuple[float, T]:

@@ -18,7 +18,7 @@ from facematch.faces.stream import crop_cache, crop_photos, in_order
 from facematch.faces.values import Box, Crop, coverage_of, record_of
 from facematch.flow import build_cropper, build_embedder, photo_limits
 from facematch.identities import LabelledPhotos
-from facematch.photos import PhotoFile, Unreadable, read_photo
+from facematch.photos import Photo, PhotoFile, Unreadable, made_of, read_photo
 from facematch.settings import Settings
 from facematch.settings_embedding import MissChoice
 from facematch.settings_training import TeacherSettings
@@ -150,12 +150,14 @@ def frames_to_blend(settings: Settings, teacher: TeacherSettings, crops: Labelle
     cropper, limits = build_cropper(teacher.faces), photo_limits(settings.photos)
     boxes = {file.name: box for file, box in zip(crops.files, crops.boxes, strict=True)}
 
+    def frame_of(name: str, photo: Photo) -> FaceFrame | None:
+        face = cropper.face(photo)
+        return None if face is None else face_frame(photo.image, face.points, boxes[name], settings.faces.margin)
+
     def framed(file: PhotoFile) -> FaceFrame | None:
         photo = read_photo(file, limits)
-        if isinstance(photo, Unreadable):
-            return None
-        face = cropper.face(photo)
-        return None if face is None else face_frame(photo.image, face.points, boxes[file.name], settings.faces.margin)
+        frame = photo if isinstance(photo, Unreadable) else made_of(photo, lambda whole: frame_of(file.name, whole))
+        return None if isinstance(frame, Unreadable) else frame
 
     frames: list[FaceFrame] = []
     with working("aligning faces to blend", len(crops.files)) as progress:

@@ -17,6 +17,8 @@ from facematch.photos import Photo
 Whole = Literal["pad", "squash", "centre"]
 
 _NARROW = 16  # a photo narrower than 1:16 is shortened before it is resized, or a strip would fill the memory
+_WIDEST = 4096  # side of the largest square that is padded at its full size; of a larger one a reduced copy is padded
+_WARPED = 32766  # the longest side that OpenCV warps
 
 # Where the five points lie in a crop of 112 px: the usual template of ArcFace (Deng et al. 2019).
 FIVE_POINTS = np.array(
@@ -102,7 +104,7 @@ def cut_square(image: Image, face: Face, size: int, margin: float) -> Image:
     What lies beyond the photo's edge repeats its edge pixels, so the face is never squeezed.
     """
     left, top, side = square_around((face.x, face.y, face.width, face.height), margin)
-    return _resize(_window(image, left, top, side), size)
+    return _square(image, left, top, side, size)
 
 
 def square_around(box: tuple[float, float, float, float], margin: float) -> tuple[int, int, int]:
@@ -123,6 +125,8 @@ def align(
         reduced = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         image = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA)
         matrix[:, :2] /= np.array([reduced[0] / width, reduced[1] / height])
+    if max(image.shape[:2]) > _WARPED:
+        image, matrix = _shown(image, matrix, size)
     warped = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(warped, dtype=np.uint8)
 
@@ -153,21 +157,46 @@ def stand_in(photo: Photo, size: int, how: Literal["whole", "centre"], reason: s
     side = min(height, width) if central else max(height, width)
     left, top = (width - side) // 2, (height - side) // 2
     box: Box = (left, top, side, side) if central else (0, 0, width, height)
-    image = _centred(photo.image, size) if whole == "centre" else _resize(_window(photo.image, left, top, side), size)
+    image = _centred(photo.image, size) if whole == "centre" else _square(photo.image, left, top, side, size)
     return Crop(photo.name, photo.sha256, image, box, how, 0.0, reason)
 
 
-def _window(image: Image, left: int, top: int, side: int) -> Image:
-    # The square [left, left+side) × [top, top+side); outside the picture its edge is repeated.
+def _square(image: Image, left: int, top: int, side: int, size: int) -> Image:
+    # The square [left, left+side) × [top, top+side) as size×size; outside the picture its edge is repeated. A strip
+    # is reduced before it is padded: its square may be many times as large as the photo.
     height, width = image.shape[:2]
     inside = image[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
-    before_y, before_x = max(0, -top), max(0, -left)
-    after_y, after_x = max(0, top + side - height), max(0, left + side - width)
-    if not (before_y or before_x or after_y or after_x):
-        return inside
-    return np.asarray(
-        cv2.copyMakeBorder(inside, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE), dtype=np.uint8
+    above, before = max(0, -top), max(0, -left)
+    below, after = max(0, top + side - height), max(0, left + side - width)
+    if above or before or below or after:
+        if side > _WIDEST:
+            (down, above, below), (across, before, after) = (
+                _reduced_side(above, below, side),
+                _reduced_side(before, after, side),
+            )
+            inside = cv2.resize(inside, (across, down), interpolation=cv2.INTER_AREA)
+        inside = cv2.copyMakeBorder(inside, above, below, before, after, cv2.BORDER_REPLICATE)
+    how = cv2.INTER_AREA if inside.shape[0] > size else cv2.INTER_CUBIC
+    return np.ascontiguousarray(cv2.resize(inside, (size, size), interpolation=how), dtype=np.uint8)
+
+
+def _reduced_side(first: int, last: int, side: int) -> tuple[int, int, int]:
+    # Of a side of `_WIDEST` pixels: how many are the picture's, and how many are added before and behind it.
+    edges = round(first * _WIDEST / side), round((side - last) * _WIDEST / side)
+    start = min(edges[0], _WIDEST - 1)
+    return max(1, edges[1] - start), start, _WIDEST - max(start + 1, edges[1])
+
+
+def _shown(image: Image, matrix: NDArray[np.float64], size: int) -> tuple[Image, NDArray[np.float64]]:
+    # The part of a picture that a crop shows, and the matrix from there.
+    corners = np.array([[0, size, 0, size], [0, 0, size, size]])
+    there = np.linalg.solve(matrix[:, :2], corners - matrix[:, 2:])
+    left, top = (
+        int(np.clip(edge, 0, side - 1)) for edge, side in zip(there.min(1) - 2, image.shape[1::-1], strict=True)
     )
+    right, bottom = np.ceil(there.max(1) + 2).astype(int)
+    part = image[top : max(top + 1, bottom), left : max(left + 1, right)]
+    return part, np.hstack([matrix[:, :2], matrix[:, 2:] + matrix[:, :2] @ [[left], [top]]])
 
 
 def _squashed(image: Image, size: int) -> Image:
@@ -188,8 +217,3 @@ def _centred(image: Image, size: int) -> Image:
     resized = PillowImage.fromarray(image).resize((across, down), PillowImage.Resampling.BICUBIC)
     left, top = round((across - size) / 2), round((down - size) / 2)
     return np.asarray(resized.crop((left, top, left + size, top + size)), dtype=np.uint8)
-
-
-def _resize(square: Image, size: int) -> Image:
-    how = cv2.INTER_AREA if square.shape[0] > size else cv2.INTER_CUBIC
-    return np.ascontiguousarray(cv2.resize(square, (size, size), interpolation=how), dtype=np.uint8)

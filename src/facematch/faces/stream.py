@@ -16,7 +16,8 @@ from facematch.encoded import png_bytes, rgb_pixels
 from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
 from facematch.faces.values import Crop, Miss, Outcome
-from facematch.photos import PhotoFile, PhotoLimits, Unreadable, decode, read_bytes
+from facematch.memory import turn_of_a_photo
+from facematch.photos import PhotoFile, PhotoLimits, Unreadable, decode, made_of, read_bytes
 from facematch.settings_embedding import MissChoice
 
 T = TypeVar("T")
@@ -39,9 +40,10 @@ def crop_photos(
 ) -> Iterator[Outcome]:
     """Yield a `Crop`, a `Miss` or an `Unreadable` for every file, in order.
 
-    Threads do the work: decoding and detection release Python's lock. At most a few dozen photos are
-    in memory at once. `miss` says what a photo without a face becomes; with `error` the first one
-    raises FacematchError. `on_progress` gets the number of files done.
+    Threads do the work: decoding and detection release Python's lock. Each has one photo at a time, in the memory that
+    `facematch.memory` gives it; crops are a few dozen ahead. What a library raises for one photo is its own row.
+    `miss` says what a photo without a face becomes; with `error` the first one raises FacematchError. `on_progress`
+    gets the number of files done.
     """
 
     def one(file: PhotoFile) -> Outcome:
@@ -59,13 +61,17 @@ def crop_bytes(
     name: str, data: bytes, sha256: str, cropper: Cropper, cache: Cache, miss: MissChoice, limits: PhotoLimits
 ) -> Outcome:
     """Return how one photo ends, from the cache where its bytes were seen before."""
-    found = _lookup(cache, sha256, name, sha256)
+    photo, found = None, _lookup(cache, sha256, name, sha256)
     if found is None:
         photo = decode(name, data, sha256, limits)
         if isinstance(photo, Unreadable):
             return photo
-        found = cropper.crop(photo)
-        _keep(cache, sha256, found)
+        cropped = made_of(photo, cropper.crop)
+        if isinstance(cropped, Unreadable):  # not kept: another version of a library may find a face
+            found = Miss(name, sha256, cropped.reason)
+        else:
+            found = cropped
+            _keep(cache, sha256, found)
     if isinstance(found, Crop) or miss == "skip":
         return found
     if miss == "error":
@@ -73,15 +79,17 @@ def crop_bytes(
             f"{name}: {found.reason}, and faces.miss is error.",
             "Look at the photo, try other faces.* parameters, or set faces.miss to whole, centre or skip.",
         )
-    key = f"{sha256}:{miss}"
+    reason, key = found.reason, f"{sha256}:{miss}"
     replacement = _lookup(cache, key, name, sha256)
-    if replacement is None:
-        photo = decode(name, data, sha256, limits)
-        if isinstance(photo, Unreadable):
-            return photo
-        replacement = cropper.stand_in(photo, miss, found.reason)
-        _keep(cache, key, replacement)
-    return replacement
+    if replacement is not None:
+        return replacement
+    photo = photo or decode(name, data, sha256, limits)
+    if isinstance(photo, Unreadable):
+        return photo
+    made = made_of(photo, lambda whole: cropper.stand_in(whole, miss, reason))
+    if not isinstance(made, Unreadable):
+        _keep(cache, key, made)
+    return made
 
 
 def in_order(work: Callable[[PhotoFile], T], files: Sequence[PhotoFile], workers: int) -> Iterator[T]:
@@ -97,7 +105,7 @@ def in_order(work: Callable[[PhotoFile], T], files: Sequence[PhotoFile], workers
         for file in some:
             if stopped:
                 break
-            with one_core():
+            with one_core(), turn_of_a_photo():
                 done.append(work(file))
         return done
 

@@ -16,7 +16,7 @@ from facematch.cache import Cache
 from facematch.errors import FacematchError
 from facematch.faces.stream import in_order
 from facematch.near_duplicates import SIDE, describe, thumbnail, without_border
-from facematch.photos import Photo, PhotoFile, PhotoLimits, Unreadable, decode, read_bytes, read_photo
+from facematch.photos import Photo, PhotoFile, PhotoLimits, Unreadable, decode, made_of, read_bytes, read_photo
 
 _COLOURLESS = 2.0  # grey levels: a photo whose channels differ less than this on average has no colour
 
@@ -111,7 +111,10 @@ def _content(file: PhotoFile, cache: Cache, limits: PhotoLimits, *, extents: boo
         photo = decode(file.name, data, sha256, limits)
         if isinstance(photo, Unreadable):
             return photo
-        kept = _made(photo.image, extents=extents)
+        made = made_of(photo, lambda whole: _made(whole.image, extents=extents))
+        if isinstance(made, Unreadable):
+            return made
+        kept = made
         cache.put(sha256, json.dumps(kept.note), kept.thumbnails.tobytes())
     extent = _extent(kept, len(data)) if extents else None
     return Content(file, sha256, kept.note["pixels"], describe(kept.thumbnails[0]), extent)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from facematch.photos import Photo, PhotoFile, find_photos, read_photo
+from facematch.photos import PhotoFile, find_photos
 from facematch.rehearsal.store import Received
-from facematch.reports.jpeg import small_jpeg
+from facematch.reports.jpeg import SmallPhoto, read_small, small_jpeg
 
 _SIDE = 96  # pixels of a thumbnail
 _PLOT = (160, 36)  # pixels of a history
@@ -111,8 +111,8 @@ class Album:
         """Return a JPEG of at most 96 pixels, None for an unknown number or a photo that cannot be read."""
         if not 0 <= number < len(self._files):
             return None
-        photo = read_photo(self._files[number])
-        if not isinstance(photo, Photo):
+        photo = read_small(self._files[number], _SIDE)
+        if not isinstance(photo, SmallPhoto):
             return None
         return small_jpeg(photo.image, _SIDE)
 

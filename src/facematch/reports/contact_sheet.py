@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from facematch.evenly import evenly
 from facematch.files import replacing
 
+TILE = 112  # pixels of a tile's side
 _GAP = 6
+_DETAILS = 3  # lines of detail under a tile, at most
 _LINE = 15  # height of a line of text under a tile, in pixels
 _TITLE = 34
 _NARROWEST = 480  # room for a title over few tiles
@@ -23,9 +24,10 @@ _PAPER, _TILE, _INK, _FAINT = "#ffffff", "#e4e4e4", "#222222", "#6a6a6a"
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """One picture with a caption and a second line of detail.
+    """One picture with a caption and lines of detail below it.
 
-    `image` is RGB `uint8` H×W×3, or None for a file without pixels: a grey tile with its detail on it.
+    A sheet has hundreds of them: make pictures as small as they are shown. `image` is RGB `uint8` H×W×3, or None for a
+    file without pixels: a grey tile with its detail on it.
     """
 
     image: NDArray[np.uint8] | None
@@ -41,43 +43,44 @@ class Tile:
 
 
 def write_contact_sheet(
-    path: Path, tiles: Sequence[Tile], *, title: str, columns: int = 10, tile_size: int = 112, limit: int = 200
+    path: Path, tiles: Sequence[Tile], *, title: str, columns: int = 10, tile_size: int = TILE
 ) -> None:
-    """Write a PNG grid of tiles under a title that says how many there are.
+    """Write a PNG grid of tiles under a title.
 
-    Pictures are fitted into squares of `tile_size` pixels, long captions shortened in the middle. Of
-    more than `limit` tiles an evenly spread choice is drawn and the title says so. Raises FacematchError
-    when the file cannot be written.
+    Pictures are fitted into squares of `tile_size` pixels, long captions shortened in the middle, details wrapped.
+    Raises FacematchError when the file cannot be written.
     """
-    shown = evenly(tiles, limit)
-    counted = f"{len(shown):,} of {len(tiles):,}" if len(shown) < len(tiles) else f"{len(tiles):,}"
-    text = f"{title}: {counted if tiles else 'none'}"
-    across = max(1, min(columns, len(shown)))
-    under = _LINE * (2 if any(tile.detail for tile in shown if tile.image is not None) else 1)
-    step, rows = tile_size + _GAP, -(-len(shown) // across)
+    across = max(1, min(columns, len(tiles)))
+    details = max((len(_wrapped(tile.detail, tile_size)) for tile in tiles if tile.image is not None), default=0)
+    under = _LINE * (1 + min(details, _DETAILS))
+    step, rows = tile_size + _GAP, -(-len(tiles) // across)
     size = (max(across * step + _GAP, _NARROWEST), _TITLE + rows * (step + under) + _GAP)
     sheet = PillowImage.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((_GAP, 9), _fitted(text, size[0] - 2 * _GAP, _font(15)), _INK, font=_font(15))
-    for number, tile in enumerate(shown):
+    draw.text((_GAP, 9), _fitted(title, size[0] - 2 * _GAP, _font(15)), _INK, font=_font(15))
+    for number, tile in enumerate(tiles):
         row, column = divmod(number, across)
         _draw_tile(sheet, draw, tile, _GAP + column * step, _TITLE + row * (step + under), tile_size)
     with replacing(path) as temporary:
         sheet.save(temporary, format="PNG")
 
 
+def counted(what: str, shown: int, of: int) -> str:
+    """Return a title that says how many there are, and how many of them are shown where that is not all."""
+    return f"{what}: {'none' if not of else f'{of:,}' if shown == of else f'{shown:,} of {of:,}'}"
+
+
 def _draw_tile(sheet: PillowImage.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: int, top: int, size: int) -> None:
     draw.rectangle((left, top, left + size - 1, top + size - 1), fill=_TILE)
+    lines = _wrapped(tile.detail, size)
     if tile.image is None:
-        lines = textwrap.wrap(_drawable(tile.detail), max(8, size // 6))[: (size - 8) // _LINE]
-        for number, line in enumerate(lines):
-            shown = _fitted(line, size - 8, _font(10))
-            draw.text((left + 4, top + 4 + number * _LINE), shown, _INK, font=_font(10))
+        for number, line in enumerate(lines[: (size - 8) // _LINE]):
+            draw.text((left + 4, top + 4 + number * _LINE), _fitted(line, size - 8, _font(10)), _INK, font=_font(10))
     else:
         picture = _small(tile.image, size)
         sheet.paste(picture, (left + (size - picture.width) // 2, top + (size - picture.height) // 2))
-        detail = _fitted(tile.detail, size, _font(10))
-        draw.text((left, top + size + _LINE), detail, _FAINT, font=_font(10))
+        for number, line in enumerate(lines[:_DETAILS], start=1):
+            draw.text((left, top + size + number * _LINE), _fitted(line, size, _font(10)), _FAINT, font=_font(10))
     draw.text((left, top + size), _fitted(tile.caption, size, _font(11)), _INK, font=_font(11))
 
 
@@ -86,6 +89,10 @@ def _small(image: NDArray[np.uint8], size: int) -> PillowImage.Image:
     picture = PillowImage.fromarray(np.ascontiguousarray(image[::every, ::every]))
     scale = size / max(picture.size)
     return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+
+
+def _wrapped(text: str, size: int) -> list[str]:
+    return textwrap.wrap(_drawable(text), max(8, size // 6))
 
 
 def _fitted(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

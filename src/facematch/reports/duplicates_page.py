@@ -3,8 +3,8 @@
 import html
 from collections.abc import Sequence
 
-from facematch.photos import Photo, PhotoLimits, read_photo
-from facematch.reports.jpeg import data_url, small_jpeg
+from facematch.photos import PhotoLimits
+from facematch.reports.jpeg import SmallPhoto, data_url, read_small, small_jpeg
 from facematch.reverse.copies import Copies, CopyFile, freed, room, summary
 
 SHOWN, OF_EACH = 600, 12  # pictures on a page, and of one group
@@ -58,9 +58,9 @@ def _section(number: int, group: Sequence[CopyFile], shown: Sequence[CopyFile], 
 
 
 def _figure(each: CopyFile, limits: PhotoLimits) -> str:
-    photo = read_photo(each.facts.file, limits)
+    photo = read_small(each.facts.file, _SIDE, limits)
     picture = "<div>cannot be read any more</div>"
-    if isinstance(photo, Photo):
+    if isinstance(photo, SmallPhoto):
         picture = f'<img alt="" src="{data_url(small_jpeg(photo.image, _SIDE))}">'
     size = f"{each.facts.width}×{each.facts.height}, {room(each.facts.bytes)}"
     told = "<b>the largest copy</b>" if each.change is None else html.escape(each.change)

@@ -5,13 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image as PillowImage
-
 from facematch.files import write_bytes
-from facematch.photos import Photo, PhotoFile, PhotoLimits, read_photo
+from facematch.photos import PhotoFile, PhotoLimits
 from facematch.reports.contact_sheet import Tile, write_contact_sheet
-from facematch.reports.jpeg import data_url, small_jpeg
+from facematch.reports.jpeg import SmallPhoto, data_url, read_small, small_jpeg
 
 SUFFIXES = (".html", ".png")
 
@@ -70,7 +67,7 @@ def write_found(path: Path, title: str, rows: Sequence[Row], limits: PhotoLimits
     for row in rows:
         tiles += [Tile(None, "")] * (-len(tiles) % across)  # each image begins a line of its own
         tiles += [_tile(shown, limits) for shown in (row.image, *row.found)]
-    write_contact_sheet(path, tiles, title=title, columns=across, tile_size=_SIDE, limit=len(tiles))
+    write_contact_sheet(path, tiles, title=title, columns=across, tile_size=_SIDE)
 
 
 def found_page(title: str, rows: Sequence[Row], limits: PhotoLimits) -> str:
@@ -83,19 +80,17 @@ def found_page(title: str, rows: Sequence[Row], limits: PhotoLimits) -> str:
 
 
 def _figure(shown: Shown, limits: PhotoLimits) -> str:
-    photo = read_photo(shown.file, limits)
+    photo = read_small(shown.file, _SIDE, limits)
     picture, size = "<div></div>", "cannot be read any more"
-    if isinstance(photo, Photo):
+    if isinstance(photo, SmallPhoto):
         source = data_url(small_jpeg(photo.image, _SIDE))
-        picture, size = f'<img alt="" src="{source}">', f"{photo.image.shape[1]}×{photo.image.shape[0]}"
+        picture, size = f'<img alt="" src="{source}">', f"{photo.width}×{photo.height}"
     lines = [f"<b>{html.escape(shown.caption)}</b>", *([html.escape(shown.detail)] if shown.detail else []), size]
     return f"<figure>{picture}<figcaption>{'<br>'.join(lines)}</figcaption></figure>"
 
 
 def _tile(shown: Shown, limits: PhotoLimits) -> Tile:
-    photo = read_photo(shown.file, limits)
-    if not isinstance(photo, Photo):
+    photo = read_small(shown.file, _SIDE, limits)
+    if not isinstance(photo, SmallPhoto):
         return Tile(None, shown.caption, "cannot be read any more")
-    picture = PillowImage.fromarray(photo.image)
-    picture.thumbnail((2 * _SIDE, 2 * _SIDE))
-    return Tile(np.asarray(picture, dtype=np.uint8), shown.caption, shown.detail)
+    return Tile(photo.image, shown.caption, shown.detail)

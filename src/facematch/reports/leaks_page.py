@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from facematch.leaks import KINDS, Leak, PhotoSet
 from facematch.leaks.words import change, heading, how_sure, remedy
-from facematch.photos import Photo, PhotoFile, PhotoLimits, read_photo
-from facematch.reports.jpeg import data_url, small_jpeg
+from facematch.photos import PhotoFile, PhotoLimits
+from facematch.reports.jpeg import SmallPhoto, data_url, read_small, small_jpeg
 
 SHOWN = 200  # pairs on a page
 _SIDE = 160  # pixels of a thumbnail
@@ -79,11 +79,11 @@ def _pair(leak: Leak, files: Mapping[tuple[str, str], PhotoFile], limits: PhotoL
 
 
 def _figure(file: PhotoFile, where: str, more: int, limits: PhotoLimits) -> str:
-    photo = read_photo(file, limits)
+    photo = read_small(file, _SIDE, limits)
     picture, size = "<div></div>", "cannot be read any more"
-    if isinstance(photo, Photo):
+    if isinstance(photo, SmallPhoto):
         source = data_url(small_jpeg(photo.image, _SIDE))
-        picture, size = f'<img alt="" src="{source}">', f"{photo.image.shape[1]}×{photo.image.shape[0]}"
+        picture, size = f'<img alt="" src="{source}">', f"{photo.width}×{photo.height}"
     others = f" and {more} more" if more else ""
     caption = f"<b>{html.escape(where)}</b><br>{html.escape(file.name)}{others}<br>{size}"
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"

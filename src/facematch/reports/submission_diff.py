@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from facematch.photos import Photo, PhotoFile, read_photo
-from facematch.reports.jpeg import data_url, small_jpeg
+from facematch.photos import PhotoFile
+from facematch.reports.jpeg import SmallPhoto, data_url, read_small, small_jpeg
 
 _SHOWN = 200  # queries on a page
 _SIDE = 72  # pixels of a thumbnail
@@ -104,8 +104,8 @@ def _thumbnails() -> Callable[[Path], str]:
     # A function from a photo's path to a data URL, empty for what cannot be read; each photo is read once.
     @cache
     def thumbnail(path: Path) -> str:
-        photo = read_photo(PhotoFile(path.name, path))
-        if not isinstance(photo, Photo):
+        photo = read_small(PhotoFile(path.name, path), _SIDE)
+        if not isinstance(photo, SmallPhoto):
             return ""
         return data_url(small_jpeg(photo.image, _SIDE))
 

@@ -10,8 +10,8 @@ from facematch.cache import Cache
 from facematch.faces.cropper import Cropper
 from facematch.faces.stream import crop_photos
 from facematch.faces.values import Crop, Miss
-from facematch.photos import Photo, PhotoFile, PhotoLimits, read_photo
-from facematch.reports.jpeg import small_jpeg
+from facematch.photos import PhotoFile, PhotoLimits
+from facematch.reports.jpeg import SmallPhoto, read_small, small_jpeg
 from facematch.settings_embedding import MissChoice
 
 BUDGET = 13_500_000  # bytes of all thumbnails; in base64 18 MB, which leaves 2 MB for the rest of a page
@@ -68,10 +68,10 @@ def make_thumbnails(
     made = {}
     outcomes = crop_photos(files, cropper, cache, miss=miss, limits=limits, on_progress=on_progress)
     for file, outcome in zip(files, outcomes, strict=True):
-        seen: Crop | Photo | None = outcome if isinstance(outcome, Crop) else None
+        seen: Crop | SmallPhoto | None = outcome if isinstance(outcome, Crop) else None
         if isinstance(outcome, Miss):
-            photo = read_photo(file, limits)
-            seen = photo if isinstance(photo, Photo) else None
+            photo = read_small(file, _LADDER[0][0], limits)
+            seen = photo if isinstance(photo, SmallPhoto) else None
         if seen is not None:
             made[file.name] = encode_thumbnail(seen.image, most)
     return made

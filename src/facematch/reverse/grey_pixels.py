@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facematch.cache import Cache
 from facematch.errors import FacematchError
 from facematch.faces.stream import in_order
-from facematch.photos import PhotoFile, PhotoLimits, Unreadable, decode, find_photos, read_bytes
+from facematch.photos import Photo, PhotoFile, PhotoLimits, Unreadable, decode, find_photos, made_of, read_bytes
 
 SIDE = 64
 Pixels = NDArray[np.uint8]
@@ -88,10 +88,16 @@ def _grey(file: PhotoFile, cache: Cache, limits: PhotoLimits) -> tuple[str, Pixe
     photo = decode(file.name, data, sha256, limits)
     if isinstance(photo, Unreadable):
         return photo
-    grey = cv2.cvtColor(photo.image, cv2.COLOR_RGB2GRAY)
-    row = np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), dtype=np.uint8).ravel()
+    row = made_of(photo, _row)
+    if isinstance(row, Unreadable):
+        return row
     cache.put(sha256, "", row.tobytes())
     return sha256, row
+
+
+def _row(photo: Photo) -> Pixels:
+    grey = cv2.cvtColor(photo.image, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), dtype=np.uint8).ravel()
 
 
 class _Distinct:
