@@ -105,6 +105,12 @@ def export(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    with_people: Annotated[
+        bool,
+        typer.Option(
+            "--with-people", help="Name the people it learned in the .onnx file; else it has digests of names."
+        ),
+    ] = False,
 ) -> None:
     """Write a trained network as an ONNX file that describes its own input, or as a checkpoint; checked."""
     from facematch.commands.export import export_command
@@ -114,7 +120,7 @@ def export(
     precision: Literal["float32", "float16", "int8"] = "float16" if half else "int8" if int8 else "float32"
     export_command(
         checkpoint, out, config, set_ or [],
-        precision=precision, calibrate=calibrate, measure=measure, force=force,
+        precision=precision, calibrate=calibrate, measure=measure, force=force, with_people=with_people,
     )  # fmt: skip
 
 

@@ -97,7 +97,10 @@ def with_checkpoint(settings: Settings, run: Path) -> Settings:
 
 
 def trained_people(settings: Settings) -> tuple[str, ...]:
-    """Return the people that the embedder in use was trained on here: none but for a network, exported or not."""
+    """Return the people that the embedder in use was trained on here: none but for a network, exported or not.
+
+    They are told as `identities.trained_among` takes them: an exported network may know digests of names only.
+    """
     if settings.embedder.kind == "onnx" and settings.embedder.file is not None:
         told = read_onnx_metadata(settings.embedder.file)
         return told.people if told is not None else ()

@@ -15,6 +15,7 @@ from facematch.commands.export_cost import agreement
 from facematch.embedders.onnx_metadata import read_onnx_metadata
 from facematch.embeddings import load_embeddings
 from facematch.files import sha256_of_file
+from facematch.identities import person_digest, trained_among
 from facematch.networks import onnx_export
 from facematch.networks.checkpoint import read_checkpoint_header
 
@@ -24,8 +25,9 @@ ONNX = ("--set", "embedder.kind=onnx", "--set", f"embedder.file={OUT}")
 
 
 def test_the_file_embeds_as_the_network_without_a_setting(project: Path, run: Run) -> None:
-    done = run("export", RUN / "best.safetensors", "--out", OUT)
+    done = run("export", RUN / "best.safetensors", "--out", OUT, "--with-people")
     assert done.code == 0, done.err
+    assert "it names the" in done.out
     assert re.search(r"float32 against torch: largest difference \d\.\de-0\d, least cosine 1\.000000", done.out)
     photos = "data/test_data/gallery"
     ours = run("embed", photos, "ours.safetensors", "--config", "small.yaml")
@@ -37,6 +39,17 @@ def test_the_file_embeds_as_the_network_without_a_setting(project: Path, run: Ru
     assert told is not None
     assert (told.size, told.dimension, told.people, told.precision) == (32, 16, header.people, "float32")
     assert (dict(told.crops.settings) | dict(told.network.settings)) == dict(header.fingerprint.settings)
+
+
+def test_nobody_is_named_unless_asked_for(project: Path, run: Run) -> None:
+    done = run("export", RUN, "--out", OUT)
+    assert done.code == 0, done.err
+    people, told = read_checkpoint_header(RUN).people, read_onnx_metadata(OUT)
+    assert told is not None
+    assert f"it holds digests of the names of the {len(people)} people" in done.out
+    assert set(told.people) == set(map(person_digest, people))
+    assert trained_among([*people, "somebody else"], told.people) == set(people)
+    assert not any(name.encode() in OUT.read_bytes() for name in people)
 
 
 def test_a_smaller_file_is_measured_beside_the_others(project: Path, run: Run) -> None:

@@ -26,6 +26,7 @@ from facematch.flow import photo_embedder, trained_header, trained_people
 from facematch.flow_refine import System, build_system, gallery_people, whitening_file
 from facematch.foreign import read_json
 from facematch.fusion import fuse
+from facematch.identities import trained_among
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.ranking import Ranking
 from facematch.refine.chain import has_flip
@@ -227,7 +228,7 @@ def leak_of(bench: Bench, entry: SystemSettings) -> Leak:
     photos, members = bench.photos, [member.settings for member in bench.members(entry)]
     headers = [trained_header(each) for each in members if each.embedder.kind == "network" and photos.unseen]
     total, trained_on = len(photos.people), [trained_people(each) for each in members if photos.unseen]
-    if seen := photos.people.intersection(person for people in trained_on for person in people):
+    if seen := trained_among(photos.people, (person for people in trained_on for person in people)):
         return Leak(f"was trained on {len(seen)} of the {total} people compared: its figures mean nothing", True)
     if chosen := photos.people.intersection(person for header in headers for person in _validated_on(header)):
         return Leak(f"had its best epoch chosen on {len(chosen)} of the {total} people compared: a little flattered")

@@ -26,6 +26,7 @@ from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop
 from facematch.files import replacing, sha256_of_file
 from facematch.flow import build_cropper, photo_limits, trained_header, with_checkpoint
+from facematch.identities import person_digest
 from facematch.networks.checkpoint import CheckpointHeader, checkpoint_file, load_checkpoint, save_checkpoint
 from facematch.photos import PhotoFile
 from facematch.settings import Settings
@@ -50,11 +51,13 @@ def export_command(
     calibrate: Path | None,
     measure: Path | None,
     force: bool,
+    with_people: bool,
 ) -> None:
     """Write a network as an ONNX file, checked against torch before it gets its name, or as a .safetensors checkpoint.
 
     `checkpoint` is a run folder or a file, with the run's settings; None: that of the configuration. `calibrate`
-    are photos that int8 takes its ranges from; `measure` is a folder of people for the table of what half precision
+    are photos that int8 takes its ranges from; `with_people` names those it learned in the ONNX file, which else holds
+    digests of their names; `measure` is a folder of people for the table of what half precision
     and int8 cost, by default the run's validation people where they can be had.
     """
     _check_request(out, precision, calibrate, force=force)
@@ -72,14 +75,15 @@ def export_command(
     network = load_checkpoint(header.path)
     wanted = _precisions(precision, measured=people is not None, calibrated=ranges is not None)
     with TemporaryDirectory() as folder:
-        files = _write_all(Path(folder), wanted, network, header, ranges)
+        files = _write_all(Path(folder), wanted, network, _metadata(header, network, with_people), ranges)
         for each, file in files.items():
             say(f"{each} against torch: {_checked(each, file, network, images)}")
         if people is not None:
             show_costs(costs(settings, files, people, images))
         with replacing(out) as temporary:
             shutil.copyfile(files[precision], temporary)
-    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {precision}; it names the {len(header.people)} people it learned")
+    told = "names" if with_people else "holds digests of the names of"
+    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {precision}; it {told} the {len(header.people)} people it learned")
     note(f"use it with: --set embedder.kind=onnx --set embedder.file={out}")
 
 
@@ -100,6 +104,7 @@ def _write_checkpoint(settings: Settings, header: CheckpointHeader, out: Path, p
     images = _images_to_check(settings, None, None)
     say(f"{precision} as written: {agreement(run_network(load_checkpoint(out), images), run_network(network, images))}")
     say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256_of_file(out)}")
+    say(f"it names the {len(header.people)} people it learned")
     note(f"use it with: --set paths.checkpoint={out}")
 
 
@@ -182,14 +187,14 @@ def _write_all(
     folder: Path,
     wanted: Sequence[Precision],
     network: "EmbeddingNetwork",
-    header: CheckpointHeader,
+    told: OnnxMetadata,
     ranges: Images | None,
 ) -> dict[Precision, Path]:
     import torch
 
     from facematch.networks.onnx_export import export_network, in_half, in_int8, save_model
 
-    told, files = _metadata(header, network), {}
+    files = {}
     with waiting("exporting …"):
         plain = export_network(network, told.size)
     for each in wanted:
@@ -206,7 +211,7 @@ def _write_all(
     return files
 
 
-def _metadata(header: CheckpointHeader, network: "EmbeddingNetwork") -> OnnxMetadata:
+def _metadata(header: CheckpointHeader, network: "EmbeddingNetwork", with_people: bool) -> OnnxMetadata:
     def in_bytes(values: Sequence[float]) -> tuple[float, float, float]:
         red, green, blue = (round(value * 255, 6) for value in values)
         return red, green, blue
@@ -222,7 +227,7 @@ def _metadata(header: CheckpointHeader, network: "EmbeddingNetwork") -> OnnxMeta
         dimension=network.dimensions,
         crops=header.fingerprint.only("faces."),
         network=header.fingerprint.only("network."),
-        people=header.people,
+        people=header.people if with_people else tuple(sorted(map(person_digest, header.people))),
         precision="float32",
     )
 

@@ -18,6 +18,7 @@ from facematch.identities import (
     split_identities,
     split_photos,
     summarise_problems,
+    trained_among,
 )
 from facematch.identities.published import load_published
 from facematch.settings import Settings
@@ -90,7 +91,7 @@ def validation_people(settings: Settings, trained_on: Iterable[str]) -> Validati
         )
     if wanted.validation is not None:
         asked = _checked(load_identities(wanted.validation, wanted.images), settings, 1, "validation").labelled
-        both = sorted(seen & set(asked.people))
+        both = sorted(trained_among(asked.people, seen))
         if both:
             raise FacematchError(
                 f"{len(both)} people of {wanted.validation} were in the training, first {both[0]}.",
@@ -100,7 +101,7 @@ def validation_people(settings: Settings, trained_on: Iterable[str]) -> Validati
     everyone = _checked(load_many(wanted.train, wanted.images), settings, wanted.min_photos, "training").labelled
     if not seen:  # an embedder that was not trained here
         return _with_distractors(settings, everyone, ())
-    asked = everyone.only([person for person in everyone.people if person not in seen])
+    asked = everyone.only(set(everyone.people) - trained_among(everyone.people, seen))
     if not asked.files:
         raise FacematchError(
             "every person of identities.train was in the training, so there is nobody to validate on.",
@@ -151,8 +152,8 @@ def other_people(settings: Settings, asked: LabelledPhotos, trained_on: Iterable
     except FacematchError as error:
         note(f"no training people: {error.message}")
         return None
-    people = set(trained_on) or (set(everyone.people) - set(asked.people))
-    others = everyone.only(people)
+    known = set(trained_on)
+    others = everyone.only(trained_among(everyone.people, known) if known else set(everyone.people) - set(asked.people))
     return others if others.files else None
 
 
@@ -162,7 +163,7 @@ def _with_distractors(settings: Settings, asked: LabelledPhotos, trained_on: Ite
         return ValidationPeople(asked)
     others = _checked(load_identities(folder, settings.identities.images), settings, 1, "distractors").labelled
     for people, where in ((asked.people, "asked for in validation"), (trained_on, "in the training")):
-        if both := sorted(set(others.people) & set(people)):
+        if both := sorted(trained_among(others.people, people)):
             raise FacematchError(
                 f"{len(both)} people of identities.distractors ({folder}) are also {where}, first {both[0]}.",
                 "Distractors are people that nobody asks for and that the network has never seen: take them out.",

@@ -27,7 +27,8 @@ class OnnxMetadata:
     The input is float32 N×3×S×S, RGB, (pixel − `mean`) / `std` with pixels from 0 to 255 and S = `size`. The output
     is float32 N×`dimension`, of length 1 with `normalise`, compared by `metric`. `crops` is the fingerprint of the
     cropper it was trained with, `network` that of the network with the digest of its weights, `people` those it was
-    trained on. `precision` is that of the arithmetic: float32, float16 or int8.
+    trained on, by name or by digest (`identities.trained`). `precision` is that of the arithmetic: float32, float16 or
+    int8.
     """
 
     size: int

@@ -3,6 +3,7 @@
 from facematch.identities.check import Checked, check_identities, require_disjoint
 from facematch.identities.sources import load_identities, load_many
 from facematch.identities.split import split_identities, split_photos
+from facematch.identities.trained import person_digest, trained_among
 from facematch.identities.values import LabelledPhotos, Problem, summarise_problems
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "check_identities",
     "load_identities",
     "load_many",
+    "person_digest",
     "require_disjoint",
     "split_identities",
     "split_photos",
     "summarise_problems",
+    "trained_among",
 ]
