@@ -218,6 +218,7 @@ class TestAnErrorStatus:
             "status-503", "not scored", True, None,
         )  # fmt: skip
         assert f"its Retry-After, {header[:39]}" in outcome.message
+        assert "try later" in outcome.hint
         assert len(outcome.message) < 300
 
     def test_a_date_is_read_by_the_servers_own_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,6 +403,20 @@ class TestCtrlC:
             release.set()
         assert caught.value.outcome.fate == ("unknown" if sent else "not scored")
         assert len(requests) == int(sent)
+
+    def test_an_answer_that_came_is_not_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        join = threading.Thread.join
+
+        def late(thread: threading.Thread, timeout: float | None = None) -> None:
+            join(thread, timeout)
+            raise KeyboardInterrupt
+
+        with answering(says(response("200 OK", SCORE))) as (url, _):
+            monkeypatch.setattr(threading.Thread, "join", late)
+            with pytest.raises(Interrupted) as caught:
+                once(url)
+            monkeypatch.setattr(threading.Thread, "join", join)
+        assert caught.value.outcome.fate == "scored"
 
     def test_what_was_given_up_is_never_sent_later(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from urllib3.util import connection

@@ -93,3 +93,35 @@ def test_the_environments_bundle_is_trusted(url: str, bundle: str, monkeypatch: 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_checking_can_be_turned_off(url: str) -> None:
     assert once(url, False).fate == "scored"
+
+
+def test_a_tunnel_of_a_proxy_is_gone_through(url: str, bundle: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may send interim answers, too."""
+    target, asked = url.split("/")[2].replace("127.0.0.1:", ""), []
+
+    def copy(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while block := source.recv(65_536):
+                sink.sendall(block)
+
+    def tunnel(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", int(target))) as server:
+            threading.Thread(target=copy, args=(client, server), daemon=True).start()
+            copy(server, client)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def proxy() -> None:
+            client, _ = listening.accept()
+            with client:
+                asked.append(client.recv(65_536))
+                tunnel(client)
+
+        thread = threading.Thread(target=proxy, daemon=True)
+        thread.start()
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        monkeypatch.setattr("facematch.competition.line._LOOPBACK", ())
+        assert once(url, bundle).fate == "scored"
+        thread.join(5)
+    assert asked[0].startswith(f"CONNECT 127.0.0.1:{target} HTTP/1.".encode())

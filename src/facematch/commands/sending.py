@@ -78,7 +78,8 @@ def deliver(journal: Journal, submission: Kept, to: Destination, *, again: bool)
                 patience=to.patience, headers=to.headers, verify=to.verify, again=again, report=note,
             )  # fmt: skip
     except Interrupted as stopped:
-        note(f"{stopped.outcome.message} {stopped.outcome.hint} {kept}.", "yellow")
+        known = stopped.outcome.message or "It was scored all the same: facematch submissions."
+        note(f"{known} {stopped.outcome.hint} {kept}.", "yellow")
         raise
     if sent.before is not None:
         _not_twice(submission, sent.before)

@@ -102,7 +102,8 @@ def exchange(
         try:
             with line, line.send_once(url, sent, (min(timeout, _CONNECT), timeout), verify) as response:
                 body, problem = read_body(response, timeout)
-            done.append(_answered(response, body.decode("utf-8-sig", errors="replace"), problem, url, form, dialect))
+                text = body.decode("utf-8-sig", errors="replace")
+                done.append(_answered(response, text, problem, url, form, dialect))
         except Exception as error:  # several libraries' errors come through, and no thread may end without a word
             done.append(_no_answer(error, url, timeout, line))
 
@@ -112,7 +113,8 @@ def exchange(
         thread.start()
         thread.join(min(timeout, _CONNECT) + 2 * timeout + _GRACE)
     except KeyboardInterrupt:
-        raise Interrupted(_given_up("interrupted", "stopped by Ctrl-C before an answer came", line)) from None
+        given_up = _given_up("interrupted", "stopped by Ctrl-C before an answer came", line)
+        raise Interrupted(done[0] if done else given_up) from None
     except RuntimeError as error:  # the system gives no more threads
         return _no_answer(error, url, timeout, line)
     if not done:
@@ -150,9 +152,10 @@ def _answered(
         hint = "The server did not take the submission. Check server.url, server.dialect and server.group."
         if fate == "unknown":
             hint = f"Such a status does not say whether the submission was scored. {_MAYBE_SCORED}"
-        elif status >= 500:
-            hint = "The server has a problem of its own: try later."
-        message = f"{shown_url(url)} answered with the error status {_said(response, text)}{words}"
+        elif again or status >= 500:
+            hint = "The server could not take it: try later."
+        sort = "status" if fate == "unknown" else "error status"
+        message = f"{shown_url(url)} answered with the {sort} {_said(response, text)}{words}"
         return Outcome(f"status-{status}", fate, message, hint, again, status, kept, retry_after=wait)
     if problem:
         message = f"the answer of {shown_url(url)} {problem[1]}: {gist(text) or '(no text)'}"
