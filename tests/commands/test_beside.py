@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch import default_checkpoint
-from facematch.commands.beside import Contestant, Standing, rivals, say_where_worse
+from facematch.commands.beside import Standing, rivals, say_where_worse
 from facematch.default_checkpoint import NAME, default_file
-from facematch.embedders.pixels import PixelEmbedder
 from facematch.evaluation.topk import Places
 from facematch.files import sha256_of_file
 from facematch.settings import Settings
@@ -25,11 +24,10 @@ CROPS = {"faces": {"size": 32}, "network": {"backbone": "resnet18", "embedding":
 
 
 def standing(name: str, places: Sequence[int], trained_on: Sequence[str] = (), each: int = 2) -> Standing:
-    take = (f"embedder.kind={name}",)
-    system = Contestant(name, Settings(), PixelEmbedder(), take=take, trained_on=frozenset(trained_on))
     people = tuple(f"person {number // each}" for number in range(len(places)))
     queries = tuple(f"q{number}" for number in range(len(places)))
-    return Standing(system, Places(queries, np.array(places, dtype=np.int64), people, 100))
+    found = Places(queries, np.array(places, dtype=np.int64), people, 100)
+    return Standing(name, found, (f"embedder.kind={name}",), frozenset(trained_on))
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=60))

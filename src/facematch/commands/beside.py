@@ -57,22 +57,28 @@ class Contestant:
         """Return what ranks."""
         return build_ranker(self.settings, self.steps)
 
+    def standing(self, places: Places) -> "Standing":
+        """Return how it did."""
+        return Standing(self.name, places, self.take, self.trained_on)
+
 
 @dataclass(frozen=True, eq=False)
 class Standing:
-    """How a contestant did: where the first right photo of each query stands."""
+    """How a system did: where the first right photo of each query stands; `take` and `trained_on` as a contestant's."""
 
-    contestant: Contestant
+    name: str
     places: Places
+    take: tuple[str, ...] = ()
+    trained_on: frozenset[str] = frozenset()
 
     @property
     def seen(self) -> int:
-        """Return how many of the people asked for the contestant was trained on, by their names."""
-        return len(self.contestant.trained_on.intersection(map(str, self.places.people)))
+        """Return how many of the people asked for it was trained on, by their names."""
+        return len(self.trained_on.intersection(map(str, self.places.people)))
 
     @property
     def flattered(self) -> str:
-        """Return in words that the contestant had seen people who ask; empty where it had not."""
+        """Return in words that it had seen people who ask; empty where it had not."""
         of = len(set(self.places.people))
         return f"flattered: it was trained on {self.seen} of these {of} people" if self.seen else ""
 
@@ -128,7 +134,7 @@ def _shipped(settings: Settings) -> Contestant:
 def stand(contestant: Contestant, people: ValidationPeople, *, in_folds: bool) -> Standing:
     """Ask a contestant about validation people: leave-one-out, or in folds, which refined galleries need."""
     embedded = embed_people(contestant.stage, people, contestant.name)
-    return Standing(contestant, _places(embedded, contestant.rank, in_folds=in_folds))
+    return contestant.standing(_places(embedded, contestant.rank, in_folds=in_folds))
 
 
 def _places(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Places:
@@ -169,7 +175,7 @@ def show_standings(standings: Sequence[Standing]) -> None:
         ["system", "top-1", "", "top-5", "top-10", "score of 1000"],
         [
             [
-                each.contestant.name + (" *" if each.flattered else ""),
+                each.name + (" *" if each.flattered else ""),
                 f"{found.top1:.3f}",
                 "" if found.interval is None else f"[{found.interval[0]:.3f}–{found.interval[1]:.3f}]",
                 f"{found.top5:.3f}",
@@ -181,7 +187,7 @@ def show_standings(standings: Sequence[Standing]) -> None:
     )
     for each in standings:
         if each.flattered:
-            note(f"* {each.contestant.name}: {each.flattered}", "yellow")
+            note(f"* {each.name}: {each.flattered}", "yellow")
 
 
 def say_where_worse(ours: Standing, others: Sequence[Standing], config: Path) -> None:
@@ -191,9 +197,9 @@ def say_where_worse(ours: Standing, others: Sequence[Standing], config: Path) ->
     for other, found in worse:
         mine = float(np.mean([score for name, score in ours.places.scores().items() if name in other.places.queries]))
         text = (
-            f"{ours.contestant.name} is worse than {other.contestant.name}: score {mine:.0f} against "
+            f"{ours.name} is worse than {other.name}: score {mine:.0f} against "
             f"{mine - found.difference:.0f} on the same {found.queries} queries, {found}"
-            + (f"; {other.contestant.name}: {other.flattered}" if other.flattered else "")
+            + (f"; {other.name}: {other.flattered}" if other.flattered else "")
         )
         if found.luck:
             note(text, "yellow")
@@ -201,6 +207,6 @@ def say_where_worse(ours: Standing, others: Sequence[Standing], config: Path) ->
             loud(text)
     if worse:
         better, _ = min(worse, key=lambda each: each[1].difference)
-        sets = " ".join(f"--set {setting}" for setting in better.contestant.take)
+        sets = " ".join(f"--set {setting}" for setting in better.take)
         command = f"{typed('request')} --config {shlex.quote(str(config))} {sets}"
         note(f"the better one is taken by: {command}", "yellow", wrap=False)

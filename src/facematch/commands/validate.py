@@ -45,7 +45,7 @@ def validate_command(
                 standings.append(stand(each, people, in_folds=in_folds))
             else:
                 assert fixed is not None
-                standings.append(Standing(each, _places_in_folders(each, fixed)))
+                standings.append(each.standing(_places_in_folders(each, fixed)))
     if as_json:
         out.print_json(json.dumps(_as_json(standings, others)))
     else:
@@ -57,18 +57,19 @@ def validate_command(
 
 
 def _those(standings: Sequence[Standing], which: Sequence[Contestant]) -> list[Standing]:
-    return [each for each in standings if each.contestant in which]
+    names = {each.name for each in which}
+    return [each for each in standings if each.name in names]
 
 
 def _as_json(standings: Sequence[Standing], others: Sequence[Contestant]) -> dict[str, dict[str, object]]:
     # By system; the one in use also tells how far it is above those it has to beat.
-    found = {each.contestant.name: each.places.figures.as_dict() for each in standings}
+    found = {each.name: each.places.figures.as_dict() for each in standings}
     for each in standings:
         if each.flattered:
-            found[each.contestant.name]["people_trained_on"] = each.seen
-    against = {each.contestant.name: standings[-1].against(each) for each in _those(standings, others)}
+            found[each.name]["people_trained_on"] = each.seen
+    against = {each.name: standings[-1].against(each) for each in _those(standings, others)}
     shown = {name: None if each is None else each.as_dict() for name, each in against.items()}
-    found[standings[-1].contestant.name]["against"] = shown
+    found[standings[-1].name]["against"] = shown
     return found
 
 
