@@ -75,10 +75,62 @@ def test_rows_kept_by_earlier_versions_are_read(folder: Path, tmp_path: Path, ow
     for path in (tmp_path / "c").glob("embeddings-*.sqlite"):
         with sqlite3.connect(path) as rows:
             for key, note in rows.execute("SELECT key, note FROM kept").fetchall():
-                rows.execute("UPDATE kept SET note = ? WHERE key = ?", (json.dumps({**json.loads(note), **own}), key))
+                changed = json.dumps({**json.loads(note), **own})
+                rows.execute("UPDATE kept SET note = ?, crc = NULL WHERE key = ?", (changed, key))
     again = MeanColour()
     assert stage(tmp_path / "c", again).run(find_photos(folder).files).records == first.records
     assert again.batches == []
+
+
+@pytest.mark.parametrize(
+    ("note", "data"),
+    [
+        ("{", b"\0" * 12),
+        ("[]", b"\0" * 12),
+        (None, b"\0" * 11),
+        (None, b""),
+        (None, b"\xff" * 12),
+        (None, b"\0" * 8),
+        ('{"status": "good", "detector": "", "box": null, "score": 0, "reason": ""}', b"\0" * 12),
+        ('{"status": "found", "detector": "", "box": [1], "score": 0, "reason": ""}', b"\0" * 12),
+    ],
+)
+@pytest.mark.parametrize("row", [0, 5])
+def test_a_row_of_another_form_costs_time_and_no_run(
+    folder: Path, tmp_path: Path, note: str | None, data: bytes, row: int
+) -> None:
+    files = find_photos(folder).files
+    first = stage(tmp_path / "c", MeanColour()).run(files)
+    (path,) = (tmp_path / "c").glob("embeddings-*.sqlite")
+    with sqlite3.connect(path) as rows:
+        rows.execute(
+            "UPDATE kept SET note = coalesce(?, note), data = ?, crc = NULL WHERE key = ?",
+            (note, data, first.records[row].sha256),
+        )
+    with pytest.warns(UserWarning, match=r"are made again"):
+        again = stage(tmp_path / "c", MeanColour()).run(files)
+    np.testing.assert_array_equal(again.embeddings.vectors, first.embeddings.vectors)
+    assert again.records == first.records
+    third = MeanColour()
+    stage(tmp_path / "c", third).run(files)
+    assert third.batches == []
+
+
+def test_an_embedder_without_a_vector_for_each_crop_is_refused(folder: Path, tmp_path: Path) -> None:
+    class First(MeanColour):
+        def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return super().embed(images)[:1]
+
+    class Growing(MeanColour):
+        def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            self.batches.append(0)
+            return np.zeros((len(images), len(self.batches)), np.float32)
+
+    files = find_photos(folder).files
+    with pytest.raises(FacematchError, match=r"vectors of shape \(1, 3\) for 4 crops; expected one for each"):
+        stage(tmp_path / "c", First()).run(files)
+    with pytest.warns(UserWarning, match="made again"), pytest.raises(FacematchError, match="of 3 and of 4 numbers"):
+        stage(tmp_path / "c", Growing("2")).run(files)
 
 
 def test_photos_that_cannot_be_read_leave_no_gap(folder: Path, tmp_path: Path) -> None:

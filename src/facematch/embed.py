@@ -7,11 +7,12 @@ and embedded.
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from facematch.cache import Cache
 from facematch.embedders import Embedder
 from facematch.embeddings import Embeddings
+from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
 from facematch.faces.stream import crop_bytes, crop_cache, in_order
 from facematch.faces.values import Crop, FaceRecord, Status, record_of
@@ -58,9 +60,18 @@ class PhotoEmbedder:
     def run(self, files: Sequence[PhotoFile], on_progress: Callable[[int], None] | None = None) -> EmbeddedPhotos:
         """Embed every file that can be. `on_progress` gets the number of files done.
 
-        Raises FacematchError for a photo without a face when `miss` is error, and for embeddings
-        that hold NaN.
+        Raises FacematchError for a photo without a face when `miss` is error, for embeddings that hold NaN, and for
+        an embedder that does not give one vector of one length for each crop.
         """
+        try:
+            return self._run(files, on_progress, fresh=False)
+        except _OtherLengthError:  # what is kept was changed: a cache costs time, never a run
+            warnings.warn(f"embeddings in {self.cache} are of different lengths: all are made again", stacklevel=2)
+            return self._run(files, on_progress, fresh=True)
+
+    def _run(
+        self, files: Sequence[PhotoFile], on_progress: Callable[[int], None] | None, *, fresh: bool
+    ) -> EmbeddedPhotos:
         digest = (self.fingerprint | Fingerprint({"faces.miss": self.miss})).digest
         records: list[FaceRecord] = []
         vectors = _Vectors(len(files))
@@ -69,7 +80,7 @@ class PhotoEmbedder:
             crop_cache(self.cache, self.cropper) as crops,
             Cache(self.cache / f"embeddings-{digest[:16]}.sqlite") as kept,
         ):
-            for index, found in enumerate(self._each(files, crops, kept)):
+            for index, found in enumerate(self._each(files, crops, kept, fresh=fresh)):
                 if isinstance(found, Crop):
                     waiting.append((index, found))
                 elif isinstance(found, tuple):
@@ -82,15 +93,20 @@ class PhotoEmbedder:
             self._flush(waiting, vectors, kept)
         return EmbeddedPhotos(self._embeddings(files, *vectors.take()), tuple(records))
 
-    def _each(self, files: Sequence[PhotoFile], crops: Cache, kept: Cache) -> Iterator["_Found"]:
+    def _each(self, files: Sequence[PhotoFile], crops: Cache, kept: Cache, *, fresh: bool) -> Iterator["_Found"]:
+        def decoded(file: PhotoFile, sha256: str) -> "tuple[FaceRecord, NDArray[np.float32]] | None":
+            if fresh:
+                return None
+            return kept.read(sha256, lambda note, data: (_from_note(note, file.name, sha256), _vector(data)))
+
         def one(file: PhotoFile) -> "_Found":
             read = read_bytes(file, self.limits)
             if isinstance(read, Unreadable):
                 return record_of(read)
             data, sha256 = read
-            known = kept.get(sha256)
+            known = decoded(file, sha256)
             if known is not None:
-                return _from_note(known[0], file.name, sha256), np.frombuffer(known[1], np.float32)
+                return known
             outcome = crop_bytes(file.name, data, sha256, self.cropper, crops, self.miss, self.limits)
             return outcome if isinstance(outcome, Crop) else record_of(outcome)
 
@@ -101,6 +117,11 @@ class PhotoEmbedder:
         if not waiting:
             return
         rows = self.embedder.embed(np.stack([crop.image for _, crop in waiting]))
+        if rows.ndim != 2 or len(rows) != len(waiting):
+            raise FacematchError(
+                f"the embedder gave vectors of shape {rows.shape} for {len(waiting)} crops; expected one for each.",
+                "Use another model: whose vector is whose cannot be told.",
+            )
         for (index, crop), row in zip(waiting, rows, strict=True):
             vectors.put(index, row)
             if np.isfinite(row).all():
@@ -117,6 +138,10 @@ class PhotoEmbedder:
         return found.as_codes() if coded else found
 
 
+class _OtherLengthError(FacematchError):
+    pass
+
+
 class _Vectors:
     # Rows of a matrix that is made once, so that no second copy of all embeddings is ever in memory.
 
@@ -128,6 +153,8 @@ class _Vectors:
         """Keep the vector of a row."""
         if not self.matrix.size:
             self.matrix = np.empty((len(self.there), len(vector)), np.float32)
+        if len(vector) != self.matrix.shape[1]:
+            raise _OtherLengthError(f"embeddings of {self.matrix.shape[1]} and of {len(vector)} numbers came together.")
         self.matrix[row], self.there[row] = vector, True
 
     def take(self) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
@@ -156,6 +183,15 @@ def _note(record: FaceRecord) -> str:
 def _from_note(note: str, name: str, sha256: str) -> FaceRecord:
     values = json.loads(note)  # of an earlier version: with keys that are not needed
     status, detector = (sys.intern(values[key]) for key in ("status", "detector"))  # one text for all photos
-    box = None if values["box"] is None else tuple(values["box"])
-    found = cast(Status, status), detector, box, values["score"], values["reason"]
-    return FaceRecord(name, *found, bytes.fromhex(sha256))
+    box, score, reason = values["box"], values["score"], values["reason"]
+    box = None if box is None else tuple(map(int, box))
+    if status not in get_args(Status) or not isinstance(reason, str) or (box is not None and len(box) != 4):
+        raise ValueError("its note is of another kind")
+    return FaceRecord(name, cast(Status, status), detector, box, float(score), reason, bytes.fromhex(sha256))
+
+
+def _vector(data: bytes) -> NDArray[np.float32]:
+    vector = np.frombuffer(data, np.float32)
+    if not vector.size or not np.isfinite(vector).all():
+        raise ValueError("its numbers are damaged")
+    return vector

@@ -11,7 +11,6 @@ from facematch.compare.figures import FIGURES, f1_across, query_values, system_f
 from facematch.compare.pairs import compare_pairs, draws_for, holm
 from facematch.compare.results import Cost, Result, joint_cost, result_from_json
 from facematch.compare.weights import tune_weights, weight_grid
-from facematch.errors import FacematchError
 from facematch.evaluation.comparison import paired
 from facematch.evaluation.judged import Judged
 from facematch.evaluation.retrieval import average_precision, hit_at
@@ -179,8 +178,11 @@ def test_results_survive_being_kept() -> None:
     assert all(np.array_equal(back.values[name], values[name], equal_nan=True) for name in FIGURES)
     assert (back.lost, back.behind, back.stand_ins, back.cost, back.weights) == (1, 2, 3, result.cost, (0.4, 0.6))
     assert back.cost.photo_ms == 4.0
-    with pytest.raises(FacematchError, match="cannot be read"):
-        result_from_json({"values": {}})
+    for wrong in ({"values": {}}, [], result.as_json() | {"lost": "x"}, result.as_json() | {"cost": {"crop_ms": 1}}):
+        with pytest.raises(ValueError, match=r"Field required|valid dictionary|valid integer"):
+            result_from_json(wrong)
+    with pytest.raises(KeyError):
+        result_from_json(result.as_json() | {"values": {}})
 
 
 def test_an_ensemble_takes_what_its_members_take_but_crops_once() -> None:

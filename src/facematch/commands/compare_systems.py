@@ -97,10 +97,9 @@ class Bench:
         path = cache_folder(members[0].settings.paths.cache) / "compare.sqlite"
         key = self._key(members, fusion)
         with Cache(path) as kept:
-            found = None if self.fresh else kept.get(key)
-        if found is not None:
+            result = None if self.fresh else kept.read(key, lambda _, data: result_from_json(json.loads(data)))
+        if result is not None:
             note(f"{entry.name}: asked before; --fresh asks again")
-            result = result_from_json(json.loads(found[1]))
             self._crop_ms.setdefault(result.cost.crops, result.cost.crop_ms)
             return result
         result = self._alone(members[0]) if fusion is None else self._fused(entry.name, members, fusion)

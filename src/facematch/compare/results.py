@@ -1,13 +1,14 @@
 """What is known of one system when it has been asked everything: kept between runs, shown on the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, TypeAdapter
 
 from facematch.compare.figures import FIGURES, Values
-from facematch.errors import FacematchError
+from facematch.foreign import as_kind
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,29 @@ class Result:
         }  # fmt: skip
 
 
-def result_from_json(kept: Mapping[str, Any]) -> Result:
-    """Return the result that `as_json` wrote. Raises FacematchError for anything else."""
-    try:
-        values = {name: np.array(kept["values"][name], dtype=np.float64) for name in FIGURES}
-        rest = {key: kept[key] for key in ("lost", "behind", "stand_ins", "machine", "training_seconds")}
-        return Result(values, cost=Cost(**kept["cost"]), weights=tuple(kept["weights"]), **rest)
-    except (KeyError, TypeError, ValueError) as error:
-        raise FacematchError(f"a kept result of a comparison cannot be read: {error!r}.") from error
+class _Kept(BaseModel):
+    # What `as_json` writes, of the type it has to have.
+    values: dict[str, list[float | None]]
+    lost: int
+    behind: int
+    stand_ins: int
+    cost: Cost
+    machine: str
+    training_seconds: float | None
+    weights: tuple[float, ...]
+
+
+_KEPT = TypeAdapter(_Kept)
+
+
+def result_from_json(kept: Any) -> Result:
+    """Return the result that `as_json` wrote. Raises ValueError for anything else, KeyError for a missing figure."""
+    told = as_kind(_KEPT, kept)
+    values = {name: np.array(told.values[name], dtype=np.float64) for name in FIGURES}
+    if len({len(each) for each in values.values()}) != 1:
+        raise ValueError("its figures are of different numbers of queries")
+    rest = told.model_dump(exclude={"values", "cost"})
+    return Result(values, cost=told.cost, **rest)
 
 
 def joint_cost(costs: Sequence[Cost], fusing_ms: float) -> Cost:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.request import getproxies
 
+from pydantic import BaseModel, TypeAdapter
+
 from facematch.cache import Cache
 from facematch.errors import FacematchError, nearest_name
 from facematch.files import sha256_of, sha256_of_file
 from facematch.fingerprint import Fingerprint
-from facematch.foreign import read_json
+from facematch.foreign import as_kind, read_json
 from facematch.reach import within_reach
 
 Rgb = tuple[float, float, float]
@@ -56,6 +58,14 @@ class ClipModel:
         return Fingerprint({"embedder.kind": "clip"} | {f"embedder.{key}": value for key, value in values.items()})
 
 
+class _Kept(BaseModel):
+    model: ClipModel
+    stamps: list[list[int]]
+
+
+_KEPT = TypeAdapter(_Kept)
+
+
 def find_clip(name: str, weights: str, seed: int, cache: Path) -> ClipModel:
     """Return what is known of a CLIP: asked of open_clip once, then read from the folder `cache`.
 
@@ -67,8 +77,7 @@ def find_clip(name: str, weights: str, seed: int, cache: Path) -> ClipModel:
     places = [str(path.resolve()) for text in (name, weights) if (path := Path(text).expanduser()).is_file()]
     known_as = json.dumps([_spelt(name), weights, places, seed, version("open_clip_torch"), version("torch")])
     with Cache(cache / "clip-models-1.sqlite") as kept:
-        found = kept.get(known_as)
-        model = None if found is None else _unchanged(**json.loads(found[0]))
+        model = kept.read(known_as, lambda note, _: _unchanged(as_kind(_KEPT, json.loads(note))))
         if model is None:
             model = _described(name, weights, seed)
             kept.put(known_as, json.dumps({"model": asdict(model), "stamps": _stamps(model)}), b"")
@@ -128,9 +137,8 @@ def _stamps(model: ClipModel) -> list[list[int]]:
     return [[state.st_size, state.st_mtime_ns] for state in states]
 
 
-def _unchanged(model: dict[str, Any], stamps: list[list[int]]) -> ClipModel | None:
-    known = ClipModel(**{**model, "mean": tuple(model["mean"]), "std": tuple(model["std"])})
-    return known if _stamps(known) == stamps else None
+def _unchanged(kept: _Kept) -> ClipModel | None:
+    return kept.model if _stamps(kept.model) == kept.stamps else None
 
 
 def _described(name: str, weights: str, seed: int) -> ClipModel:

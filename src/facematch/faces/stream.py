@@ -9,18 +9,32 @@ from pathlib import Path
 from typing import TypeVar
 
 import cv2
+from pydantic import BaseModel, FiniteFloat, TypeAdapter
 
 from facematch.cache import Cache
 from facematch.cores import one_core
 from facematch.encoded import png_bytes, rgb_pixels
 from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
-from facematch.faces.values import Crop, Miss, Outcome
+from facematch.faces.values import Box, Crop, Miss, Outcome
+from facematch.foreign import as_kind
 from facematch.memory import turn_of_a_photo
 from facematch.photos import PhotoFile, PhotoLimits, Unreadable, decode, made_of, read_bytes
 from facematch.settings_embedding import MissChoice
 
 T = TypeVar("T")
+
+
+class _Note(BaseModel):
+    # What the cache holds beside a crop's picture, or the reason why there is none.
+    box: Box = (0, 0, 0, 0)
+    detector: str = ""
+    score: FiniteFloat = 0.0
+    reason: str = ""
+    miss: str | None = None
+
+
+_NOTE = TypeAdapter(_Note)
 
 
 def crop_cache(folder: Path, cropper: Cropper) -> Cache:
@@ -61,7 +75,7 @@ def crop_bytes(
     name: str, data: bytes, sha256: str, cropper: Cropper, cache: Cache, miss: MissChoice, limits: PhotoLimits
 ) -> Outcome:
     """Return how one photo ends, from the cache where its bytes were seen before."""
-    photo, found = None, _lookup(cache, sha256, name, sha256)
+    photo, found = None, _lookup(cache, sha256, name, sha256, cropper.size)
     if found is None:
         photo = decode(name, data, sha256, limits)
         if isinstance(photo, Unreadable):
@@ -80,7 +94,7 @@ def crop_bytes(
             "Look at the photo, try other faces.* parameters, or set faces.miss to whole, centre or skip.",
         )
     reason, key = found.reason, f"{sha256}:{miss}"
-    replacement = _lookup(cache, key, name, sha256)
+    replacement = _lookup(cache, key, name, sha256, cropper.size)
     if replacement is not None:
         return replacement
     photo = photo or decode(name, data, sha256, limits)
@@ -138,15 +152,14 @@ def _keep(cache: Cache, key: str, outcome: Crop | Miss) -> None:
     cache.put(key, json.dumps(note), png_bytes(outcome.image, quick=True))
 
 
-def _lookup(cache: Cache, key: str, name: str, sha256: str) -> Crop | Miss | None:
-    kept = cache.get(key)
-    if kept is None:
-        return None
-    note = json.loads(kept[0])
-    if "miss" in note:
-        return Miss(name, sha256, note["miss"])
-    image = rgb_pixels(kept[1])
-    if image is None:
-        return None
-    x, y, width, height = note["box"]
-    return Crop(name, sha256, image, (x, y, width, height), note["detector"], note["score"], note["reason"])
+def _lookup(cache: Cache, key: str, name: str, sha256: str, size: int) -> Crop | Miss | None:
+    def decoded(note: str, data: bytes) -> Crop | Miss:
+        told = as_kind(_NOTE, json.loads(note))
+        if told.miss is not None:
+            return Miss(name, sha256, told.miss)
+        image = rgb_pixels(data)
+        if image is None or len(image) != size or not told.detector:
+            raise ValueError("its picture is damaged")
+        return Crop(name, sha256, image, told.box, told.detector, told.score, told.reason)
+
+    return cache.read(key, decoded)

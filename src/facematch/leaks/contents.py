@@ -11,10 +11,12 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, TypeAdapter
 
 from facematch.cache import Cache
 from facematch.errors import FacematchError
 from facematch.faces.stream import in_order
+from facematch.foreign import as_kind
 from facematch.near_duplicates import SIDE, describe, thumbnail, without_border
 from facematch.photos import Photo, PhotoFile, PhotoLimits, Unreadable, decode, made_of, read_bytes, read_photo
 
@@ -93,6 +95,16 @@ def thumbnail_of(content: Content, cache: Cache, limits: PhotoLimits, *, inner: 
     return thumbnail(photo.image if surrounded is None else surrounded)
 
 
+class _Note(BaseModel):
+    pixels: str
+    size: tuple[int, int] = (0, 0)
+    grey: bool = False
+    inner: tuple[int, int] | None = None
+
+
+_NOTE = TypeAdapter(_Note)
+
+
 @dataclass(frozen=True, eq=False)
 class _Kept:
     # What the cache holds: `note` has the digest of the pixels, and with extents `size`, `grey` and `inner`;
@@ -139,10 +151,14 @@ def _extent(kept: _Kept, length: int) -> Extent:
 
 
 def _kept(cache: Cache, sha256: str) -> _Kept | None:
-    found = cache.get(sha256)
-    if found is None or len(found[1]) not in (SIDE**2, 2 * SIDE**2):
-        return None
-    return _Kept(json.loads(found[0]), np.frombuffer(found[1], np.uint8).reshape(-1, SIDE, SIDE))
+    def decoded(note: str, data: bytes) -> _Kept:
+        told = as_kind(_NOTE, json.loads(note)).model_dump(exclude_unset=True)
+        thumbnails = np.frombuffer(data, np.uint8).reshape(-1, SIDE, SIDE)
+        if len(thumbnails) != 1 + (told.get("inner") is not None):
+            raise ValueError("its thumbnails are others than it tells of")
+        return _Kept(told, thumbnails)
+
+    return cache.read(sha256, decoded)
 
 
 def _size(image: NDArray[np.uint8]) -> tuple[int, int]:

@@ -82,9 +82,9 @@ def _grey(file: PhotoFile, cache: Cache, limits: PhotoLimits) -> tuple[str, Pixe
     if isinstance(read, Unreadable):
         return read
     data, sha256 = read
-    kept = cache.get(sha256)
-    if kept is not None and len(kept[1]) == SIDE * SIDE:
-        return sha256, np.frombuffer(kept[1], np.uint8)
+    kept = cache.read(sha256, lambda _, data: np.frombuffer(data, np.uint8).reshape(SIDE * SIDE))
+    if kept is not None:
+        return sha256, kept
     photo = decode(file.name, data, sha256, limits)
     if isinstance(photo, Unreadable):
         return photo

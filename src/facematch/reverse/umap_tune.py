@@ -152,9 +152,6 @@ def _key(digest: str, settings: UmapSettings) -> str:
 
 
 def _read(kept: Path, key: str, rows: int) -> Embedding | None:
-    with Cache(kept) as cache:
-        found = cache.get(key)
     columns = int(key.partition(":")[0])
-    if found is None or len(found[1]) != 4 * rows * columns:
-        return None
-    return np.frombuffer(found[1], np.float32).reshape(rows, columns)
+    with Cache(kept) as cache:
+        return cache.read(key, lambda _, data: np.frombuffer(data, np.float32).reshape(rows, columns))
