@@ -139,7 +139,7 @@ def test_quiet_leaves_results_warnings_and_errors(tmp_path: Path) -> None:
     code = (
         "import sys; from facematch.cli import main; from facematch import console\n"
         "from facematch.commands import sample; from facematch.errors import FacematchError\n"
-        "def said(*_):\n"
+        "def said(*_, **__):\n"
         "    console.say('a result'); console.note('a note'); console.loud('a warning')\n"
         "    console.note('another warning', 'yellow')\n"
         "    with console.working('progress', 2) as step, console.waiting('patience'): step(1)\n"

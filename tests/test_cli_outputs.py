@@ -1,24 +1,14 @@
-"""What commands write where no place is named, and what they print for programs: a law over all commands."""
+"""Where commands write when no place is named: a law over all of them."""
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.main import get_command
 
-from facematch.cli import app
+from every_command import commands
 
 ROOT = Path(__file__).resolve().parents[1]
 READ = ("config/", "data/")  # defaults that are read; `sample` makes data/
-
-
-def commands() -> Iterator[tuple[str, Any]]:
-    """Every command by its whole name, those of groups as `umap fit`."""
-    for name, each in get_command(app).commands.items():  # type: ignore[attr-defined]
-        inner = getattr(each, "commands", None)
-        yield from ((f"{name} {sub}", command) for sub, command in inner.items()) if inner else [(name, each)]
 
 
 def paths() -> list[tuple[str, str]]:

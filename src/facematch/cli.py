@@ -111,6 +111,7 @@ def export(
             "--with-people", help="Name the people it learned in the .onnx file; else it has digests of names."
         ),
     ] = False,
+    json_: JsonOut = False,
 ) -> None:
     """Write a trained network as an ONNX file that describes its own input, or as a checkpoint; checked."""
     from facematch.commands.export import export_command
@@ -121,6 +122,7 @@ def export(
     export_command(
         checkpoint, out, config, set_ or [],
         precision=precision, calibrate=calibrate, measure=measure, force=force, with_people=with_people,
+        as_json=json_,
     )  # fmt: skip
 
 
@@ -188,22 +190,24 @@ def augment_preview(
     config: Config = TRIPLET,
     set_: Sets = None,
     count: Annotated[int, typer.Option(min=1, max=50, help="How many training photos to show.")] = 8,
+    json_: JsonOut = False,
 ) -> None:
     """Write a picture of what training sees: crops, and blends of them, on the left, augmented variants beside them."""
     from facematch.commands.identities import augment_preview_command
 
-    augment_preview_command(out, config, set_ or [], count)
+    augment_preview_command(out, config, set_ or [], count, as_json=json_)
 
 
 @app.command()
 def sample(
     out: Annotated[Path, typer.Option(help="Folder for the sample data.")] = Path("data"),
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 2026,
+    json_: JsonOut = False,
 ) -> None:
     """Make photographs to rehearse with: 100 real faces, one photograph each, varied."""
     from facematch.commands.sample import sample_command
 
-    sample_command(out, seed)
+    sample_command(out, seed, as_json=json_)
 
 
 @app.command()

@@ -93,11 +93,12 @@ def report(
     gallery: FixedGallery = None,
     truth: Truth = None,
     attributes: Attributes = None,
+    json_: JsonOut = False,
 ) -> None:
     """Show an evaluation as one HTML file: figures, curves, the worst queries with their answers, a map."""
     from facematch.commands.report import report_command
 
-    report_command(run, out, config, set_ or [], query, gallery, truth, attributes)
+    report_command(run, out, config, set_ or [], query, gallery, truth, attributes, as_json=json_)
 
 
 @app.command()

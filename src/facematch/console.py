@@ -1,5 +1,6 @@
 """What a person sees: results on standard output, progress and notes on standard error."""
 
+import json
 import sys
 import textwrap
 import time
@@ -28,6 +29,11 @@ def be_quiet(quiet: bool = True) -> None:
 def say(text: str, style: str | None = None) -> None:
     """Print a line of result."""
     out.print(text, style=style, markup=False)
+
+
+def say_json(value: Any) -> None:
+    """Print a result for programs: one JSON value, in ASCII, since a name may hold what no terminal can show."""
+    out.print_json(json.dumps(value, allow_nan=False), ensure_ascii=True)
 
 
 def note(text: str, style: str | None = None, *, wrap: bool = True) -> None:

@@ -3,20 +3,20 @@ as a checkpoint alone, without the run around it."""
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.cache import cache_folder
 from facematch.commands.evaluated import photos_of
-from facematch.commands.export_cost import Agreement, agreement, costs, show_costs
+from facematch.commands.export_cost import Agreement, agreement, costs, costs_as_dict, show_costs
 from facematch.commands.people import ValidationPeople, validation_photos
 from facematch.commands.runs import run_settings
-from facematch.console import loud, note, say, waiting, working
+from facematch.console import loud, note, say, say_json, waiting, working
 from facematch.default_checkpoint import settings_in_use
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.embedders.onnx_metadata import OnnxMetadata, Precision, read_onnx_metadata
@@ -52,6 +52,7 @@ def export_command(
     measure: Path | None,
     force: bool,
     with_people: bool,
+    as_json: bool = False,
 ) -> None:
     """Write a network as an ONNX file, checked against torch before it gets its name, or as a .safetensors checkpoint.
 
@@ -64,7 +65,7 @@ def export_command(
     settings = _settings(checkpoint, config, overrides)
     header = trained_header(settings)
     if out.suffix == ".safetensors":
-        _write_checkpoint(settings, header, out, precision)
+        _write_checkpoint(settings, header, out, precision, as_json=as_json)
         return
     from facematch.networks.onnx_export import require_exporter
 
@@ -76,18 +77,43 @@ def export_command(
     wanted = _precisions(precision, measured=people is not None, calibrated=ranges is not None)
     with TemporaryDirectory() as folder:
         files = _write_all(Path(folder), wanted, network, _metadata(header, network, with_people), ranges)
-        for each, file in files.items():
-            say(f"{each} against torch: {_checked(each, file, network, images)}")
-        if people is not None:
-            show_costs(costs(settings, files, people, images))
+        checked = {each: _checked(each, file, network, images) for each, file in files.items()}
+        cost = [] if people is None else costs(settings, files, people, images)
         with replacing(out) as temporary:
             shutil.copyfile(files[precision], temporary)
+    if as_json:
+        written = _as_json(out, precision, header, with_people)
+        say_json(
+            {
+                **written,
+                "against_torch": {name: asdict(each) for name, each in checked.items()},
+                "costs": costs_as_dict(cost),
+            }
+        )
+        return
+    for name, each in checked.items():
+        say(f"{name} against torch: {each}")
+    if cost:
+        show_costs(cost)
     told = "names" if with_people else "holds digests of the names of"
     say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {precision}; it {told} the {len(header.people)} people it learned")
     note(f"use it with: --set embedder.kind=onnx --set embedder.file={out}")
 
 
-def _write_checkpoint(settings: Settings, header: CheckpointHeader, out: Path, precision: Precision) -> None:
+def _as_json(out: Path, precision: Precision, header: CheckpointHeader, named: bool) -> dict[str, Any]:
+    people = {"people": len(header.people), "people_named": named}
+    return {
+        "file": str(out),
+        "bytes": out.stat().st_size,
+        "sha256": sha256_of_file(out),
+        "precision": precision,
+        **people,
+    }
+
+
+def _write_checkpoint(
+    settings: Settings, header: CheckpointHeader, out: Path, precision: Precision, *, as_json: bool
+) -> None:
     from facematch.embedders.network import run_network
 
     network = load_checkpoint(header.path)
@@ -102,7 +128,11 @@ def _write_checkpoint(settings: Settings, header: CheckpointHeader, out: Path, p
         half=precision == "float16",
     )
     images = _images_to_check(settings, None, None)
-    say(f"{precision} as written: {agreement(run_network(load_checkpoint(out), images), run_network(network, images))}")
+    found = agreement(run_network(load_checkpoint(out), images), run_network(network, images))
+    if as_json:
+        say_json({**_as_json(out, precision, header, True), "as_written": asdict(found)})
+        return
+    say(f"{precision} as written: {found}")
     say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256_of_file(out)}")
     say(f"it names the {len(header.people)} people it learned")
     note(f"use it with: --set paths.checkpoint={out}")

@@ -1,9 +1,10 @@
 """What half precision and int8 cost: accuracy on people, and photos a second, all files side by side."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,20 @@ def costs(
         )
         for each, file in files.items()
     ]
+
+
+def costs_as_dict(found: Sequence[Cost]) -> dict[str, Any]:
+    """Return plain JSON values by precision."""
+    return {
+        each.precision: {
+            "bytes": each.size,
+            "figures": [figure.as_dict() for figure in each.figures],
+            "top-1 less float32": each.difference.as_dict(),
+            "least_cosine": each.cosine,
+            "crops_a_second": each.rate,
+        }
+        for each in found
+    }
 
 
 def show_costs(found: list[Cost]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facematch.commands.people import training_and_validation
-from facematch.console import say
+from facematch.console import say, say_json
 from facematch.encoded import png_bytes
 from facematch.errors import FacematchError
 from facematch.evenly import evenly
@@ -29,7 +29,9 @@ def identities_command(config: Path, overrides: Sequence[str]) -> None:
         say(f"distractors: {len(validation.distractors.people)} people, {len(validation.distractors.files)} photos")
 
 
-def augment_preview_command(out: Path, config: Path, overrides: Sequence[str], count: int) -> None:
+def augment_preview_command(
+    out: Path, config: Path, overrides: Sequence[str], count: int, *, as_json: bool = False
+) -> None:
     """Write a picture: crops of training photos on the left, augmented variants beside them; then as many blends."""
     settings = load_settings(config, overrides)
     from facematch.augment import FACE_DEFAULT, build_augmentation, preview  # after that check: it loads torch
@@ -49,5 +51,8 @@ def augment_preview_command(out: Path, config: Path, overrides: Sequence[str], c
         made = [blended_face(frames, settings.faces.size, aligned, seed)[0] for seed in range(count)]
     picture = preview([*images, *made], augment, seed=settings.seed)
     write_bytes(out, png_bytes(picture))
+    if as_json:
+        say_json({"picture": str(out), "crops": len(images), "blends": len(made)})
+        return
     blended = f", {len(made)} blends" if made else ""
     say(f"{len(images)} crops{blended} and their variants: {out}")

@@ -20,7 +20,7 @@ from facematch.commands.evaluated import (
 )
 from facematch.commands.runs import run_settings
 from facematch.commands.tune_thresholds import open_set
-from facematch.console import note, say, waiting, working
+from facematch.console import note, say, say_json, waiting, working
 from facematch.default_checkpoint import settings_in_use
 from facematch.errors import FacematchError
 from facematch.evaluation.bootstrap import ROUNDS
@@ -72,6 +72,8 @@ def report_command(
     gallery: Path | None,
     truth: Path | None,
     attributes: Path | None,
+    *,
+    as_json: bool = False,
 ) -> None:
     """Evaluate a run, or a configuration, and write the page, by default results/report-NAME.html.
 
@@ -95,7 +97,10 @@ def report_command(
     page = report_page(_report(settings, photos, unknown, described, line))
     path = out or RESULTS / f"report-{settings.name}.html"
     write_bytes(path, page)
-    say(f"report: {path} ({len(page) / 1e6:.1f} MB); open it in a browser, it needs no network")
+    if as_json:
+        say_json({"page": str(path), "bytes": len(page)})
+    else:
+        say(f"report: {path} ({len(page) / 1e6:.1f} MB); open it in a browser, it needs no network")
 
 
 def _settings(run: Path | None, config: Path | None, overrides: Sequence[str]) -> Settings:

@@ -1,16 +1,20 @@
 """`facematch sample`: photographs to rehearse with."""
 
+from dataclasses import asdict
 from pathlib import Path
 
-from facematch.console import say, working
+from facematch.console import say, say_json, working
 
 
-def sample_command(out: Path, seed: int) -> None:
-    """Write the sample data, unless it is there already."""
+def sample_command(out: Path, seed: int, *, as_json: bool = False) -> None:
+    """Write the sample data, unless it is there already, and say what it is."""
     from facematch.sample.write import write_sample
 
     with working("sample photographs", 1000) as progress:
         summary = write_sample(out, seed=seed, on_progress=lambda done, total: progress(done * 1000 // max(1, total)))
+    if as_json:
+        say_json({**asdict(summary), "out": str(summary.out), "truth": str(summary.truth)})
+        return
     what = "already there" if summary.already_there else "written"
     say(f"{what}: {summary.photos} photos of {summary.people} people in {out / 'faces'}, for training and validation")
     say(
