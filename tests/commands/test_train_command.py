@@ -1,6 +1,5 @@
 """`python train.py`: the run folder, going on after a signal, and each mistake before any training."""
 
-import errno
 import hashlib
 import json
 import os
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from command_helpers import Run, names
-from torch.utils.tensorboard.writer import SummaryWriter
 
 from facematch.networks.checkpoint import read_checkpoint_header
 from facematch.training.loop import Trainer
@@ -202,22 +200,6 @@ def test_what_is_wrong_with_labelled_photos_is_said_and_training_goes_on(untrain
         assert words in done.err
     trained = json.loads((RUN / "identities.json").read_text())
     assert "single" not in trained["training"] + trained["validation"]
-
-
-@pytest.mark.parametrize("write", ["add_scalar", "flush"])
-def test_a_full_disk_is_named_and_the_run_goes_on_later(
-    untrained: Path, run: Run, monkeypatch: pytest.MonkeyPatch, write: str
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SummaryWriter, write, full)
-        stopped = run(*TRAIN)
-    assert stopped.code == 1
-    assert "checkpoints/small could not be written: No space left on device." in stopped.err
-    assert "--resume" in stopped.err
-    assert run(*TRAIN, "--resume").code == 0
 
 
 def test_other_photos_are_not_resumed_with(untrained: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

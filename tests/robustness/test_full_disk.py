@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 from small_disk import MEGABYTE, SmallDisk
+from tiny_training import TRAIN, Run, parts
 
 from facematch.errors import FacematchError
 from facematch.files import replacing, write_bytes
@@ -46,3 +47,34 @@ def test_a_file_that_does_not_fit_is_said_and_the_old_one_stays(
     assert [each.name for each in disk.path.iterdir()] == ["f.bin"]
     write(path, 4 * MEGABYTE)
     assert path.stat().st_size >= 4 * MEGABYTE
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+@pytest.mark.parametrize("leave", [8, 16, 60, 1400, 4000, 7000])
+def test_a_training_says_so_and_ends_with_the_same_bits_when_there_is_room(
+    small_disk: Disk,
+    tiny: Path,
+    run: Run,
+    unbroken: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+    leave: int,
+    every_step: bool,
+) -> None:
+    disk = small_disk(32 * MEGABYTE)
+    if leave > 4500 and not (disk.mounted and every_step):
+        pytest.skip("all of it fits")
+    if every_step:
+        monkeypatch.setattr("facematch.training.loop._SAVE_EVERY_SECONDS", -1.0)
+    training = (*TRAIN, "--set", f"paths.checkpoints={disk.path / 'runs'}")
+    disk.fill(leave << 10)
+    ended = run(*training)
+    disk.free()
+    assert ended.code == 1
+    assert f"could not be written: {disk.full}" in ended.text
+    assert "Traceback" not in ended.text
+    made = disk.path / "runs" / "tiny"
+    assert (made / "state.pt").is_file() == (leave == 7000)
+    ended = run(*training, *(["--resume"] if (made / "settings.yaml").is_file() else []))
+    assert ended.code == 0, ended.text
+    assert parts(made) == unbroken
+    assert not list(disk.path.rglob(".*"))

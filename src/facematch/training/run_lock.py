@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -25,10 +25,13 @@ def holding(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise FacematchError(
             f"{path.parent} cannot be written: {error.strerror or error}.",
-            "Choose a folder that you may write to: --set paths.checkpoints=FOLDER.",
+            "Free space on the disk, or choose a folder that you may write to: --set paths.checkpoints=FOLDER.",
         ) from error
     with opened:
         try:
+            with suppress(OSError):  # on a full disk nobody is told the name
+                opened.truncate(0)
+                opened.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
             yield
         finally:
             if sys.platform != "win32":  # where a file that is open cannot be removed
@@ -37,7 +40,7 @@ def holding(folder: Path) -> Iterator[None]:
 
 def _locked(path: Path, folder: Path) -> IO[bytes]:
     while True:
-        opened = path.open("a+b")
+        opened = path.open("a+b", buffering=0)
         if not _lock(opened):
             with opened:
                 opened.seek(0)
@@ -46,16 +49,10 @@ def _locked(path: Path, folder: Path) -> IO[bytes]:
                 f"{folder} is being trained: {holder} holds it.",
                 "Wait until it has ended, or choose another name: --set name=NAME.",
             )
-        try:
+        with suppress(FileNotFoundError):  # its holder ended between the lines above and took it along: once more
             if os.path.samestat(os.fstat(opened.fileno()), path.stat()):
-                break
-        except FileNotFoundError:
-            pass  # its holder ended between the two lines above, and took the file with it: once more
+                return opened
         opened.close()
-    opened.truncate(0)
-    opened.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
-    opened.flush()
-    return opened
 
 
 if sys.platform == "win32":
