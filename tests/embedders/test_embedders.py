@@ -1,6 +1,7 @@
 """One contract for every embedder, and the ONNX file checked against its own inputs."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -222,11 +223,71 @@ def test_a_model_of_two_inputs_is_refused(tmp_path: Path) -> None:
         OnnxEmbedder(path, 16).embed(crops(1))
 
 
+def odd_model(path: Path, kind: str) -> Path:
+    """A model that is whole, and gives something else than one vector of numbers for each picture."""
+    made, types = [], (TensorProto.FLOAT, ["M", 3])
+    constants = [
+        helper.make_tensor("axes", TensorProto.INT64, [2], [2, 3]),
+        helper.make_tensor("shape", TensorProto.INT64, [2], [1, -1] if kind == "one row" else [-1, 1]),
+        helper.make_tensor("many", TensorProto.INT64, [2], [1 << 40, 1]),
+        helper.make_tensor("words", TensorProto.STRING, [1, 1], [b"words"]),
+    ]
+    mean = helper.make_node("ReduceMean", ["in0", "axes"], ["mean"], keepdims=0)
+    if kind in ("one row", "a row for each number"):
+        made = [mean, helper.make_node("Reshape", ["mean", "shape"], ["out"])]
+    elif kind == "2^40 rows":
+        made = [mean, helper.make_node("Tile", ["mean", "many"], ["out"])]
+    elif kind == "text":
+        made, types = [helper.make_node("Identity", ["words"], ["out"])], (TensorProto.STRING, ["M", 1])
+    elif kind == "a number":
+        made, types = [helper.make_node("ReduceMean", ["in0"], ["out"], keepdims=0)], (TensorProto.FLOAT, [])
+    value = helper.make_tensor_value_info("in0", TensorProto.FLOAT, ["N", 3, 16, 16])
+    graph = helper.make_graph(made, "odd", [value], [helper.make_tensor_value_info("out", *types)], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 9
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "finding"),
+    [
+        ("one row", "it gives 1 vectors for 2 photos: whose is whose is not known"),
+        ("a row for each number", "it gives 6 vectors for 2 photos"),
+        ("2^40 rows", ""),
+        ("text", "its output is object, not N×D numbers"),
+        ("a number", "its output is float32, not N×D numbers"),
+    ],
+)
+@pytest.mark.parametrize("photos", [1, 5])
+def test_a_model_without_one_vector_for_each_picture_is_refused(
+    tmp_path: Path, kind: str, finding: str, photos: int
+) -> None:
+    with pytest.raises(FacematchError) as caught:
+        OnnxEmbedder(odd_model(tmp_path / "odd.onnx", kind), 16).embed(crops(photos, 16))
+    assert f"odd.onnx is damaged, or of another kind: {finding}" in caught.value.message
+    assert len(str(caught.value)) < 800 + len(str(tmp_path))
+
+
+def test_rows_are_counted_in_every_batch(tmp_path: Path) -> None:
+    class Three:
+        def get_inputs(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(name="in0")]
+
+        def run(self, names: None, given: object) -> list[NDArray[np.float32]]:
+            return [np.zeros((3, 4), np.float32)]
+
+    embedder = OnnxEmbedder(mean_model(tmp_path / "m.onnx", ["N", 3, 16, 16], axes=[2, 3]), 16, _session=Three())
+    assert embedder.embed(crops(3, 16)).shape == (3, 4)
+    with pytest.raises(FacematchError, match="it gives 3 vectors for 5 photos"):
+        embedder.embed(crops(5, 16))
+
+
 def test_missing_damaged_and_impossible_are_named(tmp_path: Path) -> None:
     with pytest.raises(FacematchError, match=r"embedder\.file: .* does not exist"):
         OnnxEmbedder(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"nonsense")
-    with pytest.raises(FacematchError, match="is not a model that ONNX Runtime loads"):
+    with pytest.raises(FacematchError, match=r"embedder\.file: .*bad\.onnx is damaged, or of another kind: .*"):
         OnnxEmbedder(tmp_path / "bad.onnx").embed(crops(1))
     with pytest.raises(FacematchError, match=r"embedder\.std"):
         OnnxEmbedder(tmp_path / "bad.onnx", std=(1.0, 0.0, 1.0))

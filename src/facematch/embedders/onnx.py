@@ -14,6 +14,9 @@ from facematch.embedders import of_length_1
 from facematch.errors import FacematchError
 from facematch.files import sha256_of_file
 from facematch.fingerprint import Fingerprint, Value
+from facematch.foreign import brief, reading
+
+_OTHER = "Give an ONNX model that takes pictures and gives one vector for each."
 
 
 @dataclass
@@ -64,16 +67,15 @@ class OnnxEmbedder:
         if self._session is None:
             with every_core():
                 self._session = self._open()
-        name = self._session.get_inputs()[0].name
         parts = []
         for start in range(0, len(images), self.batch):
             some = images[start : start + self.batch]
             # A model of fixed batch gets its last batch filled up with copies.
             filled = some if self._any_batch else np.resize(some, (self.batch, *some.shape[1:]))
-            given = {name: self._input(filled)}
+            given = self._input(filled)
             with every_core():
-                parts.append(self._vectors(self._session.run(None, given))[: len(some)])
-        vectors: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
+                parts.append(self._computed(self._session, given)[: len(some)])
+        vectors = np.concatenate(parts)
         return of_length_1(vectors) if self.normalise else vectors
 
     def _input(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -85,13 +87,15 @@ class OnnxEmbedder:
         scaled = (images.astype(np.float32) - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2) if self.layout == "nchw" else scaled)
 
-    def _vectors(self, outputs: list[NDArray[Any]]) -> NDArray[Any]:
-        vectors = outputs[0]
-        if vectors.ndim > 2:
-            vectors = vectors.reshape(len(vectors), -1)
-        if vectors.ndim != 2:
-            raise FacematchError(f"{self.file} gives an output of shape {vectors.shape}; expected N×D vectors.")
-        return vectors
+    def _computed(self, session: Any, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        # N×D vectors of N inputs. Raises FacematchError when the model fails, or gives anything else.
+        with reading(self.file, "embedder.file", _OTHER):
+            found = session.run(None, {session.get_inputs()[0].name: batch})[0]
+            if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu" or found.ndim < 2 or not found.size:
+                raise ValueError(f"its output is {getattr(found, 'dtype', type(found).__name__)}, not N×D numbers")
+            if len(found) != len(batch):
+                raise ValueError(f"it gives {len(found)} vectors for {len(batch)} photos: whose is whose is not known")
+            return np.asarray(found.reshape(len(found), -1), np.float32)
 
     def _open(self) -> Any:
         try:
@@ -102,19 +106,18 @@ class OnnxEmbedder:
             ) from error
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        try:
+        with reading(self.file, "embedder.file", _OTHER):
             session = onnxruntime.InferenceSession(str(self.file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's exceptions have no common public base
-            raise FacematchError(
-                f"embedder.file: {self.file} is not a model that ONNX Runtime loads: {error}"
-            ) from error
         self._check(session)
+        # Two, of which none is all: a model that gives one vector whatever it is given would fit a single photo.
+        trial = np.zeros((2 if self._any_batch else self.batch, self.size, self.size, 3), np.uint8)
+        self._computed(session, self._input(trial))
         return session
 
     def _check(self, session: Any) -> None:
         inputs = session.get_inputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)":
-            found = ", ".join(f"{i.name} {i.type}{i.shape}" for i in inputs)
+            found = brief(", ".join(f"{i.name} {i.type}{i.shape}" for i in inputs)) or "nothing"
             raise FacematchError(f"{self.file} takes {found}; expected one float image input.")
         sides = (3, self.size, self.size) if self.layout == "nchw" else (self.size, self.size, 3)
         shape = inputs[0].shape

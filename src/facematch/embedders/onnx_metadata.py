@@ -9,15 +9,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from facematch.errors import FacematchError
-from facematch.fingerprint import Fingerprint
+from pydantic import BaseModel, FiniteFloat, PositiveInt, TypeAdapter
 
+from facematch.embeddings import Metric
+from facematch.fingerprint import Fingerprint
+from facematch.foreign import as_kind, parse_json, reading
+
+Rgb = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 Precision = Literal["float32", "float16", "int8"]
 KEY = "facematch"
 INPUT, OUTPUT = "image", "embedding"  # names in the graph
 _FORMAT = "facematch onnx 1"
 _METADATA_PROPS = 14  # the field's number in onnx.proto's ModelProto
 _LONGEST = 1 << 26  # bytes of one entry
+
+
+class _Input(BaseModel):
+    size: PositiveInt
+    mean: Rgb
+    std: Rgb
+
+
+class _Output(BaseModel):
+    normalise: bool
+    metric: Metric
+    dimension: PositiveInt
+
+
+class _Told(BaseModel):
+    # What stands in a file, of the type it has to have.
+    format: Literal["facematch onnx 1"]
+    input: _Input
+    output: _Output
+    crops: dict[str, Any]
+    network: dict[str, Any]
+    people: tuple[str, ...]
+    precision: Precision
+
+
+_TOLD = TypeAdapter(_Told)
 
 
 @dataclass(frozen=True)
@@ -32,8 +62,8 @@ class OnnxMetadata:
     """
 
     size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: Rgb
+    std: Rgb
     normalise: bool
     metric: str
     dimension: int
@@ -88,30 +118,23 @@ def read_onnx_metadata(file: Path) -> OnnxMetadata | None:
 
     Raises FacematchError when it was written by another version of facematch, or is damaged.
     """
-    text = _entries(file).get(KEY)
-    if text is None:
-        return None
-    try:
-        values = json.loads(text)
-        if values["format"] != _FORMAT:
-            raise ValueError(f"format {values['format']!r}, expected {_FORMAT!r}")
-        given, output = values["input"], values["output"]
-        return OnnxMetadata(
-            given["size"],
-            tuple(given["mean"]),
-            tuple(given["std"]),
-            output["normalise"],
-            output["metric"],
-            output["dimension"],
-            Fingerprint(values["crops"]),
-            Fingerprint(values["network"]),
-            tuple(values["people"]),
-            values["precision"],
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise FacematchError(
-            f"embedder.file: what {file} says about itself cannot be read: {error}.", "Export it again."
-        ) from error
+    with reading(file, "embedder.file", "Export it again."):
+        text = _entries(file).get(KEY)
+        if text is None:
+            return None
+        told = as_kind(_TOLD, parse_json(text, "header"))
+    return OnnxMetadata(
+        told.input.size,
+        told.input.mean,
+        told.input.std,
+        told.output.normalise,
+        told.output.metric,
+        told.output.dimension,
+        Fingerprint(told.crops),
+        Fingerprint(told.network),
+        told.people,
+        told.precision,
+    )
 
 
 def _entries(file: Path) -> dict[str, str]:
