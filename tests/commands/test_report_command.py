@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_helpers import TRUTH
+from command_helpers import TRUTH, Run
 
 from facematch.commands.report import report_command
 from facematch.errors import FacematchError
@@ -40,6 +40,25 @@ def test_a_run_is_reported_among_the_results(project: Path, capsys: pytest.Captu
     assert "facematch report checkpoints/small" in page
     assert "backbone: resnet18" in page
     assert "leave-one-out" in page
+    assert systems_of(page)[0].startswith("trained ")
+    assert [row.split(" ")[0] for row in systems_of(page)[1:]] == ["grey"]
+
+
+def systems_of(page: str) -> list[str]:
+    """The rows of the table of systems, in words."""
+    table = page.partition("score of 1000 is")[2].partition("</table>")[0].partition("<tbody>")[2]
+    return [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in table.split("</tr>")[:-1]]
+
+
+def test_the_score_is_that_of_validate(project: Path, run: Run) -> None:
+    config = ("--config", "small.yaml", "--json")
+    shown = json.loads(run("validate", *config).out)
+    assert run("report", *config).code == 0
+    rows = systems_of(PAGE.read_text(encoding="utf-8"))
+    for row, name in zip(rows, ("trained", "grey pixels"), strict=True):
+        figures = shown[name]
+        assert row.startswith(f"{name} {figures['score']:.0f} {figures['top1']:.3f} ")
+        assert row.endswith(f"{figures['top5']:.3f} {figures['top10']:.3f} {figures['queries']}")
 
 
 def test_a_run_that_was_moved_is_reported_with_its_own_weights(project: Path) -> None:

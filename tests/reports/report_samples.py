@@ -10,6 +10,7 @@ from facematch.evaluation.bootstrap import Figure
 from facematch.evaluation.folds import Evaluated
 from facematch.evaluation.judged import judge
 from facematch.evaluation.retrieval import retrieval_figures
+from facematch.evaluation.topk import Figures, judged_places
 from facematch.evaluation.verification import verification_figures
 from facematch.faces.values import FaceRecord
 from facematch.fingerprint import Fingerprint
@@ -19,6 +20,7 @@ from facematch.reports.report_data import (
     FigureTable,
     ReportData,
     SubgroupTable,
+    SystemRow,
     curves_of,
     pooled_pairs,
     query_rows,
@@ -105,4 +107,10 @@ def report(seed: int = 0, **options: Any) -> ReportData:
         unread=("query/notes.txt (not an image)",),
         subgroups=(SubgroupTable("light", (("dim", Figure("top-1", 0.5, (0.4, 0.6), 12, 10)),)),),
         drawn=drawn,
+        systems=(
+            SystemRow("trained", judged_places(evaluated.judged).figures),
+            SystemRow(
+                "grey pixels", Figures(0.1, 0.2, 0.3, None, 20, 30), "flattered: it was trained on 1 of these 12 people"
+            ),
+        ),
     )

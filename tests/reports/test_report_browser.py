@@ -218,6 +218,9 @@ def test_it_can_be_read_on_any_screen(browser: Any, address: str, scheme: str, w
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(CONTRAST) >= 4.5
+    edges = page.eval_on_selector_all("caption > span", "all => all.map(each => each.getBoundingClientRect().right)")
+    assert len(edges) == 4  # words over a table that scrolls are whole
+    assert max(edges) <= width
     assert (page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)") == (
         scheme == "dark"
     )

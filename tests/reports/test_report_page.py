@@ -15,7 +15,7 @@ from report_samples import NASTY, evaluation, renamed, report
 
 from facematch.evaluation.bootstrap import Figure
 from facematch.reports.definitions import definitions_of
-from facematch.reports.report_data import FigureTable, ReportData, curves_of, pooled_pairs, query_rows
+from facematch.reports.report_data import FigureTable, ReportData, SystemRow, curves_of, pooled_pairs, query_rows
 from facematch.reports.report_json import printable
 from facematch.reports.report_page import report_page
 from facematch.reports.thumbnails import encode_thumbnail, plan_thumbnails
@@ -80,6 +80,14 @@ def test_it_is_well_formed_and_begins_as_a_page(page: str) -> None:
     links = [attributes.get("href") or "" for tag, attributes in reader.tags if tag == "a"]
     assert links
     assert {link[1:] for link in links} <= set(ids)
+
+
+def test_the_score_stands_beside_what_has_to_be_beaten(page: str, data: ReportData) -> None:
+    text = " ".join(" ".join(Reader(page).shown).split())
+    ours, grey = data.systems
+    assert f"score of 1000 {ours.figures.score:.0f} grey pixels {grey.figures.score:.0f} " in text
+    assert f"trained {ours.figures.score:.0f} {ours.figures.top1:.3f}" in text
+    assert f"grey pixels {grey.note} 150 0.100 none 0.200 0.300 20" in text
 
 
 def test_nothing_comes_from_elsewhere(page: str) -> None:
@@ -194,7 +202,13 @@ def test_no_name_is_obeyed(data: ReportData, where: str) -> None:
     photo = data.queries[0].name
     hostile = {
         "photo": lambda: renamed(data, photo, NASTY),
-        "title": lambda: replace(data, title=NASTY, protocol=NASTY, facts=((NASTY, NASTY),), notes=(NASTY,)),
+        "title": lambda: replace(
+            data,
+            title=NASTY,
+            protocol=NASTY,
+            facts=((NASTY, NASTY),),
+            systems=(SystemRow(NASTY, data.systems[0].figures, NASTY),),
+        ),
         "note": lambda: replace(data, tables=(FigureTable("R", (Figure(NASTY, None, None, 0, 0, NASTY),)),)),
         "reason": lambda: replace(
             data, records=tuple(replace(each, name=NASTY, reason=NASTY) for each in data.records), unread=(NASTY,)

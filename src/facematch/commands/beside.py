@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facematch.commands.evaluated import EmbeddedPeople, embed_people, rank_people
+from facematch.commands.evaluated import EmbeddedPeople, embed_files, embed_people, photos_of, rank_people
 from facematch.commands.people import ValidationPeople
 from facematch.console import loud, note, show_table
 from facematch.default_checkpoint import default_file, is_default
@@ -17,13 +17,14 @@ from facematch.embedders.pixels import PixelEmbedder
 from facematch.errors import FacematchError, typed
 from facematch.evaluation.bootstrap import MIN_PEOPLE
 from facematch.evaluation.comparison import Comparison, paired_by_name
-from facematch.evaluation.topk import Places, asked_places, judged_places
+from facematch.evaluation.topk import KS, Places, asked_places, judged_places, ranked_places
 from facematch.evenly import evenly
 from facematch.flow import build_embedder, photo_embedder, trained_header
-from facematch.flow_refine import build_ranker, build_system, refine_steps, with_views
+from facematch.flow_refine import build_ranker, build_system, gallery_people, refine_steps, with_views
 from facematch.identities import LabelledPhotos
 from facematch.ranking import Metric
 from facematch.refine.chain import Ranker
+from facematch.rehearsal.score import read_ground_truth
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
 from facematch.settings_refine import Step
@@ -135,6 +136,15 @@ def stand(contestant: Contestant, people: ValidationPeople, *, in_folds: bool) -
     """Ask a contestant about validation people: leave-one-out, or in folds, which refined galleries need."""
     embedded = embed_people(contestant.stage, people, contestant.name)
     return contestant.standing(_places(embedded, contestant.rank, in_folds=in_folds))
+
+
+def stand_in_folders(contestant: Contestant, fixed: tuple[Path, Path, Path]) -> Standing:
+    """Ask a contestant about a fixed query folder, gallery folder and ground truth, in this order."""
+    expected, stage, what = read_ground_truth(fixed[2]), contestant.stage, contestant.name
+    sides = [embed_files(stage, photos_of(each).files, f"{what}, {each.name}").embeddings for each in fixed[:2]]
+    known = gallery_people(contestant.steps, fixed[1])
+    ranking = contestant.rank(sides[0], sides[1], max(KS), known)
+    return contestant.standing(ranked_places(ranking, expected))
 
 
 def _places(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Places:

@@ -51,7 +51,8 @@ class EvaluatedPhotos:
 class EmbeddedPeople:
     """Validation people and distractors, embedded: whom each of N photos shows, whether it asks and answers.
 
-    Unseen people ask each other, so all of them answer; held-out photos ask the training photos only.
+    `source` are the people that were embedded. Unseen people ask each other, so all of them answer; held-out photos
+    ask the training photos only.
     """
 
     embeddings: Embeddings
@@ -60,6 +61,7 @@ class EmbeddedPeople:
     answering: tuple[bool, ...]
     files: Mapping[str, PhotoFile]
     records: tuple[FaceRecord, ...]
+    source: ValidationPeople
 
     @property
     def fixed_sides(self) -> Fold | None:
@@ -92,6 +94,7 @@ def embed_people(stage: PhotoEmbedder, people: ValidationPeople, what: str) -> E
         tuple(not (people.by_photo and name in asked) for name in names),
         {file.name: file for file in files},
         embedded.records,
+        people,
     )
 
 

@@ -2,8 +2,9 @@
 
 import platform
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import yaml
 
 from facematch import __version__
 from facematch.cache import cache_folder
+from facematch.commands.beside import Contestant, Standing, in_use, rivals, stand, stand_in_folders
 from facematch.commands.evaluated import (
     EmbeddedPeople,
     EvaluatedPhotos,
@@ -36,16 +38,19 @@ from facematch.evaluation.subgroups import (
     subgroup_figures,
     subgroup_labels,
 )
+from facematch.evaluation.topk import judged_places
 from facematch.evaluation.verification import verification_figures
 from facematch.faces.stream import crop_cache
 from facematch.files import RESULTS, write_bytes
 from facematch.flow import build_cropper, build_embedder, photo_limits, with_checkpoint
 from facematch.flow_refine import System, build_system, load_tuned, tuned_folder
+from facematch.refine.chain import needs_folds
 from facematch.reports.embedding_map import map_embeddings
 from facematch.reports.report_data import (
     FigureTable,
     ReportData,
     SubgroupTable,
+    SystemRow,
     curves_of,
     known_people,
     pooled_pairs,
@@ -82,19 +87,23 @@ def report_command(
     """
     settings = _settings(run, config, overrides)
     described = None if attributes is None else read_attributes(attributes)  # a mistake in it is told at once
-    fixed, unknown = [value for value in (query, gallery, truth) if value is not None], None
+    folders, unknown = [value for value in (query, gallery, truth) if value is not None], None
+    ask: Callable[[Contestant], Standing]
     if query is not None and gallery is not None and truth is not None:
         photos = evaluate_folders(settings, query, gallery, truth)
-    elif fixed:
+        ask = partial(stand_in_folders, fixed=(query, gallery, truth))
+    elif folders:
         raise FacematchError("a fixed validation needs all of --query, --gallery and --truth.")
     else:
         people, system = embed_validation(settings)
         photos = evaluate_embedded(people, system)
         unknown = _open_set(people, system)
+        ask = partial(stand, people=people.source, in_folds=needs_folds(system.steps))
+    systems = _systems(settings, photos, ask)
     named = (("--config", config), ("--query", query), ("--gallery", gallery), ("--truth", truth))
     command = [*_given(run, named, overrides), *([] if attributes is None else ["--attributes", str(attributes)])]
     line = shlex.join(["facematch", "report", *command])
-    page = report_page(_report(settings, photos, unknown, described, line))
+    page = report_page(_report(settings, photos, systems, unknown, described, line))
     path = out or RESULTS / f"report-{settings.name}.html"
     write_bytes(path, page)
     if as_json:
@@ -127,8 +136,25 @@ def _open_set(people: EmbeddedPeople, system: System) -> Judged | None:
         return None
 
 
+def _systems(
+    settings: Settings, photos: EvaluatedPhotos, ask: Callable[[Contestant], Standing]
+) -> tuple[SystemRow, ...]:
+    # The one reported, then grey pixels and the shipped network on the same queries; what cannot be asked is said.
+    found = [in_use(settings)[-1].standing(judged_places(photos.evaluated.judged))]
+    try:
+        found += map(ask, rivals(settings))
+    except FacematchError as error:
+        note(f"not everything it has to beat is shown: {error.message}", "yellow")
+    return tuple(SystemRow(each.name, each.places.figures, each.flattered) for each in found if each.places.queries)
+
+
 def _report(
-    settings: Settings, photos: EvaluatedPhotos, unknown: Judged | None, attributes: Attributes | None, command: str
+    settings: Settings,
+    photos: EvaluatedPhotos,
+    systems: tuple[SystemRow, ...],
+    unknown: Judged | None,
+    attributes: Attributes | None,
+    command: str,
 ) -> ReportData:
     evaluated = photos.evaluated
     people = known_people(evaluated, photos.people)
@@ -164,6 +190,7 @@ def _report(
         open_set=None if unknown is None else dir_curve(unknown),
         left_out=plan.left_out,
         threshold=_static_threshold(settings),
+        systems=systems,
     )
 
 

@@ -4,18 +4,23 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from facematch.commands.beside import Contestant, Standing, in_use, rivals, say_where_worse, show_standings, stand
-from facematch.commands.evaluated import embed_files, photos_of
+from facematch.commands.beside import (
+    Contestant,
+    Standing,
+    in_use,
+    rivals,
+    say_where_worse,
+    show_standings,
+    stand,
+    stand_in_folders,
+)
 from facematch.commands.people import validation_photos
 from facematch.console import Stopwatch, loud, note, out
 from facematch.default_checkpoint import is_default, settings_in_use
 from facematch.errors import FacematchError
-from facematch.evaluation.topk import KS, Places, ranked_places
 from facematch.flow import trained_header, trained_people
-from facematch.flow_refine import gallery_people
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.refine.chain import needs_folds
-from facematch.rehearsal.score import read_ground_truth
 from facematch.settings import Settings
 
 
@@ -45,7 +50,7 @@ def validate_command(
                 standings.append(stand(each, people, in_folds=in_folds))
             else:
                 assert fixed is not None
-                standings.append(each.standing(_places_in_folders(each, fixed)))
+                standings.append(stand_in_folders(each, fixed))
     if as_json:
         out.print_json(json.dumps(_as_json(standings, others)))
     else:
@@ -90,10 +95,3 @@ def _before_training(settings: Settings, header: CheckpointHeader | None) -> Ite
         loud("the network before training cannot be shown: this version of torch starts from other random weights.")
         return
     yield Contestant("before training", settings, ModuleEmbedder(network))
-
-
-def _places_in_folders(contestant: Contestant, fixed: tuple[Path, Path, Path]) -> Places:
-    expected, stage, what = read_ground_truth(fixed[2]), contestant.stage, contestant.name
-    sides = [embed_files(stage, photos_of(each).files, f"{what}, {each.name}").embeddings for each in fixed[:2]]
-    known = gallery_people(contestant.steps, fixed[1])
-    return ranked_places(contestant.rank(sides[0], sides[1], max(KS), known), expected)

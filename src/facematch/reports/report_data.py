@@ -1,7 +1,7 @@
 """What a report shows, as values: the queries with their answers, the curves, and what is drawn of each."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from facematch.evaluation.bootstrap import Figure
 from facematch.evaluation.folds import Evaluated
 from facematch.evaluation.open_set import OpenSetCurve
 from facematch.evaluation.retrieval import average_precision, cmc, precision_recall_curve
+from facematch.evaluation.topk import Figures
 from facematch.evaluation.verification import Pairs, Roc, distance_histograms, pairs_of_ranking, roc
 from facematch.faces.values import FaceRecord
 from facematch.fingerprint import Fingerprint
@@ -84,6 +85,15 @@ class FigureTable:
 
 
 @dataclass(frozen=True)
+class SystemRow:
+    """What one system reaches on the queries of the report; `note` says what flatters it."""
+
+    name: str
+    figures: Figures
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class SubgroupTable:
     """The figures of one attribute's subgroups, and the gap between the best and the worst of them.
 
@@ -103,7 +113,7 @@ class ReportData:
     `people` says whom each photo shows ("" where nobody knows); `thumbnails` are JPEG files by photo name,
     without `left_out` photos for which there was no room. `facts` are lines on how it was made; `settings` is
     YAML. `open_set` is the curve of a validation in which some people are unknown. Answers further than
-    `threshold` are marked as not accepted.
+    `threshold` are marked as not accepted. `systems` are the one reported, first, and those it has to beat.
     """
 
     title: str
@@ -124,7 +134,7 @@ class ReportData:
     open_set: OpenSetCurve | None = None
     threshold: float | None = None
     left_out: int = 0
-    notes: tuple[str, ...] = field(default=())
+    systems: tuple[SystemRow, ...] = ()
 
 
 def query_rows(evaluated: Evaluated) -> list[QueryRow]:
