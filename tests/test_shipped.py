@@ -34,11 +34,13 @@ def test_here_then_beside_the_script_then_as_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert find_settings(TRIPLET) == ROOT / TRIPLET
+    assert load_settings(TRIPLET).name == "triplet"
     beside = settings_file(tmp_path / "clone", "beside")
     monkeypatch.setattr("sys.argv", [str(tmp_path / "clone/train.py")])
     assert load_settings(TRIPLET).name == "beside"
     assert load_settings(TRIPLET).name == "beside"
     told = f"{TRIPLET}: not here, taken from "
+    assert load_settings(TRIPLET).name == "beside"
     assert capsys.readouterr().err == f"{told}{ROOT / 'config'}\n{told}{beside.parent}\n"  # each once
     settings_file(tmp_path, "here")
     assert load_settings(TRIPLET).name == "here"
@@ -86,9 +88,16 @@ def test_the_package_takes_along_every_settings_file_and_the_network() -> None:
         assert (ROOT / name).is_dir()
 
 
-def test_the_competitions_form_is_found_as_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_competitions_form_is_found_as_well_and_told_where_it_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert load_form(None).dialects["results"].path == "/results/"
-    assert "config/competition.yaml: not here, taken from" in capsys.readouterr().err
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "clone/request_send.py")])
+    (tmp_path / "clone/config").mkdir(parents=True)
+    (tmp_path / "clone/config/competition.yaml").write_text("address: http://10.0.0.1\n")
+    assert load_form(None).address == "http://10.0.0.1"
+    assert capsys.readouterr().err == f"config/competition.yaml: not here, taken from {tmp_path}/clone/config\n"
 
 
 @pytest.mark.parametrize(

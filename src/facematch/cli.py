@@ -88,7 +88,11 @@ def export(
     out: Annotated[Path, typer.Option(help="The .onnx or .safetensors file to write.")],
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(help="A run folder or a .safetensors file.", show_default="the configuration's run"),
+        typer.Argument(
+            metavar="RUN",
+            help="A run's name, its folder, a .safetensors file, or default.",
+            show_default="the configuration's run",
+        ),
     ] = None,
     config: Config = TRIPLET,
     set_: Sets = None,

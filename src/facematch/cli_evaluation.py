@@ -83,7 +83,7 @@ def figures(
 
 @app.command()
 def report(
-    run: Annotated[Path | None, typer.Argument(help="A run folder, for example checkpoints/triplet.")] = None,
+    run: Annotated[Path | None, typer.Argument(help="A run's name, its folder, or default.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="The page to write.", show_default="report-NAME.html in results/")
     ] = None,
@@ -124,7 +124,7 @@ def compare(
 def hash_report(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="RUN", help="Run folders that learned to hash, e.g. checkpoints/CUB_32."),
+        typer.Argument(metavar="RUN", help="Runs that learned to hash, by name or folder, e.g. CUB_32."),
     ] = None,
     on: Annotated[
         Literal["test", "validation"] | None,

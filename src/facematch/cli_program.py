@@ -81,9 +81,10 @@ def arrange(app: typer.Typer, panels: Mapping[str, str] | None = None) -> None:
 
 def run_program(program: typer.Typer) -> None:
     """Run a program; an error ends it with what to do about it and with its exit code."""
-    from facematch.console import be_quiet, say_error, warnings_as_notes
+    from facematch.console import be_quiet, note_once, say_error, warnings_as_notes
 
     warnings_as_notes()
+    note_once.cache_clear()
     be_quiet(False)
     # Completion is for the command `facematch`, though it be asked of `python -m facematch`.
     completing = any(each.endswith("-completion") for each in sys.argv[1:2])

@@ -52,8 +52,8 @@ def fingerprint_of(settings: Any) -> Fingerprint:
     return Fingerprint(as_kind(_SETTINGS, settings))
 
 
-def require_same(ours: Fingerprint, our_name: str, theirs: Fingerprint, their_name: str) -> None:
-    """Raise FacematchError naming the first setting in which two fingerprints differ."""
+def require_same(ours: Fingerprint, our_name: str, theirs: Fingerprint, their_name: str, remedy: str = "") -> None:
+    """Raise FacematchError naming the first setting in which two fingerprints differ; `remedy` is its hint."""
     difference = ours.difference(theirs)
     if difference is None:
         return
@@ -61,5 +61,5 @@ def require_same(ours: Fingerprint, our_name: str, theirs: Fingerprint, their_na
     raise FacematchError(
         f"{our_name} and {their_name} were not made in the same way: "
         f"{brief(key)} is {found(left)} in {our_name} and {found(right)} in {their_name}.",
-        f"Give both the same {brief(key)}, or make one of them again with the other's settings.",
+        remedy or f"Give both the same {brief(key)}, or make one of them again with the other's settings.",
     )

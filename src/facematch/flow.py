@@ -87,7 +87,15 @@ def trained_header(settings: Settings) -> CheckpointHeader:
     header = read_checkpoint_header(Path(settings.paths.checkpoint or run_folder(settings)))
     ours = build_cropper(settings.faces).fingerprint | network_spec(settings).fingerprint
     trained = Fingerprint({k: v for k, v in header.fingerprint.settings.items() if k != WEIGHTS_KEY})
-    require_same(ours, "the settings", trained, f"the checkpoint {header.path}")
+    remedy = "Leave out what is set by hand: the run brings its own settings."
+    if settings.paths.checkpoint is None:
+        remedy = (
+            f"Take the run with its own settings: --set paths.checkpoint={run_folder(settings)}; or train these under "
+            "another name: --set name=NAME."
+        )
+    elif not (header.path.parent / "settings.yaml").is_file():
+        remedy = ""
+    require_same(ours, "the settings", trained, f"the checkpoint {header.path}", remedy)
     return header
 
 

@@ -23,8 +23,8 @@ class PathSettings(Section):
 
     query: Path = Path("data/test_data/query")
     gallery: Path = Path("data/test_data/gallery")
-    # A run folder (its best weights), a .safetensors file, or the network that comes with facematch; None: the run
-    # folder of this name, or where nothing was trained under it, the network that comes with facematch.
+    # A run by its name, its folder (its best weights) or a .safetensors file, or the network that comes with facematch;
+    # None: the run of this name, or where nothing was trained under it, the network that comes with facematch.
     checkpoint: Literal["default"] | Path | None = None
     checkpoints: Path = Path("checkpoints")  # run folders are made here
     submissions: Path = Path("submissions")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from facematch.errors import FacematchError, nearest_name, typed
 from facematch.foreign import LONGEST, brief, found, read_limited, reading, require_limits
 from facematch.settings import Settings
-from facematch.shipped import find_settings
+from facematch.shipped import find_settings, say_taken
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -116,9 +116,7 @@ def load_section(
     sections: Mapping[str, Any] | None = None,
 ) -> S:
     """Return the checked values of a YAML file of another kind, as `load_settings`; `hint` ends an error."""
-    values = ({} if path is None else read_yaml(Path(path))) | dict(sections or {})
-    for override in overrides:
-        _apply(values, override)
+    values = read_values(path, overrides, sections)
     try:
         return root.model_validate(values)
     except ValidationError as error:
@@ -128,6 +126,16 @@ def load_section(
         raise FacematchError(f"{where}: {'; '.join(explain(error, root))}.", hint) from error
 
 
+def read_values(
+    path: Path | str | None, overrides: Sequence[str], sections: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what a YAML file and overrides say, as `load_settings` joins them, before it is checked."""
+    values = ({} if path is None else read_yaml(Path(path))) | dict(sections or {})
+    for override in overrides:
+        _apply(values, override)
+    return values
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return a YAML file's mapping; a relative `config/…` is looked for as `find_settings` does.
 
@@ -135,9 +143,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     with reading(path, "the settings", ""):
         try:
-            values = _parse(read_limited(find_settings(path), "settings").decode("utf-8-sig"))
+            place = find_settings(path)
+            values = _parse(read_limited(place, "settings").decode("utf-8-sig"))
         except ValueError as error:
             raise FacematchError(f"{path} is not a YAML file that can be read: {brief(error)}.") from error
+    say_taken(path, place)
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -25,7 +25,7 @@ class NetworkSettings(Section):
     normalise: bool = True  # L2, so that all embeddings have length 1
     tanh: bool = False  # learning to hash: values from −1 to 1 whose signs are the bits; embedding: the code size
     weights: str = "auto"  # imagenet | none | auto | a file
-    # In place of weights: a run folder or checkpoint of facematch, or the network that comes with it.
+    # In place of weights: a run's name, its folder or a checkpoint, or the network that comes with facematch.
     init_from: Literal["default"] | Path | None = None
     freeze: tuple[str, ...] = ()  # stages of the backbone that are not trained, for example conv1, layer1
     mean: Rgb = IMAGENET_MEAN
@@ -38,11 +38,6 @@ class NetworkSettings(Section):
         if self.tanh and (self.embedding == "features" or self.embedding % 8):
             raise ValueError(f"a code size is a multiple of 8; network.embedding is {self.embedding}")
         return self
-
-    @property
-    def start(self) -> str:
-        """Return where the first weights come from: `init_from`, else `weights`."""
-        return self.weights if self.init_from is None else str(self.init_from)
 
 
 class TeacherSettings(Section):

@@ -32,7 +32,7 @@ def find_settings(path: Path) -> Path:
     """Return where a settings file lies.
 
     A relative `config/…` that is not in the current folder is looked for beside the program that runs (train.py,
-    request_send.py), then where facematch was installed; a note says which was taken. Raises FacematchError for a
+    request_send.py), then where facematch was installed; `say_taken` says which was taken. Raises FacematchError for a
     file that is nowhere, with the places looked at and the nearest name.
     """
     if path.exists():
@@ -42,7 +42,6 @@ def find_settings(path: Path) -> Path:
         beside = Path(sys.argv[0]).resolve().parent / path
         others = [each for each in dict.fromkeys((beside, *shipped_places(str(path)))) if each != path.absolute()]
     if (found := next((each for each in others if each.is_file()), None)) is not None:
-        note_once(f"{path}: not here, taken from {found.parent}")
         return found
     near = get_close_matches(path.stem, [each.stem for each in shipped_settings()], n=1)
     meant = f"; did you mean {CONFIG / near[0]}.yaml?" if near else "."
@@ -51,3 +50,9 @@ def find_settings(path: Path) -> Path:
         f"{path} does not exist ({path.absolute()}){nor}{meant}",
         "Name a settings file, for example --config config/triplet.yaml; `facematch init` writes all of them out.",
     )
+
+
+def say_taken(path: Path, found: Path) -> None:
+    """Say, once in a command, that a settings file was found in another folder than the current one."""
+    if found != path:
+        note_once(f"{path}: not here, taken from {found.parent}")

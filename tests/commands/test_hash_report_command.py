@@ -208,7 +208,7 @@ def test_runs_of_one_name_go_by_their_folders(report: Report, tmp_path: Path, pr
     ("runs", "options", "words"),
     [
         ([], {}, "there is no run to report"),
-        (["gone"], {}, "there is no run folder checkpoints/gone"),
+        (["gone"], {}, "checkpoints/gone does not exist"),
         (["codes_8", "codes_8"], {}, "checkpoints/codes_8 is given twice"),
         (["../faces"], {}, "holds no run: it has no settings.yaml"),
         (["triplet"], {}, r"checkpoints/triplet did not learn to hash.*--reference checkpoints/triplet"),

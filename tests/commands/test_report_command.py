@@ -101,7 +101,7 @@ def test_folders_with_their_truth_and_attributes(project: Path) -> None:
     [
         ({}, "neither was given"),
         ({"run": RUN, "config": Path("small.yaml")}, "both were given"),
-        ({"run": Path("checkpoints/none")}, "no run folder checkpoints/none"),
+        ({"run": Path("checkpoints/none")}, "checkpoints/none does not exist"),
         ({"run": Path("data")}, "it has no settings.yaml"),
         ({"run": RUN, "query": QUERY}, "needs all of --query, --gallery and --truth"),
         ({"run": RUN, "attributes": Path("none.csv")}, "attributes none.csv cannot be read"),

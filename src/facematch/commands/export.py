@@ -25,12 +25,11 @@ from facematch.evenly import evenly
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop
 from facematch.files import replacing, sha256_of_file
-from facematch.flow import build_cropper, photo_limits, trained_header, with_checkpoint
+from facematch.flow import build_cropper, photo_limits, trained_header
 from facematch.identities import person_digest
-from facematch.networks.checkpoint import CheckpointHeader, checkpoint_file, load_checkpoint, save_checkpoint
+from facematch.networks.checkpoint import CheckpointHeader, load_checkpoint, save_checkpoint
 from facematch.photos import PhotoFile
 from facematch.settings import Settings
-from facematch.settings_file import load_settings
 
 if TYPE_CHECKING:
     from facematch.networks.embedding import EmbeddingNetwork
@@ -153,11 +152,9 @@ def _check_request(out: Path, precision: Precision, calibrate: Path | None, *, f
 
 def _settings(checkpoint: Path | None, config: Path, overrides: Sequence[str]) -> Settings:
     # Those that the run was started with, where they are beside the checkpoint.
-    if checkpoint is None:
-        return settings_in_use(config, overrides)
-    run = checkpoint_file(checkpoint).parent
-    beside = (run / "settings.yaml").is_file()
-    return with_checkpoint(run_settings(run, overrides) if beside else load_settings(config, overrides), checkpoint)
+    return (
+        settings_in_use(config, overrides) if checkpoint is None else run_settings(checkpoint, overrides, config=config)
+    )
 
 
 def _precisions(chosen: Precision, *, measured: bool, calibrated: bool) -> list[Precision]:

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from facematch.commands.evaluated import HELD_OUT, LEAVE_ONE_OUT, EmbeddedPeople, embed_people
 from facematch.commands.people import ValidationPeople, training_and_validation, validation_people
-from facematch.commands.runs import run_settings
+from facematch.commands.runs import run_path, run_settings
 from facematch.errors import FacematchError
 from facematch.evaluation.code_figures import Sides, require_mated
-from facematch.flow import build_embedder, photo_embedder, trained_header, with_checkpoint
+from facematch.flow import build_embedder, photo_embedder, trained_header
 from facematch.foreign import read_json
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.settings import RankingSettings, Settings
@@ -127,7 +127,7 @@ def load_runs(runs: Sequence[Path], references: Sequence[Path], overrides: Seque
     for override in overrides:
         if override.partition("=")[0].strip() == "paths.checkpoint":
             raise FacematchError(f"--set {override}: each run is reported with its own best weights.")
-    folders = [*runs, *references]
+    folders = [run_path(each, overrides) for each in (*runs, *references)]
     resolved = [folder.resolve() for folder in folders]
     for number, folder in enumerate(resolved):
         if folder in resolved[:number]:
@@ -171,7 +171,7 @@ def _load(folder: Path, name: str, overrides: Sequence[str], *, hashing: bool) -
     if settings.network.tanh != hashing:
         raise _other_kind(folder, hashing=hashing)
     metric = "euclidean" if hashing or settings.ranking.metric == "hamming" else settings.ranking.metric
-    own = with_checkpoint(settings, folder).model_copy(
+    own = settings.model_copy(
         update={
             "embedder": EmbedderSettings(),  # the run's network, whatever answers elsewhere
             "ranking": RankingSettings(metric=metric),
@@ -190,7 +190,7 @@ def _validated_on(run: LoadedRun, people: Sequence[str]) -> bool:
 
 
 def _doubts(folder: Path, name: str, settings: Settings, trained: Settings) -> Iterator[str]:
-    if not (folder / "finished.json").is_file():
+    if folder.is_dir() and not (folder / "finished.json").is_file():
         yield f"{name} is not finished: its best weights so far are reported"
     if settings.refine:
         yield f"{name}: refine steps are left out, codes and floats are compared as the network gives them"

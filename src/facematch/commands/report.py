@@ -42,7 +42,7 @@ from facematch.evaluation.topk import judged_places
 from facematch.evaluation.verification import verification_figures
 from facematch.faces.stream import crop_cache
 from facematch.files import RESULTS, write_bytes
-from facematch.flow import build_cropper, build_embedder, photo_limits, with_checkpoint
+from facematch.flow import build_cropper, build_embedder, photo_limits
 from facematch.flow_refine import System, build_system, load_tuned, tuned_folder
 from facematch.refine.chain import needs_folds
 from facematch.reports.embedding_map import map_embeddings
@@ -121,10 +121,7 @@ def _settings(run: Path | None, config: Path | None, overrides: Sequence[str]) -
         )
     if run is None:
         return settings_in_use(config, overrides)
-    settings = run_settings(run, overrides, instead=", or give --config FILE instead")
-    if any(override.partition("=")[0].strip() == "paths.checkpoint" for override in overrides):
-        return settings
-    return with_checkpoint(settings, run)
+    return run_settings(run, overrides, instead=", or give --config FILE instead")
 
 
 def _open_set(people: EmbeddedPeople, system: System) -> Judged | None:

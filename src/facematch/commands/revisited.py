@@ -10,17 +10,17 @@ from PIL import Image as PillowImage
 from facematch.commands.evaluated import embed_files
 from facematch.commands.figures import show_figures
 from facematch.console import note, out
+from facematch.default_checkpoint import settings_in_use
 from facematch.errors import FacematchError
 from facematch.evaluation.revisited import RevisitedTruth, load_ground_truth, revisited_figures
 from facematch.flow import photo_embedder
 from facematch.flow_refine import build_system
 from facematch.photos import Photo, PhotoFile, PhotoLimits, find_photos, read_photo
-from facematch.settings_file import load_settings
 
 
 def revisited_command(truth: Path, photos: Path, config: Path, overrides: Sequence[str], *, as_json: bool) -> None:
     """Embed queries, cut to their boxes, and gallery; rank; print mAP and mP@k for easy, medium and hard."""
-    settings, known = load_settings(config, overrides), load_ground_truth(truth)
+    settings, known = settings_in_use(config, overrides), load_ground_truth(truth)
     system = build_system(settings)
     stage = photo_embedder(settings, system.embedder)
     asking, answering = _sides(known, photos)

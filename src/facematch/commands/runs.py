@@ -1,4 +1,4 @@
-"""A run folder as settings, which `report` and `hash-report` start from; the command by which a run goes on."""
+"""A run as settings, which `report`, `export` and `hash-report` start from; the command by which a run goes on."""
 
 import shlex
 import subprocess
@@ -6,24 +6,39 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from facematch.default_checkpoint import NAME, find_run, own_settings, settings_in_use
 from facematch.errors import FacematchError
+from facematch.flow import with_checkpoint
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
 
 
-def run_settings(run: Path, overrides: Sequence[str], instead: str = "") -> Settings:
-    """Return the settings a run was started with, with overrides; `instead` tells what else could be given.
+def run_path(run: Path, overrides: Sequence[str]) -> Path:
+    """Return the run folder or checkpoint that is meant; names are looked for below `paths.checkpoints`.
 
-    Raises FacematchError when there is no such folder, and when it holds no run.
+    Raises FacematchError as `find_run`.
     """
-    if not run.is_dir():
-        raise FacematchError(f"there is no run folder {run}.", "Runs are made by train.py, under checkpoints/.")
-    if not (run / "settings.yaml").is_file():
+    places = [each for each in overrides if each.startswith("paths.")]
+    return find_run(run, load_settings(None, places).paths.checkpoints)
+
+
+def run_settings(run: Path, overrides: Sequence[str], *, config: Path | None = None, instead: str = "") -> Settings:
+    """Return the settings a run was started with, with overrides, and its checkpoint in use.
+
+    A checkpoint without settings beside it takes those of `config`; None: it is no run. `instead` tells what else
+    could be given. Raises FacematchError as `run_path`, and when it holds no run.
+    """
+    found = run_path(run, overrides)
+    own = own_settings(found)
+    if own is None and config is None:
         raise FacematchError(
-            f"{run} holds no run: it has no settings.yaml.",
-            f"Name a folder that train.py made, for example checkpoints/triplet{instead}.",
+            f"{found} holds no run: it has no settings.yaml.",
+            f"Name a folder that training made, for example checkpoints/triplet{instead}.",
         )
-    return load_settings(run / "settings.yaml", overrides)
+    if any(each.partition("=")[0].strip() == "paths.checkpoint" for each in overrides):
+        return settings_in_use(own or config, overrides)
+    name = ["name=default"] if found.name == NAME else []  # its settings tell none
+    return with_checkpoint(load_settings(own or config, [*name, *overrides]), found)
 
 
 def going_on(config: Path, overrides: Sequence[str]) -> str:

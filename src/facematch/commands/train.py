@@ -13,7 +13,7 @@ from facematch.commands.people import ValidationPeople, training_and_validation
 from facematch.commands.train_data import training_crops, training_set
 from facematch.commands.train_validation import seen_crops, validation_crops
 from facematch.console import Stopwatch, loud, note, say, working
-from facematch.default_checkpoint import default_file
+from facematch.default_checkpoint import first_weights
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import Figures
 from facematch.files import write_json
@@ -109,8 +109,7 @@ def _objective(settings: Settings, network: EmbeddingNetwork, data: TrainingSet)
 
 
 def _first_network(settings: Settings, validation: ValidationPeople) -> tuple[EmbeddingNetwork, Origin]:
-    start = str(default_file()) if settings.network.init_from == "default" else settings.network.start
-    network, origin = initial_network(network_spec(settings), start, settings.seed)
+    network, origin = initial_network(network_spec(settings), first_weights(settings), settings.seed)
     (loud if origin.loud else note)(origin.notice)
     _require_unseen(origin, validation)
     made_for = native_size(settings.network.backbone)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from facematch.commands.runs import going_on
 from facematch.console import say
+from facematch.default_checkpoint import first_weights
 from facematch.flow import run_folder
 from facematch.identities.published import PUBLISHED
 from facematch.settings_file import load_settings
@@ -16,9 +17,10 @@ from facematch.training.run_lock import holding
 def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh: bool) -> None:
     """Check the settings and the run folder, which is this process's until the end, then train as the settings say.
 
-    Raises FacematchError as `load_settings`, `holding`, `check_run` and `train`.
+    Raises FacematchError as `load_settings`, `first_weights`, `holding`, `check_run` and `train`.
     """
     settings = load_settings(config, overrides)
+    first_weights(settings)  # whether they are there
     folder = RunFolder(run_folder(settings))
     with holding(folder.path):
         sweep_run(folder)

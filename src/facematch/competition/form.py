@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from facematch.errors import FacematchError, nearest_name
 from facematch.settings_file import explain, read_yaml
+from facematch.shipped import find_settings, say_taken
 
 FORM_FILE = Path("config/competition.yaml")
 KS = (1, 5, 10)
@@ -81,10 +82,14 @@ class CompetitionForm(_Part):
 def load_form(path: Path | None) -> CompetitionForm:
     """Read the competition's form; None is `config/competition.yaml`, here or as it comes with facematch.
 
+    One that was changed and is taken from another folder is told in a note.
     Raises FacematchError that names the file, the key, what was found and the nearest known key.
     """
-    path = path or FORM_FILE
+    found = path or find_settings(FORM_FILE)
     try:
-        return CompetitionForm.model_validate(read_yaml(path))
+        form = CompetitionForm.model_validate(read_yaml(found))
     except ValidationError as error:
-        raise FacematchError(f"{path}: {'; '.join(explain(error, CompetitionForm))}.") from error
+        raise FacematchError(f"{found}: {'; '.join(explain(error, CompetitionForm))}.") from error
+    if form != CompetitionForm():
+        say_taken(path or FORM_FILE, found)
+    return form

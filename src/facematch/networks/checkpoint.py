@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, TypeAdapter
 
 from facematch.embeddings import Metric
-from facematch.errors import FacematchError
+from facematch.errors import FacematchError, typed
 from facematch.files import replacing
 from facematch.fingerprint import Fingerprint
 from facematch.foreign import as_kind, brief, parse_json, reading
@@ -146,16 +146,29 @@ def checkpoint_file(path: Path) -> Path:
     if path.is_dir():
         if (path / "best.safetensors").is_file():
             return path / "best.safetensors"
-        raise FacematchError(
-            f"checkpoint: {path} holds no best.safetensors, so its training has not validated once yet.",
-            "Train first: python train.py --config CONFIG (add --resume to go on with a stopped run).",
-        )
+        raise _no_best(path)
     if not path.exists():
         raise FacematchError(
-            f"checkpoint: {path} does not exist.",
-            "Train first with python train.py --config CONFIG, or name one with --set paths.checkpoint=PATH.",
+            f"checkpoint: {path} does not exist ({path.absolute()}).",
+            f"Train first, with {typed('train')}, or name one with --set paths.checkpoint=RUN.",
         )
     return path
+
+
+def _no_best(run: Path) -> FacematchError:
+    # Never a dead end: to go on, or what can be taken meanwhile.
+    if not (run / "settings.yaml").is_file():
+        return FacematchError(
+            f"checkpoint: {run} holds no best.safetensors and no settings.yaml, so no run ({run.absolute()}).",
+            "Name a run folder that training made, or default, the network that comes with facematch.",
+        )
+    last = run / "last.safetensors"
+    newest = f"{last}, its newest weights, or " if last.is_file() else ""
+    return FacematchError(
+        f"checkpoint: {run} holds no best.safetensors yet: its training has not finished a validation.",
+        f"Go on with it: {typed('train')} --config {run / 'settings.yaml'} --resume. Or take {newest}default, the "
+        f"network that comes with facematch: --set paths.checkpoint={last if newest else 'default'}",
+    )
 
 
 def load_checkpoint(path: Path) -> "EmbeddingNetwork":

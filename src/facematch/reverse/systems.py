@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facematch.default_checkpoint import is_default, settings_in_use
+from facematch.default_checkpoint import own_settings, settings_in_use
 from facematch.embed import PhotoEmbedder
 from facematch.embedders.clip_model import clip_size
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError, nearest_name
 from facematch.faces.values import record_of
-from facematch.flow import build_embedder, photo_embedder
+from facematch.flow import build_embedder, photo_embedder, with_checkpoint
 from facematch.photos import PhotoFile, find_photos
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
@@ -40,30 +40,33 @@ class ImageSet:
 def load_image_settings(config: Path | None, overrides: Sequence[str] = (), system: str | None = None) -> Settings:
     """Return the settings of a YAML file with `overrides`; without a file those of config/images.yaml.
 
-    A network is the default checkpoint where no other is named or trained. Raises FacematchError as `load_settings`.
+    A network is a run that is named, or the default checkpoint, with its own crops; a checkpoint that brings none sees
+    whole photos. Raises FacematchError as `settings_in_use`.
     """
     settings = load_settings(config, overrides if config else (*_DEFAULTS, *overrides))
     if (system or settings.embedder.kind) != "network":
         return settings
     taken = settings_in_use(config, ("name=images", *overrides, "embedder.kind=network"))
-    return taken if is_default(taken) else settings
+    if _own_crops(taken):
+        return taken
+    return settings if taken.paths.checkpoint is None else with_checkpoint(settings, Path(taken.paths.checkpoint))
 
 
 def image_settings(settings: Settings, system: str) -> Settings:
     """Return the settings for comparing whole photos by `system`; steps of `refine:`, made for faces, are left out.
 
-    Nobody looks for faces, but for the default checkpoint, which knows nothing else. Pixels and hashes see the photo
-    as a square without its proportions, so that a copy whose proportions were changed stays near; a network and an
-    ONNX model see it as `faces.whole` says, as in training; CLIP sees the photo's centre at its model's own size, as
-    published. Hashes are compared by their different bits, CLIP by the cosine, pixels by `ranking.metric`, or as
-    euclidean where that is of bits. Raises FacematchError for an unknown system, with the nearest name, and where
+    Nobody looks for faces, but for a network with crops of its own, which knows nothing else. Pixels and hashes see
+    the photo as a square without its proportions, so that a copy whose proportions were changed stays near; a network
+    and an ONNX model see it as `faces.whole` says, as in training; CLIP sees the photo's centre at its model's own
+    size, as published. Hashes are compared by their different bits, CLIP by the cosine, pixels by `ranking.metric`, or
+    as euclidean where that is of bits. Raises FacematchError for an unknown system, with the nearest name, and where
     CLIP's library or model is missing.
     """
     if system not in SYSTEMS:
         raise FacematchError(
             f"system {system!r} is not known{nearest_name(system, SYSTEMS)}.", f"Known are {', '.join(SYSTEMS)}."
         )
-    faces: dict[str, Any] = {} if system == "network" and is_default(settings) else {"detector": "none"}
+    faces: dict[str, Any] = {} if system == "network" and _own_crops(settings) else {"detector": "none"}
     ranking: dict[str, Any] = {}
     if system == "clip":
         faces |= {"whole": "centre", "size": clip_size(settings.embedder.model)}
@@ -82,6 +85,11 @@ def image_settings(settings: Settings, system: str) -> Settings:
             "refine": (),
         }
     )
+
+
+def _own_crops(settings: Settings) -> bool:
+    path = settings.paths.checkpoint
+    return path is not None and own_settings(Path(path)) is not None
 
 
 def image_stage(settings: Settings, system: str) -> PhotoEmbedder:
