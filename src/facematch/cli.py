@@ -14,6 +14,7 @@ from facematch.cli_options import (
     QUERY,
     TRIPLET,
     Again,
+    AsTheyAre,
     Config,
     GalleryFolder,
     JsonOut,
@@ -76,11 +77,15 @@ def request(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before the submission is sent.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where the payload is written.")] = None,
     again: Again = False,
+    no_expect: Annotated[bool, typer.Option("--no-expect", help="Do not compute the score to expect.")] = False,
+    as_they_are: AsTheyAre = False,
+    json_: JsonOut = False,
 ) -> None:
     """Rank the gallery for every query, check and keep the submission, send it, show the score."""
-    from facematch.commands.request import request_command
+    from facematch.commands.request import Wishes, request_command
 
-    request_command(config, set_ or [], dry_run=dry_run, out=out, again=again)
+    wishes = Wishes(dry_run, out, again, not no_expect, as_they_are, json_)
+    request_command(config, set_ or [], wishes)
 
 
 @app.command()

@@ -14,6 +14,9 @@ JsonOut = Annotated[bool, typer.Option("--json", help="Print the result as JSON 
 Again = Annotated[
     bool, typer.Option("--again", help="Send it even where the same answers were scored, or may have been.")
 ]
+AsTheyAre = Annotated[
+    bool, typer.Option("--as-they-are", help="Go on where query and gallery look swapped, or more queries than photos.")
+]
 TRIPLET = Path("config/triplet.yaml")
 AnyConfig = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with `paths:` and `server:`.")]
 QueryFolder = Annotated[Path, typer.Option(help="Folder of query photos.")]

@@ -1,6 +1,7 @@
 """How the command line behaves as a whole: its help, `--quiet` for every command, what ends it and with which code."""
 
 import inspect
+import io
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -83,6 +84,9 @@ def run_program(program: typer.Typer) -> None:
     """Run a program; an error ends it with what to do about it and with its exit code."""
     from facematch.console import be_quiet, note_once, say_error, warnings_as_notes
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name may hold half a character, or one that the terminal lacks
+            stream.reconfigure(errors="backslashreplace")
     warnings_as_notes()
     note_once.cache_clear()
     be_quiet(False)

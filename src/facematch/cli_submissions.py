@@ -5,11 +5,26 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli_options import GALLERY, QUERY, Again, AnyConfig, GalleryFolder, JsonOut, QueryFolder, Sets
+from facematch.cli_options import (
+    GALLERY,
+    QUERY,
+    Again,
+    AnyConfig,
+    AsTheyAre,
+    GalleryFolder,
+    JsonOut,
+    QueryFolder,
+    Quiet,
+    Sets,
+)
+from facematch.errors import USAGE, FacematchError
 from facematch.files import RESULTS
 
 app = typer.Typer()
+listed = typer.Typer(invoke_without_command=True)
+app.add_typer(listed, name="submissions")
 _Payload = Annotated[Path, typer.Argument(help="The JSON text of a submission.")]
+_Number = Annotated[int, typer.Argument(metavar="N", help="The submission's number.")]
 
 
 @app.command()
@@ -19,11 +34,12 @@ def check(
     gallery: GalleryFolder = GALLERY,
     config: AnyConfig = None,
     set_: Sets = None,
+    json_: JsonOut = False,
 ) -> None:
     """Name every defect of a payload, ours or not; exit code 1 when it has one."""
     from facematch.commands.submit import check_command
 
-    check_command(file, query, gallery, config, set_ or [])
+    check_command(file, query, gallery, config, set_ or [], as_json=json_)
 
 
 @app.command()
@@ -34,11 +50,15 @@ def submit(
     config: AnyConfig = None,
     set_: Sets = None,
     again: Again = False,
+    as_they_are: AsTheyAre = False,
+    json_: JsonOut = False,
 ) -> None:
     """Check, keep and send a payload that was made elsewhere."""
     from facematch.commands.submit import submit_command
 
-    submit_command(file, query, gallery, config, set_ or [], again=again)
+    submit_command(
+        file, query, gallery, config, set_ or [], again=again, as_they_are=as_they_are, as_json=json_
+    )  # fmt: skip
 
 
 @app.command()
@@ -48,19 +68,47 @@ def resend(
     config: AnyConfig = None,
     set_: Sets = None,
     again: Again = False,
+    json_: JsonOut = False,
 ) -> None:
-    """Send a kept submission, to server.url or to where it was sent last."""
+    """Send a kept submission, to server.url (--set server.url=ADDRESS) or to where it was sent last."""
     from facematch.commands.submit import resend_command
 
-    resend_command(number, config, set_ or [], pending=pending, again=again)
+    resend_command(number, config, set_ or [], pending=pending, again=again, as_json=json_)
 
 
-@app.command()
-def submissions(config: AnyConfig = None, set_: Sets = None, json_: JsonOut = False) -> None:
-    """List the kept submissions with their scores, best first."""
+@listed.callback()
+def submissions(
+    context: typer.Context, config: AnyConfig = None, set_: Sets = None, json_: JsonOut = False, quiet: Quiet = False
+) -> None:
+    """List the kept submissions with their scores, best first; `show` tells all of one, `drop` forgets one."""
+    from facematch.cli_program import silence
     from facematch.commands.submissions import submissions_command
 
-    submissions_command(config, set_ or [], as_json=json_)
+    silence(quiet)
+    if context.invoked_subcommand is None:
+        submissions_command(config, set_ or [], as_json=json_)
+    elif config or set_ or json_:
+        raise FacematchError(
+            f"options stand after {context.invoked_subcommand}.",
+            f"For example: facematch submissions {context.invoked_subcommand} 1 --json",
+            USAGE,
+        )
+
+
+@listed.command("show")
+def show_submission(number: _Number, config: AnyConfig = None, set_: Sets = None, json_: JsonOut = False) -> None:
+    """Tell all that is kept of a submission: the command, the system, the folders, every attempt."""
+    from facematch.commands.submissions import show_command
+
+    show_command(number, config, set_ or [], as_json=json_)
+
+
+@listed.command("drop")
+def drop_submission(number: _Number, config: AnyConfig = None, set_: Sets = None, json_: JsonOut = False) -> None:
+    """Forget a submission that was not sent, or surely not scored."""
+    from facematch.commands.submissions import drop_command
+
+    drop_command(number, config, set_ or [], as_json=json_)
 
 
 @app.command()
@@ -83,8 +131,9 @@ def diff(
     out: Annotated[Path, typer.Option(help="The HTML page to write.")] = RESULTS / "diff.html",
     config: AnyConfig = None,
     set_: Sets = None,
+    json_: JsonOut = False,
 ) -> None:
     """Show which queries two submissions answer differently, with thumbnails on an HTML page."""
     from facematch.commands.submissions import diff_command
 
-    diff_command(first, second, out, config, set_ or [])
+    diff_command(first, second, out, config, set_ or [], as_json=json_)

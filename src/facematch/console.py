@@ -71,6 +71,34 @@ def _console(style: str | None) -> Console:
     return _warnings if style is not None and err.quiet else err
 
 
+def ask(question: str) -> bool:
+    """Ask a person at a terminal; anything but yes, and nobody there, is no."""
+    if not at_terminal():
+        return False
+    note(f"{question} [y/N]", "bold yellow")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def at_terminal() -> bool:
+    """Return whether a person is there to read and to type."""
+    return sys.stdin.isatty() and err.is_terminal
+
+
+def show_json(value: Any) -> None:
+    """Print a result as JSON on standard output, in ASCII: a name may hold half a character."""
+    print(json.dumps(value, indent=2))
+
+
+@contextmanager
+def results_aside(aside: bool = True) -> Iterator[None]:
+    """Print lines of result among the notes meanwhile, where standard output is for JSON."""
+    out.stderr = aside
+    try:
+        yield
+    finally:
+        out.stderr = False
+
+
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; all columns but the first are aligned to the right."""
     table = Table(title=title, title_justify="left", title_style="bold")

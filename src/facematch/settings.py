@@ -93,7 +93,7 @@ class ServerSettings(Section):
     """The competition's server: told on the day. What its dialects are stands in config/competition.yaml."""
 
     url: str | None = None  # None: the form's `address`
-    group: str = "facematch"
+    group: str | None = None  # nothing is sent without it
     dialect: str = "results"  # a name under the form's `dialects:`
     form: Path | None = None  # None: config/competition.yaml
     timeout: Positive = 60.0  # seconds to wait for one answer

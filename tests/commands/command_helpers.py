@@ -19,6 +19,7 @@ name: small
 faces: {size: 32}
 network: {backbone: resnet18, weights: none, embedding: 16}
 training: {epochs: 2, identities_per_batch: 3, photos_per_identity: 2, workers: 0}
+server: {group: us}
 """
 
 

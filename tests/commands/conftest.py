@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from command_helpers import Run, run_command, write_project
+from tiny_project import write_tiny
 
 from facematch import default_checkpoint
 from facematch.commands.train_start import train_command
@@ -52,3 +53,13 @@ def untrained(project: Path) -> Path:
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command in this process: `run("crop", IN, OUT)`."""
     return lambda *arguments: run_command(capsys, arguments)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of tiny pictures as the current folder."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    write_tiny(folder)
+    monkeypatch.chdir(folder)
+    return folder

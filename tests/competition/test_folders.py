@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from facematch.competition import folders
-from facematch.competition.folders import base_name, check_folders
+from facematch.competition.folders import base_name, check_folders, doubts
 from facematch.errors import FacematchError
 from facematch.photos import PhotoFile, PhotoLimits, read_bytes
 
@@ -50,3 +50,34 @@ def test_only_photos_of_one_length_are_read(sides: tuple[Path, Path], monkeypatc
 )
 def test_a_submission_names_photos_without_their_folder(name: str, base: str) -> None:
     assert base_name(name) == base
+
+
+def named(sides: tuple[Path, Path], query: str, gallery: str) -> list[str]:
+    parent = sides[0].parent
+    moved = sides[0].rename(parent / f"1 {query}"), sides[1].rename(parent / f"2 {gallery}")
+    return doubts(*check_folders(*moved, LIMITS, 3))
+
+
+@pytest.mark.parametrize(
+    ("query", "gallery", "count"),
+    [
+        ("query", "gallery", 0), ("Queries", "Galleries", 0), ("left", "right", 0), ("gallery query", "all", 0),
+        ("query", "gallery of queries", 0), ("gallery", "query", 2), ("GALLERIES", "right", 1), ("left", "queries", 1),
+    ],
+)  # fmt: skip
+def test_names_that_look_swapped_are_doubted(sides: tuple[Path, Path], query: str, gallery: str, count: int) -> None:
+    assert len(named(sides, query, gallery)) == count
+
+
+def test_more_queries_than_gallery_photos_are_doubted(sides: tuple[Path, Path]) -> None:
+    assert doubts(*check_folders(*sides, LIMITS, 3)) == []
+    assert doubts(*check_folders(sides[1], sides[0], LIMITS, 3)) == [
+        "there are more queries (12) than gallery photos (5)",
+        f"paths.query is {sides[1]}",
+        f"paths.gallery is {sides[0]}",
+    ]
+
+
+def test_a_path_may_stand_for_another_folder(sides: tuple[Path, Path]) -> None:
+    query, _ = check_folders(Path("q.zip"), sides[1], LIMITS, 10, {Path("q.zip"): sides[0], sides[1]: sides[1]}.get)  # type: ignore[arg-type]
+    assert (query.path, query.place, len(query.files)) == (Path("q.zip"), sides[0], 5)

@@ -32,9 +32,11 @@ def test_the_page_holds_its_pictures_and_obeys_no_name(tmp_path: Path) -> None:
         PillowImage.fromarray(np.full((50, 400, 3), 200, np.uint8)).save(tmp_path / name)
     nasty = '<script>alert("x")</script>.jpg'
     changes = [Change("q.png", ("a.png", nasty), ("a.png",)), Change(nasty, (), ("a.png",))]
-    page = diff_page(changes, (3, 4), tmp_path, tmp_path)
+    page = diff_page(changes, (3, 4), tmp_path, tmp_path, ["the group differs: <us> and them"])
     assert "<script>" not in page
-    assert page.count("data:image/jpeg;base64,") == 4  # the query, and a.png three times
+    assert page.count("data:image/jpeg;base64,") == 2  # the query and a.png, though that stands there three times
+    assert page.count(f'href="{(tmp_path / "a.png").as_uri()}"') == 3  # each leads to its photo
+    assert "<p>the group differs: &lt;us&gt; and them</p>" in page
     assert "2 queries are answered differently, 1 of them with another best name." in page
     assert "not answered" in page
     assert page.count("class=only") == 2  # the nasty name, and a.png where the other side has no answer

@@ -10,6 +10,7 @@ from typing import Literal
 
 from facematch.commands.evaluated import embed_files, embed_people, photos_of
 from facematch.commands.people import validation_people
+from facematch.commands.two_folders import folder_of
 from facematch.console import Stopwatch, loud, note, out
 from facematch.default_checkpoint import settings_in_use
 from facematch.embed import EmbeddedPhotos
@@ -38,12 +39,10 @@ def answer_command(
     system = build_system(settings)
     tuned = None if kind == "conformal" else _tuned(settings, system, kind, probability)
     stage = photo_embedder(settings, system.embedder)
+    folders = [folder_of(settings, each) for each in (settings.paths.query, settings.paths.gallery)]
     with watch.stage("embedding"):
-        query, gallery = (
-            embed_files(stage, photos_of(folder).files, folder.name)
-            for folder in (settings.paths.query, settings.paths.gallery)
-        )
-    known = gallery_people(system.steps, settings.paths.gallery)
+        query, gallery = (embed_files(stage, photos_of(folder).files, folder.name) for folder in folders)
+    known = gallery_people(system.steps, folders[1])
     with watch.stage("ranking"):
         ranking = system.rank(query.embeddings, gallery.embeddings, len(gallery.embeddings), known)
         if tuned is None:

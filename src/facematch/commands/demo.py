@@ -21,6 +21,7 @@ _TRUTH = Path("data/rehearsal/ground_truth.json")
 def demo_command(config: Path) -> None:
     """Make the sample, crop, train, validate, compare, rehearse; every step's output is shown as it comes."""
     settings = load_settings(config)
+    group = settings.server.group or "demo"
     started = time.monotonic()
     chosen = ["--config", str(config)]
     _step("sample photographs: one real face of each person, varied", ["sample"])
@@ -31,15 +32,16 @@ def demo_command(config: Path) -> None:
     with _server() as address:
         _step(
             "a submission to the rehearsal server",
-            ["request", *chosen, "--set", f"server.url={address}/{settings.server.dialect}/"],
-        )
+            ["request", *chosen, "--set", f"server.url={address}/{settings.server.dialect}/",
+             "--set", f"server.group={group}"],
+        )  # fmt: skip
     say(f"\nThe whole job took {time.monotonic() - started:.0f} s. Where to look next:")
     say("  results/crops/crops.png and misses.png    what the cropper found and what it missed")
     say("  results/compare.html    every system side by side; your own systems: config/compare.yaml")
     say(f"  {run_folder(settings)}    weights, settings, log; curves: tensorboard --logdir checkpoints")
     say(f"  {settings.paths.submissions}    every submission; with their scores: facematch submissions")
     say(f"  facematch report {run_folder(settings)}    a page: worst queries first, curves, a map of the embeddings")
-    say(f"  facematch serve --group {settings.server.group}    the leaderboard, with the queries that missed")
+    say(f"  facematch serve --group {group}    the leaderboard, with the queries that missed")
     say("  facematch init    settings files to edit, and what to do with your own photos")
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from facematch.commands.embed import compare_and_note
 from facematch.commands.evaluated import embed_people
-from facematch.commands.expected import Expected, expected_score
+from facematch.commands.expected import Expected, enough_people, expected_of, expected_score, unknown_score
+from facematch.commands.made_by import system_of
 from facematch.commands.people import validation_people
 from facematch.compare.divisions import (
     Division,
@@ -22,7 +23,6 @@ from facematch.default_checkpoint import settings_in_use
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
-from facematch.evaluation.expectation import expect
 from facematch.evaluation.outcomes import judged_outcomes
 from facematch.faces.values import coverage_of
 from facematch.flow import photo_embedder, trained_people
@@ -33,14 +33,39 @@ from facematch.refine.chain import needs_folds
 from facematch.settings import Settings
 from facematch.settings_ensemble import EnsembleSettings
 
+_SHOWN = 5  # photos that are named
+
+
+@dataclass(frozen=True)
+class Faceless:
+    """A photo without a face, or one that could not be read, as `status` and `reason` tell; `system` embedded it."""
+
+    system: str
+    side: str
+    name: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """At least as many gallery photos as asked for, for every query that could be embedded; what had no face."""
+
+    ranking: Ranking
+    faceless: tuple[Faceless, ...]
+
 
 class Submitted(Protocol):
-    """What ranks a gallery folder for a query folder, and tells what score to expect of it."""
+    """What ranks a gallery folder for a query folder, and tells what it is and what score to expect of it."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Return what the journal keeps of it, as a JSON object."""
 
     def expected(self, queries: int, gallery: int, form: CompetitionForm) -> Expected:
         """Return the score to expect for a task of this size."""
 
-    def rank(self, query: Folder, gallery: Folder, names: int, watch: Stopwatch) -> Ranking:
+    def rank(self, query: Folder, gallery: Folder, names: int, watch: Stopwatch) -> Ranked:
         """Return at least `names` gallery photos of every query that could be embedded."""
 
 
@@ -52,20 +77,26 @@ class OneSystem:
     system: System
     stage: PhotoEmbedder
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """Return what embeds and ranks."""
+        return system_of(self.settings, self.system, self.stage)
+
     def expected(self, queries: int, gallery: int, form: CompetitionForm) -> Expected:
         """Return the score to expect for a task of this size."""
         return expected_score(self.settings, self.stage, self.system, queries, gallery, form)
 
-    def rank(self, query: Folder, gallery: Folder, names: int, watch: Stopwatch) -> Ranking:
+    def rank(self, query: Folder, gallery: Folder, names: int, watch: Stopwatch) -> Ranked:
         """Return the first `names` gallery photos of every query that could be embedded."""
-        known = gallery_people(self.system.steps, gallery.path)
+        known, name = gallery_people(self.system.steps, gallery.place), self.settings.name
         with watch.stage("embedding queries"):
-            queries = _embed(self.stage, query, "queries")
+            queries, faceless = _embed(self.stage, query, "query", name)
         with watch.stage("embedding gallery"):
-            answers = _embed(self.stage, gallery, "gallery")
+            answers, more = _embed(self.stage, gallery, "gallery", name)
         with watch.stage("ranking"):
             asked, shown = self.system.rank.sides(queries.embeddings, answers.embeddings, known)
-            return compare_and_note(self.system.rank, asked, shown, names)
+            ranking = compare_and_note(self.system.rank, asked, shown, names)
+        return Ranked(ranking, faceless + more)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,15 +107,22 @@ class Ensemble:
     members: tuple[OneSystem, ...]
     how: EnsembleSettings
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """Return the members and how they are fused."""
+        how = {"method": self.how.method, "weights": self.how.weights}
+        return {"kind": "ensemble", "model": self.settings.name, **how, "members": [each.told for each in self.members]}
+
     def expected(self, queries: int, gallery: int, form: CompetitionForm) -> Expected:
         """Return the score to expect: every member ranks the same validation people, whom none has seen."""
         try:
             trained_on = {person for member in self.members for person in trained_people(member.settings)}
-            people = validation_people(self.settings, trained_on)
+            everyone = validation_people(self.settings, trained_on)
+            people, of = enough_people(everyone, queries + gallery, self.settings.seed)
             embedded = [embed_people(member.stage, people, f"validation people, {member.settings.name}")
                         for member in self.members]  # fmt: skip
         except FacematchError as error:
-            return Expected(None, None, f"there is nobody to validate on: {error.message}")
+            return unknown_score(error)
         shown = {
             name: who for each in embedded for name, who in zip(each.embeddings.names, each.identities, strict=True)
         }
@@ -96,16 +134,14 @@ class Ensemble:
             divisions = (leave_one_out_division(names, shown, asked),)
         rankings = [self._fused([each.embeddings for each in embedded], division, shown) for division in divisions]
         found = judged_outcomes(judge_divisions(rankings, divisions)[0])
-        expectation = expect(found, queries=queries, gallery=gallery, weights=form.weights, seed=self.settings.seed)
-        if expectation is None:
-            return Expected(None, None, "nobody of the validation has two photos that can be compared.")
-        return Expected(found, expectation)
+        return expected_of(found, of, queries, gallery, form, self.settings.seed)
 
-    def rank(self, query: Folder, gallery: Folder, names: int, watch: Stopwatch) -> Ranking:
+    def rank(self, query: Folder, gallery: Folder, names: int, watch: Stopwatch) -> Ranked:
         """Return the whole gallery, fused, for every query that any member could embed."""
-        rankings = [member.rank(query, gallery, len(gallery.files), watch) for member in self.members]
+        ranked = [member.rank(query, gallery, len(gallery.files), watch) for member in self.members]
         with watch.stage("fusing"):
-            return self._joined(rankings)
+            fused = self._joined([each.ranking for each in ranked])
+        return Ranked(fused, tuple(photo for each in ranked for photo in each.faceless))
 
     def _fused(self, embedded: Sequence[Embeddings], division: Division, shown: Mapping[str, str]) -> Ranking:
         members = zip(self.members, embedded, strict=True)
@@ -143,12 +179,20 @@ def _one(settings: Settings) -> OneSystem:
     return OneSystem(settings, system, photo_embedder(settings, system.embedder))
 
 
-def _embed(embedder: PhotoEmbedder, folder: Folder, what: str) -> EmbeddedPhotos:
+def _embed(
+    embedder: PhotoEmbedder, folder: Folder, side: str, system: str
+) -> tuple[EmbeddedPhotos, tuple[Faceless, ...]]:
+    what = {"query": "queries"}.get(side, side)
     with working(what, len(folder.files)) as progress:
         embedded = embedder.run(folder.files, progress)
     note(f"{what}: {coverage_of(embedded.records)}")
-    reasons = [f"{r.name} ({r.reason})" for r in embedded.records if r.status == "unreadable"]
-    reasons += [f"{bad.name} ({bad.reason})" for bad in folder.unreadable]
-    if reasons:
-        loud(f"{what}: not read, {len(reasons)}: {', '.join(reasons[:5])}{' …' if len(reasons) > 5 else ''}")
-    return embedded
+    bad = [Faceless(system, side, r.name, r.status, r.reason) for r in embedded.records if r.status != "found"]
+    bad += [Faceless(system, side, each.name, "unreadable", each.reason) for each in folder.unreadable]
+    _name_them(f"{what}: no face found in", [each.name for each in bad if each.status != "unreadable"])
+    _name_them(f"{what}: not read,", [f"{each.name} ({each.reason})" for each in bad if each.status == "unreadable"])
+    return embedded, tuple(bad)
+
+
+def _name_them(what: str, names: Sequence[str]) -> None:
+    if names:
+        loud(f"{what} {len(names)}: {', '.join(names[:_SHOWN])}{' …' if len(names) > _SHOWN else ''}")

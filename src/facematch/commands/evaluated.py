@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facematch.commands.people import ValidationPeople, validation_photos
+from facematch.commands.two_folders import folder_of
 from facematch.console import note, working
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.embeddings import Embeddings
@@ -182,6 +183,7 @@ def evaluate_folders(settings: Settings, query: Path, gallery: Path, truth: Path
     answers = {
         f"query/{name}": {f"gallery/{right}" for right in names} for name, names in read_ground_truth(truth).items()
     }
+    query, gallery = folder_of(settings, query), folder_of(settings, gallery)
     system = build_system(settings)
     stage = photo_embedder(settings, system.embedder)
     asks, answering = (embed_folder(stage, folder, side) for folder, side in ((query, "query"), (gallery, "gallery")))

@@ -1,61 +1,140 @@
 """`python request_send.py`: from two folders of photos to a scored submission that is never lost."""
 
-import sys
+import csv
+import io
 from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from facematch.commands.ensembles import build_submitted
-from facematch.commands.expected import say_expected
-from facematch.commands.sending import deliver, destination, say_unfinished
-from facematch.competition.folders import Folder, base_name, check_folders
-from facematch.competition.form import load_form
-from facematch.competition.journal import Journal
-from facematch.competition.submission import Submission, check
-from facematch.console import Stopwatch, loud, note, say
+from facematch.commands.ensembles import Faceless, Ranked, Submitted, build_submitted
+from facematch.commands.expected import compare_with_best, say_expected
+from facematch.commands.made_by import command_line
+from facematch.commands.sending import Destination, deliver, destination, say_unfinished
+from facematch.commands.submissions import row_of
+from facematch.commands.two_folders import two_folders
+from facematch.competition.folders import Folder, base_name
+from facematch.competition.form import CompetitionForm, load_form
+from facematch.competition.journal import Journal, Kept
+from facematch.competition.submission import NO_GROUP, Submission, check, has_group, require_group
+from facematch.console import Stopwatch, loud, note, results_aside, say, show_json
 from facematch.default_checkpoint import settings_in_use
 from facematch.files import write_bytes
-from facematch.flow import photo_limits
 from facematch.ranking import Ranking
+from facematch.settings import Settings
 
 
-def request_command(config: Path, overrides: Sequence[str], *, dry_run: bool, out: Path | None, again: bool) -> None:
-    """Rank, check, keep, send. Everything that can be wrong is checked before any compute."""
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks for: not to send, a copy of the payload, to send twice, no expected score, …"""
+
+    dry_run: bool = False
+    out: Path | None = None
+    again: bool = False
+    expect: bool = True
+    as_they_are: bool = False
+    as_json: bool = False
+
+
+def request_command(config: Path, overrides: Sequence[str], wishes: Wishes) -> None:
+    """Rank, check, keep, say what to expect, send. Everything that can be wrong is checked before any compute."""
     settings, watch = settings_in_use(config, overrides, ensembles=True), Stopwatch()
     form = load_form(settings.server.form)
     dialect = form.dialect(settings.server.dialect)
-    to = None if dry_run else destination(settings)
-    with watch.stage("checking folders"):
-        query, gallery = check_folders(
-            settings.paths.query, settings.paths.gallery, photo_limits(settings.photos), dialect.names
+    to = None if wishes.dry_run else destination(settings)
+    if to is not None:
+        require_group(settings.server.group)
+    with results_aside(wishes.as_json), watch.stage("checking folders"):
+        query, gallery = two_folders(
+            settings, settings.paths.query, settings.paths.gallery, dialect.names, as_they_are=wishes.as_they_are
         )
     submitted = build_submitted(settings)
-    with Journal(settings.paths.submissions) as journal:
+    with results_aside(wishes.as_json), Journal(settings.paths.submissions) as journal:
         say_unfinished(journal)
-        with watch.stage("expected score"):
-            expected = submitted.expected(len(query.asked), len(gallery.files), form)
-        ranking = submitted.rank(query, gallery, dialect.names, watch)
-        submission = make_submission(settings.server.group, query, ranking, dialect.names)
-        check(submission, query.asked, [base_name(name) for name in ranking.gallery], dialect.names)
-        payload = submission.payload(dialect)
-        kept = journal.keep(
-            payload, settings.server.dialect, to_send=not dry_run, query=query.path, gallery=gallery.path,
-            made_by=f"{Path(sys.argv[0]).name} --config {config}",
-        )  # fmt: skip
-        if (told := expected.as_json()) is not None:
-            journal.expect(kept, told)
-        say(
-            f"submission {kept.id}: {journal.file(kept)} ({len(submission.images)} queries, {dialect.names} names each)"
-        )
-        if out is not None:
-            write_bytes(out, payload)
-            say(f"payload: {out}")
-        say_expected(expected, journal, kept, len(gallery.files), form)
-        if to is None:
-            say("not sent (--dry-run)")
-        else:
-            with watch.stage("sending"):
-                deliver(journal, kept, to, again=again)
+        ranked = submitted.rank(query, gallery, dialect.names, watch)
+        kept = _keep(settings, journal, query, gallery, ranked, submitted, wishes)
+        try:
+            if wishes.expect:
+                with watch.stage("expected score"):
+                    _expect(journal, kept, submitted, (len(query.asked), len(gallery.files)), form, to)
+            _send(journal, kept, to, watch, wishes)
+        finally:
+            if wishes.as_json:
+                show_json({"submission": row_of(form, journal, journal.submission(kept.id))})
     note(f"seconds: {watch}")
+
+
+def _keep(
+    settings: Settings,
+    journal: Journal,
+    query: Folder,
+    gallery: Folder,
+    ranked: Ranked,
+    submitted: Submitted,
+    wishes: Wishes,
+) -> Kept:
+    # The submission, checked, in the journal and beside it.
+    dialect = load_form(settings.server.form).dialect(settings.server.dialect)
+    group = settings.server.group
+    submission = make_submission(
+        group if group and has_group(group) else NO_GROUP, query, ranked.ranking, dialect.names
+    )
+    check(
+        replace(submission, group="anybody") if wishes.dry_run else submission,
+        query.asked,
+        [base_name(name) for name in ranked.ranking.gallery],
+        dialect.names,
+    )
+    payload = submission.payload(dialect)
+    kept = journal.keep(
+        payload, settings.server.dialect, to_send=not wishes.dry_run, query=query.path, gallery=gallery.path,
+        made_by=command_line(), system=submitted.told,
+    )  # fmt: skip
+    say(f"submission {kept.id}: {journal.file(kept)} ({len(submission.images)} queries, {dialect.names} names each)")
+    journal.faceless(kept).unlink(missing_ok=True)  # of another system with the same answers
+    if ranked.faceless:
+        write_bytes(journal.faceless(kept), _table(ranked.faceless))
+        say(f"photos without a face, or not read: {journal.faceless(kept)}")
+    if wishes.out is not None:
+        write_bytes(wishes.out, payload)
+        say(f"payload: {wishes.out}")
+    return kept
+
+
+def _expect(
+    journal: Journal,
+    kept: Kept,
+    submitted: Submitted,
+    size: tuple[int, int],
+    form: CompetitionForm,
+    to: Destination | None,
+) -> None:
+    # What the validation says of a submission to a task of `size` queries and gallery photos.
+    try:
+        expected = submitted.expected(*size, form)
+    except KeyboardInterrupt:
+        note(f"submission {kept.id} is kept, not sent: facematch resend {kept.id}", "yellow")
+        raise
+    if (told := expected.as_json()) is not None:
+        journal.expect(kept, told)
+    say_expected(expected, form)
+    compare_with_best(expected, journal, kept, None if to is None else to.url, size[1], form)
+
+
+def _send(journal: Journal, kept: Kept, to: Destination | None, watch: Stopwatch, wishes: Wishes) -> None:
+    if to is None:
+        say("not sent (--dry-run)")
+        return
+    with watch.stage("sending"):
+        deliver(journal, kept, to, again=wishes.again)
+
+
+def _table(photos: Sequence[Faceless]) -> bytes:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    names = [field.name for field in fields(Faceless)]
+    table.writerow(names)
+    table.writerows([getattr(photo, name) for name in names] for photo in photos)
+    return text.getvalue().encode(errors="backslashreplace")
 
 
 def make_submission(group: str, query: Folder, ranking: Ranking, names: int) -> Submission:

@@ -13,6 +13,8 @@ from facematch.console import loud, note, say, waiting
 from facematch.errors import UNKNOWN, FacematchError
 from facematch.settings import Settings
 
+_WRONG_ADDRESS = ("dns", "unreachable", "connect-time-out", "tls", "status-404", "status-405")  # perhaps
+
 
 @dataclass(frozen=True)
 class Destination:
@@ -57,7 +59,10 @@ def say_unfinished(journal: Journal) -> None:
     for submission, attempt in journal.unfinished():
         if attempt is None or attempt.fate == "not scored":
             why = "was not sent yet" if attempt is None else f"was not scored: {attempt.message}"
-            loud(f"submission {submission.id} of {submission.made[:16]} {why} – facematch resend {submission.id}")
+            loud(
+                f"submission {submission.id} of {submission.made[:16]} {why} – facematch resend {submission.id}, or "
+                f"forget it: facematch submissions drop {submission.id}"
+            )
         else:
             loud(
                 f"submission {submission.id} of {submission.made[:16]} may have been scored, its answer was lost: "
@@ -89,8 +94,11 @@ def deliver(journal: Journal, submission: Kept, to: Destination, *, again: bool)
     if outcome.answer is None:
         once_more = f"facematch resend {submission.id}" + (" --again" if outcome.fate == "unknown" else "")
         once_more += f" --set {quote(f'server.url={outcome.target}')}" if outcome.target else ""
+        hint = outcome.hint
+        if outcome.kind in _WRONG_ADDRESS:
+            hint += " Where the address is wrong, add --set server.url=ADDRESS to resend."
         raise FacematchError(
-            outcome.message, f"{outcome.hint} {kept}: {once_more}", UNKNOWN if outcome.fate == "unknown" else 1
+            outcome.message, f"{hint} {kept}: {once_more}", UNKNOWN if outcome.fate == "unknown" else 1
         )
     answer = outcome.answer
     say(f"answer of {shown}: {outcome.text.strip()}")

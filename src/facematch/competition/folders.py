@@ -1,6 +1,6 @@
 """The query and the gallery folder: photos and names, checked before anything is computed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,13 @@ _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".t
 
 @dataclass(frozen=True)
 class Folder:
-    """A query or gallery folder: files to read, and entries that cannot be."""
+    """A query or gallery folder, or a zip file of one: files to read, and entries that cannot be.
+
+    `path` is as the user named it, `place` is the folder where the files are.
+    """
 
     path: Path
+    place: Path
     files: tuple[PhotoFile, ...]
     unreadable: tuple[Unreadable, ...]
 
@@ -26,34 +30,54 @@ class Folder:
         return sorted({base_name(name) for name in names if _is_photo_name(name)})
 
 
-def check_folders(query: Path, gallery: Path, limits: PhotoLimits, names: int) -> tuple[Folder, Folder]:
+def check_folders(
+    query: Path, gallery: Path, limits: PhotoLimits, names: int, place: Callable[[Path], Path] = Path
+) -> tuple[Folder, Folder]:
     """Return both folders' photos, or raise FacematchError for what would make a submission worthless.
 
-    That is: a missing or empty folder, the same folder twice, one inside the other, fewer than `names`
-    gallery photos, one base name twice in a folder, the same name or the same bytes on both sides.
+    `place` returns the folder that a path stands for: another one for a zip file. Worthless makes a missing or empty
+    folder, the same folder twice, one inside the other, fewer than `names` gallery photos, one base name twice in a
+    folder, the same name or the same bytes on both sides.
     """
-    missing = {name: each for name, each in (("paths.query", query), ("paths.gallery", gallery)) if not each.is_dir()}
+    sides = {"paths.query": query, "paths.gallery": gallery}
+    left, right = (place(each) for each in sides.values())
+    missing = {
+        name: each for (name, each), there in zip(sides.items(), (left, right), strict=True) if not there.is_dir()
+    }
     if missing:
         raise FacematchError(
             "; ".join(f"{name}: {each} is not a folder ({each.absolute()})" for name, each in missing.items()) + ".",
             f"Name {'it' if len(missing) == 1 else 'them'} with "
-            + " ".join(f"--set {name}=FOLDER" for name in missing),
+            + " ".join(f"--set {name}=FOLDER" for name in missing)
+            + "; a .zip is taken as the folder that it holds.",
         )
-    left, right = query.resolve(), gallery.resolve()
-    if left == right or left in right.parents or right in left.parents:
+    real = left.resolve(), right.resolve()
+    if real[0] == real[1] or real[0] in real[1].parents or real[1] in real[0].parents:
         raise FacematchError(
             f"paths.query ({query}) and paths.gallery ({gallery}) are the same folder, or one holds the other.",
             "Name two separate folders.",
         )
-    sides = _listed(query, "query"), _listed(gallery, "gallery")
-    if len(sides[1].files) < names:
+    found = _listed(query, left, "query"), _listed(gallery, right, "gallery")
+    if len(found[1].files) < names:
         raise FacematchError(
-            f"paths.gallery: {gallery} holds {len(sides[1].files)} photos; a submission names {names} different ones.",
-            "Check that the whole gallery was unpacked.",
+            f"paths.gallery: {gallery} holds {len(found[1].files)} photos; a submission names {names} different ones.",
+            "Check that the whole gallery was unpacked, and that the two are not swapped.",
         )
-    _no_shared_name(*sides)
-    _no_shared_bytes(*sides, limits)
-    return sides
+    _no_shared_name(*found)
+    _no_shared_bytes(*found, limits)
+    return found
+
+
+def doubts(query: Folder, gallery: Folder) -> list[str]:
+    """Return in words what makes it look as if the two folders were swapped; empty where nothing does."""
+    found = []
+    if len(query.asked) > len(gallery.files):
+        found.append(f"there are more queries ({len(query.asked)}) than gallery photos ({len(gallery.files)})")
+    for folder, own, other in ((query, "query", "gallery"), (gallery, "gallery", "query")):
+        name = folder.path.name.lower()
+        if other.rstrip("y") in name and own.rstrip("y") not in name:  # also `queries` and `galleries`
+            found.append(f"paths.{own} is {folder.path}")
+    return found
 
 
 def base_name(name: str) -> str:
@@ -66,8 +90,8 @@ def _is_photo_name(name: str) -> bool:
     return base.lower().endswith(_PHOTO_SUFFIXES) and not base.startswith(".")
 
 
-def _listed(folder: Path, setting: str) -> Folder:
-    found = find_photos(folder)
+def _listed(folder: Path, place: Path, setting: str) -> Folder:
+    found = find_photos(place)
     if not found.files:
         met = f"; {len(found.unreadable)} files cannot be used" if found.unreadable else ""
         raise FacematchError(f"paths.{setting}: {folder} holds no photos{met}.", "Put the photos there.")
@@ -79,7 +103,7 @@ def _listed(folder: Path, setting: str) -> Folder:
                 "so the two cannot be told apart.",
                 "Keep one of them, or point to the folder that holds the competition's photos only.",
             )
-    return Folder(folder, found.files, found.unreadable)
+    return Folder(folder, place, found.files, found.unreadable)
 
 
 def _no_shared_name(query: Folder, gallery: Folder) -> None:

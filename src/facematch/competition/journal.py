@@ -78,8 +78,8 @@ class Journal:
         dialect: str,
         *,
         to_send: bool,
-        query: Path | None = None,
-        gallery: Path | None = None,
+        query: Path | str | None = None,
+        gallery: Path | str | None = None,
         made_by: str = "",
         system: Mapping[str, Any] | None = None,
     ) -> Kept:
@@ -137,6 +137,10 @@ class Journal:
     def file(self, submission: Kept) -> Path:
         """Return where the payload of a submission lies as a file."""
         return self.path.with_name(f"{submission.id:04d}-{submission.sha256[:8]}.json")
+
+    def faceless(self, submission: Kept) -> Path:
+        """Return where the photos without a face are listed, if there were any."""
+        return self.path.with_name(f"{self.file(submission).stem}-without-face.csv")
 
     def payload(self, submission: Kept) -> bytes:
         """Return the payload of a submission; raises FacematchError when it is not what was kept."""
@@ -273,5 +277,5 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else as_text(path.absolute())
+def _text(path: Path | str | None) -> str | None:
+    return None if path is None else as_text(Path(path).absolute())

@@ -11,6 +11,7 @@ from facematch.competition.form import Dialect
 from facematch.errors import FacematchError
 from facematch.foreign import require_shape
 
+NO_GROUP = "(no group)"  # stands for the group in a dry run without one; nothing is sent under it
 _OFFICIAL = Dialect()
 _SHOWN = 3  # of each kind of defect
 
@@ -57,6 +58,21 @@ class Submission:
         return cls(group, images)
 
 
+def has_group(name: str | None) -> bool:
+    """Return whether a group's name is one."""
+    return name is not None and name.strip() not in ("", NO_GROUP)
+
+
+def require_group(name: str | None) -> str:
+    """Return the group's name. Raises FacematchError for none: a submission nobody is scored for."""
+    if name is None or not has_group(name):
+        raise FacematchError(
+            "server.group is not set: a submission is scored for a group.",
+            "Add --set server.group=NAME; --dry-run needs none.",
+        )
+    return name
+
+
 def defects(
     submission: Submission, query_names: Sequence[str], gallery_names: Sequence[str], count: int = _OFFICIAL.names
 ) -> list[str]:
@@ -70,8 +86,10 @@ def defects(
     asked, known = dict.fromkeys(query_names), set(gallery_names)
     images = submission.images
     found = []
-    if not submission.group.strip():
-        found.append("the group's name is empty")
+    if not has_group(submission.group):
+        found.append(
+            "it was made in a dry run, without a group" if submission.group.strip() else "the group's name is empty"
+        )
     if len(known) < count:
         found.append(f"the gallery has {len(known)} photos; each query needs {count} different ones")
     if not asked:

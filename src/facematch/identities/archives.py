@@ -62,7 +62,7 @@ def unpack(
         for position in _check(archive, path):
             report(done + position, 2 * size)
         done += archive.size
-    with _appearing(target, inner, size) as folder:
+    with appearing(target, inner, size) as folder:
         for archive, path in archives.items():
             for position in _extract(archive, path, folder):
                 report(done + position, 2 * size)
@@ -138,7 +138,7 @@ def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
 
 
 @contextmanager
-def _appearing(target: Path, inner: str, size: int) -> Iterator[Path]:
+def appearing(target: Path, inner: str, size: int) -> Iterator[Path]:
     """Yield an empty folder for some `size` bytes; at a good end rename it, or `inner` in it, to `target`."""
     staged: Path | None = None
     try:

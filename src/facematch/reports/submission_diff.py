@@ -1,12 +1,12 @@
 """What two submissions answer differently, as values and as a page with thumbnails."""
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from facematch.photos import PhotoFile
+from facematch.errors import FacematchError
+from facematch.photos import PhotoFile, find_photos
 from facematch.reports.jpeg import SmallPhoto, data_url, read_small, small_jpeg
 
 _SHOWN = 200  # queries on a page
@@ -23,11 +23,13 @@ h2 {{ font-size: 1rem; margin: 1.5rem 0 .25rem; overflow-wrap: anywhere }}
 .row b {{ flex: 0 0 3rem }}
 figure {{ margin: 0; width: {side}px; border-bottom: .25rem solid transparent }}
 figure.only {{ border-color: #d9822b }}
-figure img, figure div {{ width: {side}px; height: {side}px; object-fit: contain; background: #8883 }}
+figure a, figure b {{ display: block; width: {side}px; height: {side}px; background: #8883 center/contain no-repeat }}
 figcaption {{ font-size: .65rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }}
+{pictures}
 </style></head><body>
 <h1>{title}</h1>
 <p>{summary}</p>
+{differing}
 {queries}
 </body></html>
 """
@@ -59,30 +61,64 @@ def changed_queries(left: Mapping[str, Sequence[str]], right: Mapping[str, Seque
     )
 
 
-def diff_page(changes: Sequence[Change], numbers: tuple[int, int], query: Path, gallery: Path) -> str:
+def diff_page(
+    changes: Sequence[Change], numbers: tuple[int, int], query: Path, gallery: Path, differing: Sequence[str] = ()
+) -> str:
     """Return an HTML page of the changes, whole in itself: thumbnails of photos that can be read are part of it.
 
-    Names that stand on one side only are underlined. The first 200 changes are shown.
+    Each is held once, and leads to its photo. Names that stand on one side only are underlined. The first 200 changes
+    are shown. `differing` are lines about what else differs.
     """
     shown = changes[:_SHOWN]
     more = f" The first {len(shown)} are shown." if len(shown) < len(changes) else ""
     best = sum(change.first_differs for change in changes)
-    thumbnail = _thumbnails()
+    album = _Album(query, gallery)
+    queries = "\n".join(_change(change, numbers, album) for change in shown)
     return _PAGE.format(
         title=f"Submissions {numbers[0]} and {numbers[1]}",
         summary=f"{len(changes)} queries are answered differently, {best} of them with another best name. Underlined: "
         f"named by one of the two only.{more}",
-        queries="\n".join(_change(change, numbers, query, gallery, thumbnail) for change in shown),
+        differing="\n".join(f"<p>{html.escape(line)}</p>" for line in differing),
+        queries=queries,
+        pictures="\n".join(album.rules),
         side=_SIDE,
     )
 
 
-def _change(
-    change: Change, numbers: tuple[int, int], query: Path, gallery: Path, thumbnail: Callable[[Path], str]
-) -> str:
+class _Album:
+    # Photos of the two folders by their base names; a rule of the style sheet holds each picture.
+    def __init__(self, query: Path, gallery: Path) -> None:
+        self.rules: list[str] = []
+        self._places = {"query": _photos(query), "gallery": _photos(gallery)}
+        self._classes: dict[tuple[str, str], str] = {}
+
+    def picture(self, side: str, name: str) -> str:
+        """Return the element that shows a photo and leads to it; an empty one where it cannot be read."""
+        path = self._places[side].get(name)
+        if path is None:
+            return "<b></b>"
+        if (side, name) not in self._classes:
+            photo = read_small(PhotoFile(path.name, path), _SIDE)
+            self._classes[side, name] = ""
+            if isinstance(photo, SmallPhoto):
+                self._classes[side, name] = f" class=p{len(self.rules)}"
+                picture = data_url(small_jpeg(photo.image, _SIDE))
+                self.rules.append(f".p{len(self.rules)} {{ background-image: url({picture}) }}")
+        text = html.escape(name)
+        return f'<a{self._classes[side, name]} href="{html.escape(path.absolute().as_uri())}" aria-label="{text}"></a>'
+
+
+def _photos(folder: Path) -> dict[str, Path]:
+    try:
+        return {file.path.name: file.path for file in find_photos(folder).files}
+    except FacematchError:  # moved since then
+        return {}
+
+
+def _change(change: Change, numbers: tuple[int, int], album: _Album) -> str:
     rows = [
         f'<div class="row"><b>{number}</b>'
-        + "".join(_figure(gallery / name, name, name not in other, thumbnail) for name in own)
+        + "".join(_figure(album, "gallery", name, name not in other) for name in own)
         + ("" if own else "<span>not answered</span>")
         + "</div>"
         for number, own, other in (
@@ -90,23 +126,13 @@ def _change(
             (numbers[1], change.right, change.left),
         )
     ]
-    asked = _figure(query / change.query, change.query, False, thumbnail)
+    asked = _figure(album, "query", change.query, False)
     return f'<h2>{html.escape(change.query)}</h2>\n<div class="row">{asked}</div>\n' + "\n".join(rows)
 
 
-def _figure(path: Path, name: str, only: bool, thumbnail: Callable[[Path], str]) -> str:
-    source, text = thumbnail(path), html.escape(name)
-    picture = f'<img alt="" src="{source}">' if source else "<div></div>"
-    return f'<figure{" class=only" if only else ""} title="{text}">{picture}<figcaption>{text}</figcaption></figure>'
-
-
-def _thumbnails() -> Callable[[Path], str]:
-    # A function from a photo's path to a data URL, empty for what cannot be read; each photo is read once.
-    @cache
-    def thumbnail(path: Path) -> str:
-        photo = read_small(PhotoFile(path.name, path), _SIDE)
-        if not isinstance(photo, SmallPhoto):
-            return ""
-        return data_url(small_jpeg(photo.image, _SIDE))
-
-    return thumbnail
+def _figure(album: _Album, side: str, name: str, only: bool) -> str:
+    text = html.escape(name)
+    return (
+        f'<figure{" class=only" if only else ""} title="{text}">{album.picture(side, name)}'
+        f"<figcaption>{text}</figcaption></figure>"
+    )
