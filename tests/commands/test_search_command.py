@@ -77,7 +77,7 @@ def test_a_page_shows_the_image_and_what_was_found(folder: Path, run: Run, tmp_p
     page = tmp_path / "found.html"
     assert run("search", folder / "2.png", "--in", folder, "-k", 3, "--out", page).code == 0
     text = page.read_text(encoding="utf-8")
-    assert text.count("<img ") == 4
+    assert text.count("<use ") == 4
     assert text.count("data:image/jpeg;base64,") == 4
     assert "&lt;b&gt;.png" in text
     assert "<b>.png" not in text

@@ -21,20 +21,20 @@ def row(tmp_path: Path) -> Row:
 
 
 def test_a_page_is_whole_in_itself(row: Row) -> None:
-    page = found_page("found", [row], PhotoLimits())
-    pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
+    page = found_page("found", [row], PhotoLimits()).decode()
+    pictures = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', page)
     assert len(pictures) == 3
     for data in pictures:
         with PillowImage.open(io.BytesIO(base64.b64decode(data))) as picture:
             assert picture.size == (160, 80)
-    assert page.count("400×200") == 3
-    assert re.findall(r"(?:src|href)=\"(?!data:)", page) == []
+    assert page.count("<span>400×200</span>") == 3
+    assert re.findall(r"(?:src|href)=\"(?!data:|#p\d+\")", page) == []
 
 
 def test_a_photo_that_is_gone_leaves_its_place_empty(row: Row, tmp_path: Path) -> None:
     row.found[1].file.path.unlink()
-    page = found_page("found", [row], PhotoLimits())
-    assert page.count("<img ") == 2
+    page = found_page("found", [row], PhotoLimits()).decode()
+    assert page.count("<use ") == 2
     assert page.count("cannot be read any more") == 1
     sheets = [tmp_path / "whole.png", tmp_path / "gone.png"]
     for sheet in sheets:
@@ -45,11 +45,11 @@ def test_a_photo_that_is_gone_leaves_its_place_empty(row: Row, tmp_path: Path) -
 
 def test_names_are_shown_as_they_are(row: Row) -> None:
     named = Row(Shown(row.image.file, "<script>", "a & b"), ())
-    page = found_page("<i>", [named], PhotoLimits())
+    page = found_page("<i>", [named], PhotoLimits()).decode()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "a &amp; b" in page
-    assert "<title>&lt;i&gt;</title>" in page
+    assert "<title>&lt;i&gt; – facematch search</title>" in page
 
 
 def test_another_suffix_is_refused(row: Row, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def photo(folder: Path, name: str, width: int = 400, height: int = 50) -> PhotoF
 
 def page_of(leaks: list[Leak], *files: tuple[PhotoFile, ...]) -> str:
     sets = [PhotoSet(name, f"folder of {name}", own) for name, own in zip(SETS, files, strict=True)]
-    return leaks_page(leaks, sets, PhotoLimits())
+    return leaks_page(leaks, sets, PhotoLimits()).decode()
 
 
 def test_both_sides_stand_beside_each_other_and_no_name_is_obeyed(tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ def test_both_sides_stand_beside_each_other_and_no_name_is_obeyed(tmp_path: Path
     )
     assert "<script>" not in page
     assert "<b>ann" not in page
-    assert "http" not in page  # nothing is loaded from elsewhere
-    assert page.count("data:image/jpeg;base64,") == 5
+    assert page.count("data:image/jpeg;base64,") == 3  # each once
+    assert page.count("<use ") == 5
     assert page.count("cannot be read any more") == 1
     text = re.sub(r"<[^>]+>", "|", page)
     for told in (
@@ -59,9 +59,9 @@ def test_of_many_pairs_each_kind_has_its_share(tmp_path: Path, monkeypatch: pyte
     one, other = photo(tmp_path, "a.png"), photo(tmp_path, "b.png")
     leaks = [Leak("same bytes", SETS, ("a.png",), ("b.png",))] * 300
     leaks += [Leak("near-duplicate", SETS, ("a.png",), ("b.png",), correlation=0.99, area=1.0)] * 30
-    monkeypatch.setattr("facematch.reports.leaks_page.data_url", lambda jpeg: "data:,")
+    monkeypatch.setattr("facematch.reports.picture_page.data_url", lambda jpeg: "data:,")
     page = page_of(leaks, (one,), (other,))
-    assert page.count('class="pair"') == SHOWN
+    assert page.count('class="line"') == SHOWN
     assert page.count("almost certain") == 30
     assert "The first 170 are shown." in page
     assert "Leaks: 330." in page
@@ -80,4 +80,4 @@ def test_a_page_without_leaks_says_so() -> None:
     page = page_of([], (), ())
     assert "No leaks: 0." not in page
     assert "No leaks." in page
-    assert 'class="pair"' not in page
+    assert 'class="line"' not in page

@@ -49,7 +49,7 @@ def duplicates_command(
     if page is not None:
         from facematch.reports.duplicates_page import duplicates_page
 
-        write_bytes(page, duplicates_page(found, limits).encode())
+        write_bytes(page, duplicates_page(found, limits))
         note(f"to look at: {page}")
     with _pipe_may_close():
         if as_json:

@@ -57,7 +57,7 @@ def leaks_command(
         if page is not None:
             from facematch.reports.leaks_page import leaks_page
 
-            write_bytes(page, leaks_page(found.leaks, looked, photo_limits(settings.photos)).encode())
+            write_bytes(page, leaks_page(found.leaks, looked, photo_limits(settings.photos)))
             note(f"to look at: {page}")
     except FacematchError as error:
         raise FacematchError(error.message, error.hint, USAGE) from None
