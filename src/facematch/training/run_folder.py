@@ -159,9 +159,11 @@ def settings_of(folder: RunFolder) -> Settings:
             f"there is no run to resume in {folder.path}: it has no settings.yaml.",
             "Start one without --resume.",
         )
-    return load_section(
-        Settings, folder.settings, (), f"Those are the settings the run was started with. {from_its_weights(folder)}"
-    )
+    try:
+        return load_section(Settings, folder.settings, (), "")
+    except FacematchError as error:
+        hint = f"Those are the settings the run was started with. {from_its_weights(folder)}"
+        raise FacematchError(error.message, hint) from error
 
 
 def _write_settings(folder: RunFolder, settings: Settings) -> None:
