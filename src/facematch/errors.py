@@ -22,17 +22,25 @@ class FacematchError(Exception):
     """An error the user can mend.
 
     `message` names the file or setting, what was found and what was expected; `hint` is the command
-    or change that mends it. The command line prints both and leaves with `exit_code`.
+    or change that mends it. The command line prints both and leaves with `exit_code`. Names and values from files stand
+    in them as they are: here they are cut to what a screen shows, and what a terminal would obey is escaped.
     """
 
     def __init__(self, message: str, hint: str = "", exit_code: int = FAILED) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _for_a_screen(message, 1400)
+        self.hint = _for_a_screen(hint, 550)
+        super().__init__(self.message)
         self.exit_code = exit_code
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+def _for_a_screen(text: str, limit: int) -> str:
+    shown = text[: limit + 1]
+    if not shown.replace("\n", "").isprintable():
+        shown = "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in shown)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:

@@ -3,18 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from facematch.embedders import Embedder
 from facematch.embedders.flip import FlipEmbedder
 from facematch.embedders.views import ViewsEmbedder, make_views
+from facematch.embeddings import Metric
 from facematch.errors import FacematchError
 from facematch.files import write_json
 from facematch.fingerprint import Fingerprint, require_same
 from facematch.flow import build_cropper, build_embedder, run_folder
-from facematch.foreign import read_json
+from facematch.foreign import read_as
 from facematch.identities import load_identities
 from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, load_whitening
@@ -49,11 +50,14 @@ class System:
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    format: str
-    metric: str
+    format: Literal["facematch tuned 1"]
+    metric: Metric
     refine: Refine
     thresholds: dict[str, Any]
     fingerprint: dict[str, Any]
+
+
+_FILE = TypeAdapter(_File)
 
 
 def build_system(settings: Settings) -> System:
@@ -92,12 +96,7 @@ def load_tuned(settings: Settings, embedder: Embedder) -> Tuned:
             f"nothing has been tuned for this configuration: {path} does not exist.",
             "Run: facematch tune --config FILE, with the same settings.",
         )
-    try:
-        values = _File.model_validate(read_json(path, "tuned steps"))
-    except ValidationError as error:
-        raise FacematchError(f"{path} is not what `facematch tune` writes: {error}", "Tune again.") from error
-    if values.format != _FORMAT:
-        raise FacematchError(f"{path} has the format {values.format!r}; expected {_FORMAT!r}.", "Tune again.")
+    values = read_as(_FILE, path, "tuned steps", "Tune again.")
     tuned = Tuned(values.refine, values.thresholds, Fingerprint(values.fingerprint), values.metric)
     require_same(
         build_cropper(settings.faces).fingerprint | embedder.fingerprint, "the settings", tuned.fingerprint, str(path)

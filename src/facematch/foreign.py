@@ -41,6 +41,7 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
         "settings": Limits(1_000_000),  # YAML: settings, a form, augmentation
         "header": Limits(100_000_000, values=5_000_000),  # of .safetensors, whose own limit this is, and of ONNX files
         "record": Limits(500_000_000, values=20_000_000),  # JSON: ground truths, payloads, a run's people, tuned steps
+        "landmarks": Limits(16_000_000, values=4_000_000),  # ROxford's and RParis's ground truths, less than 1 MB
         "list": Limits(500_000_000),  # text with a line for each photo, pair or value
         "submission": Limits(16 * 2**20, depth=8, values=1_000_000),  # 6,355 queries with ten names each are 3.4 MB
         "note": Limits(100_000_000, values=20_000_000),  # JSON in a row of a cache or the journal
@@ -94,6 +95,14 @@ def read_limited(path: Path, kind: str) -> bytes:
     if len(data) > limit:
         raise ValueError(f"it is longer than {limit // 1_000_000:,} MB")
     return data
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a list in UTF-8, without a byte-order mark; line ends of any system are \\n.
+
+    Raises ValueError for anything else, OSError as the system does.
+    """
+    return read_limited(path, "list").decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def parse_json(text: str | bytes, kind: str) -> Any:
@@ -159,6 +168,12 @@ def read_json(path: Path, what: str, remedy: str = "") -> Any:
     """
     with reading(path, what, remedy):
         return parse_json(read_limited(path, "record").decode("utf-8-sig"), "record")
+
+
+def read_as(kind: TypeAdapter[T], path: Path, what: str, remedy: str = "") -> T:
+    """Return the value of a JSON file as what it has to be. Raises FacematchError as `read_json`, and for another."""
+    with reading(path, what, remedy):
+        return as_kind(kind, read_json(path, what, remedy))
 
 
 def _whole_number(digits: str) -> int:

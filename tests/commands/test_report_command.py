@@ -104,7 +104,7 @@ def test_folders_with_their_truth_and_attributes(project: Path) -> None:
         ({"run": Path("checkpoints/none")}, "checkpoints/none does not exist"),
         ({"run": Path("data")}, "it has no settings.yaml"),
         ({"run": RUN, "query": QUERY}, "needs all of --query, --gallery and --truth"),
-        ({"run": RUN, "attributes": Path("none.csv")}, "attributes none.csv cannot be read"),
+        ({"run": RUN, "attributes": Path("none.csv")}, "attributes: none.csv does not exist"),
         ({"run": RUN, "overrides": ["embedder.kind=pixel"]}, "embedder.kind"),
     ],
 )

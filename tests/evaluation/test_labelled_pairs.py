@@ -101,8 +101,8 @@ def test_what_is_no_text_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     for path, words in (
         (tmp_path / "no.csv", "does not exist"),
-        (tmp_path, "cannot be read as text"),
-        (tmp_path / "photo.jpg", "cannot be read as text"),
+        (tmp_path, "cannot be read: Is a directory"),
+        (tmp_path / "photo.jpg", "is damaged, or of another kind: 'utf-8' codec"),
     ):
         with pytest.raises(FacematchError, match=words):
             load_pairs(path)

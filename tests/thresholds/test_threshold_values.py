@@ -115,7 +115,7 @@ PLATT = {"slope": 1.0, "offset": 0.0, "base_rate": 0.5, "prior": 0.5, "basis": S
     [
         ({}, "no kind"),
         ({**STATIC, "kind": "magic"}, "known are static"),
-        ({**STATIC, "kind": ["static"]}, "unhashable"),
+        ({**STATIC, "kind": ["static"]}, "no kind, or an unknown one"),
         ({key: STATIC[key] for key in ("kind", "f1", "basis")}, "distance: Field required"),
         ({**STATIC, "distance": "0.5"}, "distance"),
         ({**STATIC, "distance": True}, "distance"),

@@ -15,6 +15,7 @@ from facematch.embedders import of_length_1
 from facematch.embedders.clip_model import ClipModel
 from facematch.errors import FacematchError
 from facematch.fingerprint import Fingerprint
+from facematch.foreign import brief
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +100,7 @@ def load_clip(model: ClipModel, seed: int) -> Any:
                 open_clip.load_checkpoint(network, model.file)
         except Exception as error:  # torch, safetensors and zipfile raise many kinds
             raise FacematchError(
-                f"embedder.weights: {model.file} cannot be used as weights of {model.name}: {str(error)[:300]}.",
+                f"embedder.weights: {model.file} cannot be used as weights of {model.name}: {brief(error)}.",
                 "Give the state dict of the very model that embedder.model names.",
             ) from error
     network.eval()

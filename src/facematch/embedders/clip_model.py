@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.request import getproxies
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, StrictInt, TypeAdapter
 
 from facematch.cache import Cache
 from facematch.errors import FacematchError, nearest_name
 from facematch.files import sha256_of, sha256_of_file
 from facematch.fingerprint import Fingerprint
-from facematch.foreign import as_kind, read_json
+from facematch.foreign import as_kind, brief, read_json, reading
 from facematch.reach import within_reach
 
 Rgb = tuple[float, float, float]
@@ -63,7 +63,15 @@ class _Kept(BaseModel):
     stamps: list[list[int]]
 
 
-_KEPT = TypeAdapter(_Kept)
+class _Vision(BaseModel):
+    image_size: Annotated[StrictInt, Field(ge=1, le=4096)]
+
+
+class _Config(BaseModel):
+    vision_cfg: _Vision
+
+
+_KEPT, _CONFIG = TypeAdapter(_Kept), TypeAdapter(_Config)
 
 
 def find_clip(name: str, weights: str, seed: int, cache: Path) -> ClipModel:
@@ -103,7 +111,7 @@ def clip_config(name: str) -> dict[str, Any]:
             "Run: pip install 'facematch[clip]', or pip install open_clip_torch",
         ) from None
     if name.endswith(".json"):
-        config = read_json(Path(name), "embedder.model")
+        file = Path(name)
     else:
         package = find_spec("open_clip")
         assert package is not None  # its version was found
@@ -114,10 +122,11 @@ def clip_config(name: str) -> dict[str, Any]:
                 f"embedder.model: open_clip has no {name!r}{nearest_name(_spelt(name), known)}.",
                 "For example RN50, ViT-B-32, ViT-B-16; open_clip.list_models() tells all.",
             )
-        config = read_json(known[_spelt(name)], "embedder.model")
-    if not isinstance(config, dict) or not isinstance(config.get("vision_cfg", {}).get("image_size"), int):
-        raise FacematchError(f"embedder.model: {name} is no configuration of open_clip with vision_cfg.image_size.")
-    return config
+        file = known[_spelt(name)]
+    config = read_json(file, "embedder.model", "Name a model of open_clip, or a JSON file as its own configurations.")
+    with reading(file, "embedder.model", "Give it vision_cfg.image_size, the side of its input in pixels."):
+        as_kind(_CONFIG, config)
+    return dict(config)
 
 
 def clip_size(name: str) -> int:
@@ -231,7 +240,7 @@ def _published(name: str, tag: str, published: dict[str, Any]) -> Path:
     try:
         return Path(open_clip.download_pretrained(published))
     except Exception as error:  # open_clip and huggingface_hub raise many kinds
-        raise FacematchError(f"{lacking} and could not be fetched: {error}.", _BRING) from error
+        raise FacematchError(f"{lacking} and could not be fetched: {brief(error)}.", _BRING) from error
 
 
 def _within_reach(address: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import FacematchError
+from facematch.foreign import found, read_text, reading
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -56,12 +57,8 @@ def load_pairs(path: Path) -> LabelledPairs:
 
     Raises FacematchError, which names the line, for anything else.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise FacematchError(f"pairs: {path} does not exist.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise FacematchError(f"pairs: {path} cannot be read as text: {error}.") from error
+    with reading(path, "pairs", "Expected CSV with the columns a, b, same, or LFW's pairs.txt, in UTF-8."):
+        lines = read_text(path).split("\n")
     rows = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not rows:
         raise FacematchError(
@@ -79,7 +76,7 @@ def _read_lfw(path: Path, rows: Sequence[tuple[int, str]]) -> LabelledPairs:
     folds, each = (1, head[0]) if len(head) == 1 else (head[0], head[1])
     if len(rows) - 1 != folds * each * 2:
         raise FacematchError(
-            f"pairs: {path} holds {len(rows) - 1} pairs, but its first line, {rows[0][1].strip()!r}, stands for "
+            f"pairs: {path} holds {len(rows) - 1} pairs, but its first line, {_shown(rows[0][1])}, stands for "
             f"{folds * each * 2}: {folds} × ({each} same + {each} different)."
         )
     found = [_lfw_line(path, number, line, place // each % 2 == 0) for place, (number, line) in enumerate(rows[1:])]
@@ -150,5 +147,4 @@ def _cells(line: str) -> list[str]:
 
 
 def _shown(line: str) -> str:
-    text = line.strip()
-    return repr(text if len(text) <= 80 else f"{text[:77]}…")
+    return found(line.strip())

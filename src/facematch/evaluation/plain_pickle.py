@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import FacematchError
+from facematch.foreign import brief
 
 _NUMBERS = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8")
 
@@ -30,15 +31,16 @@ def load_plain(path: Path, data: bytes) -> object:
             # The reader sets memory aside up to the highest memo slot, which five bytes can name.
             if "PUT" in opcode.name and int(argument or 0) > len(data):
                 raise ValueError("a memo slot beyond the end of the file")
-        return _PlainUnpickler(BytesIO(data), encoding="latin1").load()
+        return _PlainUnpickler(BytesIO(data), _Room(4 * len(data))).load()
     except _RefusedError as error:
+        asked = brief(error)
         raise FacematchError(
-            f"{path} was not read: as a pickle it asks for {error}, which data do not need and which could run code.",
+            f"{path} was not read: as a pickle it asks for {asked}, which data do not need and which could run code.",
             "Take the file from its publishers, or convert it to JSON.",
         ) from error
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
         raise FacematchError(
-            f"{path} is neither JSON nor a whole pickle of plain data ({type(error).__name__}: {error}).",
+            f"{path} is neither JSON nor a whole pickle of plain data ({type(error).__name__}: {brief(error)}).",
             "Take the file from its publishers, or convert it to JSON.",
         ) from error
 
@@ -47,20 +49,37 @@ class _RefusedError(Exception):
     pass
 
 
+class _Room:
+    # How many bytes may still be made into numbers and text: a pickle can name the same bytes any number of times.
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, data: bytes) -> bytes:
+        self.left -= len(data)
+        if self.left < 0:
+            raise ValueError("it makes more of its bytes than it holds")
+        return data
+
+
 class _PlainUnpickler(pickle.Unpickler):
     # The functions are made anew for every name, so a pickle that sets their attributes changes nothing.
 
+    def __init__(self, file: BytesIO, room: _Room) -> None:
+        super().__init__(file, encoding="latin1")
+        self._room = room
+
     def find_class(self, module: str, name: str) -> Any:
+        room = self._room
         known: dict[str, Callable[..., Any] | str] = {
             "numpy.ndarray": "ndarray",
-            "numpy.dtype": lambda code, *_: _NumberType(code),
+            "numpy.dtype": lambda code, *_: _NumberType(code, room),
             "numpy.core.multiarray._reconstruct": lambda *_: _Array(),
             "numpy.core.multiarray.scalar": lambda kind, raw: kind.numbers(raw)[0].item(),
             "numpy.core.numeric._frombuffer": lambda raw, kind, shape, order: _Array(
                 kind.nested(raw, shape, order == "F")
             ),
             "__builtin__.bytes": lambda: b"",  # how Python 3 writes none of them for Python 2
-            "_codecs.encode": lambda text, _: str.encode(text, "latin1"),
+            "_codecs.encode": lambda text, _: room.take(str.encode(text, "latin1")),
         }
         asked = f"{module}.{name}".replace("numpy._core.", "numpy.core.")  # its name since NumPy 2
         if asked not in known:
@@ -70,8 +89,8 @@ class _PlainUnpickler(pickle.Unpickler):
 
 class _NumberType:
     # A dtype as numpy pickles it: a code, then a state that holds the order of bytes. Numbers only.
-    def __init__(self, code: str) -> None:
-        self.code, self.order = code, "="
+    def __init__(self, code: str, room: _Room) -> None:
+        self.code, self.order, self._room = code, "=", room
 
     def __setstate__(self, state: Sequence[Any]) -> None:
         self.order = state[1]
@@ -80,7 +99,7 @@ class _NumberType:
         if self.code not in _NUMBERS or self.order not in ("<", ">", "=", "|"):
             raise _RefusedError(f"an array of type {self.order}{self.code}")
         data = raw.encode("latin1") if isinstance(raw, str) else bytes(raw)
-        return np.frombuffer(data, np.dtype(self.order + self.code))
+        return np.frombuffer(self._room.take(data), np.dtype(self.order + self.code))
 
     def nested(self, raw: bytes | str, shape: tuple[int, ...], by_column: bool) -> list[Any]:
         numbers = self.numbers(raw)

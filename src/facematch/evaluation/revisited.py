@@ -6,7 +6,6 @@ repository filipradenovic/revisitop. The ground truth is read from the published
 code is ever run, or from the same content as JSON.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +19,13 @@ from facematch.evaluation.bootstrap import ROUNDS, Figure, Floats, mean_figure
 from facematch.evaluation.judged import Judged, judge
 from facematch.evaluation.plain_pickle import load_plain
 from facematch.evaluation.retrieval import average_precision
+from facematch.foreign import LONGEST, brief, parse_json, read_limited, reading, require_limits
 from facematch.ranking import Ranking
 
 Difficulty = Literal["easy", "medium", "hard"]
 DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
 KS = (1, 5, 10)
 
-_MAX_BYTES = 16 * 1024 * 1024  # the published files have less than one MB
 _LISTS = ("easy", "hard", "junk")
 
 
@@ -59,15 +58,12 @@ def load_ground_truth(path: Path) -> RevisitedTruth:
     anything else is refused, and nothing it names is imported or called. Raises FacematchError for that
     and for content that is not a ground truth.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise FacematchError(f"the ground truth {path} cannot be read: {error.strerror or error}.") from error
-    if len(data) > _MAX_BYTES:
-        raise FacematchError(f"{path} is larger than {_MAX_BYTES // 2**20} MB; a ground truth is not.")
-    is_json = data.lstrip()[:1] == b"{"
-    return _truth(path, _from_json(path, data) if is_json else load_plain(path, data))
+    with reading(path, "the ground truth", "Take the file from its publishers."):
+        data = read_limited(path, "landmarks")
+        is_json = data.lstrip()[:1] == b"{"
+        content = parse_json(data, "landmarks") if is_json else load_plain(path, data)
+        require_limits(content, "landmarks")
+        return _truth(path, content)
 
 
 def relevant_and_ignored(
@@ -161,13 +157,6 @@ def _by_stem(ranking: Ranking, truth: RevisitedTruth) -> Ranking:
     return Ranking(names, tuple(gallery), ranking.indices[rows], ranking.distances[rows], ranking.metric)
 
 
-def _from_json(path: Path, data: bytes) -> object:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise FacematchError(f"{path} is not JSON: {error}.") from error
-
-
 def _truth(path: Path, content: object) -> RevisitedTruth:
     parts = _dictionary(path, content, "the file", ("imlist", "qimlist", "gnd"))
     gallery, names = _names(path, parts["imlist"], "imlist"), _names(path, parts["qimlist"], "qimlist")
@@ -224,6 +213,6 @@ def _dictionary(path: Path, content: object, what: str, keys: Sequence[str]) -> 
 
 def _wrong(path: Path, found: str) -> FacematchError:
     return FacematchError(
-        f"{path} is not a ground truth of ROxford or RParis: {found}.",
+        f"{path} is not a ground truth of ROxford or RParis: {brief(found, 2 * LONGEST)}.",
         "It holds imlist, qimlist and gnd, and for each query easy, hard and junk.",
     )

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -27,6 +28,7 @@ from facematch.evaluation.bootstrap import (
     mean_figure,
     student,
 )
+from facematch.foreign import read_limited, reading
 
 _MOST_VALUES = 8  # a numeric column with more is cut at its quartiles
 _PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm"}
@@ -215,23 +217,17 @@ def _gap(values: Floats, people: Ints, subgroup: Ints, rounds: int, seed: int) -
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
     # The rows that hold anything, with their line numbers.
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except OSError as error:
-        raise FacematchError(
-            f"the attributes {path} cannot be read: {error.strerror or error}.", "Name a CSV file with a header."
-        ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise FacematchError(f"{path} is not a CSV file in UTF-8: {error}.", "Save it as CSV UTF-8.") from error
+    with reading(path, "the attributes", "Name a CSV file in UTF-8, with a header."):
+        reader = csv.reader(StringIO(read_limited(path, "list").decode("utf-8-sig"), newline=""), strict=True)
+        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
 
 
 def _check_header(path: Path, header: list[str]) -> None:
     suffix = PurePosixPath(header[0]).suffix.lower()
     if suffix in _PHOTO_SUFFIXES:
         raise FacematchError(
-            f"{path} has no header: its first line begins with {header[0]!r}.", "The first line names the columns."
+            f"{path} has no header: its first line begins with {header[0]!r}.",
+            "The first line names the columns.",
         )
     if len(header) < 2:
         raise FacematchError(
@@ -246,7 +242,8 @@ def _check_header(path: Path, header: list[str]) -> None:
 def _column(source: str, column: str, known: Sequence[str]) -> int:
     if column not in known:
         raise FacematchError(
-            f"{source} has no column {column!r}{nearest_name(column, known)}.", f"Its columns are {', '.join(known)}."
+            f"{source} has no column {column!r}{nearest_name(column, known)}.",
+            f"Its columns are {', '.join(known)}.",
         )
     return known.index(column)
 

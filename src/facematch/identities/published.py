@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from facematch.errors import FacematchError, nearest_name
+from facematch.foreign import read_text
 from facematch.identities.archives import Archive, unpack
 from facematch.identities.values import LabelledPhotos, count_of, first_of, printable
 from facematch.photos import PhotoFile
@@ -213,8 +214,8 @@ def _read_birds(folder: Path) -> _Sides:
 def _table(path: Path) -> dict[str, str]:
     """Read lines `<number> <value>`, no number twice."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError:
+        lines = read_text(path).split("\n")
+    except ValueError:
         raise _spoilt(path, "it is not UTF-8 text") from None
     table: dict[str, str] = {}
     for at, line in enumerate(lines, start=1):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facematch.errors import FacematchError
+from facematch.foreign import brief, read_limited, reading
 from facematch.identities.values import LabelledPhotos, Pair, Problem, count_of, first_of, printable
 from facematch.photos import PhotoFile, find_photos
 
@@ -157,10 +158,8 @@ def _load_list(path: Path, base: Path) -> Loaded:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the number and text of each line that is not blank."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FacematchError(f"{path} cannot be read: {error.strerror}.", "Allow reading it.") from None
+    with reading(path, "labelled photos", "Allow reading it, or give it in parts."):
+        data = read_limited(path, "list")
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = data.decode("utf-16" if utf16 else "utf-8-sig")
@@ -202,9 +201,9 @@ def _without_header(lines: list[_Line]) -> list[_Line]:
 
 def _bad_line(line: _Line, where: str, base: Path) -> Problem:
     if line.photo:
-        text = f"{printable(line.photo)} ({where})"
+        text = f"{brief(line.photo)} ({where})"
         return Problem("missing file", where, text, f"put it into {base}, or name its folder in identities.images")
-    return Problem("bad line", where, f"{printable(line.text)[:80]!r} ({where})", "write `<photo> <person>`")
+    return Problem("bad line", where, f"{brief(line.text, 80)!r} ({where})", "write `<photo> <person>`")
 
 
 def _nothing_usable(path: Path, base: Path, lines: list[_Line]) -> FacematchError:

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from facematch.foreign import brief
 from facematch.photos import PhotoFile
 
 Pair = tuple[PhotoFile, str]
@@ -105,7 +106,7 @@ def count_of(number: int, one: str, many: str) -> str:
 
 def first_of(names: Sequence[str], limit: int = 5) -> str:
     """Return the first `limit` names, with an ellipsis where there are more."""
-    return ", ".join([*names[:limit], *(["…"] if len(names) > limit else [])])
+    return ", ".join([*map(brief, names[:limit]), *(["…"] if len(names) > limit else [])])
 
 
 def printable(text: str) -> str:

@@ -4,15 +4,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, TypeAdapter
+
 from facematch.cache import Cache
-from facematch.errors import FacematchError
 from facematch.files import write_json
-from facematch.foreign import read_json
+from facematch.foreign import read_as
 from facematch.leaks.find import Leak, Working, find_leaks
 from facematch.leaks.sets import PhotoSet
 from facematch.photos import PhotoFile, PhotoLimits, Unreadable, read_bytes
 
 _NAME = "photos.json"
+
+
+class _Kept(BaseModel):
+    photos: dict[str, str]
+
+
+_KEPT = TypeAdapter(_Kept)
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,8 @@ def trained_photos(run: Path) -> Mapping[str, Path] | None:
     """Return the path of each training photo by the SHA-256 of its bytes; None where the run does not tell."""
     if not (run / _NAME).is_file():
         return None
-    found = read_json(run / _NAME, "the photos of the training")
-    photos = found.get("photos") if isinstance(found, dict) else None
-    if not isinstance(photos, dict):
-        raise FacematchError(f"{run / _NAME} does not hold the photos of a training.", "Train the network again.")
-    return {sha256: Path(path) for sha256, path in photos.items()}
+    found = read_as(_KEPT, run / _NAME, "the photos of the training", "Train the network again.")
+    return {sha256: Path(path) for sha256, path in found.photos.items()}
 
 
 def check_untrained(

@@ -20,6 +20,8 @@ from facematch.networks.spec import NetworkSpec
 from facematch.reach import within_reach
 from facematch.tensor_file import read_tensor_header
 
+_AGAIN = "Give a whole state dict: tensors by name and nothing else, in a .pth or .safetensors file."
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -63,9 +65,10 @@ def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[Embeddi
         return network, Origin("imagenet", f"weights: ImageNet ({source})")
     path = checkpoint_file(Path(weights)) if Path(weights).is_dir() else Path(weights)
     state = read_weights_file(path)
-    if any(key.startswith("backbone.") for key in state):  # one of our own checkpoints
-        return network, _load_own(network, state, path)
-    _load_backbone(network.backbone, state, str(path))
+    with reading(path, "network.weights", _AGAIN):
+        if any(key.startswith("backbone.") for key in state):  # one of our own checkpoints
+            return network, _load_own(network, state, path)
+        _load_backbone(network.backbone, state, str(path))
     return network, Origin(str(path), f"weights: {path}")
 
 
@@ -107,20 +110,19 @@ def read_weights_file(path: Path) -> dict[str, Tensor]:
             f"network.weights: {path} is damaged: its SHA-256 begins {found[:8]}, its name says {expected[1]}.",
             "Copy or download the file again.",
         )
-    again = "Give a whole state dict: tensors by name and nothing else, in a .pth or .safetensors file."
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
-        read_tensor_header(path, "network.weights", again)
-        with reading(path, "network.weights", again):
+        read_tensor_header(path, "network.weights", _AGAIN)
+        with reading(path, "network.weights", _AGAIN):
             return dict(load_file(path))
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, and advises to read the file in a way that runs its code
         words = "it holds more than tensors, or is damaged"
-        raise FacematchError(f"network.weights: {path} cannot be read as weights: {words}.", again) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise FacematchError(f"network.weights: {path} holds no state dict (tensors by name).", again)
+        raise FacematchError(f"network.weights: {path} cannot be read as weights: {words}.", _AGAIN) from error
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise FacematchError(f"network.weights: {path} holds no state dict (tensors by name).", _AGAIN)
     return state
 
 
@@ -198,7 +200,8 @@ def _load_own(network: EmbeddingNetwork, state: dict[str, Tensor], path: Path) -
     if {name: t.shape for name, t in head.items()} == {name: t.shape for name, t in wanted.items()}:
         network.head.load_state_dict(head)
         return Origin(str(path), f"weights: backbone and head of {path}", people=people)
-    found = f"its head has {head['weight'].shape[0]} dimensions" if head else "it has no head"
+    sides = head["weight"].shape if "weight" in head else ()
+    found = f"its head has {sides[0]} dimensions" if sides else "it has no head"
     notice = (
         f"weights: backbone of {path}; {found}, so the head of {wanted['weight'].shape[0]} dimensions begins RANDOM"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facematch.errors import FacematchError
 from facematch.evaluation.score import competition_score
-from facematch.foreign import read_json
+from facematch.foreign import brief, found, read_json
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read_ground_truth(path: Path) -> dict[str, frozenset[str]]:
     for query, names in value.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise FacematchError(
-                f"the ground truth {path} has {repr(names)[:80]} for the query {query[:80]!r}, not a list of names.",
+                f"the ground truth {path} has {found(names)} for the query {brief(query)!r}, not a list of names.",
                 expected,
             )
     if not any(value.values()):

@@ -5,17 +5,19 @@ place one by one and the manifest last, so at any moment every file of the sampl
 in the manifest in place or in that of a staging folder left behind: the next run knows its own.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, TypeAdapter
 
 from facematch.errors import FacematchError
 from facematch.files import sha256_of_file
+from facematch.foreign import as_kind, read_json
 from facematch.sample.plan import FACES, GALLERY, QUERY
 
 KIND = "facematch sample"
@@ -26,14 +28,22 @@ STAGING = ".facematch-sample-"  # the rest of the name is random
 LITTER = (".DS_Store", "Thumbs.db")  # what desktops leave in folders that were looked at
 
 
+class _Manifest(BaseModel):
+    kind: Literal["facematch sample"]
+    files: dict[str, str]
+
+
+_MANIFEST = TypeAdapter(_Manifest)
+
+
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """Return the manifest of a sample, or None where there is none that this program wrote."""
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+        manifest = read_json(path, "the sample's manifest")
+        as_kind(_MANIFEST, manifest)
+    except (FacematchError, ValueError):
         return None
-    ours = isinstance(manifest, dict) and manifest.get("kind") == KIND and isinstance(manifest.get("files"), dict)
-    return manifest if ours else None
+    return dict(manifest)
 
 
 def is_complete(out: Path, manifest: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from facematch.errors import FacematchError
+from facematch.foreign import LONGEST, brief, found
 from facematch.thresholds.calibration import CalibratedThreshold
 from facematch.thresholds.conformal import ConformalThreshold
 from facematch.thresholds.dynamic import DynamicRule, DynamicThreshold
@@ -30,21 +31,21 @@ def threshold_from_dict(values: Mapping[str, Any]) -> Threshold | DynamicRule:
     or out of its range, NaN and infinity.
     """
     try:
-        text = json.dumps(dict(values), allow_nan=False)
-        fields = json.loads(text)
-        kind = fields.pop("kind")
-        made: Threshold | DynamicRule = _KINDS[kind].validate_json(json.dumps(fields), strict=True)
-    except KeyError as error:
-        raise _refused(f"it has no kind, or an unknown one ({error}); known are {', '.join(_KINDS)}") from error
+        fields = dict(values)
+        kind = fields.pop("kind", None)
+        if not isinstance(kind, str) or kind not in _KINDS:
+            raise ValueError(f"it has no kind, or an unknown one ({found(kind)}); known are {', '.join(_KINDS)}")
+        text = json.dumps(fields, allow_nan=False)
+        made: Threshold | DynamicRule = _KINDS[kind].validate_json(text, strict=True)
+        if made.as_dict() != {"kind": kind, **json.loads(text)}:
+            raise ValueError("it has fields that are not known")
     except ValidationError as error:
         why = [f"{'.'.join(map(str, each['loc'])) or kind}: {each['msg']}" for each in error.errors(include_url=False)]
         raise _refused("; ".join(why)) from error
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # of JSON, and of numbers that a threshold cannot have
         raise _refused(str(error)) from error
-    if made.as_dict() != json.loads(text):
-        raise _refused("it has fields that are not known")
     return made
 
 
 def _refused(why: str) -> FacematchError:
-    return FacematchError(f"these values are no fitted threshold: {why}.", "Fit thresholds again.")
+    return FacematchError(f"these values are no fitted threshold: {brief(why, 2 * LONGEST)}.", "Fit thresholds again.")
