@@ -96,6 +96,7 @@ def test_queries_that_one_has_not_are_left_out_of_both_figures(capsys: pytest.Ca
         ({"ranking": {"metric": "hamming"}, "network": {"tanh": True, "normalise": False}}, ["grey pixels"]),
         ({"identities": {"split_by": "photo"}}, ["grey pixels"]),
         ({"paths": {"checkpoint": "default"}}, ["grey pixels"]),
+        ({"ensemble": {"members": [{"config": "a.yaml"}, {"config": "b.yaml"}]}}, ["grey pixels", "shipped network"]),
     ],
 )
 def test_who_has_to_be_beaten(shipped: Path, changed: dict[str, object], names: list[str]) -> None:
@@ -104,15 +105,16 @@ def test_who_has_to_be_beaten(shipped: Path, changed: dict[str, object], names: 
         settings = settings.model_copy(
             update={"paths": settings.paths.model_copy(update={"checkpoint": default_file()})}
         )
-    found = rivals(settings)
+    found, alone = rivals(settings), ["ensemble=null"] * ("ensemble" in changed)
     assert [each.name for each in found] == names
     for each in found:
         if each.name == "shipped network":
             assert (each.settings.faces.size, each.settings.network.backbone) == (32, "resnet18")
             kind = [] if settings.embedder.kind == "network" else ["embedder.kind=network"]
-            assert list(each.take) == ["paths.checkpoint=default", *kind]
+            assert list(each.take) == ["paths.checkpoint=default", *kind, *alone]
         else:
             assert each.settings is settings
+            assert list(each.take) == ["embedder.kind=pixels", *alone]
 
 
 @pytest.fixture
@@ -126,6 +128,21 @@ def shipped(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(default_checkpoint, "SHA256", sha256_of_file(folder / NAME))
     default_file.cache_clear()
     return folder
+
+
+def test_before_sending_the_same_is_said_of_the_people_it_was_validated_on(shipped: Path, run: Run) -> None:
+    done = run("request", "--config", "small.yaml", "--dry-run", "--json")
+    assert done.code == 0, done.err
+    beside = json.loads(done.out)["submission"]["beside"]
+    assert beside["shipped network"]["difference"] == 0  # the same network
+    told = json.loads(run("validate", "--config", "small.yaml", "--json").out)
+    scores = {name: f"{told[name]['score']:.0f}" for name in ("trained", "grey pixels", "shipped network")}
+    ours, pixels, default = scores.values()
+    assert f"on these people: this system {ours}, grey pixels {pixels}, shipped network {default}\n" in done.err
+    worse = f"this system is worse than grey pixels: score {ours} against {pixels} on the same 8 queries, "
+    assert (worse in done.err) == (beside["grey pixels"]["difference"] < 0)
+    assert "is worse than shipped network" not in done.err
+    assert run("request", "--config", "small.yaml", "--dry-run", "--no-expect").err.count("grey pixels") == 0
 
 
 BAD = ("--config", "small.yaml", "--set", "name=bad", "--set", "seed=5")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from facematch.commands.evaluated import EmbeddedPeople, embed_files, embed_people, photos_of, rank_people
+from facematch.commands.expected import enough_people
 from facematch.commands.people import ValidationPeople
 from facematch.console import loud, note, show_table
 from facematch.default_checkpoint import default_file, is_default
@@ -15,13 +16,11 @@ from facematch.embed import PhotoEmbedder
 from facematch.embedders import Embedder
 from facematch.embedders.pixels import PixelEmbedder
 from facematch.errors import FacematchError, typed
-from facematch.evaluation.bootstrap import MIN_PEOPLE
 from facematch.evaluation.comparison import Comparison, paired_by_name
+from facematch.evaluation.outcomes import Outcomes, first_places
 from facematch.evaluation.topk import KS, Places, asked_places, judged_places, ranked_places
-from facematch.evenly import evenly
 from facematch.flow import build_embedder, photo_embedder, trained_header
 from facematch.flow_refine import build_ranker, build_system, gallery_people, refine_steps, with_views
-from facematch.identities import LabelledPhotos
 from facematch.ranking import Metric
 from facematch.refine.chain import Ranker
 from facematch.rehearsal.score import read_ground_truth
@@ -29,7 +28,6 @@ from facematch.settings import Settings
 from facematch.settings_file import load_settings
 from facematch.settings_refine import Step
 
-_MOST = 600  # photos that ask after a training: enough to tell, and no minutes
 SHIPPED = "shipped network"
 _BROUGHT = ("faces", "network", "embedder", "ranking", "gallery", "refine")
 
@@ -107,29 +105,30 @@ def rivals(settings: Settings) -> list[Contestant]:
     The network that comes with facematch compares faces by floats: it is no rival of codes, nor where classes are
     asked for (`split_by: photo`).
     """
-    found = []
-    if settings.embedder.kind != "pixels":
-        plain = ("refine=[]",) if settings.refine else ()
+    found, alone = [], ("ensemble=null",) * (settings.ensemble is not None)
+    if settings.embedder.kind != "pixels" or alone:
+        plain = ("refine=[]",) * bool(settings.refine) + alone
         found.append(Contestant("grey pixels", settings, PixelEmbedder(), take=("embedder.kind=pixels", *plain)))
     of_faces = settings.identities.split_by == "person" and settings.ranking.metric != "hamming"
     if of_faces and not is_default(settings):
         try:
-            found.append(_shipped(settings))
+            found.append(_shipped(settings, alone))
         except FacematchError as error:
             note(f"the network that comes with facematch is not shown: {error.message}", "yellow")
     return found
 
 
-def _shipped(settings: Settings) -> Contestant:
+def _shipped(settings: Settings, alone: tuple[str, ...]) -> Contestant:
     # With its own crops, and with the photos, the cache and the device of these settings.
     file = default_file()
     own = load_settings(file.with_name("settings.yaml"))
     paths = settings.paths.model_copy(update={"checkpoint": file})
     shipped = settings.model_copy(update={"paths": paths, **{name: getattr(own, name) for name in _BROUGHT}})
     system = build_system(shipped)
-    kind = () if settings.embedder.kind == "network" else ("embedder.kind=network",)
+    kind = ("embedder.kind=network",) * (settings.embedder.kind != "network")
     trained_on = frozenset(trained_header(shipped).people)
-    return Contestant(SHIPPED, shipped, system.embedder, system.steps, ("paths.checkpoint=default", *kind), trained_on)
+    take = ("paths.checkpoint=default", *kind, *alone)
+    return Contestant(SHIPPED, shipped, system.embedder, system.steps, take, trained_on)
 
 
 def stand(contestant: Contestant, people: ValidationPeople, *, in_folds: bool) -> Standing:
@@ -159,7 +158,8 @@ def show_trained(settings: Settings, people: ValidationPeople, config: Path) -> 
 
     The training is done and kept, so that what goes wrong here is said, and no error.
     """
-    plain, some = settings.model_copy(update={"refine": ()}), _some(people)
+    plain = settings.model_copy(update={"refine": ()})
+    some, _ = enough_people(people, 0, settings.seed)
     try:
         (ours,), others = in_use(plain), rivals(plain)
         standings = [stand(each, some, in_folds=False) for each in [*others, ours]]
@@ -169,12 +169,26 @@ def show_trained(settings: Settings, people: ValidationPeople, config: Path) -> 
         note(f"it could not be shown beside grey pixels: {error.message}", "yellow")
 
 
-def _some(people: ValidationPeople) -> ValidationPeople:
-    # Whole people, and as large a share of the distractors.
-    share = _MOST / max(_MOST, len(people.asked.files))
-    asked = people.asked.only(evenly(people.asked.people, max(MIN_PEOPLE, int(share * len(people.asked.people)))))
-    others = evenly(people.distractors.pairs, int(share * len(people.distractors.files)))
-    return replace(people, asked=asked, distractors=LabelledPhotos.of(others))
+def say_beside(
+    settings: Settings, found: Outcomes, people: ValidationPeople, config: Path, *, in_folds: bool
+) -> dict[str, dict[str, object]]:
+    """Say what it has to beat reaches on the people that a submission was validated on, and where it does better.
+
+    `found` is how the submission did on `people`, in folds or leave-one-out. Returns by name what the submission's
+    score is above theirs, as JSON values. What goes wrong is said, and no error: the submission is made and kept.
+    """
+    ours = Standing("this system", first_places(found))
+    try:
+        others = [stand(each, people, in_folds=in_folds) for each in rivals(settings)]
+    except FacematchError as error:
+        note(f"it could not be shown beside grey pixels: {error.message}", "yellow")
+        return {}
+    scores = [f"{each.name} {each.places.figures.score:.0f}" + (f" ({each.flattered})" if each.flattered else "")
+              for each in others]  # fmt: skip
+    note(f"  on these people: this system {ours.places.figures.score:.0f}, {', '.join(scores)}")
+    say_where_worse(ours, others, config)
+    compared = [(each.name, ours.against(each)) for each in others]
+    return {name: difference.as_dict() for name, difference in compared if difference is not None}
 
 
 def show_standings(standings: Sequence[Standing]) -> None:

@@ -1,7 +1,7 @@
 """What is submitted: one system, or an ensemble of several, both as something that ranks two folders."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from facematch.commands.embed import compare_and_note
@@ -57,6 +57,10 @@ class Ranked:
 
 class Submitted(Protocol):
     """What ranks a gallery folder for a query folder, and tells what it is and what score to expect of it."""
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of the file."""
 
     @property
     def told(self) -> dict[str, Any]:
@@ -128,13 +132,15 @@ class Ensemble:
         }
         names = sorted(shown)
         asked = [name.startswith("asked/") for name in names]
-        if any(needs_folds(member.system.steps) for member in self.members):
+        in_folds = any(needs_folds(member.system.steps) for member in self.members)
+        if in_folds:
             divisions: tuple[Division, ...] = fold_divisions(names, shown, asked)
         else:
             divisions = (leave_one_out_division(names, shown, asked),)
         rankings = [self._fused([each.embeddings for each in embedded], division, shown) for division in divisions]
         found = judged_outcomes(judge_divisions(rankings, divisions)[0])
-        return expected_of(found, of, queries, gallery, form, self.settings.seed)
+        expected = expected_of(found, of, queries, gallery, form, self.settings.seed)
+        return replace(expected, people=people, in_folds=in_folds)
 
     def rank(self, query: Folder, gallery: Folder, names: int, watch: Stopwatch) -> Ranked:
         """Return the whole gallery, fused, for every query that any member could embed."""

@@ -27,11 +27,16 @@ _FEWEST = 800  # photos, see `enough_people`
 
 @dataclass(frozen=True)
 class Expected:
-    """What validation people say, some of `of` people where not all were asked; without any, `unknown` says why."""
+    """What validation people say, some of `of` people where not all were asked; without any, `unknown` says why.
+
+    `people` are those who were asked, `in_folds` or leave-one-out.
+    """
 
     outcomes: Outcomes | None
     expectation: Expectation | None
     of: int | None = None
+    people: ValidationPeople | None = None
+    in_folds: bool = False
     unknown: str = ""
     hint: str = ""
 
@@ -61,7 +66,8 @@ def expected_score(
         found = _outcomes(settings, embed_people(embedder, people, "validation people"), system)
     except FacematchError as error:
         return unknown_score(error)
-    return expected_of(found, of, queries, gallery, form, settings.seed)
+    expected = expected_of(found, of, queries, gallery, form, settings.seed)
+    return replace(expected, people=people, in_folds=needs_folds(system.steps))
 
 
 def enough_people(people: ValidationPeople, photos: int, seed: int) -> tuple[ValidationPeople, int | None]:

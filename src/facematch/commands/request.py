@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from facematch.commands.beside import say_beside
 from facematch.commands.ensembles import Faceless, Ranked, Submitted, build_submitted
 from facematch.commands.expected import compare_with_best, say_expected
 from facematch.commands.made_by import command_line
@@ -13,7 +14,7 @@ from facematch.commands.sending import Destination, deliver, destination, say_un
 from facematch.commands.submissions import row_of
 from facematch.commands.two_folders import two_folders
 from facematch.competition.folders import Folder, base_name
-from facematch.competition.form import CompetitionForm, load_form
+from facematch.competition.form import load_form
 from facematch.competition.journal import Journal, Kept
 from facematch.competition.submission import NO_GROUP, Submission, check, has_group, require_group
 from facematch.console import Stopwatch, loud, note, results_aside, say, show_json
@@ -55,7 +56,7 @@ def request_command(config: Path, overrides: Sequence[str], wishes: Wishes) -> N
         try:
             if wishes.expect:
                 with watch.stage("expected score"):
-                    _expect(journal, kept, submitted, (len(query.asked), len(gallery.files)), form, to)
+                    _expect(journal, kept, submitted, (len(query.asked), len(gallery.files)), config, to)
             _send(journal, kept, to, watch, wishes)
         finally:
             if wishes.as_json:
@@ -105,19 +106,26 @@ def _expect(
     kept: Kept,
     submitted: Submitted,
     size: tuple[int, int],
-    form: CompetitionForm,
+    config: Path,
     to: Destination | None,
 ) -> None:
     # What the validation says of a submission to a task of `size` queries and gallery photos.
+    form = load_form(submitted.settings.server.form)
     try:
         expected = submitted.expected(*size, form)
+        told = expected.as_json()
+        if told is not None:
+            journal.expect(kept, told)
+        say_expected(expected, form)
+        compare_with_best(expected, journal, kept, None if to is None else to.url, size[1], form)
+        if told is not None and expected.outcomes is not None and expected.people is not None:
+            beside = say_beside(
+                submitted.settings, expected.outcomes, expected.people, config, in_folds=expected.in_folds
+            )
+            journal.expect(kept, {**told, "beside": beside})
     except KeyboardInterrupt:
         note(f"submission {kept.id} is kept, not sent: facematch resend {kept.id}", "yellow")
         raise
-    if (told := expected.as_json()) is not None:
-        journal.expect(kept, told)
-    say_expected(expected, form)
-    compare_with_best(expected, journal, kept, None if to is None else to.url, size[1], form)
 
 
 def _send(journal: Journal, kept: Kept, to: Destination | None, watch: Stopwatch, wishes: Wishes) -> None:

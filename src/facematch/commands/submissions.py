@@ -218,6 +218,7 @@ def row_of(form: CompetitionForm, journal: Journal, kept: Kept) -> dict[str, Any
         "score": shown.score if shown else None,
         **{key: getattr(shown, key) if shown else None for key in ("top1", "top5", "top10")},
         "expected": kept.expectation["score"] if kept.expectation else None,
+        "beside": kept.expectation.get("beside") if kept.expectation else None,
     }
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
 from facematch.evaluation.judged import Judged
+from facematch.evaluation.topk import Places
 from facematch.ranking import Metric, distance_estimator
 
 _CELLS = 4_000_000  # cells of a ranking held at once
@@ -104,6 +105,13 @@ def outcomes(
         tuple(closer),
         tuple(int(len(embeddings) - photos[codes[i]]) for i in chosen),
     )
+
+
+def first_places(found: Outcomes) -> Places:
+    """Return where the first right photo of each query stands."""
+    places = np.array([counts[0] + 1 for counts in found.closer], dtype=np.int64)
+    gallery = min((len(counts) + others for counts, others in zip(found.closer, found.others, strict=True)), default=0)
+    return Places(found.queries, places, found.identities, gallery)
 
 
 def judged_outcomes(judged: Judged) -> Outcomes:
