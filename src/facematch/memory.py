@@ -5,9 +5,10 @@ takes what the others have left: all of them together stay below `PhotoLimits.ma
 need, or the workers' shares where these are more. So on up to five cores photos take 500 MB, whatever comes.
 """
 
+import ctypes
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SHARE = 100_000_000  # bytes
@@ -29,6 +30,18 @@ class _Room:
         with self.changed:
             self.taken -= size
             self.changed.notify_all()
+
+
+def _trimming() -> Callable[[int], object]:
+    # What libraries freed stays with glibc for their next need, hundreds of megabytes of it; others give it back.
+    try:
+        trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return lambda keep: None
+    return trim
+
+
+_trim = _trimming()
 
 
 class _Own(threading.local):
@@ -58,6 +71,8 @@ def take_memory(size: int, most: int) -> None:
     size = max(size, SHARE)
     _ROOM.take(size, max(most, SHARE * (os.cpu_count() or 1)))
     _OWN.size = size
+    if size > SHARE:
+        _trim(0)
 
 
 def _give_back() -> None:

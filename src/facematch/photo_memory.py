@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 _KEPT, _OURS = 4, 3  # bytes of a pixel in Pillow's copy, and in ours, made when the decoder's memory is free again
+_LINE = 32  # bytes of a row and of a column: pointers, and what OpenCV keeps of each to average them
 # What decoders take beside, in bytes of a pixel, as measured on 24 megapixels of every kind that Pillow writes.
 _DECODERS = {"WEBP": 15, "AVIF": 14, "PPM": 8, "GIF": 4}
 _ICON = 13
@@ -15,7 +16,8 @@ _ICON = 13
 def bytes_needed(picture: PillowImage.Image, length: int) -> int:
     """Return the bytes that an opened picture takes while it is decoded, those of its file (`length`) among them."""
     area = picture.width * picture.height
-    return length + _KEPT * area + max(_OURS * area, _beside(picture, area))
+    lines = _LINE * (picture.width + picture.height)
+    return length + lines + _KEPT * area + max(_OURS * area, _beside(picture, area))
 
 
 def icon_needs(data: bytes) -> tuple[int, int]:

@@ -149,7 +149,8 @@ def _levels(parts: Iterable[NDArray[Any]]) -> Callable[[PillowImage.Image], Rgb]
 def _finite(grey: NDArray[Any]) -> NDArray[Any]:
     if grey.dtype.kind != "f":
         return grey
-    return np.nan_to_num(grey.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(invalid="ignore"):  # NaN of any kind
+        return np.nan_to_num(grey.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _grey(levels: NDArray[Any]) -> Rgb:

@@ -21,7 +21,7 @@ def write_hostile_photos(folder: Path, seed: int, count: int) -> list[str]:
     folder.mkdir(parents=True)
     names = []
     for number, (kind, data) in enumerate(hostile_photos(seed, count)):
-        names.append(f"{seed}-{number:05}-{kind}.jpg")  # photos by their names, whatever they hold
+        names.append(f"{number:05}-{kind}.jpg")  # photos by their names, whatever they hold
         (folder / names[-1]).write_bytes(data)
     return names
 

@@ -70,8 +70,11 @@ def test_crop_gives_every_photo_a_row_in_its_memory(tmp_path: Path) -> None:
 
 
 def test_a_request_is_made_of_whatever_lies_in_the_folders(tmp_path: Path) -> None:
-    queries = write_hostile_photos(tmp_path / "query", SEED + 1, 40 * TIMES)
-    write_hostile_photos(tmp_path / "gallery", SEED + 2, 80 * TIMES)
+    names = write_hostile_photos(tmp_path / "gallery", SEED + 1, 120 * TIMES)
+    queries = names[::3]
+    (tmp_path / "query").mkdir()
+    for name in queries:
+        (tmp_path / "gallery" / name).rename(tmp_path / "query" / name)
     settings = "paths: {query: query, gallery: gallery}\nserver: {group: g}\nembedder: {kind: pixels}\n"
     (tmp_path / "day.yaml").write_text(settings)
     done = measured(tmp_path, "request", "--dry-run", "--config", "day.yaml", "--out", "payload.json")
