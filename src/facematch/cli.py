@@ -157,19 +157,20 @@ def crop(
 @app.command()
 def embed(
     photos: Annotated[Path, typer.Argument(help="Folder of photos, or one photo.")],
-    out: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+    out: Annotated[Path, typer.Argument(help="The .safetensors, .npz, .csv or .parquet file to write.")],
     config: Config = TRIPLET,
     set_: Sets = None,
+    json_: JsonOut = False,
 ) -> None:
     """Write the embeddings of a folder with names and fingerprint, for `rank` or for other programs."""
     from facematch.commands.embed import embed_command
 
-    embed_command(photos, out, config, set_ or [])
+    embed_command(photos, out, config, set_ or [], as_json=json_)
 
 
 @app.command()
 def rank(
-    query: Annotated[Path, typer.Argument(help="Embeddings of the queries, written by `embed`.")],
+    query: Annotated[Path, typer.Argument(help="Embeddings of the queries: .safetensors or .npz of `embed`.")],
     gallery: Annotated[Path, typer.Argument(help="Embeddings of the gallery.")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many names for each query.")] = 10,
     metric: Annotated[
@@ -178,11 +179,12 @@ def rank(
     index: Annotated[
         str, typer.Option(help="What finds the nearest: auto, exact, hnsw, ivf-pq; for codes multi-index-hashing.")
     ] = "auto",
+    json_: JsonOut = False,
 ) -> None:
     """Rank saved embeddings: prints CSV with query, rank, gallery photo and distance."""
     from facematch.commands.embed import rank_command
 
-    rank_command(query, gallery, k, metric, index)
+    rank_command(query, gallery, k, metric, index, as_json=json_)
 
 
 @app.command()

@@ -20,6 +20,8 @@ from facematch.tensor_file import TensorHeader, read_tensor_header
 
 Metric = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]  # the last compares codes
 
+EMBEDDINGS_AGAIN = "Make them with: facematch embed PHOTOS OUT.safetensors"
+
 _FORMAT = "facematch embeddings 1"
 _NAMES: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[str, ...])
 _METRIC: TypeAdapter[Metric] = TypeAdapter(Metric)
@@ -102,15 +104,19 @@ class Embeddings:
 
 def load_embeddings(path: Path) -> Embeddings:
     """Read what `Embeddings.save` wrote. Raises FacematchError for any other or a damaged file."""
-    again = "Make them with: facematch embed PHOTOS OUT.safetensors"
-    header = read_tensor_header(path, "embeddings", again)
+    header = read_tensor_header(path, "embeddings", EMBEDDINGS_AGAIN)
     texts = header.metadata
     if texts.get("format") != _FORMAT:
-        raise FacematchError(f"{path} holds no embeddings of facematch.", again)
-    with reading(path, "embeddings", again):
-        names = as_kind(_NAMES, parse_json(texts["names"], "header"))
-        fingerprint = fingerprint_of(parse_json(texts["fingerprint"], "header"))
-        return Embeddings(names, _read_vectors(path, header), as_kind(_METRIC, texts["metric"]), fingerprint)
+        raise FacematchError(f"{path} holds no embeddings of facematch.", EMBEDDINGS_AGAIN)
+    with reading(path, "embeddings", EMBEDDINGS_AGAIN):
+        names = parse_json(texts["names"], "header")
+        return checked_embeddings(names, _read_vectors(path, header), texts["metric"], texts["fingerprint"])
+
+
+def checked_embeddings(names: Any, vectors: NDArray[Any], metric: Any, fingerprint: str) -> Embeddings:
+    """Return the embeddings that a file holds, `fingerprint` as JSON. Raises ValueError for what is of another type."""
+    settings = fingerprint_of(parse_json(fingerprint, "header"))
+    return Embeddings(as_kind(_NAMES, names), vectors, as_kind(_METRIC, metric), settings)
 
 
 def _read_vectors(path: Path, header: TensorHeader) -> NDArray[Any]:

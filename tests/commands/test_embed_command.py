@@ -35,6 +35,19 @@ def test_files_rank_as_a_submission_does(project: Path, run: Run) -> None:
         assert distances == sorted(distances)
 
 
+def test_files_of_numpy_rank_alike_and_json_tells_the_same(project: Path, run: Run) -> None:
+    _embed(run)
+    for side in ("query", "gallery"):
+        done = run("embed", f"data/test_data/{side}", f"{side}.npz", "--config", "small.yaml", "--json")
+        told = json.loads(done.out)
+        count = len(names(Path("data/test_data", side)))
+        assert (told["out"], told["embeddings"], told["files"]) == (f"{side}.npz", count, count)
+    rows = list(csv.DictReader(run("rank", "q.safetensors", "g.safetensors").out.splitlines()))
+    told = json.loads(run("rank", "query.npz", "gallery.npz", "--json").out)
+    flat = [(name, each["photo"]) for name, answers in told["answers"].items() for each in answers]
+    assert flat == [(row["query"], row["gallery"]) for row in rows]
+
+
 def test_k_beyond_the_gallery_gives_all_of_it(project: Path, run: Run) -> None:
     _embed(run)
     assert len(run("rank", "q.safetensors", "g.safetensors", "-k", "99").out.splitlines()) == 1 + 3 * 12
@@ -74,6 +87,7 @@ def _cut() -> None:
         (("rank", "small.yaml", "g.safetensors"), "small.yaml"),
         (("rank", "q.safetensors", "g.safetensors", "--metric", "euclidian"), "did you mean 'euclidean'?"),
         (("embed", "nowhere", "x.safetensors", "--config", "small.yaml"), "nowhere cannot be searched"),
+        (("embed", "data", "x.txt", "--config", "no.yaml"), "written as .safetensors, .npz, .csv, .parquet"),
         (("embed", "empty", "x.safetensors", "--config", "small.yaml"), "empty holds no photos"),
         (("embed", "data", "x.safetensors", "--config", "no.yaml"), "no.yaml does not exist"),
     ],
