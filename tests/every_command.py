@@ -11,5 +11,7 @@ from facematch.cli import app
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command by its whole name, those of groups as `umap fit`."""
     for name, each in get_command(app).commands.items():  # type: ignore[attr-defined]
-        inner = getattr(each, "commands", None)
-        yield from ((f"{name} {sub}", command) for sub, command in inner.items()) if inner else [(name, each)]
+        inner = getattr(each, "commands", {})
+        if not inner or each.invoke_without_command:
+            yield name, each
+        yield from ((f"{name} {sub}", command) for sub, command in inner.items())

@@ -31,11 +31,6 @@ def say(text: str, style: str | None = None) -> None:
     out.print(text, style=style, markup=False)
 
 
-def say_json(value: Any) -> None:
-    """Print a result for programs: one JSON value, in ASCII, since a name may hold what no terminal can show."""
-    out.print_json(json.dumps(value, allow_nan=False), ensure_ascii=True)
-
-
 def note(text: str, style: str | None = None, *, wrap: bool = True) -> None:
     """Print a line about the work on standard error; one with a style is a warning, which `--quiet` leaves.
 
@@ -85,8 +80,8 @@ def at_terminal() -> bool:
 
 
 def show_json(value: Any) -> None:
-    """Print a result as JSON on standard output, in ASCII: a name may hold half a character."""
-    print(json.dumps(value, indent=2))
+    """Print a result as one JSON value on standard output, in ASCII: a name may hold half a character."""
+    print(json.dumps(value, indent=2, allow_nan=False))
 
 
 @contextmanager

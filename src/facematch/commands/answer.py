@@ -1,7 +1,6 @@
 """`facematch answer`: who of the gallery each query shows, or nobody."""
 
 import csv
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Literal
 from facematch.commands.evaluated import embed_files, embed_people, photos_of
 from facematch.commands.people import validation_people
 from facematch.commands.two_folders import folder_of
-from facematch.console import Stopwatch, loud, note, out
+from facematch.console import Stopwatch, loud, note, show_json
 from facematch.default_checkpoint import settings_in_use
 from facematch.embed import EmbeddedPhotos
 from facematch.errors import FacematchError
@@ -118,7 +117,7 @@ def _promised(
 
 def _print(answer: Answer, ranking: Ranking, threshold: Threshold, unanswered: Sequence[str], *, as_json: bool) -> None:
     if as_json:
-        out.print_json(json.dumps({**answer.as_dict(), **dict.fromkeys(unanswered)}))
+        show_json({**answer.as_dict(), **dict.fromkeys(unanswered)})
         return
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["query", "place", "gallery", "distance", "probability"])

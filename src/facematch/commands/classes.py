@@ -1,6 +1,5 @@
 """`facematch classes`: precision and recall of each class, and how long it takes."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from facematch.commands.class_photos import EACH_OTHER, ClassPhotos, class_photo
 from facematch.commands.class_timing import Seconds, extract_anew, search_seconds, warm_up
 from facematch.commands.evaluated import embed_files
 from facematch.commands.timing import machine
-from facematch.console import loud, note, out, say, show_table
+from facematch.console import loud, note, say, show_json, show_table
 from facematch.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.embeddings import Embeddings
 from facematch.errors import FacematchError
@@ -101,7 +100,7 @@ def classes_command(
             "threshold": limit, "threshold_chosen": by, "at_threshold": _plain(at_threshold),
             "seconds": asdict(seconds), "machine": machine(),
         }  # fmt: skip
-        out.print_json(json.dumps(found))
+        show_json(found)
         return
     say(f"{chosen}: {sizes['queries']} queries, {sizes['database']} photos in the database ({photos.protocol})")
     _show(f"the first {k} by {metric} distance", at_k)

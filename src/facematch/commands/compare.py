@@ -1,6 +1,5 @@
 """`facematch compare`: every listed system on the same photos, by the same protocol, side by side."""
 
-import json
 import platform
 import shlex
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ from facematch.commands.ensembles import ensemble_members
 from facematch.compare.figures import FIGURES, system_figures
 from facematch.compare.pairs import compare_pairs
 from facematch.competition.form import load_form
-from facematch.console import Stopwatch, loud, note, out, say, show_table, waiting
+from facematch.console import Stopwatch, loud, note, say, show_json, show_table, waiting
 from facematch.errors import FacematchError
 from facematch.files import write_bytes
 from facematch.refine.chain import needs_folds
@@ -56,7 +55,7 @@ def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh
     with watch.stage("page"):
         write_bytes(page, compare_page(report))
     if as_json:
-        out.print_json(json.dumps(report.as_dict(), allow_nan=False))
+        show_json(report.as_dict())
     else:
         _show(report)
     (note if as_json else say)(f"report: {page}; open it in a browser, it needs no network")

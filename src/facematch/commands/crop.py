@@ -3,13 +3,12 @@
 import csv
 import errno
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from facematch.cache import cache_folder
-from facematch.console import note, out, say, working
+from facematch.console import note, say, show_json, working
 from facematch.encoded import png_bytes
 from facematch.errors import FacematchError
 from facematch.evenly import evenly
@@ -67,7 +66,7 @@ def crop_command(photos: Path, folder: Path, config: Path | None, overrides: Seq
     coverage = coverage_of(records)
     if as_json:
         told = [{"photo": each.name, "status": each.status, "reason": each.reason} for each in misses]
-        out.print_json(json.dumps({"out": str(folder), **asdict(coverage), "without_a_face": told}))
+        show_json({"out": str(folder), **asdict(coverage), "without_a_face": told})
         return
     say(f"{coverage}")
     for record in misses[:20]:

@@ -1,7 +1,6 @@
 """`facematch duplicates`: the copies in folders of photos. Nothing is deleted, moved or written there."""
 
 import csv
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 from facematch.cache import cache_folder
 from facematch.commands.search import note_unread
-from facematch.console import note, say, working
+from facematch.console import note, say, show_json, working
 from facematch.errors import FacematchError
 from facematch.files import write_bytes
 from facematch.flow import photo_limits
@@ -53,7 +52,7 @@ def duplicates_command(
         note(f"to look at: {page}")
     with _pipe_may_close():
         if as_json:
-            sys.stdout.write(json.dumps(_as_json(found), indent=1) + "\n")
+            show_json(_as_json(found))
         elif as_csv:
             _print_csv(found)
         else:

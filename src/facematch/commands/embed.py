@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
-from facematch.console import note, say, say_json, working
+from facematch.console import note, say, show_json, working
 from facematch.default_checkpoint import settings_in_use
 from facematch.embedding_files import read_embeddings, require_ending, write_embeddings
 from facematch.embeddings import Embeddings
@@ -40,7 +40,7 @@ def embed_command(photos: Path, out: Path, config: Path, overrides: Sequence[str
     if as_json:
         told = {"embeddings": len(embeddings), "dimensions": embeddings.dimensions, "metric": embeddings.metric}
         left = [{"photo": each.name, "status": each.status, "reason": each.reason} for each in left_out]
-        say_json({"out": str(out), **told, **asdict(coverage), "left_out": left})
+        show_json({"out": str(out), **told, **asdict(coverage), "left_out": left})
         return
     for record in left_out:
         note(f"{record.name}: {record.reason}")
@@ -64,7 +64,7 @@ def rank_command(query: Path, gallery: Path, k: int, metric: str | None, index: 
             ]
             for row, name in enumerate(ranking.queries)
         }
-        say_json({"metric": compared, "answers": answers})
+        show_json({"metric": compared, "answers": answers})
         return
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["query", "rank", "gallery", "distance"])

@@ -16,7 +16,7 @@ from facematch.commands.evaluated import photos_of
 from facematch.commands.export_cost import Agreement, agreement, costs, costs_as_dict, show_costs
 from facematch.commands.people import ValidationPeople, validation_photos
 from facematch.commands.runs import run_settings
-from facematch.console import loud, note, say, say_json, waiting, working
+from facematch.console import loud, note, say, show_json, waiting, working
 from facematch.default_checkpoint import settings_in_use
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.embedders.onnx_metadata import OnnxMetadata, Precision, read_onnx_metadata
@@ -82,7 +82,7 @@ def export_command(
             shutil.copyfile(files[precision], temporary)
     if as_json:
         written = _as_json(out, precision, header, with_people)
-        say_json(
+        show_json(
             {
                 **written,
                 "against_torch": {name: asdict(each) for name, each in checked.items()},
@@ -129,7 +129,7 @@ def _write_checkpoint(
     images = _images_to_check(settings, None, None)
     found = agreement(run_network(load_checkpoint(out), images), run_network(network, images))
     if as_json:
-        say_json({**_as_json(out, precision, header, True), "as_written": asdict(found)})
+        show_json({**_as_json(out, precision, header, True), "as_written": asdict(found)})
         return
     say(f"{precision} as written: {found}")
     say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256_of_file(out)}")

@@ -1,6 +1,5 @@
 """`facematch figures`: every figure of an evaluation, each with its interval."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from facematch.commands.evaluated import (
     evaluate_people,
 )
 from facematch.commands.tune_thresholds import open_set
-from facematch.console import loud, note, out, show_table
+from facematch.console import loud, note, show_json, show_table
 from facematch.default_checkpoint import settings_in_use
 from facematch.errors import FacematchError
 from facematch.evaluation.bootstrap import Figure, Floats
@@ -82,7 +81,7 @@ def figures_command(
     if as_json:
         figures: dict[str, object] = {name: [each.as_dict() for each in table] for name, table in tables.items()}
         by_person = {f"by class, first {max(KS)}": [asdict(each) for each in classes]}
-        out.print_json(json.dumps({**figures, **_plain(differences), **by_person}))
+        show_json({**figures, **_plain(differences), **by_person})
         return
     for name, table in tables.items():
         show_figures(name, table)

@@ -1,6 +1,5 @@
 """`facematch hash-report`: runs that learned to hash beside each other, for the choice of a code size."""
 
-import json
 import platform
 import shlex
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from facematch import __version__
 from facematch.commands.hash_runs import LoadedRun, On, PeopleOfRuns, RunPhotos, load_runs
 from facematch.commands.hash_timing import machine_words, time_rankings
-from facematch.console import Stopwatch, loud, note, out, say, show_table, waiting, working
+from facematch.console import Stopwatch, loud, note, say, show_json, show_table, waiting, working
 from facematch.evaluation.bootstrap import Figure
 from facematch.evaluation.code_figures import PLACES, RADIUS, code_figures, float_figures
 from facematch.evaluation.comparison import Comparison
@@ -58,7 +57,7 @@ def hash_report_command(
     with watch.stage("page"):
         write_bytes(page, hash_page(report))
     if as_json:
-        out.print_json(json.dumps(report.as_dict(), allow_nan=False))
+        show_json(report.as_dict())
     else:
         _show(report)
     (note if as_json else say)(f"report: {page}; open it in a browser, it needs no network")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facematch.commands.people import training_and_validation
-from facematch.console import say, say_json
+from facematch.console import say, show_json
 from facematch.encoded import png_bytes
 from facematch.errors import FacematchError
 from facematch.evenly import evenly
@@ -52,7 +52,7 @@ def augment_preview_command(
     picture = preview([*images, *made], augment, seed=settings.seed)
     write_bytes(out, png_bytes(picture))
     if as_json:
-        say_json({"picture": str(out), "crops": len(images), "blends": len(made)})
+        show_json({"picture": str(out), "crops": len(images), "blends": len(made)})
         return
     blended = f", {len(made)} blends" if made else ""
     say(f"{len(images)} crops{blended} and their variants: {out}")

@@ -1,9 +1,8 @@
 """`facematch init`: a folder to begin in, with the settings files to edit and places for the photos."""
 
-import json
 from pathlib import Path
 
-from facematch.console import out, say
+from facematch.console import say, show_json
 from facematch.errors import FacematchError, typed
 from facematch.files import write_bytes
 from facematch.shipped import CONFIG, shipped_settings
@@ -29,7 +28,7 @@ def init_command(folder: Path, *, as_json: bool) -> None:
     changed = [name for name in there if (folder / name).read_bytes() != wanted[name]]
     if as_json:
         result = {"folder": str(folder.absolute()), "written": written, "there": there, "changed": changed}
-        out.print_json(json.dumps(result))
+        show_json(result)
         return
     say(f"{folder.absolute()}: {len(written)} of {len(wanted)} files written")
     if there:

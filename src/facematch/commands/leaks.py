@@ -1,13 +1,12 @@
 """`facematch leaks`: whether anything stands on both sides of a split."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from facematch.cache import cache_folder
 from facematch.cli_options import TRIPLET
-from facematch.console import loud, note, out, say, working
+from facematch.console import loud, note, say, show_json, working
 from facematch.errors import USAGE, FacematchError
 from facematch.files import write_bytes
 from facematch.flow import photo_limits
@@ -51,7 +50,7 @@ def leaks_command(
             found = find_leaks(looked, cache, photo_limits(settings.photos), working)
         _note_unread(found)
         if as_json:
-            out.print_json(json.dumps(_as_json(looked, absent, found)))
+            show_json(_as_json(looked, absent, found))
         else:
             _say(looked, absent, found)
         if page is not None:

@@ -22,7 +22,7 @@ from facematch.commands.evaluated import (
 )
 from facematch.commands.runs import run_settings
 from facematch.commands.tune_thresholds import open_set
-from facematch.console import note, say, say_json, waiting, working
+from facematch.console import note, say, show_json, waiting, working
 from facematch.default_checkpoint import settings_in_use
 from facematch.errors import FacematchError
 from facematch.evaluation.bootstrap import ROUNDS
@@ -107,7 +107,7 @@ def report_command(
     path = out or RESULTS / f"report-{settings.name}.html"
     write_bytes(path, page)
     if as_json:
-        say_json({"page": str(path), "bytes": len(page)})
+        show_json({"page": str(path), "bytes": len(page)})
     else:
         say(f"report: {path} ({len(page) / 1e6:.1f} MB); open it in a browser, it needs no network")
 

@@ -1,6 +1,5 @@
 """`facematch revisited`: the ROxford5k and RParis6k protocol on photos of one's own copy."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from PIL import Image as PillowImage
 
 from facematch.commands.evaluated import embed_files
 from facematch.commands.figures import show_figures
-from facematch.console import note, out
+from facematch.console import note, show_json
 from facematch.default_checkpoint import settings_in_use
 from facematch.errors import FacematchError
 from facematch.evaluation.revisited import RevisitedTruth, load_ground_truth, revisited_figures
@@ -30,7 +29,7 @@ def revisited_command(truth: Path, photos: Path, config: Path, overrides: Sequen
     gallery = embed_files(stage, answering, "gallery").embeddings
     figures = revisited_figures(system.rank(query, gallery, len(gallery)), known)
     if as_json:
-        out.print_json(json.dumps([figure.as_dict() for figure in figures]))
+        show_json([figure.as_dict() for figure in figures])
     else:
         show_figures(f"{truth.stem}, {len(query)} queries, {len(gallery)} gallery photos", figures)
         note("people are landmarks here: intervals are drawn over them")

@@ -1,6 +1,5 @@
 """`facematch robustness`: which method finds the original of which changed photo, on one's own photos."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +8,7 @@ from rich.markup import escape
 
 from facematch.cache import Cache, cache_folder
 from facematch.commands.search import note_unread
-from facematch.console import loud, note, out, say, show_table, working
+from facematch.console import loud, note, say, show_json, show_table, working
 from facematch.errors import FacematchError, nearest_name
 from facematch.evaluation.bootstrap import Figure
 from facematch.files import write_bytes
@@ -65,7 +64,7 @@ def robustness_command(
         str(path), len(contents), len(files), copied, seed, chosen, tuple(told[name] for name in names), tuple(unread)
     )
     if as_json:
-        out.print_json(json.dumps(_as_json(result)))
+        show_json(_as_json(result))
     else:
         _say(result)
     if page is not None:

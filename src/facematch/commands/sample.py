@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from facematch.console import say, say_json, working
+from facematch.console import say, show_json, working
 
 
 def sample_command(out: Path, seed: int, *, as_json: bool = False) -> None:
@@ -13,7 +13,7 @@ def sample_command(out: Path, seed: int, *, as_json: bool = False) -> None:
     with working("sample photographs", 1000) as progress:
         summary = write_sample(out, seed=seed, on_progress=lambda done, total: progress(done * 1000 // max(1, total)))
     if as_json:
-        say_json({**asdict(summary), "out": str(summary.out), "truth": str(summary.truth)})
+        show_json({**asdict(summary), "out": str(summary.out), "truth": str(summary.truth)})
         return
     what = "already there" if summary.already_there else "written"
     say(f"{what}: {summary.photos} photos of {summary.people} people in {out / 'faces'}, for training and validation")

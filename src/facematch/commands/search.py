@@ -1,11 +1,10 @@
 """`facematch search`: the photos of a folder that are nearest to an image."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from facematch.console import loud, note, out, say, working
+from facematch.console import loud, note, say, show_json, working
 from facematch.errors import FacematchError
 from facematch.identities.values import count_of, first_of, printable
 from facematch.reports.found_page import SUFFIXES, Row, Shown, write_found
@@ -39,7 +38,7 @@ def search_command(
     if k > found.photos:
         note(f"{folder} holds {count_of(found.photos, 'photo', 'photos')}, so there are no {k} to show")
     if as_json:
-        out.print_json(json.dumps(_as_json(queries, found, folder, chosen)))
+        show_json(_as_json(queries, found, folder, chosen))
     else:
         _say(queries, found, folder, chosen)
     if page is not None:

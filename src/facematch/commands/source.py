@@ -1,13 +1,12 @@
 """`facematch source`: where an image comes from, and its best copy."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from facematch.cache import cache_folder
 from facematch.commands.search import note_unread
-from facematch.console import note, out, say, working
+from facematch.console import note, say, show_json, working
 from facematch.errors import USAGE, FacematchError
 from facematch.flow import photo_limits
 from facematch.identities.values import count_of, printable
@@ -34,7 +33,7 @@ def source_command(image: Path, folder: Path, config: Path | None, overrides: Se
     if found.plain:
         note(f"{printable(str(image))} has too little detail for near-duplicates: only bytes and pixels were compared")
     if as_json:
-        out.print_json(json.dumps(_as_json(found, folder)))
+        show_json(_as_json(found, folder))
     elif found.copies:
         _say(found, folder)
     if not found.others:

@@ -162,7 +162,7 @@ def diff_command(
     }
     differing = {name: values for name, values in others.items() if values[0] != values[1]}
     also = [f"the {name} differs: {values[0]} and {values[1]}" for name, values in differing.items()]
-    write_bytes(page, diff_page(changes, (first, second), query, gallery, also).encode(errors="xmlcharrefreplace"))
+    write_bytes(page, diff_page(changes, (first, second), query, gallery, also, page.parent))
     best = sum(change.first_differs for change in changes)
     everyone = left.images.keys() | right.images.keys()
     if as_json:

@@ -1,7 +1,6 @@
 """`facematch tune`: which refine steps gain something on validation people, and how near is near enough."""
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from facematch.commands.people import ValidationPeople, other_people, validation
 from facematch.commands.tune_thresholds import show_thresholds, tune_thresholds
 from facematch.competition.form import load_form
 from facematch.console import Step as Progress
-from facematch.console import Stopwatch, loud, note, out, say, show_table, waiting, working
+from facematch.console import Stopwatch, loud, note, say, show_json, show_table, waiting, working
 from facematch.default_checkpoint import settings_in_use
 from facematch.embed import PhotoEmbedder
 from facematch.errors import FacematchError
@@ -108,7 +107,7 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
     if as_json:
         values = {"queries": len(bench.people), "chosen": [step.model_dump(mode="json") for step in chosen]}
         gains = [[_plain(gain, goal) for gain in gains] for gains in rounds]
-        out.print_json(json.dumps({**values, "rounds": gains, "thresholds": thresholds.as_dict()}))
+        show_json({**values, "rounds": gains, "thresholds": thresholds.as_dict()})
     else:
         _show(bench, chosen, rounds, goal)
         show_thresholds(thresholds)

@@ -1,6 +1,5 @@
 """`facematch validate`: the score to expect, beside what pixels, the shipped and the untrained network reach."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from facematch.commands.beside import (
     stand_in_folders,
 )
 from facematch.commands.people import validation_photos
-from facematch.console import Stopwatch, loud, note, out
+from facematch.console import Stopwatch, loud, note, show_json
 from facematch.default_checkpoint import is_default, settings_in_use
 from facematch.errors import FacematchError
 from facematch.flow import trained_header, trained_people
@@ -52,7 +51,7 @@ def validate_command(
                 assert fixed is not None
                 standings.append(stand_in_folders(each, fixed))
     if as_json:
-        out.print_json(json.dumps(_as_json(standings, others)))
+        show_json(_as_json(standings, others))
     else:
         show_standings(standings)
         if people is not None and in_folds:

@@ -1,13 +1,12 @@
 """`facematch verify`: do two photos show the same person? Accuracy over folds, AUC, EER and TAR@FAR."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from facematch.console import loud, note, out, show_table, working
+from facematch.console import loud, note, show_json, show_table, working
 from facematch.default_checkpoint import settings_in_use
 from facematch.distances import pair_distances
 from facematch.embed import EmbeddedPhotos
@@ -75,7 +74,7 @@ def verify_command(pairs: Path, images: Path | None, config: Path, overrides: Se
         note("refine: of its steps only flip is used; the others are about rankings of a gallery")
     verified = verify_pairs(labelled, people, embedded)
     if as_json:
-        out.print_json(json.dumps(verified.as_dict()))
+        show_json(verified.as_dict())
     else:
         show_verified(verified)
 

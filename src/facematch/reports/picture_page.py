@@ -58,6 +58,7 @@ class Album:
     """Small pictures of the photos that are shown; each is read, and stands in the page, once."""
 
     side: int = SIDE
+    quality: int = 80
     limits: PhotoLimits = field(default_factory=PhotoLimits)
     kept: list[Kept] = field(default_factory=list)
     _numbers: dict[object, int | None] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class Album:
             self._numbers[file] = len(self.kept) if isinstance(photo, SmallPhoto) else None
             if isinstance(photo, SmallPhoto):
                 height, width = photo.image.shape[:2]
-                address = data_url(small_jpeg(photo.image, self.side))
+                address = data_url(small_jpeg(photo.image, self.side, self.quality))
                 self.kept.append(Kept(address, width, height, (photo.width, photo.height)))
         return self._numbers[file]
 
