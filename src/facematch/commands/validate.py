@@ -14,6 +14,7 @@ from facematch.commands.beside import (
     stand_in_folders,
 )
 from facematch.commands.people import validation_photos
+from facematch.commands.two_folders import folder_of
 from facematch.console import Stopwatch, loud, note, show_json
 from facematch.default_checkpoint import is_default, settings_in_use
 from facematch.errors import FacematchError
@@ -41,6 +42,8 @@ def validate_command(
     people = None
     if fixed is None:
         people = validation_photos(settings, trained_people(settings))
+    else:
+        fixed = (folder_of(settings, fixed[0]), folder_of(settings, fixed[1]), fixed[2])
     watch, others = Stopwatch(), rivals(settings)
     standings: list[Standing] = []
     for each in [*others, *_before_training(settings, header), *ours]:

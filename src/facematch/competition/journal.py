@@ -33,6 +33,7 @@ from facematch.competition.journal_rows import (
 )
 from facematch.errors import FacematchError
 from facematch.files import sha256_of, write_bytes
+from facematch.foreign import brief
 from facematch.processes import alive
 
 __all__ = ["NAME", "SENDING", "Attempt", "Journal", "Kept"]
@@ -267,9 +268,9 @@ class Journal:
     def _said(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeError) as error:  # of damage, SQLite's own words may be no text
             raise FacematchError(
-                f"the journal {self.path} cannot be used: {error}.", f"Free space on the disk. {_REMEDY}"
+                f"the journal {self.path} cannot be used: {brief(error)}.", f"Free space on the disk. {_REMEDY}"
             ) from error
 
 
