@@ -40,6 +40,16 @@ class TestList:
             assert words in shown
         assert "all: system pixels, dialect results" in shown
 
+    def test_steps_are_told_with_their_values_only_where_those_tell_them_apart(self, tiny: Path, run: Run) -> None:
+        def made(n: int) -> str:
+            steps = f"refine=[{{step: query-expansion, n: {n}, alpha: 1}}]"
+            assert run(*DRY, "--set", "server.group=them", "--set", steps).code == 0
+            return run("submissions").out
+
+        assert run(*DRY).code == 0
+        assert "alpha" not in made(1)
+        assert "alpha" in made(5)
+
     def test_a_journal_of_the_first_version(self, earlier: Path, run: Run) -> None:
         done = run("submissions")
         assert done.code == 0, done.err
@@ -88,7 +98,7 @@ class TestShow:
         for words in (
             "by         facematch request --config tiny.yaml --dry-run --no-expect --set 'refine=[flip]'",
             "system     pixels", "refine     flip", "metric     euclidean", "group      us", "dialect    results",
-            "faces.detector none", f"query      {tiny / 'data/test_data/query'} (3 queries)", "fate       kept",
+            "faces.detector none", f"query      {tiny / 'data/test_data/query'}", "queries    3", "fate       kept",
         ):  # fmt: skip
             assert words in shown
 

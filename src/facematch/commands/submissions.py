@@ -1,5 +1,6 @@
 """`facematch submissions`, `rescore` and `diff`: what was sent, what it scored, what changed."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,8 @@ from facematch.rehearsal.score import read_ground_truth, score_submission
 from facematch.settings import Settings
 from facematch.settings_file import load_settings
 
-_APART = ("system", "refine", "metric", "group", "dialect", "address")  # columns that are shown where they differ
+# Columns that are shown where they differ.
+_APART = ("system", "refine", "metric", "group", "dialect", "address", "queries")
 
 
 def submissions_command(config: Path | None, overrides: Sequence[str], *, as_json: bool) -> None:
@@ -35,15 +37,14 @@ def submissions_command(config: Path | None, overrides: Sequence[str], *, as_jso
     if not rows:
         say(f"no submissions in {settings.paths.submissions}")
         return
-    told = [_told(row) for row in rows]
+    told = _shortened([_told(row) for row in rows])
     differing = [name for name in _APART if len({each[name] for each in told}) > 1]
     show_table(
         f"{len(rows)} submission{'s' if len(rows) > 1 else ''} in {settings.paths.submissions}",
-        ["id", "made (UTC)", *differing, "queries", "score", "top-1 / 5 / 10", "expected"],
+        ["id", "made (UTC)", *differing, "score", "top-1 / 5 / 10", "expected"],
         [
             [
                 str(row["id"]), row["made"][5:16].replace("T", " "), *(each[name] for name in differing),
-                "?" if row["queries"] is None else str(row["queries"]),
                 row["fate"] if row["score"] is None else _number(row["score"], 0),
                 "" if row["top1"] is None else " / ".join(_number(row[key], 3) for key in ("top1", "top5", "top10")),
                 _number(row["expected"], 0),
@@ -82,7 +83,7 @@ def show_command(number: int, config: Path | None, overrides: Sequence[str], *, 
         "checkpoint": system.get("checkpoint"),
         "sha256": system.get("sha256"),
         "settings": ", ".join(f"{key} {value}" for key, value in dict(system.get("settings") or {}).items()),
-        "query": f"{kept.query} ({'?' if row['queries'] is None else row['queries']} queries)",
+        "query": kept.query,
         "gallery": kept.gallery,
         "payload": f"{row['file']} (SHA-256 {kept.sha256[:12]}…)",
         "no face": row["without_face"],
@@ -232,7 +233,16 @@ def _told(row: dict[str, Any]) -> dict[str, str]:
         "group": row["group"] or "",
         "dialect": row["dialect"],
         "address": (row["url"] or "").removeprefix("http://"),
+        "queries": "?" if row["queries"] is None else str(row["queries"]),
     }
+
+
+def _shortened(told: list[dict[str, str]]) -> list[dict[str, str]]:
+    # Refine steps without what is in brackets, where that tells as many apart.
+    short = [re.sub(r" \([^)]*\)", "", each["refine"]) for each in told]
+    if len(set(short)) < len({each["refine"] for each in told}):
+        return told
+    return [{**each, "refine": refine} for each, refine in zip(told, short, strict=True)]
 
 
 def _number(value: float | None, digits: int) -> str:
