@@ -7,12 +7,15 @@ import pytest
 import torch
 import yaml
 
+from facematch.commands.compare_systems import settings_of
+from facematch.commands.ensembles import ensemble_members
 from facematch.console import note_once
 from facematch.default_checkpoint import find_run, settings_in_use
 from facematch.errors import FacematchError
 from facematch.flow import build_cropper, network_spec, trained_header
 from facematch.networks.checkpoint import save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
+from facematch.settings_compare import CompareSettings
 from facematch.settings_file import load_settings
 
 OWN = (
@@ -86,7 +89,7 @@ def test_its_name_by_hand_takes_it_likewise_and_it_is_said_once(run: Path, capsy
     for _ in range(2):
         assert trained_header(settings_in_use(Path("mine.yaml"), ["name=r18"])).people == ("ann",)
     assert capsys.readouterr().err == (
-        "checkpoints/r18: used with its own faces, network, ranking, refine (settings.yaml beside it)\n"
+        "checkpoints/r18: used with its own faces, network, ranking, refine (checkpoints/r18/settings.yaml)\n"
     )
 
 
@@ -112,6 +115,20 @@ def test_a_checkpoint_on_its_own_is_used_with_the_files_settings(run: Path) -> N
         trained_header(settings_in_use(None, ["paths.checkpoint=alone.safetensors"]))
     fitting = ("paths.checkpoint=alone.safetensors", *OWN)
     assert trained_header(settings_in_use(None, fitting)).people == ("ann",)
+
+
+def test_the_members_of_an_ensemble_and_of_a_comparison_take_it_as_well(run: Path) -> None:
+    sets = ({"paths.checkpoint": "r18"}, {"name": "r18"})
+    members = [{"config": "mine.yaml", "set": each} for each in sets]
+    Path("both.yaml").write_text(yaml.safe_dump({"ensemble": {"members": members}}))
+    settings = settings_in_use(Path("both.yaml"), ensembles=True)
+    assert settings.ensemble is not None
+    wanted = CompareSettings.model_validate(
+        {"photos": {"people": "x"}, "systems": [{"name": f"{n}", **each} for n, each in enumerate(members)]}
+    )
+    for each in [*ensemble_members(settings, settings.ensemble), *(settings_of(wanted, e) for e in wanted.systems)]:
+        assert trained_header(each).people == ("ann",)
+        assert (each.faces.size, each.ranking.metric) == (48, "cosine")
 
 
 def test_a_folder_that_holds_a_run_goes_before_one_that_does_not(run: Path) -> None:

@@ -31,7 +31,7 @@ def commands(group, before=()):
 def made_up(command):
     for each in command.params:
         if each.required or each.name == "number":
-            value = "1" if each.name in ("number", "first", "second") else "made-up"
+            value = "1" if each.name in ("number", "first", "second") else "made-up.safetensors"
             yield from [value] if each.param_type_name == "argument" else [each.opts[0], value]
 
 root, found = typer.main.get_command(app), {}

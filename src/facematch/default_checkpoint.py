@@ -44,7 +44,8 @@ def settings_in_use(
             "yellow",
         )
     elif own is not None:
-        note_once(f"{run}: used with its own {', '.join(_BROUGHT)} (settings.yaml beside it)")
+        what = "the network that comes with facematch" if run.name == NAME else run
+        note_once(f"{what}: used with its own {', '.join(_BROUGHT)} ({own})")
     return with_checkpoint(settings, run)
 
 

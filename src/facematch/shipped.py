@@ -35,8 +35,11 @@ def find_settings(path: Path) -> Path:
     request_send.py), then where facematch was installed; `say_taken` says which was taken. Raises FacematchError for a
     file that is nowhere, with the places looked at and the nearest name.
     """
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            return path
+    except OSError:
+        return path  # what is wrong with it is said when it is read
     others: list[Path] = []
     if path.parts[:1] == CONFIG.parts:
         beside = Path(sys.argv[0]).resolve().parent / path

@@ -60,7 +60,7 @@ def test_a_run_is_taken_with_its_own_settings(elsewhere: Path, run: Run, command
     arguments = [each.replace("{query}", str(elsewhere)) for each in COMMANDS[command]]
     done = run(command, *arguments, "--config", "other.yaml", "--set", way)
     assert done.code == 0, done.err
-    taken = "default.safetensors" if way.endswith("default") else "checkpoints/small"
+    taken = "the network that comes with facematch" if way.endswith("default") else "checkpoints/small"
     assert f"{taken}: used with its own faces, network, ranking, refine" in " ".join(done.err.split())
 
 
