@@ -188,11 +188,11 @@ def rank(
 
 
 @app.command()
-def identities(config: Config = TRIPLET, set_: Sets = None) -> None:
+def identities(config: Config = TRIPLET, set_: Sets = None, json_: JsonOut = False) -> None:
     """Check the labelled photos before a run and say what to mend."""
     from facematch.commands.identities import identities_command
 
-    identities_command(config, set_ or [])
+    identities_command(config, set_ or [], as_json=json_)
 
 
 @app.command("augment-preview")

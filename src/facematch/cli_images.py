@@ -130,6 +130,7 @@ umap = typer.Typer(no_args_is_help=True)
 app.add_typer(umap, name="umap", help="Lay a folder out as a UMAP of grey pixels and query it.")
 UmapPhotos = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of photos.")]
 UmapFolder = Annotated[Path, typer.Option("--model", metavar="DIR", help="Folder of the model.")]
+UMAP_MODEL = RESULTS / "umap"
 Components = Annotated[int, typer.Option(min=1, max=100, help="Dimensions of the embedding.")]
 MinDist = Annotated[float, typer.Option(min=0, max=0.99, help="How near photos may lie in the embedding.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same embedding.")]
@@ -168,26 +169,27 @@ def umap_tune(
 @umap.command("fit")
 def umap_fit(
     path: UmapPhotos,
-    model: UmapFolder,
+    model: UmapFolder = UMAP_MODEL,
     n_neighbors: Annotated[str, typer.Option(help="A number; auto tries several and keeps the best.")] = "auto",
     components: Components = 8,
     k: FixedK = 10,
     min_dist: MinDist = 0.0,
     seed: Seed = 1,
     set_: Sets = None,
+    json_: JsonOut = False,
 ) -> None:
     """Fit the photos of a folder and write the model: plain numbers, nothing that runs."""
     from facematch.commands.umap import umap_fit_command
     from facematch.reverse.umap_fit import UmapSettings
 
     fixed = UmapSettings(n_components=components, min_dist=min_dist, seed=seed)
-    umap_fit_command(path, model, set_ or [], sizes=sizes_of(n_neighbors), fixed=fixed, k=k)
+    umap_fit_command(path, model, set_ or [], sizes=sizes_of(n_neighbors), fixed=fixed, k=k, as_json=json_)
 
 
 @umap.command("query")
 def umap_query(
     image: Annotated[Path, typer.Argument(help="The image to look for.")],
-    model: UmapFolder,
+    model: UmapFolder = UMAP_MODEL,
     k: Annotated[int, typer.Option("-k", min=1, help="How many photos.")] = 10,
     set_: Sets = None,
     json_: JsonOut = False,
@@ -201,18 +203,19 @@ def umap_query(
 @umap.command("update")
 def umap_update(
     path: UmapPhotos,
-    model: UmapFolder,
+    model: UmapFolder = UMAP_MODEL,
     refit: Annotated[bool, typer.Option("--refit", help="Fit again, even where few photos changed.")] = False,
     set_: Sets = None,
+    json_: JsonOut = False,
 ) -> None:
     """Place new photos, read changed ones again, forget deleted ones; fit again when more than 20 % changed."""
     from facematch.commands.umap import umap_update_command
 
-    umap_update_command(path, model, set_ or [], refit=refit)
+    umap_update_command(path, model, set_ or [], refit=refit, as_json=json_)
 
 
 @umap.command("info")
-def umap_info(model: UmapFolder, json_: JsonOut = False) -> None:
+def umap_info(model: UmapFolder = UMAP_MODEL, json_: JsonOut = False) -> None:
     """Print what a model holds."""
     from facematch.commands.umap import umap_info_command
 

@@ -39,7 +39,7 @@ _LENGTHS = {b"RIFF": "<4xI", b"II*\0": "<4xI", b"MM\0*": ">4xI", b"BM": "<2xI"} 
 
 
 _OPENCV_NO_MEMORY = -4  # cv2.Error.StsNoMem
-_NO_MEMORY = "too large for this machine's memory"
+NO_MEMORY = "too large for this machine's memory"
 
 
 class RefusedError(Exception):
@@ -54,7 +54,7 @@ def reason_of(error: Exception, data: bytes, max_pixels: int) -> str:
     if isinstance(error, UnidentifiedImageError):
         return what_it_is(data)
     if isinstance(error, MemoryError):
-        return _NO_MEMORY
+        return NO_MEMORY
     if isinstance(error, PillowImage.DecompressionBombError | PillowImage.DecompressionBombWarning):
         pixels = re.search(r"\((\d+) pixels\)", text)
         return too_much(int(pixels[1]), max_pixels, "MP") if pixels else f"more pixels than the limit ({text})"
@@ -66,7 +66,7 @@ def reason_of(error: Exception, data: bytes, max_pixels: int) -> str:
 def reason_of_work(error: Exception) -> str:
     """Return why something could not be made of a decoded photo, where a library raised `error`."""
     if isinstance(error, MemoryError) or getattr(error, "code", 0) == _OPENCV_NO_MEMORY:
-        return _NO_MEMORY
+        return NO_MEMORY
     return f"it was read, but nothing can be made of it ({brief(error, 120) or type(error).__name__})"
 
 

@@ -1,7 +1,6 @@
 """Photos: found in folders and decoded once, safely. Every file ends as a photo or as a named reason."""
 
 import errno
-import hashlib
 import os
 import stat
 import sys
@@ -14,9 +13,10 @@ from typing import TypeVar
 import numpy as np
 
 from facematch.errors import FacematchError
+from facematch.files import sha256_of, sha256_of_file
 from facematch.memory import take_memory
 from facematch.photo_pixels import Rgb, memory_of, pixels
-from facematch.photo_reasons import reason_of, reason_of_work, too_much
+from facematch.photo_reasons import NO_MEMORY, reason_of, reason_of_work, too_much
 
 T = TypeVar("T")
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
@@ -132,6 +132,22 @@ def find_photos(folder: Path) -> Found:
 
 def read_bytes(file: PhotoFile, limits: PhotoLimits) -> tuple[bytes, str] | Unreadable:
     """Return a file's bytes and their SHA-256 as 64 hex digits, or the reason it cannot be read."""
+
+    def whole(path: Path, size: int) -> tuple[bytes, str]:
+        if size > _LARGE:
+            take_memory(memory_of(path, size), limits.max_memory)
+        data = path.read_bytes()
+        return data, sha256_of(data)
+
+    return _read(file, limits, whole)
+
+
+def digest_of(file: PhotoFile, limits: PhotoLimits) -> str | Unreadable:
+    """Return the SHA-256 of a file's bytes as 64 hex digits, or the reason it cannot be read; in little memory."""
+    return _read(file, limits, lambda path, size: sha256_of_file(path))
+
+
+def _read(file: PhotoFile, limits: PhotoLimits, how: Callable[[Path, int], T]) -> T | Unreadable:
     try:
         path = file.path
         status = path.stat()  # before opening: opening a pipe would wait for its other end
@@ -139,14 +155,11 @@ def read_bytes(file: PhotoFile, limits: PhotoLimits) -> tuple[bytes, str] | Unre
             return Unreadable(file.name, f"{_kind(status.st_mode)}, not a file")
         if status.st_size > limits.max_bytes:
             return Unreadable(file.name, too_much(status.st_size, limits.max_bytes, "MB"))
-        if status.st_size > _LARGE:
-            take_memory(memory_of(path, status.st_size), limits.max_memory)
-        data = path.read_bytes()
+        return how(path, status.st_size) if status.st_size else Unreadable(file.name, "empty file")
     except (OSError, ValueError) as error:
         return Unreadable(file.name, _why(error))
-    if not data:
-        return Unreadable(file.name, "empty file")
-    return data, hashlib.sha256(data).hexdigest()
+    except MemoryError:
+        return Unreadable(file.name, NO_MEMORY)
 
 
 def read_photo(file: PhotoFile, limits: PhotoLimits = PhotoLimits()) -> Photo | Unreadable:

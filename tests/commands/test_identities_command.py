@@ -4,10 +4,14 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_helpers import Run, names
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from facematch import console
+from facematch.reports.contact_sheet import titled
 from shared import shared
 
 PEOPLE = Path("data/faces")
@@ -22,6 +26,26 @@ def test_what_a_run_would_use_is_printed(project: Path, run: Run) -> None:
         "validation: 2 other people, 8 photos",
         "distractors: 1 people, 12 photos",
     ]
+
+
+def test_the_result_as_json(project: Path, run: Run) -> None:
+    shutil.copytree("data/test_data/gallery", "others/somebody")
+    done = run("identities", "--config", "small.yaml", "--set", "identities.distractors=others", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out) == {
+        "split_by": "person",
+        "training": {"people": 6, "photos": 24},
+        "validation": {"people": 2, "photos": 8},
+        "test": {"people": 0, "photos": 0},
+        "distractors": {"people": 1, "photos": 12},
+    }
+
+
+def test_checking_photos_tells_how_far_it_is(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "_SECONDS_BETWEEN_LINES", 0.0)
+    done = run("identities", "--config", "small.yaml")
+    assert done.code == 0, done.err
+    assert "training photos checked: 50%" in done.err
 
 
 @pytest.mark.parametrize(("person", "where"), [(0, "in the training"), (1, "asked for in validation")])
@@ -60,6 +84,18 @@ def test_the_preview_shows_each_crop_and_its_variants(project: Path, run: Run) -
         width, height = picture.size
     assert height >= 3 * 32
     assert width > height
+
+
+def test_the_preview_says_what_it_shows(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles: list[str] = []
+
+    def noted(picture: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
+        titles.append(title)
+        return titled(picture, title)
+
+    monkeypatch.setattr("facematch.commands.identities.titled", noted)
+    assert run("augment-preview", "p.png", "--config", "small.yaml", "--count", "3").code == 0
+    assert titles == ["Crops of training photos, and what training sees of each"]
 
 
 def test_the_preview_shows_blends_where_a_teacher_is_asked_about_them(project: Path, run: Run) -> None:

@@ -60,6 +60,11 @@ def test_fit_query_update_info(umap: Run) -> None:
     assert "1 file was not read: bad.jpg" in done.err
     assert "m/umap.safetensors: 40 photos" in done.out
     for name in ("007.png", "031.png"):
+        printed = umap("query", f"in/{name}", "--model", "m", "-k", "3").out.splitlines()
+        assert printed[:2] == [
+            f"{name}: the 3 nearest of 40 photos in the embedding (euclidean distance)",
+            f"   1  0.0000  {name}",
+        ]
         found = json.loads(umap("query", f"in/{name}", "--model", "m", "-k", "3", "--json").out)["found"]
         assert found[0] == {"rank": 1, "photo": name, "distance": 0.0}
         assert len(found) == 3
@@ -86,6 +91,22 @@ def test_fit_query_update_info(umap: Run) -> None:
     assert "0 new, 0 changed, 0 deleted, 48 unchanged" in done.out
 
 
+def test_results_as_json_and_a_model_where_none_is_named(umap: Run) -> None:
+    done = umap("fit", "in", "--n-neighbors", "5,6", "--components", "3", "--json")
+    told = json.loads(done.out)
+    assert (told["model"], told["photos"], told["distinct"]) == ("results/umap/umap.safetensors", 40, 40)
+    assert [each["n_neighbors"] for each in told["candidates"]] == [5, 6]
+    assert told["settings"]["n_neighbors"] == told["picked"]
+    assert json.loads(umap("info", "--json").out)["photos"] == 40
+    write_photos(Path("in"), PIXELS[40:42], first=40)
+    told = json.loads(umap("update", "in", "--json").out)
+    assert (told["new"], told["changed"], told["deleted"], told["unchanged"], told["photos"]) == (2, 0, 0, 40, 42)
+    again = json.loads(umap("update", "in", "--json").out)
+    assert (again["new"], again["unchanged"], again["photos"]) == (0, 42, 42)
+    done = umap("fit", "in", "--n-neighbors", "6", "--components", "3", "--model", "my model")
+    assert "ask it: facematch umap query IMAGE --model 'my model'" in done.err
+
+
 def test_the_same_seed_writes_the_same_file(umap: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert umap(*FIT).code == 0
     first = Path("m/umap.safetensors").read_bytes()
@@ -107,6 +128,7 @@ def test_the_same_seed_writes_the_same_file(umap: Run, monkeypatch: pytest.Monke
         (("query", "in/001.png", "--model", "gone"), "gone holds no model of UMAP"),
         (("update", "in", "--model", "gone"), "gone holds no model of UMAP"),
         (("info", "--model", "gone"), "gone holds no model of UMAP"),
+        (("info",), "Make it: facematch umap fit PHOTOS --model results/umap"),
     ],
 )
 def test_bad_input_is_named(umap: Run, arguments: tuple[str, ...], words: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from facematch.competition import folders
 from facematch.competition.folders import base_name, check_folders, doubts
 from facematch.errors import FacematchError
-from facematch.photos import PhotoFile, PhotoLimits, read_bytes
+from facematch.photos import PhotoFile, PhotoLimits, digest_of
 
 LIMITS = PhotoLimits()
 
@@ -37,9 +37,9 @@ def test_only_photos_of_one_length_are_read(sides: tuple[Path, Path], monkeypatc
 
     def counted(file: PhotoFile, limits: PhotoLimits) -> object:
         read.append(file.name)
-        return read_bytes(file, limits)
+        return digest_of(file, limits)
 
-    monkeypatch.setattr(folders, "read_bytes", counted)
+    monkeypatch.setattr(folders, "digest_of", counted)
     checked = check_folders(query, gallery, LIMITS, 10)
     assert [len(side.files) for side in checked] == [5, 13]
     assert read == ["3.jpg", "other.jpg"]

@@ -14,7 +14,7 @@ from facematch.identities import (
     require_disjoint,
 )
 from facematch.identities import check as room
-from facematch.photos import PhotoFile, PhotoLimits, Unreadable, read_bytes
+from facematch.photos import PhotoFile, PhotoLimits, Unreadable, digest_of
 
 LIMITS = PhotoLimits()
 
@@ -65,12 +65,12 @@ def test_the_same_bytes_under_two_people_are_dropped_from_both(tmp_path: Path) -
 def test_unreadable_files_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = {"ann/1": "a", "ann/2": "b", "ann/3": "bad", "bob/1": "c", "bob/2": "d"}
     labelled = labelled_folder(tmp_path, photos)
-    read = read_bytes
+    read = digest_of
 
-    def read_but_one(file: PhotoFile, limits: PhotoLimits) -> tuple[bytes, str] | Unreadable:
+    def read_but_one(file: PhotoFile, limits: PhotoLimits) -> str | Unreadable:
         return Unreadable(file.name, "the disk says no") if file.name == "ann/3" else read(file, limits)
 
-    monkeypatch.setattr(room, "read_bytes", read_but_one)
+    monkeypatch.setattr(room, "digest_of", read_but_one)
     checked = check_identities(labelled, LIMITS, 2)
     assert checked.labelled == labelled_without(labelled, "ann/3")
     assert kinds(checked) == [("unreadable file", "ann/3 (the disk says no)")]
@@ -137,13 +137,13 @@ def test_one_person_may_be_enough(tmp_path: Path) -> None:
 def test_every_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labelled = labelled_folder(tmp_path, {f"{who}/{n}": f"{who}{n}" for who in "abc" for n in range(20)})
     seen: list[str] = []
-    read = read_bytes
+    read = digest_of
 
-    def counted(file: PhotoFile, limits: PhotoLimits) -> tuple[bytes, str] | Unreadable:
+    def counted(file: PhotoFile, limits: PhotoLimits) -> str | Unreadable:
         seen.append(file.name)
         return read(file, limits)
 
-    monkeypatch.setattr(room, "read_bytes", counted)
+    monkeypatch.setattr(room, "digest_of", counted)
     check_identities(labelled, LIMITS, 2)
     assert sorted(seen) == sorted(file.name for file in labelled.files)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from facematch.errors import FacematchError
-from facematch.reports.contact_sheet import Tile, counted, write_contact_sheet
+from facematch.reports.contact_sheet import Tile, counted, titled, write_contact_sheet
 
 RED, GREEN = (220, 10, 10), (10, 200, 10)
 
@@ -76,6 +76,16 @@ def test_details_are_wrapped_and_not_cut(tmp_path: Path) -> None:
 )
 def test_a_title_says_how_many_there_are(shown: int, of: int, title: str) -> None:
     assert counted("crops", shown, of) == title
+
+
+@pytest.mark.parametrize(("width", "lines"), [(600, 1), (150, 2), (40, 4)])
+def test_a_title_is_wrapped_above_its_picture(width: int, lines: int) -> None:
+    picture = titled(plain(RED, 30, width), "Crops, and their variants")
+    above = picture.shape[0] - 30
+    assert above == 12 + 15 * lines
+    assert (picture[above:] == RED).all()
+    for line in range(lines):
+        assert (picture[6 + 15 * line : 21 + 15 * line] < 128).any()
 
 
 def test_no_tiles_make_a_sheet_that_says_so(tmp_path: Path) -> None:

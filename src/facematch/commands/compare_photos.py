@@ -12,7 +12,7 @@ from facematch.compare.divisions import Division, divide_by_people, fold_divisio
 from facematch.errors import FacematchError
 from facematch.evaluation.topk import people_of_truth
 from facematch.flow import photo_limits
-from facematch.photos import PhotoFile, PhotoLimits, Unreadable, read_bytes
+from facematch.photos import PhotoFile, PhotoLimits, Unreadable, digest_of
 from facematch.rehearsal.score import read_ground_truth
 from facematch.settings import IdentitySettings, PhotoSettings, Settings
 from facematch.settings_compare import PhotosSettings
@@ -139,8 +139,8 @@ def _require_queries(divisions: Sequence[Division]) -> None:
 def _digest(files: Sequence[PhotoFile], divisions: Sequence[Division], limits: PhotoLimits) -> str:
     content = []
     for file in files:
-        read = read_bytes(file, limits)
-        content.append([file.name, read.reason if isinstance(read, Unreadable) else read[1]])
+        digest = digest_of(file, limits)
+        content.append([file.name, digest.reason if isinstance(digest, Unreadable) else digest])
     asked = [[list(d.asks), list(d.answers), [sorted(names) for names in d.relevant], d.people] for d in divisions]
     text = json.dumps([content, asked], ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from facematch.commands.people import training_and_validation
 from facematch.console import say, show_json
 from facematch.encoded import png_bytes
@@ -11,12 +13,23 @@ from facematch.evenly import evenly
 from facematch.faces.blending import blended_face
 from facematch.files import write_bytes
 from facematch.identities import LabelledPhotos
+from facematch.reports.contact_sheet import titled
 from facematch.settings_file import load_settings
 
 
-def identities_command(config: Path, overrides: Sequence[str]) -> None:
+def identities_command(config: Path, overrides: Sequence[str], *, as_json: bool = False) -> None:
     """Check the labelled photos and print what a run would use."""
     people, validation = training_and_validation(load_settings(config, overrides))
+    if as_json:
+        sides = {
+            "training": people,
+            "validation": validation.asked,
+            "test": validation.test,
+            "distractors": validation.distractors,
+        }
+        counts = {side: {"people": len(each.people), "photos": len(each.files)} for side, each in sides.items()}
+        show_json({"split_by": "photo" if validation.by_photo else "person", **counts})
+        return
     if validation.by_photo:
         say(f"training: {len(people.people)} classes, {len(people.files)} photos")
         say(
@@ -49,7 +62,15 @@ def augment_preview_command(
     if teacher is not None and teacher.blends:
         frames, aligned = frames_to_blend(settings, teacher, crops)
         made = [blended_face(frames, settings.faces.size, aligned, seed)[0] for seed in range(count)]
-    picture = preview([*images, *made], augment, seed=settings.seed)
+    grids = [
+        titled(preview(images, augment, seed=settings.seed), "Crops of training photos, and what training sees of each")
+    ]
+    if made:
+        blends = preview(made, augment, seed=settings.seed + 1)
+        grids.append(
+            titled(blends, "Blends of two faces, which the teacher is asked about, and what training sees of each")
+        )
+    picture = np.vstack(grids)
     write_bytes(out, png_bytes(picture))
     if as_json:
         show_json({"picture": str(out), "crops": len(images), "blends": len(made)})

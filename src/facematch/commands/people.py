@@ -184,7 +184,8 @@ def _require_other_photos(train: Checked, test: Checked) -> None:
 def _checked(loaded: tuple[LabelledPhotos, list[Problem]], settings: Settings, min_photos: int, what: str) -> Checked:
     labelled, problems = loaded
     fewest = 2 if what == "training" else 1
-    checked = check_identities(labelled, photo_limits(settings.photos), min_photos, fewest)
+    with working(f"{what} photos checked", len(labelled.files)) as progress:
+        checked = check_identities(labelled, photo_limits(settings.photos), min_photos, fewest, progress)
     lines = summarise_problems([*problems, *checked.problems])
     for line in lines:
         loud(f"{what}: {line}")

@@ -1,16 +1,15 @@
 """`facematch umap`: a folder of photos as a UMAP of grey pixels, tuned, fitted, queried and kept up to date."""
 
-import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from facematch.cache import cache_folder
 from facematch.commands.search import note_unread
-from facematch.commands.umap_words import show_model, show_sweep, sweep_as_dict, trustworthiness_chart
-from facematch.console import note, out, say, show_table, waiting, working
+from facematch.commands.umap_words import model_as_dict, show_model, show_sweep, sweep_as_dict, trustworthiness_chart
+from facematch.console import note, results_aside, say, show_json, waiting, working
 from facematch.errors import FacematchError
 from facematch.files import write_bytes
 from facematch.flow import photo_limits
@@ -18,7 +17,7 @@ from facematch.identities.values import count_of, first_of, printable
 from facematch.reverse.grey_pixels import GreyPixels, grey_pixels, pixel_cache
 from facematch.reverse.umap_fit import UmapSettings, curve_of, fewest_rows, warm_up
 from facematch.reverse.umap_library import prepare_numba
-from facematch.reverse.umap_model import FILE, UmapModel, load_model, query_model, save_model
+from facematch.reverse.umap_model import UmapModel, load_model, query_model, save_model
 from facematch.reverse.umap_tune import Candidate, Sweep, fixed_k_for, sizes_for, sweep
 from facematch.reverse.umap_update import REFIT_SHARE, compare, update_model
 from facematch.settings import Settings
@@ -43,26 +42,35 @@ def umap_tune_command(
     found = _sweep(photos, settings, sizes, fixed, k)
     write_bytes(plot, trustworthiness_chart(found).encode())
     if as_json:
-        out.print_json(
-            json.dumps({"photos": len(photos.names), "distinct": len(photos.pixels), **sweep_as_dict(found)})
-        )
+        show_json({"photos": len(photos.names), "distinct": len(photos.pixels), **sweep_as_dict(found)})
     else:
         show_sweep(found, len(photos.pixels))
     note(f"plotted: {plot}")
 
 
 def umap_fit_command(
-    path: Path, folder: Path, overrides: Sequence[str], *, sizes: Sequence[int], fixed: UmapSettings, k: int
+    path: Path,
+    folder: Path,
+    overrides: Sequence[str],
+    *,
+    sizes: Sequence[int],
+    fixed: UmapSettings,
+    k: int,
+    as_json: bool,
 ) -> None:
     """Fit a folder and write the model; of several `sizes` the most trustworthy is kept."""
     settings = load_settings(None, overrides)
     photos = _read(path, settings)
     found = _sweep(photos, settings, sizes, fixed, k)
-    if len(found.candidates) > 1:
-        show_sweep(found, len(photos.pixels))
     model = _fitted(photos, found.best, found.k)
     save_model(folder, model)
+    if as_json:
+        show_json({**model_as_dict(model, folder), **sweep_as_dict(found)})
+        return
+    if len(found.candidates) > 1:
+        show_sweep(found, len(photos.pixels))
     show_model(model, folder)
+    note(f"ask it: facematch umap query IMAGE --model {shlex.quote(str(folder))}", wrap=False)
 
 
 def umap_query_command(image: Path, folder: Path, overrides: Sequence[str], *, k: int, as_json: bool) -> None:
@@ -75,24 +83,36 @@ def umap_query_command(image: Path, folder: Path, overrides: Sequence[str], *, k
     hits = query_model(model, asked.pixels[0], asked.sha256[0], k)
     if as_json:
         found = [{"rank": i, "photo": hit.name, "distance": hit.distance} for i, hit in enumerate(hits, start=1)]
-        out.print_json(json.dumps({"image": str(image), "photos": len(model.photos.names), "found": found}))
+        show_json({"image": str(image), "photos": len(model.photos.names), "found": found})
         return
-    rows = [(printable(hit.name), str(i), f"{hit.distance:.4f}") for i, hit in enumerate(hits, start=1)]
-    show_table(f"nearest to {image.name} in the embedding", ("photo", "rank", "distance"), rows)
+    count = count_of(len(model.photos.names), "photo", "photos")
+    say(printable(f"{image.name}: the {len(hits)} nearest of {count} in the embedding (euclidean distance)"), "bold")
+    for rank, hit in enumerate(hits, start=1):
+        say(printable(f"{rank:4}  {hit.distance:.4f}  {hit.name}"))
 
 
-def umap_update_command(path: Path, folder: Path, overrides: Sequence[str], *, refit: bool) -> None:
+def umap_update_command(path: Path, folder: Path, overrides: Sequence[str], *, refit: bool, as_json: bool) -> None:
     """Bring a model up to date with its folder, and tell what changed."""
     settings, model = load_settings(None, overrides), load_model(folder)
     now = _read(path, settings)
     changes = compare(model, now)
-    say(
-        f"{len(changes.new)} new, {len(changes.changed)} changed, {len(changes.deleted)} deleted, "
-        f"{changes.unchanged} unchanged"
-    )
-    if not changes and not refit:
-        say("nothing to do")
-        return
+    counts = {
+        **{kind: len(getattr(changes, kind)) for kind in ("new", "changed", "deleted")},
+        "unchanged": changes.unchanged,
+    }
+    with results_aside(as_json):
+        say(", ".join(f"{count} {kind}" for kind, count in counts.items()))
+        if changes or refit:
+            model = _updated(model, now, settings, refit=refit)
+            save_model(folder, model)
+            show_model(model, folder)
+        else:
+            say("nothing to do")
+    if as_json:
+        show_json({**counts, **model_as_dict(model, folder)})
+
+
+def _updated(model: UmapModel, now: GreyPixels, settings: Settings, *, refit: bool) -> UmapModel:
     _prepare(settings, model.settings)
     updated = model if refit else update_model(model, now)
     if refit or updated.drift > REFIT_SHARE:
@@ -100,26 +120,16 @@ def umap_update_command(path: Path, folder: Path, overrides: Sequence[str], *, r
             note(f"{updated.drift:.0%} of the photos changed since the fit, more than {REFIT_SHARE:.0%}: fitted again")
         found = _sweep(now, settings, (model.settings.n_neighbors,), model.settings, model.k)
         updated = _fitted(now, found.best, found.k)
-    save_model(folder, updated)
-    show_model(updated, folder)
+    return updated
 
 
 def umap_info_command(folder: Path, *, as_json: bool) -> None:
     """Print what a model holds."""
     model = load_model(folder)
-    if not as_json:
+    if as_json:
+        show_json(model_as_dict(model, folder))
+    else:
         show_model(model, folder)
-        return
-    values: dict[str, Any] = {
-        "model": str(folder / FILE),
-        "photos": len(model.photos.names),
-        "distinct": len(model.photos.pixels),
-        "placed_since_fit": int((~model.fitted).sum()),
-        "drift": model.drift,
-        "settings": model.settings.as_dict(),
-        "trustworthiness": {str(k): value for k, value in model.trust.items()},
-    }
-    out.print_json(json.dumps(values))
 
 
 def _read(path: Path, settings: Settings) -> GreyPixels:

@@ -72,3 +72,16 @@ def show_model(model: UmapModel, folder: Path) -> None:
     for k, value in sorted(model.trust.items()):
         say(f"trustworthiness at k = {k}: {value:.4f} (of the photos that were fitted)")
     say(f"placed since the fit: {placed}; changed since the fit: {model.drift:.0%}")
+
+
+def model_as_dict(model: UmapModel, folder: Path) -> dict[str, Any]:
+    """Return what a model holds as plain values for JSON."""
+    return {
+        "model": str(folder / FILE),
+        "photos": len(model.photos.names),
+        "distinct": len(model.photos.pixels),
+        "placed_since_fit": int((~model.fitted).sum()),
+        "drift": model.drift,
+        "settings": model.settings.as_dict(),
+        "trustworthiness": {str(k): value for k, value in model.trust.items()},
+    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facematch.errors import FacematchError
-from facematch.photos import PhotoFile, PhotoLimits, Unreadable, find_photos, read_bytes
+from facematch.photos import PhotoFile, PhotoLimits, Unreadable, digest_of, find_photos
 
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
 
@@ -136,9 +136,9 @@ def _lengths(files: Sequence[PhotoFile]) -> dict[PhotoFile, int]:
 def _digests(files: Sequence[PhotoFile], limits: PhotoLimits) -> list[tuple[str, str]]:
     digests = []
     for file in files:
-        found = read_bytes(file, limits)
-        if not isinstance(found, Unreadable):
-            digests.append((file.name, found[1]))
+        digest = digest_of(file, limits)
+        if not isinstance(digest, Unreadable):
+            digests.append((file.name, digest))
     return digests
 
 

@@ -2,9 +2,10 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from facematch.errors import FacematchError
 from facematch.identities.values import (
@@ -15,7 +16,7 @@ from facematch.identities.values import (
     first_of,
     summarise_problems,
 )
-from facematch.photos import PhotoFile, PhotoLimits, Unreadable, read_bytes
+from facematch.photos import PhotoLimits, Unreadable, digest_of
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,21 @@ class Checked:
     sha256: Mapping[str, str] = field(repr=False)
 
 
-def check_identities(labelled: LabelledPhotos, limits: PhotoLimits, min_photos: int, min_people: int = 2) -> Checked:
+def check_identities(
+    labelled: LabelledPhotos,
+    limits: PhotoLimits,
+    min_photos: int,
+    min_people: int = 2,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Checked:
     """Read every file once and keep what can be used; each thing dropped is a `Problem`.
 
     Dropped are files that cannot be read, all copies of bytes that stand under two identities (at
     least one label is wrong), further copies under one identity (the first by name is kept), and then
-    people with fewer than `min_photos` photos. Raises FacematchError when fewer than `min_people` are
-    left.
+    people with fewer than `min_photos` photos. `on_progress` gets the number of files done. Raises FacematchError when
+    fewer than `min_people` are left.
     """
-    copies, problems = _by_content(labelled, limits)
+    copies, problems = _by_content(labelled, limits, on_progress)
     digests: dict[str, str] = {}
     for digest, pairs in copies.items():
         first, *others = sorted(pairs, key=lambda pair: pair[0].name)
@@ -72,15 +79,15 @@ def require_disjoint(train: Checked, validation: Checked) -> None:
         )
 
 
-def _by_content(labelled: LabelledPhotos, limits: PhotoLimits) -> tuple[dict[str, list[Pair]], list[Problem]]:
-    def read(file: PhotoFile) -> str | Unreadable:
-        found = read_bytes(file, limits)
-        return found if isinstance(found, Unreadable) else found[1]
-
+def _by_content(
+    labelled: LabelledPhotos, limits: PhotoLimits, on_progress: Callable[[int], None]
+) -> tuple[dict[str, list[Pair]], list[Problem]]:
     copies: dict[str, list[Pair]] = defaultdict(list)
     problems = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for pair, digest in zip(labelled.pairs, pool.map(read, labelled.files), strict=True):
+        digests = pool.map(partial(digest_of, limits=limits), labelled.files)
+        for done, (pair, digest) in enumerate(zip(labelled.pairs, digests, strict=True), start=1):
+            on_progress(done)
             if isinstance(digest, Unreadable):
                 text = f"{digest.name} ({digest.reason})"
                 problems.append(Problem("unreadable file", digest.name, text, "replace or remove it"))

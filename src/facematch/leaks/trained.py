@@ -11,7 +11,7 @@ from facematch.files import write_json
 from facematch.foreign import read_as
 from facematch.leaks.find import Leak, Working, find_leaks
 from facematch.leaks.sets import PhotoSet
-from facematch.photos import PhotoFile, PhotoLimits, Unreadable, read_bytes
+from facematch.photos import PhotoFile, PhotoLimits, Unreadable, digest_of
 
 _NAME = "photos.json"
 
@@ -81,9 +81,9 @@ def check_untrained(
 
 def _digests(files: Sequence[PhotoFile], limits: PhotoLimits) -> Iterator[tuple[PhotoFile, str]]:
     for file in files:
-        found = read_bytes(file, limits)
-        if not isinstance(found, Unreadable):
-            yield file, found[1]
+        digest = digest_of(file, limits)
+        if not isinstance(digest, Unreadable):
+            yield file, digest
 
 
 def _how(leak: Leak) -> str:

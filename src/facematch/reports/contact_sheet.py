@@ -70,6 +70,19 @@ def counted(what: str, shown: int, of: int) -> str:
     return f"{what}: {'none' if not of else f'{of:,}' if shown == of else f'{shown:,} of {of:,}'}"
 
 
+def titled(picture: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
+    """Return an RGB `uint8` picture below a title, which is wrapped to its width."""
+    font, (first, *rest) = _font(13), _drawable(title).split()
+    lines = [first]
+    for word in rest:
+        longer = f"{lines[-1]} {word}"
+        lines = [*lines[:-1], longer] if font.getlength(longer) <= picture.shape[1] - 2 * _GAP else [*lines, word]
+    band = PillowImage.new("RGB", (picture.shape[1], _LINE * len(lines) + 2 * _GAP), _PAPER)
+    for number, line in enumerate(lines):
+        ImageDraw.Draw(band).text((_GAP, _GAP + number * _LINE), line, _INK, font=font)
+    return np.vstack([np.asarray(band, dtype=np.uint8), picture])
+
+
 def _draw_tile(sheet: PillowImage.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: int, top: int, size: int) -> None:
     draw.rectangle((left, top, left + size - 1, top + size - 1), fill=_TILE)
     lines = _wrapped(tile.detail, size)

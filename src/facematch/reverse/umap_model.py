@@ -129,7 +129,7 @@ def load_model(folder: Path) -> UmapModel:
     path = folder / FILE
     again = f"Make it again: facematch umap fit PHOTOS --model {folder}"
     if not path.is_file():
-        raise FacematchError(f"{folder} holds no model of UMAP: there is no {FILE} in it.", again)
+        raise FacematchError(f"{folder} holds no model of UMAP: there is no {FILE} in it.", again.replace(" again", ""))
     told = read_tensor_header(path, "model", again).metadata.get("umap", "{}")
     with reading(path, "model", again):
         header = parse_json(told, "header")
