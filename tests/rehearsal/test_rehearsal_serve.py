@@ -1,6 +1,7 @@
 """The rehearsal server over real sockets, and as a process that Ctrl-C stops."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -103,6 +104,26 @@ class TestServe:
             process.kill()
             process.communicate()
         assert statuses == [400, 400, 429, 429]
+
+    def test_a_server_for_other_machines_says_where_it_is_for_each(self, tmp_path: Path) -> None:
+        (tmp_path / "truth.json").write_text('{"q.jpg": ["g.jpg"]}')
+        command = [sys.executable, "-m", "facematch", "serve", "--truth", "truth.json", "--port", "0"]
+        told = {**os.environ, "COLUMNS": "200"}
+        process = subprocess.Popen(
+            [*command, "--host", "0.0.0.0"], cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=told
+        )
+        try:
+            assert process.stderr is not None
+            here = next(line for line in process.stderr if "http://" in line).split("http://")[1].split()[0]
+            other = process.stderr.readline().split("http://")[1].partition(",")[0]
+            for address, host, status in ((here, here, 200), (here, other, 200), (here, "evil.example", 421)):
+                answer = requests.get(f"http://{address}/", headers={"Host": host}, timeout=10)
+                assert answer.status_code == status
+        finally:
+            process.kill()
+            process.communicate()
+        assert here.startswith("localhost:")
+        assert other.startswith(f"{socket.gethostname()}:")
 
     def test_ctrl_c_at_once_and_with_an_open_connection(self, tmp_path: Path) -> None:
         process, address = self.start(tmp_path)

@@ -1,12 +1,14 @@
 """`facematch serve`: a competition's server to rehearse with."""
 
 import os
+import socket
 from pathlib import Path
 
 from facematch.competition.form import load_form
 from facematch.console import note
 from facematch.errors import FacematchError, nearest_name
 from facematch.files import sha256_of_file
+from facematch.rehearsal.guard import everywhere
 from facematch.rehearsal.moods import MOODS
 from facematch.rehearsal.server import serve
 
@@ -32,6 +34,9 @@ def serve_command(
 
     def ready(address: str) -> None:
         note(f"rehearsal server at {address} – Ctrl-C stops it")
+        if everywhere(host):
+            other = address.replace("localhost", socket.gethostname())
+            note(f"other machines: {other}, where the board is and submissions are taken; no right answers are shown")
         note(f"leaderboard: {address}/  kept in {store}" + ("" if mood == "steady" else f"  mood: {mood}"))
 
     serve(

@@ -69,10 +69,15 @@ def _local(name: str) -> bool:
     return name == "localhost" or (address is not None and address.is_loopback)
 
 
-def _served(name: str, served: str) -> bool:
+def everywhere(served: str) -> bool:
+    """Tell whether a server that listens on `served` listens on every address of this machine."""
     listening = _address(served)
-    if served and (listening is None or not listening.is_unspecified):
-        return (_address(name) or name) == (listening or served.lower())
+    return not served or (listening is not None and listening.is_unspecified)
+
+
+def _served(name: str, served: str) -> bool:
+    if not everywhere(served):
+        return (_address(name) or name) == (_address(served) or served.lower())
     own = socket.gethostname().lower()
     return _address(name) is not None or name in (own, f"{own.partition('.')[0]}.local")
 

@@ -23,7 +23,7 @@ from facematch.files import sha256_of
 from facematch.foreign import LIMITS
 from facematch.rehearsal.board import Album, group_name
 from facematch.rehearsal.bodies import Bodies
-from facematch.rehearsal.guard import Guard
+from facematch.rehearsal.guard import Guard, everywhere
 from facematch.rehearsal.listening import listen, run
 from facematch.rehearsal.moods import Mood, Moody
 from facematch.rehearsal.openapi import KEY_LENGTH, description
@@ -115,7 +115,7 @@ def serve(
         kept = Store(store)
         log = log or _to_stderr
         app = create_app(truth, form=form, store=kept, own=own, album=album, rate=rate, log=log, host=host)
-        shown = f"[{host}]" if ":" in host else host
+        shown = "localhost" if everywhere(host) else f"[{host}]" if ":" in host else host
         try:
             if on_ready is not None:
                 on_ready(f"http://{shown}:{listening.getsockname()[1]}")
