@@ -219,7 +219,8 @@ def say_where_worse(ours: Standing, others: Sequence[Standing], config: Path) ->
     compared = [(other, found) for other in others if (found := ours.against(other)) is not None]
     worse = [(other, found) for other, found in compared if found.difference < 0]
     for other, found in worse:
-        mine = float(np.mean([score for name, score in ours.places.scores().items() if name in other.places.queries]))
+        shared = set(other.places.queries)
+        mine = float(np.mean([score for name, score in ours.places.scores().items() if name in shared]))
         text = (
             f"{ours.name} is worse than {other.name}: score {mine:.0f} against "
             f"{mine - found.difference:.0f} on the same {found.queries} queries, {found}"

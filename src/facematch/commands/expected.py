@@ -156,13 +156,7 @@ def compare_with_best(
     if found.p_value == 1 and found.difference == 0:
         say(f"against {named}: no difference on {found.queries} queries")
         return
-    interval = "" if found.interval is None else f" [{found.interval[0]:+.0f} to {found.interval[1]:+.0f}]"
-    chance = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
-    verdict = "a real difference" if found.p_value < 0.05 else "which may be luck"
-    say(
-        f"against {named}: {found.difference:+.0f}{interval} on the same {found.queries} validation queries, {verdict} "
-        f"({chance})"
-    )
+    say(f"against {named}: {found}, on the same {found.queries} validation queries")
 
 
 def _best_before(journal: Journal, kept: Kept, url: str | None) -> tuple[Kept, Attempt | None] | None:
