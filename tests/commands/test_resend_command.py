@@ -66,7 +66,9 @@ class TestGroup:
     def test_a_dry_run_needs_none_and_is_sent_for_the_group_that_is_named_then(
         self, tiny: Path, run: Run, server: tuple[str, list[bytes]]
     ) -> None:
-        assert run(*DRY, "--out", "mine.json").code == 0
+        done = run(*DRY, "--out", "mine.json")
+        assert done.code == 0, done.err
+        assert "facematch resend 1 --set server.url=ADDRESS --set server.group=NAME sends it" in done.err
         url = ("--set", f"server.url={server[0]}")
         done = run("resend", "1", *url)
         assert done.code == 1

@@ -57,7 +57,7 @@ def request_command(config: Path, overrides: Sequence[str], wishes: Wishes) -> N
             if wishes.expect:
                 with watch.stage("expected score"):
                     _expect(journal, kept, submitted, (len(query.asked), len(gallery.files)), config, to)
-            _send(journal, kept, to, watch, wishes)
+            _send(journal, kept, to, settings.server.group, watch, wishes)
         finally:
             if wishes.as_json:
                 show_json({"submission": row_of(form, journal, journal.submission(kept.id))})
@@ -128,9 +128,13 @@ def _expect(
         raise
 
 
-def _send(journal: Journal, kept: Kept, to: Destination | None, watch: Stopwatch, wishes: Wishes) -> None:
+def _send(
+    journal: Journal, kept: Kept, to: Destination | None, group: str | None, watch: Stopwatch, wishes: Wishes
+) -> None:
     if to is None:
         say("not sent (--dry-run)")
+        named = "" if has_group(group) else " --set server.group=NAME"
+        note(f"facematch resend {kept.id} --set server.url=ADDRESS{named} sends it")
         return
     with watch.stage("sending"):
         deliver(journal, kept, to, again=wishes.again)
