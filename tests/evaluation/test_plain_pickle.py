@@ -61,6 +61,16 @@ def python2_array(values: bytes, code: bytes = b"i8", shape: int | None = None) 
     )  # fmt: skip
 
 
+def test_the_same_bytes_are_not_made_into_numbers_again_and_again() -> None:
+    count = struct.pack("<i", 2**16)
+    raw = b"T" + struct.pack("<i", 8 * 2**16) + bytes(8 * 2**16) + b"q\0"
+    kind = b"cnumpy\ndtype\n(U\x02i8K\0K\x01tR(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tbq\x01"
+    array = b"cnumpy.core.numeric\n_frombuffer\n(h\0h\x01(J" + count + b"tU\x01CtR"
+    assert load_plain(HERE, b"\x80\x02](" + raw + kind + array + b"e.")[2:] == [[0] * 2**16]  # type: ignore[index]
+    with pytest.raises(FacematchError, match="makes more of its bytes than it holds"):
+        load_plain(HERE, b"\x80\x02](" + raw + kind + 1000 * array + b"e.")
+
+
 def test_an_array_written_by_python_2_is_read() -> None:
     numbers = struct.pack("<3q", 7, 200, -1)
     assert load_plain(HERE, b"\x80\x02}U\x04easy" + python2_array(numbers) + b"s.") == {"easy": [7, 200, -1]}

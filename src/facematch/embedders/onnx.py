@@ -107,7 +107,9 @@ class OnnxEmbedder:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         with reading(self.file, "embedder.file", _OTHER):
-            session = onnxruntime.InferenceSession(str(self.file), options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(
+                str(self.file), options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
         self._check(session)
         # Two, of which none is all: a model that gives one vector whatever it is given would fit a single photo.
         trial = np.zeros((2 if self._any_batch else self.batch, self.size, self.size, 3), np.uint8)

@@ -70,7 +70,7 @@ def outcomes_from_json(values: Mapping[str, Any]) -> Outcomes:
             tuple(tuple(int(count) for count in counts) for counts in values["closer"]),
             tuple(int(count) for count in values["others"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FacematchError(
             f"the kept outcomes of a validation cannot be read: {type(error).__name__} {error}.",
             "Validate again: the score to expect is then made anew.",
