@@ -17,6 +17,7 @@ from facematch.cache import Cache
 from facematch.errors import FacematchError
 from facematch.faces.stream import in_order
 from facematch.foreign import as_kind
+from facematch.memory import turn_of_a_photo
 from facematch.near_duplicates import SIDE, describe, thumbnail, without_border
 from facematch.photos import Photo, PhotoFile, PhotoLimits, Unreadable, decode, made_of, read_bytes, read_photo
 
@@ -68,7 +69,7 @@ def read_contents(
 ) -> Iterator[Content | Unreadable]:
     """Yield the content of every file, in order; what was decoded before, under any name, is not decoded again.
 
-    Threads do the work, and at most a few dozen photos are in memory at once. With `extents` sizes are told and
+    Threads do the work, each with one photo at a time. With `extents` sizes are told and
     borders looked for too: what was kept without them is decoded once more.
     """
     cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
@@ -86,13 +87,14 @@ def thumbnail_of(content: Content, cache: Cache, limits: PhotoLimits, *, inner: 
     kept = _kept(cache, content.sha256)
     if kept is not None and len(kept.thumbnails) > inner:
         return np.asarray(kept.thumbnails[int(inner)])
-    photo = read_photo(content.file, limits)
-    if not isinstance(photo, Photo):
-        raise FacematchError(
-            f"{content.file.path} was read a moment ago and cannot be read now: {photo.reason}.", "Run it again."
-        )
-    surrounded = without_border(photo.image) if inner else None
-    return thumbnail(photo.image if surrounded is None else surrounded)
+    with turn_of_a_photo():
+        photo = read_photo(content.file, limits)
+        if not isinstance(photo, Photo):
+            raise FacematchError(
+                f"{content.file.path} was read a moment ago and cannot be read now: {photo.reason}.", "Run it again."
+            )
+        surrounded = without_border(photo.image) if inner else None
+        return thumbnail(photo.image if surrounded is None else surrounded)
 
 
 class _Note(BaseModel):
