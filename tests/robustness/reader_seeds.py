@@ -151,6 +151,10 @@ _ALL = (
         "run settings", "settings.yaml", YAML, _configs("triplet", "hashing"),
         _by("training.run_folder.settings_of", _run),
     ),
+    Reader(
+        "run people", "identities.json", JSON, _values({"training": ["a"], "validation": ["b", "c"], "sha256": "ab"}),
+        _by("training.run_folder.validated_on", lambda path: path.parent),
+    ),
     *(
         [Reader("clip", "c.json", JSON, _values({"embed_dim": 4, "vision_cfg": {"image_size": 32}}),
                 _by("embedders.clip_model.clip_size", str))]

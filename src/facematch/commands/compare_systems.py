@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
 from facematch.cache import Cache, cache_folder
@@ -24,16 +23,16 @@ from facematch.errors import FacematchError
 from facematch.files import sha256_of_file
 from facematch.flow import photo_embedder, trained_header, trained_people
 from facematch.flow_refine import System, build_system, gallery_people, whitening_file
-from facematch.foreign import read_json
+from facematch.foreign import reading
 from facematch.fusion import fuse
 from facematch.identities import trained_among
-from facematch.networks.checkpoint import CheckpointHeader
 from facematch.ranking import Ranking
 from facematch.refine.chain import has_flip
 from facematch.settings import Settings
 from facematch.settings_compare import CompareSettings, SystemSettings
 from facematch.settings_ensemble import Method
 from facematch.settings_file import load_settings
+from facematch.training.run_folder import RunFolder, read_log, validated_on
 
 _FORMAT = "facematch compare 1"
 
@@ -229,7 +228,9 @@ def leak_of(bench: Bench, entry: SystemSettings) -> Leak:
     total, trained_on = len(photos.people), [trained_people(each) for each in members if photos.unseen]
     if seen := trained_among(photos.people, (person for people in trained_on for person in people)):
         return Leak(f"was trained on {len(seen)} of the {total} people compared: its figures mean nothing", True)
-    if chosen := photos.people.intersection(person for header in headers for person in _validated_on(header)):
+    if chosen := photos.people.intersection(
+        person for header in headers for person in validated_on(header.path.parent) or ()
+    ):
         return Leak(f"had its best epoch chosen on {len(chosen)} of the {total} people compared: a little flattered")
     return Leak()
 
@@ -241,22 +242,17 @@ def training_seconds(settings: Settings) -> float | None:
     folder = trained_header(settings).path.parent
     if not (folder / "log.jsonl").is_file() or not (folder / "settings.yaml").is_file():
         return None
-    from facematch.training.run_folder import RunFolder, read_log
-
     training = load_settings(folder / "settings.yaml").training
     batch = training.identities_per_batch * training.photos_per_identity
     total, before = 0.0, 0
-    for line in read_log(RunFolder(folder)):
-        if line["kind"] == "epoch":
-            if line["images_per_second"] > 0:
-                total += (line["step"] - before) * batch / line["images_per_second"]
-            before = line["step"]
+    lines = read_log(RunFolder(folder))
+    with reading(folder / "log.jsonl", "the training log", "It cannot be made again without training."):
+        for line in lines:
+            if line["kind"] == "epoch":
+                if line["images_per_second"] > 0:
+                    total += (line["step"] - before) * batch / line["images_per_second"]
+                before = line["step"]
     return total
-
-
-def _validated_on(header: CheckpointHeader) -> set[str]:
-    path: Path = header.path.parent / "identities.json"
-    return set(read_json(path, "the run's people")["validation"]) if path.is_file() else set()
 
 
 def _digest(values: object) -> str:

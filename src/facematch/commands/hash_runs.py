@@ -14,10 +14,10 @@ from facematch.commands.runs import run_path, run_settings
 from facematch.errors import FacematchError
 from facematch.evaluation.code_figures import Sides, require_mated
 from facematch.flow import build_embedder, photo_embedder, trained_header
-from facematch.foreign import read_json
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.settings import RankingSettings, Settings
 from facematch.settings_embedding import EmbedderSettings
+from facematch.training.run_folder import validated_on
 
 On = Literal["test", "validation"]
 TEST = "test photos, which no training and no choice has seen, ask all photos of the training"
@@ -183,10 +183,8 @@ def _load(folder: Path, name: str, overrides: Sequence[str], *, hashing: bool) -
 
 def _validated_on(run: LoadedRun, people: Sequence[str]) -> bool:
     # Whether its training was validated on any of these people: --set may have named others.
-    path = run.header.path.parent / "identities.json"
-    if not path.is_file():
-        return True
-    return not set(read_json(path, f"{run.name}'s people")["validation"]).isdisjoint(people)
+    asked = validated_on(run.header.path.parent)
+    return asked is None or not asked.isdisjoint(people)
 
 
 def _doubts(folder: Path, name: str, settings: Settings, trained: Settings) -> Iterator[str]:

@@ -200,7 +200,7 @@ def _local(name: str, weights: str) -> Path:
         raise FacematchError(f"embedder.weights: {path} does not exist.", _BRING)
     raise FacematchError(
         f"embedder.weights: {weights!r} is neither a file nor a pretrained tag of {name}{nearest_name(weights, tags)}.",
-        f"Its tags: {', '.join(tags) or 'none'}. {_BRING}",
+        f"{_BRING} Its tags: {', '.join(tags) or 'none'}.",
     )
 
 

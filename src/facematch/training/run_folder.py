@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, TypeAdapter
 
 from facematch.errors import FacematchError
 from facematch.files import sweep, write_bytes
-from facematch.foreign import found, read_json, reading
+from facematch.foreign import found, read_as, read_json, reading
 from facematch.settings import Settings
 from facematch.settings_file import load_section
 
@@ -22,6 +23,13 @@ _FREE = ("paths", "server", "embedder", "ranking", "training.workers", "training
 _BEGUN = ("settings.yaml", "identities.json", "photos.json", "tensorboard")
 # By safetensors, and by earlier versions, when they were killed.
 _LEFT = re.compile(r"\.(tmp\w{6}|(state|(best|last)(-classes)?|settings|identities|photos|finished)\.\w+\.\w{8}\.\w+)")
+
+
+class _People(BaseModel):
+    validation: list[str]
+
+
+_PEOPLE = TypeAdapter(_People)
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,14 @@ def read_log(folder: RunFolder) -> list[dict[str, Any]]:
     with reading(folder.log, "the training log", "It cannot be made again without training."):
         lines = folder.log.read_text(encoding="utf-8").split("\n")
         return [json.loads(line) for line in lines[:-1] if line]
+
+
+def validated_on(run: Path) -> frozenset[str] | None:
+    """Return whom the training of a run was validated on; None where it does not tell. Raises FacematchError."""
+    path = run / "identities.json"
+    if not path.is_file():
+        return None
+    return frozenset(read_as(_PEOPLE, path, "the run's people", "Remove it, or train anew.").validation)
 
 
 def sweep_run(folder: RunFolder) -> None:
