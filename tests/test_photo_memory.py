@@ -70,14 +70,18 @@ def test_a_photo_that_takes_more_than_the_limit_is_refused_in_plain_words() -> N
     PillowImage.new("RGB", (2000, 1500)).save(stream, "JPEG", progressive=True, subsampling=0)
     found = decode("x", stream.getvalue(), "s", PhotoLimits(max_memory=20_000_000))
     assert isinstance(found, Unreadable)
-    assert found.reason == "3.0 MP of JPEG take much memory: 30.1 MB is more than the limit of 20.0 MB"
+    assert (
+        found.reason == "3.0 MP of JPEG take much memory: 30.1 MB is more than the limit of 20.0 MB (photos.max_memory)"
+    )
     assert isinstance(decode("x", stream.getvalue(), "s", PhotoLimits(max_memory=31_000_000)), Photo)
 
 
 def test_a_photo_of_millions_of_rows_takes_memory_for_each() -> None:
     found = decode("x", png(1, 2_000_000, 1), "s", PhotoLimits(max_memory=50_000_000))
     assert isinstance(found, Unreadable)
-    assert found.reason == "2.0 MP of PNG take much memory: 78.0 MB is more than the limit of 50.0 MB"
+    assert (
+        found.reason == "2.0 MP of PNG take much memory: 78.0 MB is more than the limit of 50.0 MB (photos.max_memory)"
+    )
 
 
 @pytest.mark.parametrize("width", [40_000, 65_536])

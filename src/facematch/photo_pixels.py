@@ -87,7 +87,9 @@ def _take(area: int, needed: int, form: str, max_pixels: int, max_memory: int) -
     if area > max_pixels:
         raise RefusedError(too_much(area, max_pixels, "MP"))
     if needed > max_memory:
-        raise RefusedError(f"{area / 1e6:.1f} MP of {form} take much memory: {too_much(needed, max_memory, 'MB')}")
+        raise RefusedError(
+            f"{area / 1e6:.1f} MP of {form} take much memory: {too_much(needed, max_memory, 'MB')} (photos.max_memory)"
+        )
     take_memory(needed, max_memory)
 
 
