@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
+from unicodedata import category
 
 FAILED, USAGE, UNKNOWN, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
@@ -38,9 +39,14 @@ class FacematchError(Exception):
 
 def _for_a_screen(text: str, limit: int) -> str:
     shown = text[: limit + 1]
-    if not shown.replace("\n", "").isprintable():
-        shown = "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in shown)
+    if not shown.isprintable():
+        shown = "".join(each if is_plain(each) else repr(each)[1:-1] for each in shown)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def is_plain(letter: str) -> bool:
+    """Return whether a terminal shows a character, or ends a line with it, and does nothing else; any space is one."""
+    return letter.isprintable() or letter == "\n" or category(letter) == "Zs"
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:

@@ -25,7 +25,7 @@ from typing import Any
 
 from reader_seeds import READERS, Reader
 
-from facematch.errors import FacematchError
+from facematch.errors import FacematchError, is_plain
 
 _ROOM = 2_000_000_000  # bytes of addresses above those at the beginning
 _LONGEST = 60  # seconds for one input; an alarm, so that one that never ends is a failure
@@ -60,7 +60,7 @@ def tried(reader: Reader, path: Path) -> bool:
         text = str(error)
         if len(text) > 2000:
             raise BrokenLawError(f"an error of {len(text):,} characters") from error
-        if not text.replace("\n", "").isprintable():
+        if not all(map(is_plain, text)):
             raise BrokenLawError(f"an error that cannot be printed: {text[:300]!r}") from error
         if "weights_only" in text or "allow_pickle=True" in text:
             raise BrokenLawError(f"advice to read it unsafely: {text}") from error
