@@ -13,9 +13,11 @@ from facematch.commands.train_start import train_command
 
 
 @pytest.fixture(autouse=True)
-def _without_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # The network that comes with facematch would take over where a test wants none; it has tests of its own.
     monkeypatch.setattr(default_checkpoint, "_places", lambda: (tmp_path / "no default", tmp_path / "nor here"))
+    yield
+    default_checkpoint.default_file.cache_clear()  # other tests know the real one
     default_checkpoint.default_file.cache_clear()
 
 
