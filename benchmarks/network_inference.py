@@ -178,7 +178,7 @@ def main() -> None:
     in_bf16 = gains_from_bf16(CPU)
     print(
         f"{machine()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}, "
-        f"{'bf16' if in_bf16 else 'no bf16'} in hardware; {header.spec['backbone']}, {len(images)} crops of {size} px"
+        f"{'bf16' if in_bf16 else 'no bf16'} in hardware; {header.spec.backbone}, {len(images)} crops of {size} px"
     )
     plain = partial(run_plain, network)
     wanted = batched(plain, images, options.batch)
