@@ -86,10 +86,10 @@ def test_each_mistake_has_its_message(project: Path, run: Run, sets: list[str], 
     ("change", "words"),
     [
         ({"metric": "manhattan"}, "was tuned for ranking.metric manhattan"),
-        ({"format": "other"}, "has the format 'other'"),
+        ({"format": "other"}, "Input should be 'facematch tuned 1' (found 'other')"),
         ({"fingerprint": {"faces.detector": "none"}}, "faces.detector is 'haar' in the settings and 'none' in"),
-        ({"refine": [{"step": "dance"}]}, "is not what `facematch tune` writes"),
-        ({"more": 1}, "is not what `facematch tune` writes"),
+        ({"refine": [{"step": "dance"}]}, "'dance' is not known"),
+        ({"more": 1}, "more: Extra inputs are not permitted"),
     ],
 )
 def test_what_was_tuned_for_something_else_is_refused(

@@ -67,6 +67,15 @@ def killer(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         process.stdin.close()
 
 
+@pytest.fixture(scope="module")
+def unbroken(killer: Killer) -> list[object]:
+    """What a run comes to that nobody kills, in a process that computes with as many threads."""
+    assert not killer.train()[0]
+    found = parts(killer.folder / RUN)
+    shutil.rmtree(killer.folder / RUN)
+    return found
+
+
 def whole(folder: Path, unbroken: list[object]) -> None:
     """Hold a run to an unbroken one, and its folder to what belongs there; then make room for the next."""
     assert parts(folder / RUN) == unbroken
