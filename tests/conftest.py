@@ -8,6 +8,7 @@ from hypothesis import settings
 
 # Tests run side by side: one thread each, or small networks wait for each other's threads most of the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # numba sets OpenMP's number for torch, too
 
 # Laws are tried on new examples each time, and on the same ones where a run has to be repeatable.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
