@@ -14,14 +14,13 @@ from facematch.commands.sending import Destination, deliver, destination, say_un
 from facematch.commands.submissions import row_of
 from facematch.commands.two_folders import two_folders
 from facematch.competition.folders import Folder, base_name
-from facematch.competition.form import load_form
+from facematch.competition.form import CompetitionForm, Dialect, load_form
 from facematch.competition.journal import Journal, Kept
 from facematch.competition.submission import NO_GROUP, Submission, check, has_group, require_group
 from facematch.console import Stopwatch, loud, note, results_aside, say, show_json
 from facematch.default_checkpoint import settings_in_use
 from facematch.files import write_bytes
 from facematch.ranking import Ranking
-from facematch.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def request_command(config: Path, overrides: Sequence[str], wishes: Wishes) -> N
     settings, watch = settings_in_use(config, overrides, ensembles=True), Stopwatch()
     form = load_form(settings.server.form)
     dialect = form.dialect(settings.server.dialect)
-    to = None if wishes.dry_run else destination(settings)
+    to = None if wishes.dry_run else destination(settings, form)
     if to is not None:
         require_group(settings.server.group)
     with results_aside(wishes.as_json), watch.stage("checking folders"):
@@ -52,11 +51,11 @@ def request_command(config: Path, overrides: Sequence[str], wishes: Wishes) -> N
     with results_aside(wishes.as_json), Journal(settings.paths.submissions) as journal:
         say_unfinished(journal)
         ranked = submitted.rank(query, gallery, dialect.names, watch)
-        kept = _keep(settings, journal, query, gallery, ranked, submitted, wishes)
+        kept = _keep(journal, query, gallery, ranked, submitted, dialect, wishes)
         try:
             if wishes.expect:
                 with watch.stage("expected score"):
-                    _expect(journal, kept, submitted, (len(query.asked), len(gallery.files)), config, to)
+                    _expect(journal, kept, submitted, form, (len(query.asked), len(gallery.files)), config, to)
             _send(journal, kept, to, settings.server.group, watch, wishes)
         finally:
             if wishes.as_json:
@@ -65,17 +64,17 @@ def request_command(config: Path, overrides: Sequence[str], wishes: Wishes) -> N
 
 
 def _keep(
-    settings: Settings,
     journal: Journal,
     query: Folder,
     gallery: Folder,
     ranked: Ranked,
     submitted: Submitted,
+    dialect: Dialect,
     wishes: Wishes,
 ) -> Kept:
     # The submission, checked, in the journal and beside it.
-    dialect = load_form(settings.server.form).dialect(settings.server.dialect)
-    group = settings.server.group
+    server = submitted.settings.server
+    group = server.group
     submission = make_submission(
         group if group and has_group(group) else NO_GROUP, query, ranked.ranking, dialect.names
     )
@@ -87,7 +86,7 @@ def _keep(
     )
     payload = submission.payload(dialect)
     kept = journal.keep(
-        payload, settings.server.dialect, to_send=not wishes.dry_run, query=query.path, gallery=gallery.path,
+        payload, server.dialect, to_send=not wishes.dry_run, query=query.path, gallery=gallery.path,
         made_by=command_line(), system=submitted.told,
     )  # fmt: skip
     say(f"submission {kept.id}: {journal.file(kept)} ({len(submission.images)} queries, {dialect.names} names each)")
@@ -105,12 +104,12 @@ def _expect(
     journal: Journal,
     kept: Kept,
     submitted: Submitted,
+    form: CompetitionForm,
     size: tuple[int, int],
     config: Path,
     to: Destination | None,
 ) -> None:
     # What the validation says of a submission to a task of `size` queries and gallery photos.
-    form = load_form(submitted.settings.server.form)
     try:
         expected = submitted.expected(*size, form)
         told = expected.as_json()

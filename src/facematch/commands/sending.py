@@ -6,7 +6,7 @@ from shlex import quote
 
 from facematch.competition.address import headers_from_environment, shown_url, submission_url
 from facematch.competition.exchange import Interrupted
-from facematch.competition.form import CompetitionForm, load_form
+from facematch.competition.form import CompetitionForm
 from facematch.competition.journal import Attempt, Journal, Kept
 from facematch.competition.sending import Patience, send
 from facematch.console import loud, note, say, waiting
@@ -27,14 +27,16 @@ class Destination:
     verify: bool | str
 
 
-def destination(settings: Settings, dialect: str | None = None, fallback: str | None = None) -> Destination:
+def destination(
+    settings: Settings, form: CompetitionForm, dialect: str | None = None, fallback: str | None = None
+) -> Destination:
     """Return where to send: `server.url`, else the form's address, else `fallback`.
 
     Raises FacematchError for a missing or bad address, an unknown dialect, a header without its variable
     and a CA bundle that is not there.
     """
     server = settings.server
-    form, dialect = load_form(server.form), dialect or server.dialect
+    dialect = dialect or server.dialect
     address = server.url or form.address or fallback
     if address is None:
         raise FacematchError(

@@ -11,7 +11,7 @@ from facematch.commands.submissions import row_of
 from facematch.commands.two_folders import two_folders
 from facematch.competition.address import kept_url, shown_url
 from facematch.competition.folders import Folder, doubts
-from facematch.competition.form import load_form
+from facematch.competition.form import CompetitionForm, load_form
 from facematch.competition.journal import Journal, Kept
 from facematch.competition.submission import Submission, check, defects, has_group
 from facematch.console import loud, note, results_aside, say, show_json
@@ -35,7 +35,8 @@ def check_command(
     file: Path, query: Path, gallery: Path, config: Path | None, overrides: Sequence[str], *, as_json: bool
 ) -> None:
     """Print every defect of a payload; leaves with exit code 1 when there is one."""
-    given = _read(file, query, gallery, load_settings(config, overrides), as_they_are=True)
+    settings = load_settings(config, overrides)
+    given = _read(file, query, gallery, settings, load_form(settings.server.form), as_they_are=True)
     submission, names = given.submission, given.names
     for doubt in doubts(given.query, given.gallery):
         loud(f"query and gallery look swapped: {doubt}")
@@ -65,8 +66,9 @@ def submit_command(
 ) -> None:
     """Check, keep and send a payload that was made elsewhere, for the group in it; its bytes are sent as they are."""
     settings = load_settings(config, overrides)
-    to, form = destination(settings), load_form(settings.server.form)
-    given = _read(file, query, gallery, settings, as_they_are=as_they_are)
+    form = load_form(settings.server.form)
+    to = destination(settings, form)
+    given = _read(file, query, gallery, settings, form, as_they_are=as_they_are)
     check(given.submission, given.query.asked, given.gallery.asked, given.names)
     with results_aside(as_json), Journal(settings.paths.submissions) as journal:
         say_unfinished(journal)
@@ -97,8 +99,8 @@ def resend_command(
         for each in chosen:
             kept = each
             try:
-                kept = _with_group(settings, journal, each)
-                _resend(settings, journal, kept, again=again)
+                kept = _with_group(settings, form, journal, each)
+                _resend(settings, form, journal, kept, again=again)
             except FacematchError as error:
                 failed.append(error)
                 if number is None:
@@ -124,12 +126,12 @@ def _pending(journal: Journal, *, again: bool) -> list[Kept]:
     return chosen
 
 
-def _resend(settings: Settings, journal: Journal, kept: Kept, *, again: bool) -> None:
+def _resend(settings: Settings, form: CompetitionForm, journal: Journal, kept: Kept, *, again: bool) -> None:
     # To server.url, or to where it was sent last.
     attempts = journal.attempts(kept)
     last = attempts[-1] if attempts else None
     say(f"submission {kept.id}: {journal.file(kept)}")
-    to = destination(settings, kept.dialect, None if last is None else last.url)
+    to = destination(settings, form, kept.dialect, None if last is None else last.url)
     if last is not None and last.fate == "not scored" and last.url == kept_url(to.url):
         note(
             f"it goes to {shown_url(to.url)} once more, where it failed before: {last.message} To another address: "
@@ -139,9 +141,9 @@ def _resend(settings: Settings, journal: Journal, kept: Kept, *, again: bool) ->
     deliver(journal, kept, to, again=again)
 
 
-def _with_group(settings: Settings, journal: Journal, kept: Kept) -> Kept:
+def _with_group(settings: Settings, form: CompetitionForm, journal: Journal, kept: Kept) -> Kept:
     # What a dry run made without a group is made anew for the group that is named now.
-    dialect = load_form(settings.server.form).dialect(kept.dialect)
+    dialect = form.dialect(kept.dialect)
     submission, group = Submission.from_payload(journal.payload(kept), dialect), settings.server.group
     if has_group(submission.group):
         return kept
@@ -163,8 +165,10 @@ def _with_group(settings: Settings, journal: Journal, kept: Kept) -> Kept:
     return made
 
 
-def _read(file: Path, query: Path, gallery: Path, settings: Settings, *, as_they_are: bool) -> _Given:
-    dialect = load_form(settings.server.form).dialect(settings.server.dialect)
+def _read(
+    file: Path, query: Path, gallery: Path, settings: Settings, form: CompetitionForm, *, as_they_are: bool
+) -> _Given:
+    dialect = form.dialect(settings.server.dialect)
     with reading(file, "the payload", "Name the JSON text of a submission."):
         data = read_limited(file, "submission")
     folders = two_folders(settings, query, gallery, dialect.names, as_they_are=as_they_are)
