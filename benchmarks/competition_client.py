@@ -26,9 +26,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from facematch.commands.timing import machine
+from facematch.evaluation.score import read_ground_truth, score_submission
 from facematch.networks.checkpoint import read_checkpoint_header
-from facematch.rehearsal.score import read_ground_truth, score_submission
+from facematch.pipeline.timing import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 Answers = Mapping[str, Sequence[str]]
@@ -59,7 +59,7 @@ def deal(people: Path, photos: int, folder: Path) -> Truth:
 
 def dealt_sample(folder: Path) -> Truth:
     """Write the rehearsal sample; return the right gallery photos of each query."""
-    from facematch.sample.write import write_sample
+    from facematch.tasks.sample.write import write_sample
 
     write_sample(folder / "sample", seed=2026)
     for side in ("query", "gallery"):
@@ -101,12 +101,12 @@ def write_network(path: Path, size: int, weights: Path | None) -> None:
     """Write a checkpoint for crops of a size: random weights, or those of a run."""
     import torch
 
-    from facematch.flow import build_cropper
     from facematch.networks.checkpoint import load_checkpoint, save_checkpoint
     from facematch.networks.embedding import EmbeddingNetwork
     from facematch.networks.spec import NetworkSpec
-    from facematch.settings_file import load_settings
-    from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
+    from facematch.pipeline.build import build_cropper
+    from facematch.settings.file import load_settings
+    from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 
     torch.manual_seed(0)
     crops = build_cropper(load_settings(None, [f"faces.size={size}"]).faces).fingerprint

@@ -23,17 +23,17 @@ import cv2.data
 import numpy as np
 from side_by_side import in_turn, shown
 
-from facematch.commands.timing import machine
-from facematch.encoded import jpeg_bytes
-from facematch.evenly import evenly
+from facematch.core.evenly import evenly
 from facematch.faces.cropper import choose_face
 from facematch.faces.detectors import HaarDetector, intersection_over_union
 from facematch.faces.values import Face, Image
-from facematch.flow import build_cropper
-from facematch.photos import Photo, PhotoFile, find_photos, read_photo
-from facematch.sample.portraits import make_portrait
-from facematch.sample.sources import PEOPLE, load_backgrounds, load_faces
-from facematch.settings_file import load_settings
+from facematch.photos.encoded import jpeg_bytes
+from facematch.photos.photo import Photo, PhotoFile, find_photos, read_photo
+from facematch.pipeline.build import build_cropper
+from facematch.pipeline.timing import machine
+from facematch.settings.file import load_settings
+from facematch.tasks.sample.portraits import make_portrait
+from facematch.tasks.sample.sources import PEOPLE, load_backgrounds, load_faces
 
 SIDE, QUALITY = 250, 90  # of photos that are made: as many pixels as a square of this side has; of JPEG
 FOUND, SAME = 0.98, 0.97  # the least shares

@@ -26,14 +26,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from facematch.codes import hamming_distances
 from facematch.evaluation.bootstrap import Figure
-from facematch.leaks.contents import Content, content_cache, read_contents
-from facematch.photos import PhotoLimits, Rgb, find_photos
-from facematch.reverse.changes import CHANGES, change_named
-from facematch.reverse.methods import Answers, Copies, Method, NearDuplicateMethod, Views, open_system, views_of
-from facematch.reverse.robustness import Column, copies_within, measure, picture_of, spread
-from facematch.reverse.systems import load_image_settings
+from facematch.near_duplicates.contents import Content, content_cache, read_contents
+from facematch.photos.photo import PhotoLimits, Rgb, find_photos
+from facematch.pipeline.images import load_image_settings
+from facematch.ranking.codes import hamming_distances
+from facematch.tasks.robustness.changes import CHANGES, change_named
+from facematch.tasks.robustness.methods import (
+    Answers,
+    Copies,
+    Method,
+    NearDuplicateMethod,
+    Views,
+    open_system,
+    views_of,
+)
+from facematch.tasks.robustness.robustness import Column, copies_within, measure, picture_of, spread
 
 SYSTEMS = ("pixels", "phash", "dhash", "whash", "phash+turns")
 THRESHOLD = 10  # imagededup's max_distance_threshold; ImageHash has no threshold of its own and gets the same

@@ -22,10 +22,10 @@ import numpy as np
 from labelled_people import add_options, embed_people, only
 from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings
 from facematch.evaluation.comparison import paired
 from facematch.evaluation.judged import Judged, judge
-from facematch.ranking import Ranking, distance_estimator
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Ranking, distance_estimator
 from facematch.thresholds.dynamic import NEIGHBOURS, Of, fit_dynamic, neighbourhood_adjustments
 from facematch.thresholds.static import fit_static
 from facematch.thresholds.values import accepted_mask

@@ -29,15 +29,15 @@ from detection import add_photo_options, photo_files
 from network_inference import make_checkpoint
 from numpy.typing import NDArray
 
-from facematch.commands.timing import machine, seconds_of
-from facematch.embed import EmbeddedPhotos, PhotoEmbedder
+from facematch.core.machine import gains_from_bf16
+from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.embedders.network import NetworkEmbedder
 from facematch.faces.values import Crop, coverage_of
-from facematch.flow import build_cropper, network_spec, photo_limits
-from facematch.machine import gains_from_bf16
 from facematch.networks.checkpoint import read_checkpoint_header
-from facematch.photos import Photo, PhotoFile, decode, read_bytes
-from facematch.settings_file import load_settings
+from facematch.photos.photo import Photo, PhotoFile, decode, read_bytes
+from facematch.pipeline.build import build_cropper, network_spec, photo_limits
+from facematch.pipeline.timing import machine, seconds_of
+from facematch.settings.file import load_settings
 
 CLOSE = 1e-5
 

@@ -23,13 +23,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings, load_embeddings
+from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.expectation import expect
 from facematch.evaluation.gallery_size import KS, hit_chances, places
 from facematch.evaluation.outcomes import Outcomes, outcomes
 from facematch.evaluation.score import WEIGHTS
-from facematch.fingerprint import Fingerprint
-from facematch.ranking import Metric
+from facematch.ranking.embeddings import Embeddings, load_embeddings
+from facematch.ranking.ranking import Metric
 
 Vectors = NDArray[np.float32]
 

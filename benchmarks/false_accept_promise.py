@@ -22,10 +22,10 @@ import numpy as np
 from labelled_people import add_options, embed_people
 from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import mean_figure
-from facematch.ranking import distance_estimator
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import distance_estimator
 from facematch.thresholds.conformal import fit_conformal
 
 Rows = NDArray[np.int64]

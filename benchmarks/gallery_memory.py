@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.commands.timing import machine
-from facematch.embed import PhotoEmbedder
-from facematch.embeddings import load_embeddings
-from facematch.fingerprint import Fingerprint
-from facematch.flow import build_cropper
-from facematch.photos import PhotoLimits, find_photos
-from facematch.ranking import distance_estimator
-from facematch.settings_file import load_settings
+from facematch.core.fingerprint import Fingerprint
+from facematch.embedders.embed import PhotoEmbedder
+from facematch.photos.photo import PhotoLimits, find_photos
+from facematch.pipeline.build import build_cropper
+from facematch.pipeline.timing import machine
+from facematch.ranking.embeddings import load_embeddings
+from facematch.ranking.ranking import distance_estimator
+from facematch.settings.file import load_settings
 
 PICTURES = 256
 

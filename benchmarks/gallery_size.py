@@ -27,18 +27,17 @@ from hamming_search import photos as vectors_of
 from numpy.typing import NDArray
 from side_by_side import in_turn
 
-from facematch.commands.timing import machine, median_seconds, seconds_of
-from facematch.embeddings import Embeddings
-from facematch.files import write_bytes
-from facematch.fingerprint import Fingerprint
-from facematch.gallery import approximate
-from facematch.gallery.approximate import ApproximateKind
-from facematch.gallery.choice import choose_index
-from facematch.gallery.recall import measured_recall
-from facematch.ranking import Ranking, between, distance_estimator
-from facematch.reports.axes import Axis
-from facematch.reports.charts import Series, line_chart
-from facematch.reports.drawing import as_file
+from facematch.charts.axes import Axis
+from facematch.charts.charts import Series, line_chart
+from facematch.charts.drawing import as_file
+from facematch.core.files import write_bytes
+from facematch.core.fingerprint import Fingerprint
+from facematch.pipeline.timing import machine, median_seconds, seconds_of
+from facematch.ranking.approximate import ApproximateKind
+from facematch.ranking.choice import choose_index
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Ranking, approximate, between, distance_estimator
+from facematch.ranking.recall import measured_recall
 
 K, PHOTOS, CLOSE = 10, 20, 1e-5
 

@@ -23,12 +23,12 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.codes import Codes, pack_codes
-from facematch.embeddings import Embeddings
-from facematch.fingerprint import Fingerprint
-from facematch.gallery.binary import BinaryIndex, CodeIndexKind, build_index, nearest_codes, search
-from facematch.gallery.recall import measured_recall
-from facematch.ranking import distance_estimator
+from facematch.core.fingerprint import Fingerprint
+from facematch.ranking.binary import BinaryIndex, CodeIndexKind, build_index, nearest_codes, search
+from facematch.ranking.codes import Codes, pack_codes
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import distance_estimator
+from facematch.ranking.recall import measured_recall
 
 BITS, K, PHOTOS = 64, 10, 20  # PHOTOS of each person in the gallery
 FLOATS = 4  # ways that search floats; they come first
@@ -91,7 +91,7 @@ def float_ways(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> li
 
 
 def index_way(kind: CodeIndexKind, codes: Codes, queries: Codes) -> Way:
-    """An index of `facematch.gallery.binary`, built once."""
+    """An index of `facematch.ranking.binary`, built once."""
     before, began = resident(), time.perf_counter()
     index = build_index(codes, kind)
     built, grown = time.perf_counter() - began, resident() - before

@@ -18,9 +18,9 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings
-from facematch.fingerprint import Fingerprint
-from facematch.ranking import distance_estimator
+from facematch.core.fingerprint import Fingerprint
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import distance_estimator
 from facematch.refine.k_reciprocal import k_reciprocal
 
 K1, K2, WEIGHT = 20, 6, 0.3

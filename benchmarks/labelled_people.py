@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings
 from facematch.faces.values import coverage_of
-from facematch.flow import build_embedder, photo_embedder, photo_limits
 from facematch.identities import check_identities, load_many
-from facematch.settings_file import load_settings
+from facematch.pipeline.build import build_embedder, photo_embedder, photo_limits
+from facematch.ranking.embeddings import Embeddings
+from facematch.settings.file import load_settings
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -41,10 +41,10 @@ from datetime import datetime, tzinfo
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from facematch.competition import journal as journal_module
-from facematch.competition.form import CompetitionForm
-from facematch.competition.journal import Journal
-from facematch.competition.sending import Patience, send
+from facematch.settings.competition import CompetitionForm
+from facematch.tasks.competition import journal as journal_module
+from facematch.tasks.competition.journal import Journal
+from facematch.tasks.competition.sending import Patience, send
 
 FORM = CompetitionForm()
 PATIENCE = Patience(timeout=0.4, deadline=2.0, attempts=3, backoff=0.01)

@@ -34,16 +34,16 @@ from side_by_side import Times, in_turn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from facematch.commands.timing import machine, seconds_of
+from facematch.core.fingerprint import Fingerprint
+from facematch.core.machine import gains_from_bf16
 from facematch.embedders import of_length_1
 from facematch.embedders.network import load_network, run_network
-from facematch.fingerprint import Fingerprint
-from facematch.machine import gains_from_bf16
 from facematch.networks.checkpoint import load_checkpoint, read_checkpoint_header, save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
-from facematch.sample.sources import PEOPLE, load_faces
-from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
+from facematch.pipeline.timing import machine, seconds_of
+from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
+from facematch.tasks.sample.sources import PEOPLE, load_faces
 
 CPU = torch.device("cpu")
 EMBEDDING = 256  # of made networks

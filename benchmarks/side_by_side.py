@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from facematch.commands.timing import seconds_of
+from facematch.pipeline.timing import seconds_of
 
 
 @dataclass(frozen=True)

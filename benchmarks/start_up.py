@@ -18,7 +18,7 @@ from statistics import median
 from side_by_side import Times, in_turn, shown
 
 from facematch.cli import app
-from facematch.commands.timing import machine
+from facematch.pipeline.timing import machine
 
 REACH = 0.25
 WIDTH = "120"  # columns, so that no name is cut

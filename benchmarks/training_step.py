@@ -33,23 +33,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facematch.augment import FACE_DEFAULT, Augmentation, build_augmentation
-from facematch.batches import epoch_batches
-from facematch.commands.timing import machine, seconds_of
+from facematch.core.machine import loader_workers
 from facematch.evaluation.topk import Figures
 from facematch.losses.triplet import triplet_loss
-from facematch.machine import loader_workers
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
-from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
-from facematch.settings_training import LossSettings, TrainingSettings
-from facematch.training.data import augmented_batches, picture_seed
-from facematch.training.loop import Trainer
-from facematch.training.objective import build_objective
-from facematch.training.optimiser import build_optimiser
-from facematch.training.run_folder import RunFolder, read_log
-from facematch.training.stopping import StopRequest
-from facematch.training.values import Callbacks, TrainingSet
+from facematch.pipeline.run_folder import RunFolder, read_log
+from facematch.pipeline.timing import machine, seconds_of
+from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
+from facematch.settings.training import LossSettings, TrainingSettings
+from facematch.tasks.training.augment import FACE_DEFAULT, Augmentation, build_augmentation
+from facematch.tasks.training.batches import epoch_batches
+from facematch.tasks.training.data import augmented_batches, picture_seed
+from facematch.tasks.training.loop import Trainer
+from facematch.tasks.training.objective import build_objective
+from facematch.tasks.training.optimiser import build_optimiser
+from facematch.tasks.training.stopping import StopRequest
+from facematch.tasks.training.values import Callbacks, TrainingSet
 
 PHOTOS, EMBEDDING, MARGIN, SEED = 4, 256, 0.2, 1
 AUGMENTED = 512  # crops whose augmentation alone is timed

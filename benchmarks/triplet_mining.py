@@ -23,9 +23,9 @@ from side_by_side import in_turn
 from torch import Tensor
 from torch.nn import functional
 
-from facematch.commands.timing import machine
 from facematch.losses.mining import Mining
 from facematch.losses.triplet import triplet_loss
+from facematch.pipeline.timing import machine
 
 MARGIN = 0.2
 TOLERANCE = 1e-5

@@ -20,15 +20,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.cache import cache_folder
+from facematch.core.cache import cache_folder
 from facematch.evaluation.bootstrap import Figure, mean_figure
-from facematch.photos import Photo, PhotoFile, PhotoLimits, find_photos, read_photo
-from facematch.reverse.changes import change_named, changed
-from facematch.reverse.grey_pixels import SIDE, Pixels
-from facematch.reverse.neighbours import nearest_rows
-from facematch.reverse.umap_fit import UmapSettings, curve_of, place, warm_up
-from facematch.reverse.umap_library import prepare_numba
-from facematch.reverse.umap_tune import FIXED_K, fixed_k_for, sizes_for, sweep
+from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, find_photos, read_photo
+from facematch.tasks.robustness.changes import change_named, changed
+from facematch.tasks.umap.fit import UmapSettings, curve_of, place, warm_up
+from facematch.tasks.umap.grey_pixels import SIDE, Pixels
+from facematch.tasks.umap.library import prepare_numba
+from facematch.tasks.umap.neighbours import nearest_rows
+from facematch.tasks.umap.tune import FIXED_K, fixed_k_for, sizes_for, sweep
 
 CHANGES = ("jpeg-50", "size-0.5", "brightness+20", "crop-5")
 Nearest = Callable[[Pixels, int], NDArray[np.int64]]

@@ -58,7 +58,7 @@ def check(pixels: Pixels, found) -> float:  # type: ignore[no-untyped-def]
     """Return the largest difference from scikit-learn's scores, on the embeddings of the sweep."""
     from sklearn.manifold import trustworthiness
 
-    from facematch.reverse.neighbours import squared_distances
+    from facematch.tasks.umap.neighbours import squared_distances
 
     exact = squared_distances(pixels, pixels).astype(np.float64)
     exact += np.arange(len(pixels)) / (2 * len(pixels))
@@ -92,10 +92,10 @@ def main() -> None:
     parser.add_argument("--no-peer", action="store_true", help="check and time ours only")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
-    from facematch.cache import cache_folder
-    from facematch.reverse.umap_fit import UmapSettings, warm_up
-    from facematch.reverse.umap_library import prepare_numba
-    from facematch.reverse.umap_tune import fixed_k_for, sizes_for, sweep
+    from facematch.core.cache import cache_folder
+    from facematch.tasks.umap.fit import UmapSettings, warm_up
+    from facematch.tasks.umap.library import prepare_numba
+    from facematch.tasks.umap.tune import fixed_k_for, sizes_for, sweep
 
     prepare_numba(cache_folder(None))
     pixels = made_pixels(chosen.images)

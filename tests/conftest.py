@@ -1,10 +1,21 @@
 """Every test has a cache folder of its own, so nothing a user has is read or written."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from chromium import launched
+from command_helpers import Run, run_command, write_project
+from facematch.core.cache import Cache
+from facematch.near_duplicates.contents import content_cache
+from facematch.pipeline import default_checkpoint
+from facematch.tasks.training.start import train_command
+from tiny_project import write_tiny
 
 # Tests run side by side: one thread each, or small networks wait for each other's threads most of the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,4 +36,72 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 @pytest.fixture(autouse=True)
 def _in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compute in fp32 where `auto` would take bf16: numbers are compared with references to the last digits."""
-    monkeypatch.setattr("facematch.machine.gains_from_bf16", lambda _: False)
+    monkeypatch.setattr("facematch.core.machine.gains_from_bf16", lambda _: False)
+
+
+@pytest.fixture
+def without_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hide the network that comes with facematch: it would take over where a test wants none."""
+    monkeypatch.setattr(default_checkpoint, "_places", lambda: (tmp_path / "no default", tmp_path / "nor here"))
+    yield
+    default_checkpoint.default_file.cache_clear()  # other tests know the real one
+
+
+@pytest.fixture(scope="session")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEMATCH_CACHE", str(folder / "cache"))
+        patch.chdir(folder)
+        write_project(folder)
+        train_command(Path("small.yaml"), [], resume=False, fresh=False)
+    (folder / "checkpoints/small/state.pt").unlink()  # 135 MB more for each copy
+    return folder
+
+
+@pytest.fixture
+def project(_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the small project as the current folder, its crops cached already."""
+    folder = tmp_path / "project"
+    shutil.copytree(_made, folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("FACEMATCH_CACHE", str(folder / "cache"))
+    yield folder
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # 45 MB for each network, and there are many tests
+
+
+@pytest.fixture
+def untrained(project: Path) -> Path:
+    """The small project before its training."""
+    shutil.rmtree(project / "checkpoints")
+    return project
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process: `run("crop", IN, OUT)`."""
+    return lambda *arguments: run_command(capsys, arguments)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of tiny pictures as the current folder."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    write_tiny(folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Yield one browser for the pages of a module, or skip, as `launched`."""
+    with launched() as opened:
+        yield opened
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    """Yield an empty cache of photos' contents."""
+    with content_cache(tmp_path / "kept") as opened:
+        yield opened

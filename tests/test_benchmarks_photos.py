@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-
-from facematch.sample.plan import PlannedPhoto
-from facematch.sample.write import render_photo
 from test_benchmarks import ran
+
+from facematch.tasks.sample.plan import PlannedPhoto
+from facematch.tasks.sample.write import render_photo
 
 RATIO = r"\d+\.\d\d times faster \[\d+\.\d\d–\d+\.\d\d\], medians of 1$"
 NETWORK = ("--backbone", "resnet18", "--size", "32", "--rounds", "1")

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-
 from test_benchmarks import ran
 
 RATIO = r"\d+\.\d+ times faster \[\d+\.\d+–\d+\.\d+\], medians of 1"

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facematch.photos import find_photos
-from facematch.sample.plan import GALLERY, QUERY, make_plan
-from facematch.sample.write import render_photo
+from facematch.photos.photo import find_photos
+from facematch.tasks.sample.plan import GALLERY, QUERY, make_plan
+from facematch.tasks.sample.write import render_photo
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "library.md").read_text(encoding="utf-8")
 SETTINGS = "embedder: {kind: pixels}\nfaces: {detector: none, size: 32}\n"

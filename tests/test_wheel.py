@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from facematch.sample.plan import GALLERY, QUERY, make_plan
-from facematch.sample.write import render_photo
+from facematch.tasks.sample.plan import GALLERY, QUERY, make_plan
+from facematch.tasks.sample.write import render_photo
 
 ROOT = Path(__file__).resolve().parents[1]
 Installed = Callable[..., subprocess.CompletedProcess[str]]

@@ -8,13 +8,13 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
+from facematch.core.errors import FacematchError
 from facematch.embedders.clip import ClipEmbedder
 from facematch.embedders.clip_model import find_clip
-from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import NoDetector
 from facematch.faces.values import Crop
-from facematch.photos import Photo
+from facematch.photos.photo import Photo
 from leak_photos import made_photo
 from tiny_clip import TOWERS, tiny_config, tiny_network
 from turns import photos_waiting
@@ -157,7 +157,7 @@ class Named(torch.nn.Module):
 def test_a_torchscript_archive_is_opened_only_when_it_is_openais(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from facematch.files import sha256_of_file
+    from facematch.core.files import sha256_of_file
 
     config, archive = tiny_config(tmp_path), tmp_path / "tiny.pt"
     state = tiny_network(config).state_dict()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from facematch.core.errors import FacematchError
+from facematch.core.files import sha256_of_file
 from facematch.embedders import clip_model
 from facematch.embedders.clip_model import ClipModel, clip_size, find_clip
-from facematch.errors import FacematchError
-from facematch.files import sha256_of_file
 from tiny_clip import tiny_config
 
 

@@ -10,17 +10,17 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint
 from facematch.embedders import Embedder
 from facematch.embedders.flip import FlipEmbedder
 from facematch.embedders.network import ModuleEmbedder, NetworkEmbedder, load_network, run_network
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.embedders.pixels import PixelEmbedder
-from facematch.errors import FacematchError
-from facematch.fingerprint import Fingerprint
 from facematch.networks.checkpoint import read_checkpoint_header, save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
-from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
+from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 from turns import photos_waiting
 
 

@@ -8,15 +8,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from facematch.codes import hamming_distances, pack_codes, unpack_codes
+from facematch.core.errors import FacematchError
 from facematch.embedders.flip import FlipEmbedder
 from facematch.embedders.hashes import HashEmbedder, HashKind
-from facematch.errors import FacematchError
-from facematch.flow import build_embedder
-from facematch.flow_refine import with_views
-from facematch.settings import Settings
-from facematch.settings_embedding import EmbedderSettings
-from facematch.settings_refine import FlipStep
+from facematch.pipeline.build import build_embedder
+from facematch.pipeline.system import with_views
+from facematch.ranking.codes import hamming_distances, pack_codes, unpack_codes
+from facematch.settings.embedding import EmbedderSettings
+from facematch.settings.refine import FlipStep
+from facematch.settings.root import Settings
 from leak_photos import made_photo
 
 KINDS: tuple[HashKind, ...] = ("phash", "dhash", "whash")

@@ -10,19 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from facematch.core.errors import FacematchError
 from facematch.embedders.flip import FlipEmbedder
 from facematch.embedders.pixels import PixelEmbedder
 from facematch.embedders.views import View, ViewsEmbedder, cut_view, make_views
-from facematch.errors import FacematchError
 from facematch.faces.cropper import Cropper, cut_square
 from facematch.faces.detectors import NoDetector
 from facematch.faces.values import Face
-from facematch.flow import photo_embedder
-from facematch.flow_refine import with_views
-from facematch.photos import find_photos
-from facematch.settings import Settings
-from facematch.settings_file import load_settings
-from facematch.settings_refine import FlipStep, ViewsStep
+from facematch.photos.photo import find_photos
+from facematch.pipeline.build import photo_embedder
+from facematch.pipeline.system import with_views
+from facematch.settings.file import load_settings
+from facematch.settings.refine import FlipStep, ViewsStep
+from facematch.settings.root import Settings
 
 Image = NDArray[np.uint8]
 SIDE = 40

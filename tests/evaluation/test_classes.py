@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judged_rankings import judged_by_identity, random_judged, rows
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.classes import (
     SET_METRICS,
     ClassScore,
@@ -28,6 +27,7 @@ from facematch.evaluation.classes import (
 )
 from facematch.evaluation.judged import Judged
 from facematch.evaluation.retrieval import precision_at, recall_at
+from judged_rankings import judged_by_identity, random_judged, rows
 
 
 def scores(tp: Sequence[int], fp: Sequence[int], fn: Sequence[int]) -> SetScores:

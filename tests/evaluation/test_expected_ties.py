@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judged_rankings import judged_by_identity, random_judged
 from scipy.stats import hypergeom
-from tied_cases import Row, orders, precision_sum, row, tie_groups
 
-from facematch.codes import hamming_distances, pack_codes
 from facematch.evaluation import expected_ties, retrieval
 from facematch.evaluation.bootstrap import Floats
 from facematch.evaluation.expected_ties import (
@@ -26,6 +23,9 @@ from facematch.evaluation.expected_ties import (
     map_variants,
 )
 from facematch.evaluation.tie_groups import TieGroups, groups_of_codes, groups_of_judged
+from facematch.ranking.codes import hamming_distances, pack_codes
+from judged_rankings import judged_by_identity, random_judged
+from tied_cases import Row, orders, precision_sum, row, tie_groups
 
 Right = Sequence[bool]
 

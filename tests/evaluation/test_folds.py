@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.embeddings import Embeddings
+from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.folds import Evaluated, evaluate_folds, fixed_fold, make_folds
-from facematch.fingerprint import Fingerprint
-from facematch.ranking import distance_estimator
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import distance_estimator
 
 
 def photos(counts: list[int], distractors: int, seed: int = 0) -> tuple[Embeddings, list[str], list[bool]]:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tied_cases import tie_groups
 
-from facematch.codes import hamming_distances, pack_codes
 from facematch.evaluation.hamming_radius import empty_ball, precision_within, radius_curve, recall_within
 from facematch.evaluation.tie_groups import TieGroups, groups_of_codes
+from facematch.ranking.codes import hamming_distances, pack_codes
+from tied_cases import tie_groups
 
 
 def some_codes(seed: int, queries: int, photos: int, bits: int = 8) -> tuple[TieGroups, np.ndarray, np.ndarray]:

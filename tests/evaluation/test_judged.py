@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.judged import Judged, judge, pooled
-from facematch.ranking import Ranking
+from facematch.ranking.ranking import Ranking
 
 GALLERY = tuple(f"g{i}" for i in range(6))
 

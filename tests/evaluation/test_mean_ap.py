@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.embeddings import Embeddings
+from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.mean_ap import mean_ap, tied_among, tied_between
-from facematch.fingerprint import Fingerprint
+from facematch.ranking.embeddings import Embeddings
 
 
 def photos(values: np.ndarray, prefix: str) -> Embeddings:  # type: ignore[type-arg]

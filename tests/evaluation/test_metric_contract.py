@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judged_rankings import judged_by_identity
 from numpy.typing import NDArray
 
 from facematch.evaluation.bootstrap import Floats
 from facematch.evaluation.classes import SET_METRICS, SetScores, class_figures, set_scores, top_k_accepted
 from facematch.evaluation.judged import Judged, Ties
 from facematch.evaluation.retrieval import RETRIEVAL_METRICS, hit_at, precision_at, recall_at, retrieval_figures
-from facematch.evaluation.revisited import revisited_precision_at
+from facematch.tasks.protocols.revisited import revisited_precision_at
+from judged_rankings import judged_by_identity
 
 Metric = Callable[[Judged], Floats]
 Model = tuple[NDArray[np.float32], list[int], list[int]]  # distances, whom queries show, whom gallery photos show

@@ -8,16 +8,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judged_rankings import judged_by_identity, ranked
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 from sklearn.metrics import average_precision_score, precision_recall_curve, top_k_accuracy_score
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation import retrieval
 from facematch.evaluation.judged import Ties, judge
-from facematch.fingerprint import Fingerprint
-from facematch.ranking import distance_estimator
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import distance_estimator
+from judged_rankings import judged_by_identity, ranked
 
 NAMES = {
     "precision_at_1": "top-1",

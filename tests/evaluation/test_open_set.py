@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import det_curve
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import draw_weights, expanded_percentiles
 from facematch.evaluation.judged import Judged, judge, pooled
 from facematch.evaluation.open_set import dir_curve, fnir_at_fpir, open_set_figures
 from facematch.evaluation.verification import Pairs, roc
-from facematch.ranking import Ranking
+from facematch.ranking.ranking import Ranking
 
 Query = tuple[list[tuple[float, bool]], str]  # its row of (distance, right) in order, and whom it shows
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.outcomes import Outcomes, first_places, outcomes, outcomes_from_json
 from facematch.evaluation.topk import each_photo_a_query
-from facematch.fingerprint import Fingerprint
+from facematch.ranking.embeddings import Embeddings
 
 
 def photos(seed: int, ties: bool = False) -> tuple[Embeddings, list[str], list[bool]]:

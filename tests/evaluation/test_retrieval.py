@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judged_rankings import judged_by_identity, random_judged, rows
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import Floats
 from facematch.evaluation.judged import Judged, pooled
 from facematch.evaluation.retrieval import (
@@ -27,6 +26,7 @@ from facematch.evaluation.retrieval import (
     require_places,
     retrieval_figures,
 )
+from judged_rankings import judged_by_identity, random_judged, rows
 
 Right = list[bool]
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judged_rankings import judged_by_identity, random_judged, rows
 
-from facematch.codes import hamming_distances, pack_codes
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation import tie_groups
 from facematch.evaluation.judged import pooled
 from facematch.evaluation.tie_groups import TieGroups, groups_of_codes, groups_of_judged
+from facematch.ranking.codes import hamming_distances, pack_codes
+from judged_rankings import judged_by_identity, random_judged, rows
 
 
 def random_codes(rng: np.random.Generator, count: int, bits: int, kinds: int = 6) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tied_cases import tie_groups
 
 from facematch.evaluation.expected_ties import expected_average_precision
 from facematch.evaluation.tied_figures import tied_figures
+from tied_cases import tie_groups
 
 ROWS = [[(2, 1), (0, 0), (1, 1), (4, 0)], [(0, 0), (0, 0), (0, 0), (7, 2)]]
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.judged import judge
 from facematch.evaluation.topk import (
     each_photo_a_query,
@@ -19,8 +19,8 @@ from facematch.evaluation.topk import (
     ranked_places,
     topk_figures,
 )
-from facematch.fingerprint import Fingerprint
-from facematch.ranking import Ranking, distance_estimator
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Ranking, distance_estimator
 
 
 def embeddings(vectors: NDArray[np.float32], prefix: str = "p") -> Embeddings:

@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.optimize import brentq
 from sklearn.metrics import det_curve, roc_auc_score, roc_curve
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import draw_weights, expanded_percentiles
 from facematch.evaluation.verification import (
     Pairs,
@@ -23,7 +23,7 @@ from facematch.evaluation.verification import (
     tar_at_far,
     verification_figures,
 )
-from facematch.ranking import Ranking
+from facematch.ranking.ranking import Ranking
 
 Rows = list[tuple[float, int, int]]  # distance, two identities
 

@@ -11,7 +11,7 @@ from torchvision.transforms import InterpolationMode
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import NoDetector
 from facematch.faces.values import Crop
-from facematch.photos import Photo, find_photos, read_photo
+from facematch.photos.photo import Photo, find_photos, read_photo
 from leak_photos import made_photo
 from shared import shared
 

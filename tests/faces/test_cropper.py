@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from facematch.core.fingerprint import Value
 from facematch.faces.cropper import (
     FIVE_POINTS,
     Cropper,
@@ -19,8 +20,7 @@ from facematch.faces.cropper import (
 )
 from facematch.faces.detectors import NoDetector
 from facematch.faces.values import Crop, Face, Image, Miss
-from facematch.fingerprint import Value
-from facematch.photos import Photo
+from facematch.photos.photo import Photo
 
 
 def face(x: float, y: float, side: float, score: float = 1.0) -> Face:

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.faces import detectors
 from facematch.faces.detectors import HaarDetector, NoDetector, YunetDetector
 from facematch.faces.values import Image
-from facematch.photos import Photo, PhotoFile, read_photo
-from facematch.sample.sources import load_faces
+from facematch.photos.photo import Photo, PhotoFile, read_photo
+from facematch.tasks.sample.sources import load_faces
 from shared import shared
 
 DEFAULT = "haarcascade_frontalface_default.xml"

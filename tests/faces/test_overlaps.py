@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from facematch.faces import detectors
 from facematch.faces.detectors import HaarDetector, without_overlaps
 from facematch.faces.values import Face
-from facematch.flow import build_cropper
-from facematch.settings_file import load_settings
+from facematch.pipeline.build import build_cropper
+from facematch.settings.file import load_settings
 
 CASCADE = "haarcascade_frontalface_default.xml"
 

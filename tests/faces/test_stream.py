@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from facematch.cache import Cache
-from facematch.cores import every_core
-from facematch.errors import FacematchError
+from facematch.core.cache import Cache
+from facematch.core.cores import every_core
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Value
 from facematch.faces.cropper import Cropper
 from facematch.faces.stream import crop_cache, crop_photos, in_order
 from facematch.faces.values import Crop, Face, Image, Miss, Outcome, coverage_of, record_of
-from facematch.fingerprint import Value
-from facematch.photos import Photo, PhotoFile, PhotoLimits, Unreadable, decode, find_photos
-from facematch.settings_embedding import MissChoice
+from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, Unreadable, decode, find_photos
+from facematch.settings.embedding import MissChoice
 
 
 class BrightSquare:

@@ -6,7 +6,7 @@ import pytest
 
 from facematch.identities import LabelledPhotos
 from facematch.identities.animals10 import ENGLISH, in_english
-from facematch.photos import PhotoFile
+from facematch.photos.photo import PhotoFile
 
 # The table that Animals-10 is shipped with (translate.py), from English to Italian.
 SHIPPED = {

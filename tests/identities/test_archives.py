@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.identities.archives import Archive, unpack
 
 FILES = {"a/1.jpg": b"one" * 400, "a/2.jpg": b"two" * 500, "b/1.jpg": bytes(range(256)) * 8, "top.txt": b"beside"}

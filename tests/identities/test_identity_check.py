@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.identities import (
     Checked,
     LabelledPhotos,
@@ -14,7 +14,7 @@ from facematch.identities import (
     require_disjoint,
 )
 from facematch.identities import check as room
-from facematch.photos import PhotoFile, PhotoLimits, Unreadable, digest_of
+from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, digest_of
 
 LIMITS = PhotoLimits()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.identities import LabelledPhotos, load_many
 
 

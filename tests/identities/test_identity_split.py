@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.identities import LabelledPhotos, split_identities, split_photos
-from facematch.photos import PhotoFile
+from facematch.photos.photo import PhotoFile
 
 
 def people(counts: list[int]) -> LabelledPhotos:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from facematch.core.text import printable
 from facematch.identities import LabelledPhotos, Problem, summarise_problems
-from facematch.identities.values import printable
-from facematch.photos import PhotoFile
+from facematch.photos.photo import PhotoFile
 
 
 def photo(name: str) -> PhotoFile:

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.io import savemat
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.identities import published
 from facematch.identities.archives import Archive
 from facematch.identities.published import PUBLISHED, PublishedSplit, load_published
-from facematch.photos import find_photos, read_photo
+from facematch.photos.photo import find_photos, read_photo
 
 BIRD_TRAIN = ["001.Albatross/A_0046_18.jpg", "002.Auklet/B_0001_5.jpg", "002.Auklet/B_0002_9.jpg"]
 BIRD_TEST = ["001.Albatross/A_0009_34.jpg", "002.Auklet/B_0003_1.jpg"]

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.identities import zipped
 from facematch.identities.zipped import is_zip, unzipped
-from facematch.photos import PhotoLimits
+from facematch.photos.photo import PhotoLimits
 
 LIMITS = PhotoLimits()
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from pytorch_metric_learning import losses
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.losses.by_name import build_loss, require_loss
 
 PEOPLE, SIZE = 5, 8

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.losses import distances as room
 from facematch.losses.distances import Distance, pairwise_distances
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.losses import TripletLoss, triplet_loss
 from facematch.losses import distances as distances_room
 from facematch.losses import triplet as triplet_room

@@ -17,7 +17,7 @@ from facematch.near_duplicates import (
     thumbnail,
     without_border,
 )
-from facematch.photos import Photo, PhotoFile, find_photos, read_photo
+from facematch.photos.photo import Photo, PhotoFile, find_photos, read_photo
 from leak_photos import Rgb, brighter, cropped, grey, made_photo, mirrored, recompressed, resized
 from shared import shared
 

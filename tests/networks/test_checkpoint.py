@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from facematch.errors import FacematchError
-from facematch.fingerprint import Fingerprint
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint
 from facematch.networks.checkpoint import load_checkpoint, read_checkpoint_header, save_checkpoint
+from facematch.networks.digest import weights_digest
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
-from facematch.networks.weights import weights_digest
-from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
+from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 
 
 @pytest.fixture

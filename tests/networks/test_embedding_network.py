@@ -8,10 +8,10 @@ import torch
 import torchvision
 from pydantic import TypeAdapter
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.networks.embedding import EmbeddingNetwork, build_backbone, freeze_stages, set_training_mode
 from facematch.networks.spec import NetworkSpec
-from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
+from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 
 spec_from_dict = TypeAdapter(NetworkSpec).validate_python  # as a checkpoint's header is read
 

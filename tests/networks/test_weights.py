@@ -10,14 +10,15 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from facematch.errors import FacematchError
-from facematch.fingerprint import Fingerprint
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint
 from facematch.networks import weights as module
 from facematch.networks.checkpoint import save_checkpoint
+from facematch.networks.digest import weights_digest
 from facematch.networks.embedding import EmbeddingNetwork, build_backbone
 from facematch.networks.spec import NetworkSpec
-from facematch.networks.weights import initial_network, native_size, read_weights_file, weights_digest
-from facematch.settings_section import IMAGENET_MEAN, IMAGENET_STD
+from facematch.networks.weights import initial_network, native_size, read_weights_file
+from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 
 SPEC = NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD)
 

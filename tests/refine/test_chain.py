@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from facematch.embeddings import Embeddings
-from facematch.fingerprint import Fingerprint
-from facematch.ranking import distance_estimator
+from facematch.core.fingerprint import Fingerprint
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import distance_estimator
 from facematch.refine.chain import Ranker, needs_folds
 from facematch.refine.expansion import augment_database, expand_queries
 from facematch.refine.k_reciprocal import k_reciprocal
 from facematch.refine.templates import average_templates
 from facematch.refine.whitening import fit_whitening
-from facematch.settings_refine import (
+from facematch.settings.refine import (
     DatabaseStep,
     ExpansionStep,
     FlipStep,

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings
-from facematch.fingerprint import Fingerprint
-from facematch.ranking import VECTOR_METRICS, Metric, distance_estimator
+from facematch.core.fingerprint import Fingerprint
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import VECTOR_METRICS, Metric, distance_estimator
 from facematch.refine.expansion import augment_database, expand_queries
 
 

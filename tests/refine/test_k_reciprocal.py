@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
-from facematch.fingerprint import Fingerprint
-from facematch.ranking import Metric, distance_estimator
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Metric, distance_estimator
 from facematch.refine.k_reciprocal import k_reciprocal
 
 
@@ -136,7 +136,7 @@ def test_memory_stays_far_below_all_pairs(monkeypatch: pytest.MonkeyPatch) -> No
     query, gallery = people(np.random.default_rng(0), 1500, 1500, dimensions=8)
     k_reciprocal(query, gallery, 10, "euclidean", k1=8, k2=3)  # what is loaded once is not counted
     monkeypatch.setattr("facematch.refine.k_reciprocal._CELLS", 50_000)
-    monkeypatch.setattr("facematch.gallery.flat._CELLS", 50_000)
+    monkeypatch.setattr("facematch.ranking.flat._CELLS", 50_000)
     tracemalloc.start()
     k_reciprocal(query, gallery, 10, "euclidean", k1=8, k2=3)
     peak = tracemalloc.get_traced_memory()[1]

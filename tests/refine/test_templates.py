@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
-from facematch.fingerprint import Fingerprint
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint
+from facematch.ranking.embeddings import Embeddings
 from facematch.refine.templates import average_templates
 
 PEOPLE = {"a": "ann", "b": "bob", "c": "ann", "d": "dan", "e": "bob", "f": "ann"}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
-from facematch.fingerprint import Fingerprint
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint
+from facematch.ranking.embeddings import Embeddings
 from facematch.refine.whitening import fit_whitening, load_whitening
 
 

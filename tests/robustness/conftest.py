@@ -25,8 +25,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         patched.setenv("FACEMATCH_CACHE", str(folder / "cache"))
-        patched.setattr("facematch.commands.train.show_trained", lambda *_: None)
-        from facematch.commands.train_start import train_command
+        patched.setattr("facematch.tasks.training.command.show_trained", lambda *_: None)
+        from facematch.tasks.training.start import train_command
 
         train_command(Path(TRAIN[2]), [], resume=False, fresh=False)
     return folder

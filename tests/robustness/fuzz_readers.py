@@ -25,7 +25,7 @@ from typing import Any
 
 from reader_seeds import READERS, Reader
 
-from facematch.errors import FacematchError, is_plain
+from facematch.core.errors import FacematchError, is_plain
 
 _ROOM = 2_000_000_000  # bytes of addresses above those at the beginning
 _LONGEST = 60  # seconds for one input; an alarm, so that one that never ends is a failure

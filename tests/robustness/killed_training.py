@@ -15,9 +15,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import facematch.commands.train as command
-import facematch.training.loop as loop
-from facematch.cli import main
+import facematch.tasks.training.command as command
+import facematch.tasks.training.loop as loop
+from facematch.cli.app import main
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 

@@ -74,7 +74,7 @@ def _by(name: str, given: Callable[[Path], Any] = lambda path: path) -> Callable
 
 
 def _run(path: Path) -> Any:
-    return import_module("facematch.training.run_folder").RunFolder(path.parent)
+    return import_module("facematch.pipeline.run_folder").RunFolder(path.parent)
 
 
 _checkpoint = _saved(tensors.made_checkpoint)

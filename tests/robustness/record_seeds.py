@@ -13,25 +13,25 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from facematch.cache import Cache
-from facematch.competition.answer import parse_answer
-from facematch.competition.form import CompetitionForm
-from facematch.competition.journal import NAME, Journal
-from facematch.competition.submission import Submission
-from facematch.embed import PhotoEmbedder
+from facematch.core.cache import Cache
+from facematch.core.foreign import read_json
+from facematch.embedders.embed import PhotoEmbedder
 from facematch.embedders.pixels import PixelEmbedder
 from facematch.evaluation.outcomes import outcomes_from_json
-from facematch.evaluation.subgroups import column_values, read_attributes
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import NoDetector
-from facematch.flow import build_cropper
-from facematch.flow_refine import load_tuned
-from facematch.foreign import read_json
 from facematch.identities.zipped import unzipped
-from facematch.photos import PhotoLimits, find_photos
-from facematch.sample.placing import is_complete, read_manifest
-from facematch.settings_compare import CompareSettings
-from facematch.settings_file import load_section, load_settings
+from facematch.photos.photo import PhotoLimits, find_photos
+from facematch.pipeline.build import build_cropper
+from facematch.pipeline.system import load_tuned
+from facematch.settings.compare import CompareSettings
+from facematch.settings.competition import CompetitionForm
+from facematch.settings.file import load_section, load_settings
+from facematch.tasks.competition.answer import parse_answer
+from facematch.tasks.competition.journal import NAME, Journal
+from facematch.tasks.competition.submission import Submission
+from facematch.tasks.report.subgroups import column_values, read_attributes
+from facematch.tasks.sample.placing import is_complete, read_manifest
 from facematch.thresholds.kept import threshold_from_dict
 
 BASIS = {"metric": "euclidean", "count": 24, "people": 12}

@@ -13,8 +13,8 @@ PRINT = {"faces.size": 16, "network.backbone": "shufflenet_v2_x0_5", "faces.casc
 
 
 def made_embeddings(metric: str) -> Any:
-    from facematch.embeddings import Embeddings
-    from facematch.fingerprint import Fingerprint
+    from facematch.core.fingerprint import Fingerprint
+    from facematch.ranking.embeddings import Embeddings
 
     vectors = RNG.normal(size=(4, 8)).astype(np.float32)
     return Embeddings(("a.jpg", "b/c.jpg", "d.jpg", "Zoë.jpg"), vectors, metric, Fingerprint(PRINT))
@@ -22,7 +22,7 @@ def made_embeddings(metric: str) -> Any:
 
 def embedding_files(ending: str) -> Callable[[Path], list[bytes]]:
     def seeds(folder: Path) -> list[bytes]:
-        from facematch.embedding_files import write_embeddings
+        from facematch.ranking.embedding_files import write_embeddings
 
         write_embeddings(folder / f"a{ending}", made_embeddings("cosine"))
         write_embeddings(folder / f"b{ending}", made_embeddings("euclidean").as_codes())
@@ -44,9 +44,9 @@ def apply_whitening(path: Path) -> None:
 
 
 def save_umap(path: Path) -> None:
-    from facematch.reverse.grey_pixels import SIDE, GreyPixels
-    from facematch.reverse.umap_fit import UmapSettings
-    from facematch.reverse.umap_model import UmapModel, save_model
+    from facematch.tasks.umap.fit import UmapSettings
+    from facematch.tasks.umap.grey_pixels import SIDE, GreyPixels
+    from facematch.tasks.umap.model import UmapModel, save_model
 
     pixels = RNG.integers(0, 256, (3, SIDE * SIDE), np.uint8)
     photos = GreyPixels(("a", "b", "c", "d"), ("0", "1", "2", "3"), np.array([0, 1, 2, 0]), pixels)
@@ -68,7 +68,7 @@ def network() -> Any:
 
 
 def made_checkpoint(path: Path) -> None:
-    from facematch.fingerprint import Fingerprint
+    from facematch.core.fingerprint import Fingerprint
     from facematch.networks.checkpoint import save_checkpoint
 
     save_checkpoint(
@@ -93,8 +93,8 @@ def models(folder: Path) -> list[bytes]:
     import onnx
     from onnx import TensorProto, helper
 
-    from facematch.embedders.onnx_metadata import KEY, OnnxMetadata
-    from facematch.fingerprint import Fingerprint
+    from facematch.core.fingerprint import Fingerprint
+    from facematch.networks.onnx_metadata import KEY, OnnxMetadata
 
     made = []
     for batch in ("N", 4):

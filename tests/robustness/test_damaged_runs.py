@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from tiny_training import RUN, TRAIN, Ended, Run
 
-from facematch.networks.weights import weights_digest
-from facematch.training.loop import Trainer
-from facematch.training.stopping import StopRequest
-from facematch.training.values import TrainingResult
+from facematch.networks.digest import weights_digest
+from facematch.tasks.training.loop import Trainer
+from facematch.tasks.training.stopping import StopRequest
+from facematch.tasks.training.values import TrainingResult
 
 TIMES = int(os.environ.get("FACEMATCH_FUZZ", "1"))
 SEED = 2026
@@ -42,7 +42,7 @@ def stopped(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             return step(self, *given)
 
         patched.setattr(Trainer, "_step", stopping)
-        from facematch.commands.train_start import train_command
+        from facematch.tasks.training.start import train_command
 
         with pytest.raises(SystemExit):
             train_command(Path(TRAIN[2]), [], resume=False, fresh=False)

@@ -10,8 +10,8 @@ from safetensors.numpy import save_file
 from small_disk import MEGABYTE, SmallDisk
 from tiny_training import TRAIN, Run, parts
 
-from facematch.errors import FacematchError
-from facematch.files import replacing, write_bytes
+from facematch.core.errors import FacematchError
+from facematch.core.files import replacing, write_bytes
 
 Disk = Callable[[int], SmallDisk]
 
@@ -64,7 +64,7 @@ def test_a_training_says_so_and_ends_with_the_same_bits_when_there_is_room(
     if leave > 4500 and not (disk.mounted and every_step):
         pytest.skip("all of it fits")
     if every_step:
-        monkeypatch.setattr("facematch.training.loop._SAVE_EVERY_SECONDS", -1.0)
+        monkeypatch.setattr("facematch.tasks.training.loop._SAVE_EVERY_SECONDS", -1.0)
     training = (*TRAIN, "--set", f"paths.checkpoints={disk.path / 'runs'}")
     disk.fill(leave << 10)
     ended = run(*training)

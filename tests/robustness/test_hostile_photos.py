@@ -15,11 +15,11 @@ import pytest
 from image_mutations import hostile_photos, write_hostile_photos
 from PIL import Image as PillowImage
 
-from facematch.cache import Cache
-from facematch.leaks.contents import Content, read_contents
-from facematch.photos import PhotoLimits, Unreadable, find_photos
-from facematch.reports.jpeg import SmallPhoto, read_small
-from facematch.reverse.grey_pixels import grey_pixels
+from facematch.charts.jpeg import SmallPhoto, read_small
+from facematch.core.cache import Cache
+from facematch.near_duplicates.contents import Content, read_contents
+from facematch.photos.photo import PhotoLimits, Unreadable, find_photos
+from facematch.tasks.umap.grey_pixels import grey_pixels
 from photo_formats import png
 
 TIMES = int(os.environ.get("FACEMATCH_FUZZ", "1"))
@@ -48,7 +48,7 @@ def tell():
 
 if sys.platform == "linux":
     atexit.register(tell)
-from facematch.cli import main
+from facematch.cli.app import main
 main()
 """
 
@@ -117,12 +117,12 @@ _LIMITED = """
 import os, resource, sys
 os.cpu_count = lambda: 1
 from pathlib import Path
-from facematch.cache import Cache
+from facematch.core.cache import Cache
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import HaarDetector
 from facematch.faces.stream import crop_photos
 from facematch.faces.values import record_of
-from facematch.photos import PhotoLimits, find_photos
+from facematch.photos.photo import PhotoLimits, find_photos
 
 folder, room, limit = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 cropper = Cropper(HaarDetector(("haarcascade_frontalface_default.xml",)))

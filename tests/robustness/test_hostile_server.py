@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from facematch.competition.journal import Journal
-from facematch.competition.sending import Patience, send
+from facematch.tasks.competition.journal import Journal
+from facematch.tasks.competition.sending import Patience, send
 from net import FORM, PAYLOAD, SCORE, Reply, answering, once, response, says, without_proxies
 
 TIMES = int(os.environ.get("FACEMATCH_FUZZ", "1"))
@@ -28,7 +28,7 @@ IN_MEMORY = 40_000_000  # bytes, the server's own among them
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facematch.competition.exchange._GRACE", 0.2)
+    monkeypatch.setattr("facematch.tasks.competition.exchange._GRACE", 0.2)
     without_proxies(monkeypatch)
 
 

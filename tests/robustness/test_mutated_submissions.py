@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from mutations import COUNT, mutations
 
-from facematch.competition.journal import Journal
-from facematch.competition.submission import Submission, defects
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.identities.zipped import unzipped
-from facematch.photos import PhotoLimits
+from facematch.photos.photo import PhotoLimits
+from facematch.tasks.competition.journal import Journal
+from facematch.tasks.competition.submission import Submission, defects
 
-EARLIER = Path(__file__).parents[1] / "competition" / "journal-1.sql"
+EARLIER = Path(__file__).parents[1] / "tasks" / "competition" / "journal-1.sql"
 GALLERY = [f"g{number}.jpg" for number in range(12)]
 
 

@@ -13,9 +13,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from facematch.competition.form import AnswerForm, CompetitionForm, Dialect
-from facematch.rehearsal.openapi import description
-from facematch.rehearsal.server import create_app
+from facematch.settings.competition import AnswerForm, CompetitionForm, Dialect
+from facematch.tasks.rehearsal.openapi import description
+from facematch.tasks.rehearsal.server import create_app
 
 FORM = CompetitionForm(
     dialects={

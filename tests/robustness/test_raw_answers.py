@@ -15,7 +15,7 @@ from contextlib import suppress
 
 import pytest
 
-from facematch.competition.exchange import Outcome, exchange
+from facematch.tasks.competition.exchange import Outcome, exchange
 from net import FORM, SCORE, answering, once, without_proxies
 
 TIMES = int(os.environ.get("FACEMATCH_FUZZ", "1"))

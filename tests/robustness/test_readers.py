@@ -17,7 +17,7 @@ from reader_damage import bytes_changed
 from reader_seeds import READERS, Reader
 from tensor_seeds import torch_network
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 
 COUNT = 100 * int(os.environ.get("FACEMATCH_FUZZ", "1"))
 SEED = 2026
@@ -26,27 +26,29 @@ SOURCES = Path(__file__).resolve().parents[2] / "src" / "facematch"
 SLOW = [name for name, reader in READERS.items() if reader.prepare is torch_network]
 
 # Who reads what is not text of ours, each within `foreign.reading` or, in `Cache.read`, where any failure is a row that
-# is made again. A new reader goes through `facematch.foreign` and into `reader_seeds.READERS`, then into this list.
+# is made again. A new reader goes through `core.foreign` and into `reader_seeds.READERS`, then into this list.
 KNOWN = {
-    "yaml.load": ["settings_file.py"],
+    "yaml.load": ["settings/file.py"],
     "json.loads": [
-        "commands/compare_systems.py", "competition/submission.py", "embed.py", "embedders/clip_model.py",
-        "faces/stream.py", "foreign.py", "leaks/contents.py", "thresholds/kept.py", "thresholds/values.py",
-        "training/run_folder.py",
+        "tasks/compare/systems.py", "tasks/competition/submission.py", "embedders/embed.py", "embedders/clip_model.py",
+        "faces/stream.py", "core/foreign.py", "near_duplicates/contents.py", "pipeline/run_folder.py",
+        "thresholds/kept.py", "thresholds/values.py",
     ],
-    "load_file": ["networks/checkpoint.py", "networks/weights.py", "tensor_file.py"],
-    "torch.load": ["networks/weights.py", "training/run_state.py"],
+    "load_file": ["networks/checkpoint.py", "networks/weights.py", "core/tensor_file.py"],
+    "torch.load": ["networks/weights.py", "tasks/training/run_state.py"],
     "torch.jit.load": ["embedders/clip.py"],
     "open_clip.load_checkpoint": ["embedders/clip.py"],
     "InferenceSession": ["embedders/onnx.py"],
-    "np.load": ["embedding_files.py", "sample/sources.py"],
-    "np.fromfile": ["embeddings.py", "sample/sources.py"],
+    "np.load": ["ranking/embedding_files.py", "tasks/sample/sources.py"],
+    "np.fromfile": ["ranking/embeddings.py", "tasks/sample/sources.py"],
     "loadmat": ["identities/published.py"],
-    "Unpickler": ["evaluation/plain_pickle.py"],
-    "ZipFile": ["embedders/clip_model.py", "embedding_files.py", "identities/zipped.py", "training/run_state.py"],
+    "Unpickler": ["tasks/protocols/plain_pickle.py"],
+    "ZipFile": [
+        "embedders/clip_model.py", "identities/zipped.py", "ranking/embedding_files.py", "tasks/training/run_state.py",
+    ],
     "tarfile.open": ["identities/archives.py"],
-    "csv.reader": ["evaluation/labelled_pairs.py", "evaluation/subgroups.py"],
-    "sqlite3.connect": ["cache.py", "competition/journal.py", "rehearsal/store.py"],
+    "csv.reader": ["tasks/protocols/labelled_pairs.py", "tasks/report/subgroups.py"],
+    "sqlite3.connect": ["core/cache.py", "tasks/competition/journal.py", "tasks/rehearsal/store.py"],
 }  # fmt: skip
 WATCHED = {
     *KNOWN, "yaml.safe_load", "yaml.full_load", "yaml.unsafe_load", "json.load", "safe_open", "pickle.load",

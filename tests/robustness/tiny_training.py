@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facematch.cli import main
+from facematch.cli.app import main
 
 TRAIN = ("train", "--config", "tiny.yaml")
 RUN = Path("checkpoints/tiny")
@@ -55,7 +55,9 @@ def facematch(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ended:
     code: Any = 0
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sys, "argv", ["facematch", *arguments])
-        patched.setattr("facematch.commands.train.show_trained", lambda *_: None)  # a comparison that takes seconds
+        patched.setattr(
+            "facematch.tasks.training.command.show_trained", lambda *_: None
+        )  # a comparison that takes seconds
         try:
             main()
         except SystemExit as end:

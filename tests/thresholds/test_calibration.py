@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
-from threshold_helpers import ranking_of
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.thresholds.calibration import (
     CalibratedThreshold,
     Fit,
@@ -23,6 +22,7 @@ from facematch.thresholds.calibration import (
 )
 from facematch.thresholds.probability_fits import falling_fit, sigmoid_fit
 from facematch.thresholds.values import Basis, accepted_mask
+from threshold_helpers import ranking_of
 
 BASIS = Basis("euclidean", 100, 20)
 FITS: list[Fit] = [fit_isotonic, fit_platt]

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threshold_helpers import people_embeddings, ranking_of
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
-from facematch.ranking import distance_estimator
+from facematch.core.errors import FacematchError
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import distance_estimator
 from facematch.thresholds.conformal import fit_conformal, gallery_digest, least_people
 from facematch.thresholds.values import accept, accepted_mask
+from threshold_helpers import people_embeddings, ranking_of
 
 GALLERY = ("g000", "g001")  # of `ranking_of` with two photos
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.thresholds.calibration import (
     Bin,
     Fit,

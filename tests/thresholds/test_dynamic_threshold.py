@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threshold_helpers import judged_of, judged_people, macro_f1, people_embeddings, ranking_of, thresholds_between
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.judged import pooled
-from facematch.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Metric, Ranking, distance_estimator
 from facematch.thresholds.dynamic import (
     DynamicRule,
     Of,
@@ -21,6 +20,7 @@ from facematch.thresholds.dynamic import (
 )
 from facematch.thresholds.static import fit_static
 from facematch.thresholds.values import Basis, accept, accepted_mask
+from threshold_helpers import judged_of, judged_people, macro_f1, people_embeddings, ranking_of, thresholds_between
 
 BOTH: list[Of] = ["gallery", "query"]
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
-from threshold_helpers import judged_of, judged_people, macro_f1, random_case, ranking_of, thresholds_between
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.judged import Judged
 from facematch.thresholds.static import best_threshold, fit_static
 from facematch.thresholds.values import accept, accepted_mask
+from threshold_helpers import judged_of, judged_people, macro_f1, random_case, ranking_of, thresholds_between
 
 
 def brute_force(judged: Judged, scores: np.ndarray) -> float:

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from threshold_helpers import judged_people, people_embeddings, ranking_of
 
-from facematch.errors import FacematchError
-from facematch.ranking import Ranking, distance_estimator
+from facematch.core.errors import FacematchError
+from facematch.ranking.ranking import Ranking, distance_estimator
 from facematch.thresholds.calibration import CalibratedThreshold, Isotonic, Platt
 from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
 from facematch.thresholds.dynamic import DynamicRule, fit_dynamic, neighbourhood_adjustments
 from facematch.thresholds.kept import Threshold, threshold_from_dict
 from facematch.thresholds.static import StaticThreshold
 from facematch.thresholds.values import Answer, Basis, accept, accepted_mask
+from threshold_helpers import judged_people, people_embeddings, ranking_of
 
 BASIS = Basis("euclidean", 40, 12)
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.fingerprint import Fingerprint
+from facematch.core.fingerprint import Fingerprint
 
 
 class Embedder(Protocol):

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.cores import every_core
+from facematch.core.cores import every_core
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint
+from facematch.core.foreign import brief
 from facematch.embedders import of_length_1
 from facematch.embedders.clip_model import ClipModel
-from facematch.errors import FacematchError
-from facematch.fingerprint import Fingerprint
-from facematch.foreign import brief
 
 if TYPE_CHECKING:
     import torch
 
-    from facematch.machine import Precision
+    from facematch.core.machine import Precision
 
 
 @dataclass
@@ -67,7 +67,7 @@ class ClipEmbedder:
         return of_length_1(vectors) if self.normalise else vectors
 
     def _load(self) -> tuple[Any, "torch.device", bool]:
-        from facematch.machine import choose_device, uses_bf16
+        from facematch.core.machine import choose_device, uses_bf16
 
         device = choose_device(self.device)
         return load_clip(self.model, self.seed).to(device), device, uses_bf16(self.precision, device)

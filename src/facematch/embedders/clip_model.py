@@ -17,12 +17,12 @@ from urllib.request import getproxies
 
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter
 
-from facematch.cache import Cache
-from facematch.errors import FacematchError, nearest_name
-from facematch.files import sha256_of, sha256_of_file
-from facematch.fingerprint import Fingerprint
-from facematch.foreign import as_kind, brief, read_json, reading
-from facematch.reach import within_reach
+from facematch.core.cache import Cache
+from facematch.core.errors import FacematchError, nearest_name
+from facematch.core.files import sha256_of, sha256_of_file
+from facematch.core.fingerprint import Fingerprint
+from facematch.core.foreign import as_kind, brief, read_json, reading
+from facematch.core.reach import within_reach
 
 Rgb = tuple[float, float, float]
 

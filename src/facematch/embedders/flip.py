@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.core.fingerprint import Fingerprint
 from facematch.embedders import Embedder, of_length_1
-from facematch.fingerprint import Fingerprint
 
 
 @dataclass(frozen=True)

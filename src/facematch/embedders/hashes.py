@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from facematch.errors import FacematchError
-from facematch.fingerprint import Fingerprint
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint
 
 HashKind = Literal["phash", "dhash", "whash"]
 

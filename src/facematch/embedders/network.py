@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.cores import every_core
-from facematch.fingerprint import Fingerprint
+from facematch.core.cores import every_core
+from facematch.core.fingerprint import Fingerprint
 from facematch.networks.checkpoint import CheckpointHeader, load_checkpoint
 from facematch.networks.spec import WEIGHTS_KEY
 
 if TYPE_CHECKING:
     import torch
 
-    from facematch.machine import Precision
+    from facematch.core.machine import Precision
     from facematch.networks.embedding import EmbeddingNetwork
 
 _PIXELS_AT_ONCE = 32 * 112**2  # ResNet50's widest layers then take 26 MB in fp32; from 32 MB on the system is asked
@@ -70,7 +70,7 @@ class NetworkEmbedder:
         return run_network(network, images, in_bf16=in_bf16)
 
     def _load(self) -> tuple["EmbeddingNetwork", bool]:
-        from facematch.machine import choose_device, uses_bf16
+        from facematch.core.machine import choose_device, uses_bf16
 
         device = choose_device(self.device)
         in_bf16 = uses_bf16(self.precision, device)
@@ -110,7 +110,7 @@ class ModuleEmbedder:
     @property
     def fingerprint(self) -> Fingerprint:
         """Return network, normalisation and the digest of the weights as they are now."""
-        from facematch.networks.weights import weights_digest
+        from facematch.networks.digest import weights_digest
 
         return self.network.spec.fingerprint | Fingerprint({WEIGHTS_KEY: weights_digest(self.network)})
 

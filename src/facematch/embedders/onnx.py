@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.cores import every_core
+from facematch.core.cores import every_core
+from facematch.core.errors import FacematchError
+from facematch.core.files import sha256_of_file
+from facematch.core.fingerprint import Fingerprint, Value
+from facematch.core.foreign import brief, reading
 from facematch.embedders import of_length_1
-from facematch.errors import FacematchError
-from facematch.files import sha256_of_file
-from facematch.fingerprint import Fingerprint, Value
-from facematch.foreign import brief, reading
 
 _OTHER = "Give an ONNX model that takes pictures and gives one vector for each."
 

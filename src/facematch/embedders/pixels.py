@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.core.fingerprint import Fingerprint
 from facematch.embedders import of_length_1
-from facematch.fingerprint import Fingerprint
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.core.fingerprint import Fingerprint, Value
 from facematch.embedders import Embedder, of_length_1
 from facematch.faces.cropper import Cropper
-from facematch.fingerprint import Fingerprint, Value
 
 Images = NDArray[np.uint8]
 _FINER = 1.5  # pixels of the wide crop for one of the tightest view: being resized twice then blurs hardly

@@ -6,15 +6,24 @@ then meet the query among the gallery. In folds each photo asks once, and a gall
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings
 from facematch.evaluation.judged import Judged, judge, pooled
-from facematch.ranking import Ranking
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Ranking
+
+
+def halves(people: Sequence[Hashable], seed: int = 0) -> NDArray[np.bool_]:
+    """Return for each query whether its person belongs to the first half, by lot over people."""
+    drawn = sorted(set(people), key=lambda person: hashlib.sha256(f"{seed}:{person}".encode()).digest())
+    first = set(drawn[::2])
+    return np.array([person in first for person in people], dtype=np.bool_)
+
 
 FOLDS = 5
 

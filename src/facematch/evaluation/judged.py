@@ -8,8 +8,8 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import FacematchError
-from facematch.ranking import Ranking
+from facematch.core.errors import FacematchError
+from facematch.ranking.ranking import Ranking
 
 T = TypeVar("T", bound=np.generic)
 Ties = Literal["name", "worst", "best"]

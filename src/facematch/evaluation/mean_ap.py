@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facematch.embeddings import Embeddings
 from facematch.evaluation.expected_ties import expected_average_precision
 from facematch.evaluation.judged import judge
 from facematch.evaluation.tie_groups import TieGroups, groups_of_codes, groups_of_judged
-from facematch.ranking import distance_estimator
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import distance_estimator
 
 
 def tied_between(

@@ -7,13 +7,15 @@ NIST's FRVT 1:N reports. A mated query shows somebody in the gallery; the others
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import ROUNDS, Figure, codes_of, statistic_figure
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.folds import Fold
+from facematch.evaluation.judged import Judged, judge, pooled
 from facematch.evaluation.step_curve import (
     accepted,
     highest_within,
@@ -23,6 +25,41 @@ from facematch.evaluation.step_curve import (
     share,
     sort_steps,
 )
+from facematch.evaluation.verification import Pairs
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Ranking
+
+
+@dataclass(frozen=True, eq=False)
+class OpenSet:
+    """Whole rankings of folds in which some people are unknown, with the embeddings of each fold's gallery.
+
+    `galleries` are compared as they stand: refined, where the rankings are.
+    """
+
+    folds: tuple[Fold, ...]
+    rankings: tuple[Ranking, ...]
+    galleries: tuple[Embeddings, ...]
+
+    @cached_property
+    def judged(self) -> Judged:
+        """Return all rankings, judged."""
+        each = zip(self.rankings, self.folds, strict=True)
+        return pooled([judge(ranking, fold.relevant, fold.people) for ranking, fold in each])
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Return all pairs of a query and a gallery photo, those of each fold."""
+        people = [person for fold in self.folds for person in (*fold.people, *fold.gallery_people)]
+        code = {person: number for number, person in enumerate(dict.fromkeys(people))}
+        first, second = [], []
+        for ranking, fold in zip(self.rankings, self.folds, strict=True):
+            first.append(np.repeat([code[person] for person in fold.people], ranking.indices.shape[1]))
+            second.append(np.array([code[person] for person in fold.gallery_people])[ranking.indices.ravel()])
+        asking, answering = np.concatenate(first), np.concatenate(second)
+        distances = np.concatenate([ranking.distances.ravel() for ranking in self.rankings]).astype(np.float64)
+        return Pairs(distances, asking == answering, asking, answering)
+
 
 Floats = NDArray[np.float64]
 

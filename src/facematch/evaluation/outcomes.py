@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.judged import Judged
 from facematch.evaluation.topk import Places
-from facematch.ranking import Metric, distance_estimator
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Metric, distance_estimator
 
 _CELLS = 4_000_000  # cells of a ranking held at once
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import ROUNDS, Figure, Floats, Ints, mean_figure
 from facematch.evaluation.judged import Judged
 

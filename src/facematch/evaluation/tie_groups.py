@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facematch.codes import Codes, hamming_distances
 from facematch.evaluation.bootstrap import Floats, Ints, codes_of
 from facematch.evaluation.judged import Judged
+from facematch.ranking.codes import Codes, hamming_distances
 
 _CELLS = 2_000_000  # pairs of photos compared at once
 _WRONG, _RIGHT, _OWN = range(3)

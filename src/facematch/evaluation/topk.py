@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import mean_figure
 from facematch.evaluation.judged import Judged
 from facematch.evaluation.score import WEIGHTS, competition_score
-from facematch.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Metric, Ranking, distance_estimator
 
 KS = (1, 5, 10)
 

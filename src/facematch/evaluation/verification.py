@@ -10,7 +10,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import ROUNDS, Figure, codes_of, statistic_figure
 from facematch.evaluation.step_curve import (
     accepted,
@@ -23,7 +23,7 @@ from facematch.evaluation.step_curve import (
     share,
     sort_steps,
 )
-from facematch.ranking import Ranking
+from facematch.ranking.ranking import Ranking
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from facematch.core.fingerprint import Fingerprint
 from facematch.faces.detectors import Detector
 from facematch.faces.values import Box, Crop, Face, Image, Miss
-from facematch.fingerprint import Fingerprint
-from facematch.photos import Photo
+from facematch.photos.photo import Photo
 
 Whole = Literal["pad", "squash", "centre"]
 

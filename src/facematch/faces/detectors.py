@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import FacematchError, nearest_name
+from facematch.core.errors import FacematchError, nearest_name
+from facematch.core.files import sha256_of_file
+from facematch.core.fingerprint import Value
 from facematch.faces.values import Face, Image
-from facematch.files import sha256_of_file
-from facematch.fingerprint import Value
 
 _LARGE_FACE = 0.25  # of the photo's shorter side
 _STEPS = 2  # how many times as wide small copies are searched in

@@ -11,16 +11,16 @@ from typing import TypeVar
 import cv2
 from pydantic import BaseModel, FiniteFloat, TypeAdapter
 
-from facematch.cache import Cache
-from facematch.cores import one_core
-from facematch.encoded import png_bytes, rgb_pixels
-from facematch.errors import FacematchError
+from facematch.core.cache import Cache
+from facematch.core.cores import one_core
+from facematch.core.errors import FacematchError
+from facematch.core.foreign import as_kind
+from facematch.core.memory import turn_of_a_photo
 from facematch.faces.cropper import Cropper
 from facematch.faces.values import Box, Crop, Miss, Outcome
-from facematch.foreign import as_kind
-from facematch.memory import turn_of_a_photo
-from facematch.photos import PhotoFile, PhotoLimits, Unreadable, decode, made_of, read_bytes
-from facematch.settings_embedding import MissChoice
+from facematch.photos.encoded import png_bytes, rgb_pixels
+from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, decode, made_of, read_bytes
+from facematch.settings.embedding import MissChoice
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def crop_photos(
     """Yield a `Crop`, a `Miss` or an `Unreadable` for every file, in order.
 
     Threads do the work: decoding and detection release Python's lock. Each has one photo at a time, in the memory that
-    `facematch.memory` gives it; crops are a few dozen ahead. What a library raises for one photo is its own row.
+    `facematch.core.memory` gives it; crops are a few dozen ahead. What a library raises for one photo is its own row.
     `miss` says what a photo without a face becomes; with `error` the first one raises FacematchError. `on_progress`
     gets the number of files done.
     """

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.photos import Unreadable
+from facematch.photos.photo import Unreadable
 
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the photo

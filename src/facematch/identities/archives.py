@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from gzip import BadGzipFile
 from pathlib import Path
 
-from facematch.errors import FacematchError
-from facematch.identities.values import printable
+from facematch.core.errors import FacematchError
+from facematch.core.text import printable
 
 # What reading a damaged archive raises; a full disk is an OSError without more.
 _DAMAGED = (tarfile.TarError, BadGzipFile, EOFError, zlib.error, ValueError)

@@ -7,16 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from facematch.errors import FacematchError
-from facematch.identities.values import (
-    LabelledPhotos,
-    Pair,
-    Problem,
-    count_of,
-    first_of,
-    summarise_problems,
-)
-from facematch.photos import PhotoLimits, Unreadable, digest_of
+from facematch.core.errors import FacematchError
+from facematch.core.text import count_of, first_of
+from facematch.identities.values import LabelledPhotos, Pair, Problem, summarise_problems
+from facematch.photos.photo import PhotoLimits, Unreadable, digest_of
 
 
 @dataclass(frozen=True)

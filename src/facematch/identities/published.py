@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from facematch.errors import FacematchError, nearest_name
-from facematch.foreign import read_text
+from facematch.core.errors import FacematchError, nearest_name
+from facematch.core.foreign import read_text
+from facematch.core.text import count_of, first_of, printable
 from facematch.identities.archives import Archive, unpack
-from facematch.identities.values import LabelledPhotos, count_of, first_of, printable
-from facematch.photos import PhotoFile
+from facematch.identities.values import LabelledPhotos
+from facematch.photos.photo import PhotoFile
 
 Report = Callable[[int, int], None]
 _Sides = tuple[list[str], list[str]]  # the training and the test photos as listed: `<class>/<file>`

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facematch.errors import FacematchError
-from facematch.foreign import brief, read_limited, reading
-from facematch.identities.values import LabelledPhotos, Pair, Problem, count_of, first_of, printable
-from facematch.photos import PhotoFile, find_photos
+from facematch.core.errors import FacematchError
+from facematch.core.foreign import brief, read_limited, reading
+from facematch.core.text import count_of, first_of, printable
+from facematch.identities.values import LabelledPhotos, Pair, Problem
+from facematch.photos.photo import PhotoFile, find_photos
 
 LAYOUT = (
     "Give a folder that holds one folder of photos for each person, FOLDER/<person>/*.jpg, or a list file "

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.identities.values import LabelledPhotos
 
 

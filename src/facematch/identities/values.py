@@ -1,11 +1,11 @@
 """The values of this room: labelled photos, and what there is to mend in them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from facematch.foreign import brief
-from facematch.photos import PhotoFile
+from facematch.core.text import count_of, first_of, printable
+from facematch.photos.photo import PhotoFile
 
 Pair = tuple[PhotoFile, str]
 
@@ -97,18 +97,3 @@ def summarise_problems(problems: Iterable[Problem], limit: int = 5) -> list[str]
         f"{first_of([printable(problem.text) for problem in found], limit)} – {found[0].remedy}"
         for kind, found in kinds.items()
     ]
-
-
-def count_of(number: int, one: str, many: str) -> str:
-    """Return "1 <one>" or "<number> <many>"."""
-    return f"{number:,} {one if number == 1 else many}"
-
-
-def first_of(names: Sequence[str], limit: int = 5) -> str:
-    """Return the first `limit` names, with an ellipsis where there are more."""
-    return ", ".join([*map(brief, names[:limit]), *(["…"] if len(names) > limit else [])])
-
-
-def printable(text: str) -> str:
-    """Return `text` with U+FFFD in place of every character that a terminal would obey or cannot show."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

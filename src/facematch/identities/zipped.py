@@ -5,11 +5,11 @@ import stat
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from facematch.errors import FacematchError
-from facematch.files import sha256_of_file
-from facematch.foreign import brief, reading
+from facematch.core.errors import FacematchError
+from facematch.core.files import sha256_of_file
+from facematch.core.foreign import brief, reading
 from facematch.identities.archives import appearing
-from facematch.photos import PhotoLimits
+from facematch.photos.photo import PhotoLimits
 
 _FILES = 1_000_000
 # Photos are compressed already; a bomb grows a thousand times. So much more than the file itself is unpacked at most:

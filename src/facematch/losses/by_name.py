@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from facematch.errors import FacematchError, nearest_name
+from facematch.core.errors import FacematchError, nearest_name
 
 Option = int | float | bool | str
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from facematch.errors import FacematchError, nearest_name
+from facematch.core.errors import FacematchError, nearest_name
 
 Distance = Literal["euclidean", "squared", "cosine"]
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from facematch.errors import FacematchError, nearest_name
+from facematch.core.errors import FacematchError, nearest_name
 from facematch.losses.distances import Distance, pairwise_distances, working_dtype
 from facematch.losses.mining import Margin, Mining, mine, pairs_of
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from facematch.embeddings import Metric
-from facematch.errors import FacematchError, typed
-from facematch.files import replacing
-from facematch.fingerprint import Fingerprint
-from facematch.foreign import as_kind, brief, parse_json, reading
+from facematch.core.errors import FacematchError, typed
+from facematch.core.files import replacing
+from facematch.core.fingerprint import Fingerprint
+from facematch.core.foreign import as_kind, brief, parse_json, reading
+from facematch.core.tensor_file import read_tensor_header
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
-from facematch.tensor_file import read_tensor_header
+from facematch.ranking.embeddings import Metric
 
 if TYPE_CHECKING:
     from facematch.networks.embedding import EmbeddingNetwork
@@ -90,7 +90,7 @@ def save_checkpoint(
     import torch
     from safetensors.torch import save_file
 
-    from facematch.networks.weights import weights_digest
+    from facematch.networks.digest import weights_digest
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     if half:
@@ -175,8 +175,8 @@ def load_checkpoint(path: Path) -> "EmbeddingNetwork":
     """Load a network from a checkpoint, checked against the digest in its header, in evaluation mode."""
     from safetensors.torch import load_file
 
+    from facematch.networks.digest import weights_digest
     from facematch.networks.embedding import EmbeddingNetwork, published_parameters
-    from facematch.networks.weights import weights_digest
 
     header = read_checkpoint_header(path)
     with reading(header.path, "checkpoint", "Copy it again, or take another checkpoint."):

@@ -7,7 +7,7 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facematch.errors import FacematchError, nearest_name
+from facematch.core.errors import FacematchError, nearest_name
 from facematch.networks.spec import NetworkSpec
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from facematch.fingerprint import Fingerprint
+from facematch.core.fingerprint import Fingerprint
 
 WEIGHTS_KEY = "network.weights_sha256"
 

@@ -1,6 +1,5 @@
 """Where a backbone's first weights come from: ImageNet, a file, or nothing – and which it was."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,14 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from facematch.errors import FacematchError
-from facematch.files import sha256_of_file
-from facematch.foreign import reading
+from facematch.core.errors import FacematchError
+from facematch.core.files import sha256_of_file
+from facematch.core.foreign import reading
+from facematch.core.reach import within_reach
+from facematch.core.tensor_file import read_tensor_header
 from facematch.networks.checkpoint import checkpoint_file, read_checkpoint_header
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
-from facematch.reach import within_reach
-from facematch.tensor_file import read_tensor_header
 
 _AGAIN = "Give a whole state dict: tensors by name and nothing else, in a .pth or .safetensors file."
 
@@ -82,15 +81,6 @@ def native_size(backbone: str) -> int | None:
     if not len(weights):
         return None
     return int(weights.DEFAULT.transforms.keywords["crop_size"])
-
-
-def weights_digest(network: nn.Module) -> str:
-    """Return SHA-256 over a network's named tensors (names, shapes, bytes), 64 hex digits."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def read_weights_file(path: Path) -> dict[str, Tensor]:

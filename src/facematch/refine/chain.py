@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from facematch.embeddings import Embeddings
-from facematch.gallery.choice import Choice, IndexKind, choose_index
-from facematch.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.choice import Choice, choose_index
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Metric, Ranking, distance_estimator
 from facematch.refine.expansion import augment_database, expand_queries
 from facematch.refine.templates import average_templates
 from facematch.refine.whitening import Whitening
-from facematch.settings_refine import (
+from facematch.settings.ranking import IndexKind
+from facematch.settings.refine import (
     DatabaseStep,
     ExpansionStep,
     FlipStep,

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings
-from facematch.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Metric, Ranking, distance_estimator
 
 
 def expand_queries(

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
-from facematch.ranking import Metric, Ranking, distance_estimator
+from facematch.core.errors import FacematchError
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Metric, Ranking, distance_estimator
 
 Floats = NDArray[np.float64]
 _CELLS = 2_000_000  # distances held at once

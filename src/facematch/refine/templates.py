@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
+from facematch.ranking.embeddings import Embeddings
 
 
 def average_templates(gallery: Embeddings, people: Mapping[str, str], weight: float = 1.0) -> Embeddings:

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, TypeAdapter
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
-from facematch.files import replacing, sha256_of
-from facematch.fingerprint import Fingerprint, fingerprint_of, require_same
-from facematch.foreign import as_kind, parse_json, reading
-from facematch.tensor_file import read_tensor_header, read_tensors
+from facematch.core.errors import FacematchError
+from facematch.core.files import replacing, sha256_of
+from facematch.core.fingerprint import Fingerprint, fingerprint_of, require_same
+from facematch.core.foreign import as_kind, parse_json, reading
+from facematch.core.tensor_file import read_tensor_header, read_tensors
+from facematch.ranking.embeddings import Embeddings
 
 _FORMAT = "facematch whitening 1"
 _PHOTOS = TypeAdapter(NonNegativeInt)

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import MIN_PEOPLE, codes_of
-from facematch.ranking import Ranking
+from facematch.ranking.ranking import Ranking
 from facematch.thresholds.probability_fits import falling_fit, sigmoid, sigmoid_fit
 from facematch.thresholds.values import Basis, Bools, Floats, as_plain, same_limit
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
+from facematch.core.files import sha256_of
 from facematch.evaluation.bootstrap import codes_of
-from facematch.files import sha256_of
-from facematch.ranking import Ranking
+from facematch.ranking.ranking import Ranking
 from facematch.thresholds.values import Basis, Floats, as_plain, same_limit
 
 

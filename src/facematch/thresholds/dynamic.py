@@ -18,10 +18,10 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embeddings import Embeddings
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.judged import Judged, stacked
-from facematch.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import Metric, Ranking, distance_estimator
 from facematch.thresholds.static import basis_of, best_threshold
 from facematch.thresholds.values import Basis, Floats, as_plain
 

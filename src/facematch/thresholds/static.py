@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from facematch.errors import FacematchError
+from facematch.core.errors import FacematchError
 from facematch.evaluation.judged import Judged
-from facematch.ranking import Ranking
+from facematch.ranking.ranking import Ranking
 from facematch.thresholds.values import Basis, Bools, Floats, as_plain, same_limit
 
 _EQUAL = 1e-9  # sums of F1 that differ by less are equal: it is far above what adding up a million changes loses

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import FacematchError
-from facematch.ranking import Ranking
+from facematch.core.errors import FacematchError
+from facematch.ranking.ranking import Ranking
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -1,0 +1,1 @@
+"""The command line: it knows every task, and no task knows it."""

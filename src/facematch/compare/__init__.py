@@ -1,1 +1,0 @@
-"""Several systems on the same photos, by the same protocol: what each reaches, and which differences are real."""

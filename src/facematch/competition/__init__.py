@@ -1,1 +1,0 @@
-"""What is sent to the competition's server, and what comes back."""

@@ -1,0 +1,61 @@
+"""What comes with facematch beside its code, settings files and a network, and where that lies."""
+
+import sys
+import sysconfig
+from difflib import get_close_matches
+from pathlib import Path
+
+from facematch.core.console import note_once
+from facematch.core.errors import FacematchError
+
+CONFIG = Path("config")
+_REPOSITORY = Path(__file__).resolve().parents[3]  # where it is run from a clone
+
+
+def shipped_places(name: str) -> list[Path]:
+    """Return where a file or folder of the repository may lie, in this order.
+
+    That is in a clone, in an environment, in an installation for one user (`pip install --user`) and in a folder
+    (`pip install --target`).
+    """
+    user = sysconfig.get_path("data", sysconfig.get_preferred_scheme("user"))
+    installed = (Path(sysconfig.get_path("data")), Path(user), Path(__file__).resolve().parents[2])
+    return [each / name for each in (_REPOSITORY, *(base / "share" / "facematch" for base in installed))]
+
+
+def shipped_settings() -> list[Path]:
+    """Return the settings files that come with facematch, by name; empty for a damaged installation."""
+    return next((found for each in shipped_places(str(CONFIG)) if (found := sorted(each.glob("*.yaml")))), [])
+
+
+def find_settings(path: Path) -> Path:
+    """Return where a settings file lies.
+
+    A relative `config/…` that is not in the current folder is looked for beside the program that runs (train.py,
+    request_send.py), then where facematch was installed; `say_taken` says which was taken. Raises FacematchError for a
+    file that is nowhere, with the places looked at and the nearest name.
+    """
+    try:
+        if path.exists():
+            return path
+    except OSError:
+        return path  # what is wrong with it is said when it is read
+    others: list[Path] = []
+    if path.parts[:1] == CONFIG.parts:
+        beside = Path(sys.argv[0]).resolve().parent / path
+        others = [each for each in dict.fromkeys((beside, *shipped_places(str(path)))) if each != path.absolute()]
+    if (found := next((each for each in others if each.is_file()), None)) is not None:
+        return found
+    near = get_close_matches(path.stem, [each.stem for each in shipped_settings()], n=1)
+    meant = f"; did you mean {CONFIG / near[0]}.yaml?" if near else "."
+    nor = "".join(f", nor in {each.parent}" for each in others if each.parent.is_dir())
+    raise FacematchError(
+        f"{path} does not exist ({path.absolute()}){nor}{meant}",
+        "Name a settings file, for example --config config/triplet.yaml; `facematch init` writes all of them out.",
+    )
+
+
+def say_taken(path: Path, found: Path) -> None:
+    """Say, once in a command, that a settings file was found in another folder than the current one."""
+    if found != path:
+        note_once(f"{path}: not here, taken from {found.parent}")

@@ -1,1 +1,0 @@
-"""Large galleries: indexes that find the nearest entries without looking at all of them."""

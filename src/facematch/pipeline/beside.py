@@ -1,0 +1,236 @@
+"""What a system has to beat: grey pixels, and the network that comes with facematch, asked about the same people."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from facematch.core.console import loud, note, show_table
+from facematch.core.errors import FacematchError, typed
+from facematch.embedders import Embedder
+from facematch.embedders.embed import PhotoEmbedder
+from facematch.embedders.pixels import PixelEmbedder
+from facematch.evaluation.comparison import Comparison, paired_by_name
+from facematch.evaluation.outcomes import Outcomes, first_places
+from facematch.evaluation.score import read_ground_truth
+from facematch.evaluation.topk import KS, Places, asked_places, judged_places, ranked_places
+from facematch.pipeline.build import build_embedder, photo_embedder, trained_header
+from facematch.pipeline.default_checkpoint import default_file, is_default
+from facematch.pipeline.evaluated import EmbeddedPeople, embed_files, embed_people, photos_of, rank_people
+from facematch.pipeline.people import ValidationPeople, enough_people
+from facematch.pipeline.system import build_ranker, build_system, gallery_people, refine_steps, with_views
+from facematch.ranking.ranking import Metric
+from facematch.refine.chain import Ranker
+from facematch.settings.file import load_settings
+from facematch.settings.refine import Step
+from facematch.settings.root import Settings
+
+SHIPPED = "shipped network"
+_BROUGHT = ("faces", "network", "embedder", "ranking", "gallery", "refine")
+
+
+@dataclass(frozen=True, eq=False)
+class Contestant:
+    """A system to be asked: its settings, what embeds, its refine steps; `take` are the settings that choose it.
+
+    `trained_on` are the people it is known to have been trained on.
+    """
+
+    name: str
+    settings: Settings
+    embedder: Embedder
+    steps: tuple[Step, ...] = ()
+    take: tuple[str, ...] = ()
+    trained_on: frozenset[str] = frozenset()
+
+    @property
+    def stage(self) -> PhotoEmbedder:
+        """Return what embeds photo files."""
+        return photo_embedder(self.settings, with_views(self.settings, self.embedder, self.steps))
+
+    @property
+    def rank(self) -> Ranker:
+        """Return what ranks."""
+        return build_ranker(self.settings, self.steps)
+
+    def standing(self, places: Places) -> "Standing":
+        """Return how it did."""
+        return Standing(self.name, places, self.take, self.trained_on)
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How a system did: where the first right photo of each query stands; `take` and `trained_on` as a contestant's."""
+
+    name: str
+    places: Places
+    take: tuple[str, ...] = ()
+    trained_on: frozenset[str] = frozenset()
+
+    @property
+    def seen(self) -> int:
+        """Return how many of the people asked for it was trained on, by their names."""
+        return len(self.trained_on.intersection(map(str, self.places.people)))
+
+    @property
+    def flattered(self) -> str:
+        """Return in words that it had seen people who ask; empty where it had not."""
+        of = len(set(self.places.people))
+        return f"flattered: it was trained on {self.seen} of these {of} people" if self.seen else ""
+
+    def against(self, other: "Standing") -> Comparison | None:
+        """Return how far its score is above another's on the queries of both; None without one."""
+        person = dict(zip(self.places.queries, self.places.people, strict=True))
+        return paired_by_name(self.places.scores(), other.places.scores(), person)
+
+
+def in_use(settings: Settings) -> list[Contestant]:
+    """Return the embedder that is in use, and it once more with its refine steps where there are any."""
+    embedder, kind = build_embedder(settings), settings.embedder.kind
+    network = "shipped" if is_default(settings) else "trained"
+    name = {"network": network, "onnx": "ONNX model", "pixels": "grey pixels"}.get(kind, kind)
+    plain = Contestant(name, settings, embedder)
+    steps = refine_steps(settings, embedder)
+    if not steps:
+        return [plain]
+    return [plain, replace(plain, name=f"{name} + {', '.join(step.step for step in steps)}", steps=steps)]
+
+
+def rivals(settings: Settings) -> list[Contestant]:
+    """Return what a system has to beat, but for itself.
+
+    The network that comes with facematch compares faces by floats: it is no rival of codes, nor where classes are
+    asked for (`split_by: photo`).
+    """
+    found, alone = [], ("ensemble=null",) * (settings.ensemble is not None)
+    if settings.embedder.kind != "pixels" or alone:
+        plain = ("refine=[]",) * bool(settings.refine) + alone
+        found.append(Contestant("grey pixels", settings, PixelEmbedder(), take=("embedder.kind=pixels", *plain)))
+    of_faces = settings.identities.split_by == "person" and settings.ranking.metric != "hamming"
+    if of_faces and not is_default(settings):
+        try:
+            found.append(_shipped(settings, alone))
+        except FacematchError as error:
+            note(f"the network that comes with facematch is not shown: {error.message}", "yellow")
+    return found
+
+
+def _shipped(settings: Settings, alone: tuple[str, ...]) -> Contestant:
+    # With its own crops, and with the photos, the cache and the device of these settings.
+    file = default_file()
+    own = load_settings(file.with_name("settings.yaml"))
+    paths = settings.paths.model_copy(update={"checkpoint": file})
+    shipped = settings.model_copy(update={"paths": paths, **{name: getattr(own, name) for name in _BROUGHT}})
+    system = build_system(shipped)
+    kind = ("embedder.kind=network",) * (settings.embedder.kind != "network")
+    trained_on = frozenset(trained_header(shipped).people)
+    take = ("paths.checkpoint=default", *kind, *alone)
+    return Contestant(SHIPPED, shipped, system.embedder, system.steps, take, trained_on)
+
+
+def stand(contestant: Contestant, people: ValidationPeople, *, in_folds: bool) -> Standing:
+    """Ask a contestant about validation people: leave-one-out, or in folds, which refined galleries need."""
+    embedded = embed_people(contestant.stage, people, contestant.name)
+    return contestant.standing(_places(embedded, contestant.rank, in_folds=in_folds))
+
+
+def stand_in_folders(contestant: Contestant, fixed: tuple[Path, Path, Path]) -> Standing:
+    """Ask a contestant about a fixed query folder, gallery folder and ground truth, in this order."""
+    expected, stage, what = read_ground_truth(fixed[2]), contestant.stage, contestant.name
+    sides = [embed_files(stage, photos_of(each).files, f"{what}, {each.name}").embeddings for each in fixed[:2]]
+    known = gallery_people(contestant.steps, fixed[1])
+    ranking = contestant.rank(sides[0], sides[1], max(KS), known)
+    return contestant.standing(ranked_places(ranking, expected))
+
+
+def _places(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Places:
+    if not in_folds and people.fixed_sides is None:  # the same places, from ten of each ranking
+        metric: Metric = people.embeddings.metric  # type: ignore[assignment]
+        return asked_places(people.embeddings, people.identities, people.asked, metric)
+    return judged_places(rank_people(people, rank, in_folds=in_folds).judged)
+
+
+def show_trained(settings: Settings, people: ValidationPeople, config: Path) -> None:
+    """Show a network that was just trained beside what it has to beat, without refine steps, on some of the people.
+
+    The training is done and kept, so that what goes wrong here is said, and no error.
+    """
+    plain = settings.model_copy(update={"refine": ()})
+    some, _ = enough_people(people, 0, settings.seed)
+    try:
+        (ours,), others = in_use(plain), rivals(plain)
+        standings = [stand(each, some, in_folds=False) for each in [*others, ours]]
+        show_standings(standings)
+        say_where_worse(standings[-1], standings[:-1], config)
+    except FacematchError as error:
+        note(f"it could not be shown beside grey pixels: {error.message}", "yellow")
+
+
+def say_beside(
+    settings: Settings, found: Outcomes, people: ValidationPeople, config: Path, *, in_folds: bool
+) -> dict[str, dict[str, object]]:
+    """Say what it has to beat reaches on the people that a submission was validated on, and where it does better.
+
+    `found` is how the submission did on `people`, in folds or leave-one-out. Returns by name what the submission's
+    score is above theirs, as JSON values. What goes wrong is said, and no error: the submission is made and kept.
+    """
+    ours = Standing("this system", first_places(found))
+    try:
+        others = [stand(each, people, in_folds=in_folds) for each in rivals(settings)]
+    except FacematchError as error:
+        note(f"it could not be shown beside grey pixels: {error.message}", "yellow")
+        return {}
+    scores = [f"{each.name} {each.places.figures.score:.0f}" + (f" ({each.flattered})" if each.flattered else "")
+              for each in others]  # fmt: skip
+    note(f"  on these people: this system {ours.places.figures.score:.0f}, {', '.join(scores)}")
+    say_where_worse(ours, others, config)
+    compared = [(each.name, ours.against(each)) for each in others]
+    return {name: difference.as_dict() for name, difference in compared if difference is not None}
+
+
+def show_standings(standings: Sequence[Standing]) -> None:
+    """Print a table of figures by system. Raises FacematchError without a query."""
+    figures = [each.places.figures for each in standings]
+    show_table(
+        f"{figures[0].queries} queries, {figures[0].gallery} gallery photos; [95 % interval over people]",
+        ["system", "top-1", "", "top-5", "top-10", "score of 1000"],
+        [
+            [
+                each.name + (" *" if each.flattered else ""),
+                f"{found.top1:.3f}",
+                "" if found.interval is None else f"[{found.interval[0]:.3f}–{found.interval[1]:.3f}]",
+                f"{found.top5:.3f}",
+                f"{found.top10:.3f}",
+                f"{found.score:.0f}",
+            ]
+            for each, found in zip(standings, figures, strict=True)
+        ],
+    )
+    for each in standings:
+        if each.flattered:
+            note(f"* {each.name}: {each.flattered}", "yellow")
+
+
+def say_where_worse(ours: Standing, others: Sequence[Standing], config: Path) -> None:
+    """Warn where a system of `config` has a lower score than another on the same queries, and how to take that one."""
+    compared = [(other, found) for other in others if (found := ours.against(other)) is not None]
+    worse = [(other, found) for other, found in compared if found.difference < 0]
+    for other, found in worse:
+        shared = set(other.places.queries)
+        mine = float(np.mean([score for name, score in ours.places.scores().items() if name in shared]))
+        text = (
+            f"{ours.name} is worse than {other.name}: score {mine:.0f} against "
+            f"{mine - found.difference:.0f} on the same {found.queries} queries, {found}"
+            + (f"; {other.name}: {other.flattered}" if other.flattered else "")
+        )
+        if found.luck:
+            note(text, "yellow")
+        else:
+            loud(text)
+    if worse:
+        better, _ = min(worse, key=lambda each: each[1].difference)
+        sets = " ".join(f"--set {setting}" for setting in better.take)
+        command = f"{typed('request')} --config {shlex.quote(str(config))} {sets}"
+        note(f"the better one is taken by: {command}", "yellow", wrap=False)

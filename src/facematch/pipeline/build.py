@@ -1,0 +1,169 @@
+"""From settings to stages: the edge where the YAML file becomes plain arguments."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from facematch.core.cache import cache_folder
+from facematch.core.errors import FacematchError
+from facematch.core.fingerprint import Fingerprint, require_same
+from facematch.embedders import Embedder
+from facematch.embedders.embed import PhotoEmbedder
+from facematch.embedders.views import ViewsEmbedder
+from facematch.faces.cropper import Cropper
+from facematch.faces.detectors import Detector, HaarDetector, NoDetector, YunetDetector
+from facematch.networks.checkpoint import CheckpointHeader, read_checkpoint_header
+from facematch.networks.onnx_metadata import OnnxMetadata, read_onnx_metadata
+from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
+from facematch.photos.photo import PhotoLimits
+from facematch.settings.embedding import EmbedderSettings, FaceSettings
+from facematch.settings.root import PhotoSettings, Settings
+
+Progress = Callable[[int], None]
+
+
+def build_cropper(faces: FaceSettings) -> Cropper:
+    """Return the cropper that `faces:` describes."""
+    detector: Detector
+    if faces.detector == "yunet":
+        assert faces.yunet_file is not None  # checked by the settings
+        detector = YunetDetector(faces.yunet_file, faces.yunet_score, faces.detect_size[-1])
+    elif faces.detector == "haar":
+        cascades = (faces.cascade, *faces.fallback_cascades)
+        sizes = faces.detect_size if faces.choose == "largest" else faces.detect_size[-1:]  # small faces count, too
+        detector = HaarDetector(cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, sizes, faces.overlap)
+    else:
+        detector = NoDetector()
+    return Cropper(detector, faces.size, faces.margin, faces.choose, faces.whole)
+
+
+def photo_limits(photos: PhotoSettings) -> PhotoLimits:
+    """Return the limits that `photos:` describes."""
+    return PhotoLimits(photos.max_pixels, photos.max_bytes, photos.max_memory)
+
+
+def photo_embedder(settings: Settings, embedder: Embedder) -> PhotoEmbedder:
+    """Return the stage from photo files to embeddings for one embedder; views of a face need wider crops."""
+    cropper = build_cropper(settings.faces)
+    return PhotoEmbedder(
+        embedder.cropper(cropper) if isinstance(embedder, ViewsEmbedder) else cropper,
+        embedder,
+        settings.ranking.metric,
+        settings.faces.miss,
+        photo_limits(settings.photos),
+        cache_folder(settings.paths.cache),
+    )
+
+
+def build_embedder(settings: Settings) -> Embedder:
+    """Return the embedder that `embedder:` describes. No network is loaded yet.
+
+    Raises FacematchError when its file or checkpoint is missing, or when the checkpoint was trained
+    on crops made in another way.
+    """
+    if settings.embedder.kind == "pixels":
+        from facematch.embedders.pixels import PixelEmbedder
+
+        return PixelEmbedder()
+    if settings.embedder.kind in ("phash", "dhash", "whash"):
+        from facematch.embedders.hashes import HashEmbedder
+
+        return HashEmbedder(settings.embedder.kind)
+    if settings.embedder.kind == "onnx":
+        return _onnx(settings)
+    if settings.embedder.kind == "clip":
+        return _clip(settings)
+    from facematch.embedders.network import NetworkEmbedder
+
+    return NetworkEmbedder(trained_header(settings), settings.training.device, precision=settings.training.precision)
+
+
+def trained_header(settings: Settings) -> CheckpointHeader:
+    """Return the header of the checkpoint in use: `paths.checkpoint`, else this configuration's run folder.
+
+    Raises FacematchError when there is none, or when cropping or network settings are not those it
+    was trained with.
+    """
+    header = read_checkpoint_header(Path(settings.paths.checkpoint or run_folder(settings)))
+    ours = build_cropper(settings.faces).fingerprint | network_spec(settings).fingerprint
+    trained = Fingerprint({k: v for k, v in header.fingerprint.settings.items() if k != WEIGHTS_KEY})
+    remedy = "Leave out what is set by hand: the run brings its own settings."
+    if settings.paths.checkpoint is None:
+        remedy = (
+            f"Take the run with its own settings: --set paths.checkpoint={run_folder(settings)}; or train these under "
+            "another name: --set name=NAME."
+        )
+    elif not (header.path.parent / "settings.yaml").is_file():
+        remedy = ""
+    require_same(ours, "the settings", trained, f"the checkpoint {header.path}", remedy)
+    return header
+
+
+def with_checkpoint(settings: Settings, run: Path) -> Settings:
+    """Return the settings with a run's best weights as the checkpoint in use."""
+    return settings.model_copy(update={"paths": settings.paths.model_copy(update={"checkpoint": run})})
+
+
+def trained_people(settings: Settings) -> tuple[str, ...]:
+    """Return the people that the embedder in use was trained on here: none but for a network, exported or not.
+
+    They are told as `identities.trained_among` takes them: an exported network may know digests of names only.
+    """
+    if settings.embedder.kind == "onnx" and settings.embedder.file is not None:
+        told = read_onnx_metadata(settings.embedder.file)
+        return told.people if told is not None else ()
+    return trained_header(settings).people if settings.embedder.kind == "network" else ()
+
+
+def network_spec(settings: Settings) -> NetworkSpec:
+    """Return what `network:` says about building the network."""
+    network = settings.network
+    return NetworkSpec(network.backbone, network.embedding, network.normalise, network.mean, network.std, network.tanh)
+
+
+def run_folder(settings: Settings) -> Path:
+    """Return the run folder of this configuration."""
+    return settings.paths.checkpoints / settings.name
+
+
+def _clip(settings: Settings) -> Embedder:
+    from facematch.embedders.clip import ClipEmbedder
+    from facematch.embedders.clip_model import find_clip
+
+    chosen, computing = settings.embedder, settings.training
+    model = find_clip(chosen.model, chosen.weights, settings.seed, cache_folder(settings.paths.cache))
+    if settings.faces.size != model.size:
+        raise FacematchError(
+            f"faces.size is {settings.faces.size}, but {chosen.model} takes {model.size}×{model.size} pixels.",
+            f"Add --set faces.size={model.size}",
+        )
+    return ClipEmbedder(model, settings.seed, computing.device, chosen.batch, chosen.normalise, computing.precision)
+
+
+def _onnx(settings: Settings) -> Embedder:
+    from facematch.embedders.onnx import OnnxEmbedder
+
+    chosen = settings.embedder
+    if chosen.file is None:
+        raise FacematchError(
+            "embedder.kind is onnx, but embedder.file names no model.", "Add --set embedder.file=MODEL.onnx"
+        )
+    given = chosen.model_dump(include={"size", "layout", "channels", "mean", "std", "normalise"})
+    told = read_onnx_metadata(chosen.file)
+    if told is not None:
+        file = f"the model {chosen.file}"
+        require_same(build_cropper(settings.faces).fingerprint, "the settings", told.crops, file)
+        _require_agreement(given, told, file)
+        given = told.settings
+    return OnnxEmbedder(chosen.file, batch=chosen.batch, **given)
+
+
+def _require_agreement(given: dict[str, Any], told: OnnxMetadata, file: str) -> None:
+    # A setting at its default says nothing: a run's settings.yaml holds all of them.
+    usual = EmbedderSettings()
+    for name, value in told.settings.items():
+        if given[name] not in (value, getattr(usual, name)):
+            raise FacematchError(
+                f"embedder.{name} is {given[name]!r} in the settings, but {file} says {value!r}.",
+                f"Leave embedder.{name} out: a file of `facematch export` describes its own input.",
+            )

@@ -1,0 +1,149 @@
+"""The query and the gallery folder: photos and names, checked before anything is computed."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from facematch.core.errors import FacematchError
+from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, digest_of, find_photos
+
+_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A query or gallery folder, or a zip file of one: files to read, and entries that cannot be.
+
+    `path` is as the user named it, `place` is the folder where the files are.
+    """
+
+    path: Path
+    place: Path
+    files: tuple[PhotoFile, ...]
+    unreadable: tuple[Unreadable, ...]
+
+    @property
+    def asked(self) -> list[str]:
+        """Base names of every photo, read or not, sorted; a stray notes.txt or .DS_Store is none."""
+        names = [file.name for file in self.files] + [bad.name for bad in self.unreadable]
+        return sorted({base_name(name) for name in names if _is_photo_name(name)})
+
+
+def check_folders(
+    query: Path, gallery: Path, limits: PhotoLimits, names: int, place: Callable[[Path], Path] = Path
+) -> tuple[Folder, Folder]:
+    """Return both folders' photos, or raise FacematchError for what would make a submission worthless.
+
+    `place` returns the folder that a path stands for: another one for a zip file. Worthless makes a missing or empty
+    folder, the same folder twice, one inside the other, fewer than `names` gallery photos, one base name twice in a
+    folder, the same name or the same bytes on both sides.
+    """
+    sides = {"paths.query": query, "paths.gallery": gallery}
+    left, right = (place(each) for each in sides.values())
+    missing = {
+        name: each for (name, each), there in zip(sides.items(), (left, right), strict=True) if not there.is_dir()
+    }
+    if missing:
+        raise FacematchError(
+            "; ".join(f"{name}: {each} is not a folder ({each.absolute()})" for name, each in missing.items()) + ".",
+            f"Name {'it' if len(missing) == 1 else 'them'} with "
+            + " ".join(f"--set {name}=FOLDER" for name in missing)
+            + "; a .zip is taken as the folder that it holds.",
+        )
+    real = left.resolve(), right.resolve()
+    if real[0] == real[1] or real[0] in real[1].parents or real[1] in real[0].parents:
+        raise FacematchError(
+            f"paths.query ({query}) and paths.gallery ({gallery}) are the same folder, or one holds the other.",
+            "Name two separate folders.",
+        )
+    found = _listed(query, left, "query"), _listed(gallery, right, "gallery")
+    if len(found[1].files) < names:
+        raise FacematchError(
+            f"paths.gallery: {gallery} holds {len(found[1].files)} photos; a submission names {names} different ones.",
+            "Check that the whole gallery was unpacked, and that the two are not swapped.",
+        )
+    _no_shared_name(*found)
+    _no_shared_bytes(*found, limits)
+    return found
+
+
+def doubts(query: Folder, gallery: Folder) -> list[str]:
+    """Return in words what makes it look as if the two folders were swapped; empty where nothing does."""
+    found = []
+    if len(query.asked) > len(gallery.files):
+        found.append(f"there are more queries ({len(query.asked)}) than gallery photos ({len(gallery.files)})")
+    for folder, own, other in ((query, "query", "gallery"), (gallery, "gallery", "query")):
+        name = folder.path.name.lower()
+        if other.rstrip("y") in name and own.rstrip("y") not in name:  # also `queries` and `galleries`
+            found.append(f"paths.{own} is {folder.path}")
+    return found
+
+
+def base_name(name: str) -> str:
+    """Return a photo's name without its folder, as a submission names it."""
+    return name.rpartition("/")[2]
+
+
+def _is_photo_name(name: str) -> bool:
+    base = base_name(name)
+    return base.lower().endswith(_PHOTO_SUFFIXES) and not base.startswith(".")
+
+
+def _listed(folder: Path, place: Path, setting: str) -> Folder:
+    found = find_photos(place)
+    if not found.files:
+        met = f"; {len(found.unreadable)} files cannot be used" if found.unreadable else ""
+        raise FacematchError(f"paths.{setting}: {folder} holds no photos{met}.", "Put the photos there.")
+    seen: dict[str, str] = {}
+    for file in found.files:
+        if (other := seen.setdefault(base_name(file.name), file.name)) != file.name:
+            raise FacematchError(
+                f"{folder} holds {other} and {file.name}: a submission names photos without their folder, "
+                "so the two cannot be told apart.",
+                "Keep one of them, or point to the folder that holds the competition's photos only.",
+            )
+    return Folder(folder, place, found.files, found.unreadable)
+
+
+def _no_shared_name(query: Folder, gallery: Folder) -> None:
+    both = sorted({base_name(file.name) for file in query.files} & {base_name(file.name) for file in gallery.files})
+    if both:
+        raise _mixed_up(
+            f"{len(both)} names are in the query and in the gallery folder, first {both[0]}", query, gallery
+        )
+
+
+def _no_shared_bytes(query: Folder, gallery: Folder, limits: PhotoLimits) -> None:
+    lengths = _lengths(query.files), _lengths(gallery.files)
+    both = set(lengths[0].values()) & set(lengths[1].values())  # the rest need not be read
+    alike = [[file for file, length in side.items() if length in both] for side in lengths]
+    digests = {digest: name for name, digest in _digests(alike[0], limits)}
+    shared = [f"{digests[digest]} = {name}" for name, digest in _digests(alike[1], limits) if digest in digests]
+    if shared:
+        what = f"{len(shared)} gallery photos have the same bytes as a query, first {shared[0]}"
+        raise _mixed_up(what, query, gallery)
+
+
+def _lengths(files: Sequence[PhotoFile]) -> dict[PhotoFile, int]:
+    lengths = {}
+    for file in files:
+        with suppress(OSError):  # what cannot be read is told when it is read
+            lengths[file] = file.path.stat().st_size
+    return lengths
+
+
+def _digests(files: Sequence[PhotoFile], limits: PhotoLimits) -> list[tuple[str, str]]:
+    digests = []
+    for file in files:
+        digest = digest_of(file, limits)
+        if not isinstance(digest, Unreadable):
+            digests.append((file.name, digest))
+    return digests
+
+
+def _mixed_up(what: str, query: Folder, gallery: Folder) -> FacematchError:
+    return FacematchError(
+        f"{what} ({query.path} and {gallery.path}).",
+        "The folders are mixed up, or photos were copied between them: each photo belongs on one side.",
+    )

@@ -1,0 +1,157 @@
+"""From `refine:` in the settings to what embeds and what ranks, and what `facematch tune` keeps between runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from facematch.core.errors import FacematchError
+from facematch.core.files import write_json
+from facematch.core.fingerprint import Fingerprint, require_same
+from facematch.core.foreign import read_as
+from facematch.embedders import Embedder
+from facematch.embedders.flip import FlipEmbedder
+from facematch.embedders.views import ViewsEmbedder, make_views
+from facematch.identities import load_identities
+from facematch.pipeline.build import build_cropper, build_embedder, run_folder
+from facematch.ranking.embeddings import Metric
+from facematch.refine.chain import Ranker, has_flip
+from facematch.refine.whitening import Whitening, load_whitening
+from facematch.settings.refine import Refine, Step, TemplatesStep, TunedSteps, ViewsStep, WhitenStep
+from facematch.settings.root import Settings
+
+_FORMAT = "facematch tuned 1"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What `facematch tune` chose on validation people: refine steps and thresholds, for one embedder and metric.
+
+    `thresholds` holds each fitted threshold as plain JSON values, by name.
+    """
+
+    steps: tuple[Step, ...]
+    thresholds: Mapping[str, Any]
+    fingerprint: Fingerprint
+    metric: str
+
+
+@dataclass(frozen=True)
+class System:
+    """What embeds and what ranks, as a configuration says: `embedder` flips and takes views where `steps` say so."""
+
+    embedder: Embedder
+    steps: tuple[Step, ...]
+    rank: Ranker
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["facematch tuned 1"]
+    metric: Metric
+    refine: Refine
+    thresholds: dict[str, Any]
+    fingerprint: dict[str, Any]
+
+
+_FILE = TypeAdapter(_File)
+
+
+def build_system(settings: Settings) -> System:
+    """Return the configured embedder with its refine steps. Raises FacematchError as its parts do."""
+    plain = build_embedder(settings)
+    steps = refine_steps(settings, plain)
+    return System(with_views(settings, plain, steps), steps, build_ranker(settings, steps))
+
+
+def tuned_folder(settings: Settings) -> Path:
+    """Return the folder where `facematch tune` keeps what it found for this configuration."""
+    return run_folder(settings) / "tuned"
+
+
+def whitening_file(settings: Settings, *, flip: bool) -> Path:
+    """Return where whitening fitted on embeddings with or without flip is kept."""
+    return tuned_folder(settings) / ("whitening-flip.safetensors" if flip else "whitening.safetensors")
+
+
+def save_tuned(path: Path, tuned: Tuned) -> None:
+    """Write a JSON file, whole or not at all."""
+    steps = [step.model_dump(mode="json") for step in tuned.steps]
+    values = {"format": _FORMAT, "metric": tuned.metric, "refine": steps}
+    write_json(path, {**values, "thresholds": tuned.thresholds, "fingerprint": dict(tuned.fingerprint.settings)})
+
+
+def load_tuned(settings: Settings, embedder: Embedder) -> Tuned:
+    """Read what was tuned for this configuration.
+
+    Raises FacematchError when nothing was, for a damaged file, and when it was tuned for another embedder,
+    other crops or another metric.
+    """
+    path = tuned_folder(settings) / "tuned.json"
+    if not path.is_file():
+        raise FacematchError(
+            f"nothing has been tuned for this configuration: {path} does not exist.",
+            "Run: facematch tune --config FILE, with the same settings.",
+        )
+    values = read_as(_FILE, path, "tuned steps", "Tune again.")
+    tuned = Tuned(values.refine, values.thresholds, Fingerprint(values.fingerprint), values.metric)
+    require_same(
+        build_cropper(settings.faces).fingerprint | embedder.fingerprint, "the settings", tuned.fingerprint, str(path)
+    )
+    if tuned.metric != settings.ranking.metric:
+        raise FacematchError(
+            f"{path} was tuned for ranking.metric {tuned.metric}, but it is {settings.ranking.metric} now.",
+            "Tune again, or set the metric back.",
+        )
+    return tuned
+
+
+def refine_steps(settings: Settings, embedder: Embedder) -> tuple[Step, ...]:
+    """Return the steps of `refine:`, with `tuned` resolved. Raises FacematchError as `load_tuned`."""
+    if any(isinstance(step, TunedSteps) for step in settings.refine):
+        return load_tuned(settings, embedder).steps
+    return settings.refine
+
+
+def with_views(settings: Settings, embedder: Embedder, steps: Sequence[Step]) -> Embedder:
+    """Return the embedder, with the steps that are done where photos are embedded: flip and views.
+
+    A face that is aligned by five points has one view only, so with `faces.detector: yunet` there are no others.
+    """
+    normalise = _normalised(settings, embedder)
+    if has_flip(steps):
+        embedder = FlipEmbedder(embedder, normalise)
+    for step in steps:
+        if isinstance(step, ViewsStep) and settings.faces.detector != "yunet":
+            views = make_views(step.margins, step.up, step.shift, step.angle)
+            embedder = ViewsEmbedder(embedder, settings.faces.size, views, normalise)
+    return embedder
+
+
+def _normalised(settings: Settings, embedder: Embedder) -> bool:
+    # An exported file knows it better than the settings; a hash has signs, no length.
+    if settings.embedder.kind == "network":
+        return settings.network.normalise
+    return bool(getattr(embedder, "normalise", settings.embedder.kind == "pixels"))
+
+
+def build_ranker(settings: Settings, steps: Sequence[Step], whitening: Whitening | None = None) -> Ranker:
+    """Return the function that ranks with `steps`; a whitening that is not given is read from the tuned folder.
+
+    Raises FacematchError where whitening has not been fitted.
+    """
+    if whitening is None and any(isinstance(step, WhitenStep) for step in steps):
+        whitening = load_whitening(whitening_file(settings, flip=has_flip(steps)))
+    return Ranker(tuple(steps), settings.ranking.metric, whitening, settings.gallery.index)
+
+
+def gallery_people(steps: Sequence[Step], gallery: Path) -> Mapping[str, str] | None:
+    """Return whom each photo of the gallery folder shows, from the list that step `templates` names; else None."""
+    for step in steps:
+        if isinstance(step, TemplatesStep) and step.people is not None:
+            labelled, _ = load_identities(step.people, gallery)
+            return {file.name: person for file, person in labelled.pairs}
+    return None

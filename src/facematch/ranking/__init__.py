@@ -1,0 +1,1 @@
+"""Embeddings and codes, the distance estimator, its indexes, and rankings made one."""

@@ -1,1 +1,0 @@
-"""Pictures for people to look at."""

@@ -1,0 +1,94 @@
+"""The file that `facematch compare` reads: which systems, on which photos, as typed, checked values."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from facematch.core.errors import nearest_name
+from facematch.settings.ensemble import MemberSettings, Method, as_overrides
+from facematch.settings.section import Positive, Section
+
+FigureName = Literal["top-1", "top-5", "top-10", "score", "mAP", "F1"]
+
+
+class SystemSettings(MemberSettings):
+    """A system with its name in the comparison, or with `fuse` an ensemble of others that are listed."""
+
+    name: str = Field(min_length=1, max_length=60)
+    optional: bool = False  # left out with a note, instead of failing, where its model is missing
+    fuse: tuple[str, ...] = ()
+    method: Method = "z-score"
+    weights: Literal["equal", "tuned"] | tuple[Positive, ...] = "equal"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "SystemSettings":
+        alone = {"method", "weights"} & self.model_fields_set
+        if not self.fuse:
+            if alone:
+                raise ValueError(f"{self.name}: {min(alone)} belongs to an ensemble: name its members under fuse")
+            return self
+        if self.config is not None or self.set:
+            raise ValueError(f"{self.name}: an ensemble is its members' settings; it has no config and no set")
+        if len(set(self.fuse)) < max(2, len(self.fuse)):
+            raise ValueError(f"{self.name}: an ensemble fuses two or more different systems")
+        if not isinstance(self.weights, str) and len(self.weights) != len(self.fuse):
+            raise ValueError(f"{self.name}: {len(self.weights)} weights for {len(self.fuse)} systems")
+        return self
+
+
+class PhotosSettings(Section):
+    """What systems are compared on: one of three.
+
+    `config`: the validation people of a settings file, with its distractors. `people`: folders or a list of
+    people or classes, each photo a query in turn, with `distractors`. `query`, `gallery`, `truth`: fixed folders.
+    """
+
+    config: Path | None = None
+    people: Path | None = None
+    distractors: Path | None = None  # people nobody asks for
+    images: Path | None = None  # where a list's names start
+    query: Path | None = None
+    gallery: Path | None = None
+    truth: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "PhotosSettings":
+        fixed = [self.query, self.gallery, self.truth]
+        given = [self.config is not None, self.people is not None, any(fixed)]
+        if sum(given) != 1:
+            raise ValueError("name one of config, people, or query with gallery and truth")
+        if any(fixed) and not all(fixed):
+            raise ValueError("fixed folders need all of query, gallery and truth")
+        if self.people is None and (self.distractors or self.images):
+            raise ValueError("distractors and images belong to people")
+        return self
+
+
+class CompareSettings(Section):
+    """A whole file for `facematch compare`; `set` holds for every system, unless its own says otherwise."""
+
+    name: str = "compare"
+    photos: PhotosSettings
+    by: FigureName = "score"  # what decides which system is better
+    set: dict[str, Any] = Field(default_factory=dict)
+    systems: tuple[SystemSettings, ...] = Field(min_length=1)
+
+    def overrides(self) -> list[str]:
+        """Return `set` as `section.key=value` lines."""
+        return as_overrides(self.set)
+
+    @model_validator(mode="after")
+    def _names(self) -> "CompareSettings":
+        names = [each.name for each in self.systems]
+        if twice := next((name for number, name in enumerate(names) if name in names[:number]), None):
+            raise ValueError(f"two systems are called {twice}")
+        plain = [each.name for each in self.systems if not each.fuse]
+        for each in self.systems:
+            for member in each.fuse:
+                if member not in plain:
+                    other = (
+                        "is an ensemble itself" if member in names else f"is not listed{nearest_name(member, plain)}"
+                    )
+                    raise ValueError(f"{each.name} fuses {member}, which {other}")
+        return self

@@ -1,0 +1,67 @@
+"""How a photo becomes a crop, and a crop an embedding, as typed, checked settings."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from facematch.settings.section import Count, Positive, Rgb, Section, Share
+
+MissChoice = Literal["whole", "centre", "skip", "error"]
+WholePhoto = Literal["pad", "squash", "centre"]
+DetectSize = Annotated[int, Field(ge=64, le=4096)]
+
+
+class FaceSettings(Section):
+    """How a photo becomes a square crop."""
+
+    detector: Literal["haar", "yunet", "none"] = "haar"
+    size: Annotated[int, Field(ge=16, le=1024)] = 112  # crop side in pixels
+    margin: Annotated[float, Field(gt=-0.5, le=2)] = 0.2  # of the box's side, both sides together
+    choose: Literal["largest", "central"] = "largest"
+    detect_size: tuple[DetectSize, ...] = (128, 320)  # long sides of the copies that are searched, until one has a face
+    cascade: str = "haarcascade_frontalface_default.xml"
+    fallback_cascades: tuple[str, ...] = ("haarcascade_frontalface_alt2.xml",)
+    scale_factor: Annotated[float, Field(gt=1.0, le=2)] = 1.1
+    min_neighbors: Annotated[int, Field(ge=0)] = 5
+    overlap: Share | None = None  # haar: of faces that overlap more, only the surest counts; None: all count
+    min_size: Positive = 0.15  # below 1: share of the photo's shorter side; else pixels of the photo
+    whole: WholePhoto = "pad"  # how a whole photo becomes a square: by its edge pixels, its sides changed, its centre
+    yunet_file: Path | None = None
+    yunet_score: Share = 0.6
+    miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
+    miss_training: MissChoice = "skip"
+
+    @field_validator("detect_size", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, int | str) else value
+
+    @field_validator("detect_size")
+    @classmethod
+    def _from_small_to_large(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if not sizes or list(sizes) != sorted(set(sizes)):
+            raise ValueError(f"faces.detect_size is a size or sizes that rise, such as [128, 320]; found {list(sizes)}")
+        return sizes
+
+    @model_validator(mode="after")
+    def _yunet_needs_its_file(self) -> "FaceSettings":
+        if self.detector == "yunet" and self.yunet_file is None:
+            raise ValueError("faces.detector: yunet needs faces.yunet_file, the path of its ONNX file")
+        return self
+
+
+class EmbedderSettings(Section):
+    """What turns crops into embeddings: the trained network, an ONNX file, CLIP, grey pixels or a perceptual hash."""
+
+    kind: Literal["network", "onnx", "clip", "pixels", "phash", "dhash", "whash"] = "network"
+    file: Path | None = None  # onnx
+    model: str = "RN50"  # clip: open_clip's name, such as ViT-B-32, or the JSON file of a configuration
+    weights: str = "openai"  # clip: a pretrained tag of open_clip, a local file, or none: random
+    size: Annotated[int, Field(ge=8, le=1024)] = 112  # onnx: input side in pixels
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    channels: Literal["rgb", "bgr"] = "rgb"
+    mean: Rgb = (127.5, 127.5, 127.5)  # in units of 0–255
+    std: Rgb = (128.0, 128.0, 128.0)
+    batch: Count = 32  # photos in one call; 1 for a model of fixed batch 1
+    normalise: bool = True

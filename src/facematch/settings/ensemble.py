@@ -1,0 +1,51 @@
+"""Systems that are listed in a settings file, and an ensemble of them, as typed, checked values."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from facematch.settings.section import Positive, Section
+
+Method = Literal["z-score", "reciprocal-rank"]
+
+
+class MemberSettings(Section):
+    """A system: a settings file, single settings, or both; `set` wins over the file.
+
+    `set` maps dotted names to values, `{embedder.kind: pixels}`, or holds sections as a settings file does.
+    """
+
+    config: Path | None = None
+    set: dict[str, Any] = Field(default_factory=dict)
+
+    def overrides(self) -> list[str]:
+        """Return `set` as `section.key=value` lines."""
+        return as_overrides(self.set)
+
+
+class EnsembleSettings(Section):
+    """Several systems whose rankings are fused; `weights` has one number for each."""
+
+    members: tuple[MemberSettings, ...] = Field(min_length=2)
+    method: Method = "z-score"
+    weights: Literal["equal"] | tuple[Positive, ...] = "equal"
+
+    @model_validator(mode="after")
+    def _a_weight_for_each(self) -> "EnsembleSettings":
+        if not isinstance(self.weights, str) and len(self.weights) != len(self.members):
+            raise ValueError(f"ensemble: {len(self.weights)} weights for {len(self.members)} members")
+        return self
+
+
+def as_overrides(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return values, named by dots or as sections in sections, as `section.key=value` lines."""
+    lines = []
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            lines += as_overrides(value, f"{prefix}{key}.")
+        else:
+            lines.append(f"{prefix}{key}={json.dumps(value)}")
+    return lines

@@ -1,0 +1,120 @@
+"""The refine steps as typed, checked settings: each entry of `refine:` is one of these."""
+
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from facematch.core.errors import nearest_name
+
+
+class _Step(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class FlipStep(_Step):
+    """Each photo's embedding is averaged with that of its mirror image."""
+
+    step: Literal["flip"] = "flip"
+
+
+class ViewsStep(_Step):
+    """Each photo's embedding is averaged over several views of its face: a square of each margin around the box.
+
+    The crop is made as wide as they need; `faces.margin` plays no part. A face that `faces.detector: yunet` aligns by
+    its five points stays the one view it is.
+    """
+
+    step: Literal["views"] = "views"
+    margins: Annotated[tuple[Annotated[float, Field(gt=-0.5, le=2)], ...], Field(min_length=1)] = (0.1, 0.2, 0.3)
+    up: Annotated[float, Field(ge=-0.25, le=0.25)] = 0.0  # how far above the box's centre, in sides of the view
+    shift: Annotated[float, Field(ge=0, le=0.25)] = 0.0  # each also moved by this: left, right, up and down
+    angle: Annotated[float, Field(ge=0, le=45)] = 0.0  # degrees: each also turned by this, either way
+
+
+class WhitenStep(_Step):
+    """PCA whitening, fitted on training people by `facematch tune`."""
+
+    step: Literal["whiten"] = "whiten"
+    components: Annotated[int, Field(ge=1)] | None = None  # kept directions, the strongest; None: all
+    power: Annotated[float, Field(ge=0, le=0.5)] = 0.5  # 0.5: every direction gets the same spread; 0: rotation only
+
+
+class TemplatesStep(_Step):
+    """Each gallery vector moves towards the mean of its person's."""
+
+    step: Literal["templates"] = "templates"
+    weight: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the person's mean
+    people: Path | None = None  # list file with a line `name label` for each gallery photo
+
+
+class DatabaseStep(_Step):
+    """Each gallery vector is averaged with its nearest gallery neighbours."""
+
+    step: Literal["database-augmentation"] = "database-augmentation"
+    n: Annotated[int, Field(ge=1)] = 2
+    alpha: Annotated[float, Field(ge=0)] = 3.0
+
+
+class ExpansionStep(_Step):
+    """Each query is averaged with its nearest gallery photos."""
+
+    step: Literal["query-expansion"] = "query-expansion"
+    n: Annotated[int, Field(ge=1)] = 2
+    alpha: Annotated[float, Field(ge=0)] = 3.0
+
+
+class ReciprocalStep(_Step):
+    """k-reciprocal re-ranking; the last step, as its distances are no longer those of vectors."""
+
+    step: Literal["k-reciprocal"] = "k-reciprocal"
+    k1: Annotated[int, Field(ge=1)] = 20
+    k2: Annotated[int, Field(ge=1)] = 6
+    weight: Annotated[float, Field(ge=0, le=1)] = 0.3  # λ: of the original distance
+
+
+class TunedSteps(_Step):
+    """The steps that `facematch tune` chose for this configuration."""
+
+    step: Literal["tuned"] = "tuned"
+
+
+Step = FlipStep | ViewsStep | WhitenStep | TemplatesStep | DatabaseStep | ExpansionStep | ReciprocalStep | TunedSteps
+NAMES: tuple[str, ...] = tuple(each.model_fields["step"].default for each in get_args(Step))
+
+
+def _spelt_out(value: object) -> object:
+    # `flip` is short for {step: flip}.
+    given = {"step": value} if isinstance(value, str) else value
+    if isinstance(given, dict) and given.get("step") not in NAMES:
+        name = given.get("step")
+        raise ValueError(
+            f"a step is one of {', '.join(NAMES)}"
+            + (
+                f"; {name!r} is not known{nearest_name(str(name), NAMES)}"
+                if name is not None
+                else ", under the key step"
+            )
+        )
+    return given
+
+
+def _listed(value: object) -> object:
+    # `refine: tuned` is short for `refine: [tuned]`.
+    return (value,) if isinstance(value, str) else value
+
+
+def check_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return the steps as they are. Raises ValueError for a step that stands twice or in an impossible place."""
+    names = [each.step for each in steps]
+    if twice := next((name for number, name in enumerate(names) if name in names[:number]), None):
+        raise ValueError(f"{twice} stands twice; each step can be used once")
+    if "k-reciprocal" in names[:-1]:
+        raise ValueError(f"{names[-1]} stands after k-reciprocal, which gives distances and no vectors: make it last")
+    if "tuned" in names and len(names) > 1:
+        raise ValueError("tuned stands for all steps that were chosen, so it stands alone")
+    return steps
+
+
+AnyStep = Annotated[Annotated[Step, Field(discriminator="step")], BeforeValidator(_spelt_out)]
+Refine = Annotated[tuple[AnyStep, ...], BeforeValidator(_listed), AfterValidator(check_order)]

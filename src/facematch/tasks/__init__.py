@@ -1,0 +1,1 @@
+"""Capabilities, one folder each: its command, its page, its own sums."""

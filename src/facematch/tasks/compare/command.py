@@ -1,0 +1,197 @@
+"""`facematch compare`: every listed system on the same photos, by the same protocol, side by side."""
+
+import platform
+import shlex
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from facematch import __version__
+from facematch.core.console import Stopwatch, loud, note, say, show_json, show_table, waiting
+from facematch.core.errors import FacematchError
+from facematch.core.files import write_bytes
+from facematch.pipeline.ensembles import ensemble_members
+from facematch.refine.chain import needs_folds
+from facematch.settings.compare import CompareSettings, SystemSettings
+from facematch.settings.competition import load_form
+from facematch.settings.file import load_section
+from facematch.settings.root import Settings
+from facematch.tasks.compare.data import (
+    ComparedSystem,
+    CompareReport,
+    interval_words,
+    pair_words,
+    shown,
+    training_words,
+    verdict,
+)
+from facematch.tasks.compare.figures import FIGURES, system_figures
+from facematch.tasks.compare.page import compare_page
+from facematch.tasks.compare.pairs import compare_pairs
+from facematch.tasks.compare.photos import ComparedPhotos, compared_photos
+from facematch.tasks.compare.systems import Bench, fusion_of, leak_of, settings_of
+
+
+def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh: bool, as_json: bool) -> None:
+    """Ask every system, print what each reaches and takes and which differences are real, and write the page.
+
+    What is finished is kept: another run asks only systems that are new or changed, all of them with `fresh`.
+    Raises FacematchError at the end when a system that is not optional failed.
+    """
+    wanted = load_section(CompareSettings, config, overrides, "config/compare.yaml shows how a comparison is written.")
+    settings = _settings_of_each(wanted)
+    watch, weights = Stopwatch(), load_form(None).weights
+    with watch.stage("reading photos"):
+        photos = compared_photos(wanted.photos, in_folds=_in_folds(settings.values()))
+    note(photos.words)
+    bench, systems = Bench(wanted, photos, weights, fresh), []
+    for entry in (each for each in wanted.systems if each.fuse or each.name in settings):
+        with watch.stage(entry.name):
+            systems.append(_asked(bench, entry, settings.get(entry.name)))
+    shown_ones = [each for each in systems if each is not None]
+    with watch.stage("comparing"), waiting("comparing every pair …"):
+        command = shlex.join(["facematch", "compare", "--config", str(config), *_given(overrides)])
+        report = _report(wanted, photos, shown_ones, sum(weights), command)
+    with watch.stage("page"):
+        write_bytes(page, compare_page(report))
+    if as_json:
+        show_json(report.as_dict())
+    else:
+        _show(report)
+    (note if as_json else say)(f"report: {page}; open it in a browser, it needs no network")
+    note(f"seconds: {watch}")
+    if failed := [each.name for each in shown_ones if each.failed]:
+        raise FacematchError(f"{len(failed)} of {len(shown_ones)} systems failed: {', '.join(failed)}.")
+
+
+def _settings_of_each(wanted: CompareSettings) -> dict[str, Settings]:
+    # Of all that fuse no others, but for optional ones that are not there.
+    settings = {}
+    for entry in (each for each in wanted.systems if not each.fuse):
+        try:
+            settings[entry.name] = settings_of(wanted, entry)
+        except FacematchError as error:
+            if not entry.optional:
+                raise
+            _left_out(entry, error)
+    return settings
+
+
+def _left_out(entry: SystemSettings, error: FacematchError) -> None:
+    note(f"{entry.name} is left out: {error}", "yellow")
+
+
+def _asked(bench: Bench, entry: SystemSettings, settings: Settings | None) -> ComparedSystem | None:
+    # A system with all that is known of it; None for an optional one that is not there.
+    words = system_words(bench, entry, settings)
+    try:
+        result = bench.result(entry)
+        leak = leak_of(bench, entry)
+    except FacematchError as error:
+        if entry.optional:
+            _left_out(entry, error)
+            return None
+        loud(f"{entry.name} failed: {error}")
+        return ComparedSystem(entry.name, words, failed=str(error).replace("\n", " "))
+    if leak.words:
+        loud(f"{entry.name} {leak.words}")
+    words = system_words(bench, entry, settings, result.weights)
+    figures = system_figures(result.values, bench.photos.asked, sum(bench.weights))
+    return ComparedSystem(entry.name, words, result, figures, leak.words, leak.spoilt)
+
+
+def system_words(bench: Bench, entry: SystemSettings, settings: Settings | None, weights: Sequence[float] = ()) -> str:
+    """Return what a system is in a few words: crops, embedder, distance and steps, or what is fused and how."""
+    fusion = fusion_of(bench.wanted, entry)
+    if fusion is None:
+        assert settings is not None
+        crops = {"none": "whole photos"}.get(settings.faces.detector, f"{settings.faces.detector} crops")
+        kind = settings.network.backbone if settings.embedder.kind == "network" else settings.embedder.kind
+        return ", ".join([crops, kind, settings.ranking.metric, *(step.step for step in settings.refine)])
+    members = entry.fuse or [f"member {number + 1}" for number in range(len(weights))] or [str(entry.config)]
+    shares = [f" × {weight / sum(weights):.2g}" for weight in weights] or [""] * len(members)
+    joined = " + ".join(f"{name}{share}" for name, share in zip(members, shares, strict=True))
+    return f"{fusion.method} of {joined}" + (", weights tuned" if fusion.weights == "tuned" else "")
+
+
+def _in_folds(every: Iterable[Settings]) -> bool:
+    # Whether any system, or a member of one, refines its gallery.
+    members = [
+        member
+        for each in every
+        for member in ([each] if each.ensemble is None else ensemble_members(each, each.ensemble))
+    ]
+    return any(needs_folds(each.refine) for each in members)
+
+
+def _report(
+    wanted: CompareSettings, photos: ComparedPhotos, systems: Sequence[ComparedSystem], most: float, command: str
+) -> CompareReport:
+    values = {each.name: each.result.values[wanted.by] for each in systems if each.result and each.counts}
+    machines = {each.result.machine for each in systems if each.result}
+    facts = (
+        ("command", command),
+        ("made", datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z")),
+        ("versions", f"facematch {__version__}, Python {platform.python_version()}"),
+        ("times measured on", "; ".join(sorted(machines)) or "nothing"),
+        ("every system", _shown_settings(None, wanted.overrides()) or "as its own settings say"),
+        *((each.name, _shown_settings(each.config, each.overrides())) for each in wanted.systems if not each.fuse),
+    )
+    pairs = tuple(compare_pairs(values, photos.asked))
+    people = len(set(photos.asked))
+    return CompareReport(wanted.name, photos.words, people, wanted.by, most, tuple(systems), pairs, facts)
+
+
+def _show(report: CompareReport) -> None:
+    show_table(
+        f"{report.asked}; [95 % interval over people]",
+        ["system", *FIGURES],
+        [[_name(each), *_cells(each)] for each in report.systems],
+    )
+    show_table(
+        "for each photo, and for a query of the whole gallery",
+        ["system", "what it is", "ms crop", "ms embed", "ms query", "bytes", "not embedded", "training"],
+        [_cost_row(each) for each in report.systems if each.result is not None],
+    )
+    for pair in report.against_best:
+        say(pair_words(pair, report.by))
+    if len(report.pairs) > 1:
+        note(f"p is adjusted for {len(report.pairs)} pairs (Holm); intervals are of one pair alone")
+    for words in verdict(report):
+        say(words, "bold")
+
+
+def _name(system: ComparedSystem) -> str:
+    return system.name + (" (trained on these people)" if system.spoilt else "")
+
+
+def _cells(system: ComparedSystem) -> list[str]:
+    if system.figures is None:
+        return ["failed", *[""] * (len(FIGURES) - 1)]
+    return [
+        f"{shown(system.figures[name].value, name)}\n{interval_words(system.figures[name], name)}".rstrip()
+        for name in FIGURES
+    ]
+
+
+def _cost_row(system: ComparedSystem) -> list[str]:
+    assert system.result is not None
+    result, cost = system.result, system.result.cost
+    missed = f"{result.lost} queries, {result.behind} gallery" if result.lost or result.behind else "none"
+    return [
+        system.name, system.words, f"{cost.crop_ms:.1f}", f"{cost.embed_ms:.1f}", f"{cost.rank_ms:.2f}",
+        f"{cost.bytes:,}", missed, training_words(result.training_seconds),
+    ]  # fmt: skip
+
+
+def _shown_settings(config: Path | None, overrides: Sequence[str]) -> str:
+    return "; ".join([*([str(config)] if config else []), *_without_server(overrides)])
+
+
+def _given(overrides: Sequence[str]) -> list[str]:
+    return [word for override in _without_server(overrides) for word in ("--set", override)]
+
+
+def _without_server(overrides: Sequence[str]) -> list[str]:
+    # Where submissions are sent has no part in a comparison, and is nobody's business who gets the page.
+    return [each for each in overrides if not each.strip().startswith(("server", "set.server"))]

@@ -1,0 +1,169 @@
+"""What a comparison shows, as values: each system with its figures and costs, and which differences are real."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from facematch.evaluation.bootstrap import Figure
+from facematch.tasks.compare.pairs import REAL, Pair
+from facematch.tasks.compare.results import Result
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedSystem:
+    """One system: its name, what it is in words, what it reached – or why it could not be asked, in `failed`.
+
+    `leak` says what its training saw of the people compared, `spoilt` that its figures so mean nothing.
+    """
+
+    name: str
+    words: str
+    result: Result | None = None
+    figures: Mapping[str, Figure] | None = None
+    leak: str = ""
+    spoilt: bool = False
+    failed: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Return whether its figures can stand beside those of others."""
+        return self.figures is not None and not self.spoilt
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain JSON values."""
+        values: dict[str, object] = {"name": self.name, "system": self.words, "failed": self.failed or None}
+        if self.result is None or self.figures is None:
+            return values
+        result = self.result
+        return {
+            **values,
+            "leak": self.leak or None,
+            "figures": {name: figure.as_dict() for name, figure in self.figures.items()},
+            "queries not embedded": result.lost,
+            "gallery photos not embedded": result.behind,
+            "photos without a face, taken whole": result.stand_ins,
+            "cost": {**asdict(result.cost), "photo_ms": result.cost.photo_ms, "machine": result.machine},
+            "training seconds": result.training_seconds,
+            "weights": list(result.weights) or None,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class CompareReport:
+    """Everything on a comparison's page. `asked` says who asked whom, `by` which figure decides, of at most `most`."""
+
+    title: str
+    asked: str
+    people: int
+    by: str
+    most: float
+    systems: tuple[ComparedSystem, ...]
+    pairs: tuple[Pair, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def best(self) -> ComparedSystem | None:
+        """Return the system with the largest figure, the first of equal ones; None where none has one."""
+        there = [each for each in self.systems if each.counts and self.value(each) is not None]
+        return max(there, key=lambda each: self.value(each) or 0.0, default=None)
+
+    def value(self, system: ComparedSystem) -> float | None:
+        """Return the figure that decides, of one system."""
+        return None if system.figures is None else system.figures[self.by].value
+
+    @property
+    def against_best(self) -> list[Pair]:
+        """Return the pairs that the best system is in, those nearest to it first."""
+        name = None if self.best is None else self.best.name
+        return sorted(
+            (pair for pair in self.pairs if name in (pair.better, pair.worse)),
+            key=lambda pair: pair.comparison.difference,
+        )
+
+    @property
+    def equals(self) -> list[ComparedSystem]:
+        """Return the best system and those that cannot be told apart from it, cheapest photo first."""
+        apart = {name for pair in self.against_best if pair.real for name in (pair.better, pair.worse)}
+        there = [each for each in self.systems if each.counts and (each is self.best or each.name not in apart)]
+        return sorted(there, key=lambda each: each.result.cost.photo_ms if each.result else 0.0)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain JSON values."""
+        return {
+            "name": self.title,
+            "asked": self.asked,
+            "by": self.by,
+            "best": None if self.best is None else self.best.name,
+            "systems": [each.as_dict() for each in self.systems],
+            "pairs": [pair.as_dict() for pair in self.pairs],
+        }
+
+
+def pair_words(pair: Pair, by: str) -> str:
+    """Return what is known of two systems in one line."""
+    found = pair.comparison
+    gain = signed(found.difference, by)
+    if found.interval is not None:
+        gain += f" [{' to '.join(signed(end, by) for end in found.interval)}]"
+    chance = _chance(found.p_value)
+    if pair.adjusted != found.p_value:
+        chance += f", adjusted {_chance(pair.adjusted)}"
+    if pair.real:
+        return f"{pair.better} is better than {pair.worse}: {by} {gain}, {chance}"
+    return f"{pair.better} and {pair.worse} cannot be told apart on {found.people} people: {by} {gain}, {chance}"
+
+
+def _chance(p_value: float) -> str:
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
+def verdict(report: CompareReport) -> list[str]:
+    """Return in words which system is best, and which of those as good takes the least time and room."""
+    best = report.best
+    if best is None:
+        return ["No system has figures that can be compared."]
+    lines = [f"Best: {best.name}, {report.by} {shown(report.value(best), report.by)}."]
+    equal = [(each, each.result.cost) for each in report.equals if each.result is not None]
+    if len(equal) > 1:
+        names = ", ".join(each.name for each, _ in equal if each is not best)
+        fast, least = min(equal, key=lambda pair: pair[1].photo_ms)
+        small, fewest = min(equal, key=lambda pair: pair[1].bytes)
+        fastest = f"{fast.name} is the fastest, {least.photo_ms:.1f} ms a photo"
+        smallest = f"the smallest, {fewest.bytes:,} bytes a photo"
+        lines += [
+            f"Not told apart from it on {report.people:,} people: {names}.",
+            f"Of these {len(equal)}, {fastest}, and {'' if small is fast else f'{small.name} '}{smallest}.",
+        ]
+        if 2.0 ** (1 - report.people) * len(report.pairs) >= REAL:
+            lines.append(
+                f"{report.people} people or classes are too few to tell any of {len(report.pairs)} pairs apart, "
+                "whatever they reach: compare fewer systems, or on more people."
+            )
+    elif report.pairs:
+        lines.append(f"Every other system is worse by more than luck explains, on {report.people:,} people.")
+    return lines
+
+
+def shown(value: float | None, by: str) -> str:
+    """Return a figure's value as it is printed: whole points of a score, else three digits of a share."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if by == "score" else f"{value:.3f}"
+
+
+def signed(value: float, by: str) -> str:
+    """Return a difference with its sign."""
+    return (f"{value:+.0f}" if by == "score" else f"{value:+.3f}").replace("-", "−")
+
+
+def interval_words(figure: Figure, by: str) -> str:
+    """Return a figure's interval in brackets, empty where there is none."""
+    return "" if figure.interval is None else f"[{'–'.join(shown(end, by) for end in figure.interval)}]"
+
+
+def training_words(seconds: float | None) -> str:
+    """Return a training's time, a dash where nobody knows."""
+    if seconds is None:
+        return "–"
+    if seconds < 7200:
+        return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

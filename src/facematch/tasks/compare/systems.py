@@ -1,0 +1,259 @@
+"""The systems of a comparison: built from their settings, asked, timed, and their results kept."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
+
+from facematch.core.cache import Cache, cache_folder
+from facematch.core.console import note, waiting
+from facematch.core.errors import FacematchError
+from facematch.core.files import sha256_of_file
+from facematch.core.foreign import reading
+from facematch.embedders.embed import PhotoEmbedder
+from facematch.evaluation.divisions import judge_divisions, rank_division
+from facematch.identities import trained_among
+from facematch.pipeline.build import photo_embedder, trained_header, trained_people
+from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.pipeline.ensembles import ensemble_members
+from facematch.pipeline.evaluated import embed_files
+from facematch.pipeline.run_folder import RunFolder, read_log, validated_on
+from facematch.pipeline.system import System, build_system, gallery_people, whitening_file
+from facematch.pipeline.timing import machine
+from facematch.ranking.fusion import fuse
+from facematch.ranking.ranking import Ranking
+from facematch.refine.chain import has_flip
+from facematch.settings.compare import CompareSettings, SystemSettings
+from facematch.settings.ensemble import Method
+from facematch.settings.file import load_settings
+from facematch.settings.root import Settings
+from facematch.tasks.compare.figures import Values, query_values
+from facematch.tasks.compare.photos import ComparedPhotos
+from facematch.tasks.compare.results import Cost, Result, joint_cost, result_from_json
+from facematch.tasks.compare.timing import measure_cost, repeated_ms
+from facematch.tasks.compare.weights import Weights, tune_weights, weight_grid
+
+_FORMAT = "facematch compare 1"
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """One system that is no ensemble, ready to be asked."""
+
+    name: str
+    settings: Settings
+    system: System
+    stage: PhotoEmbedder
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of everything that decides its rankings."""
+        settings, steps = self.settings, self.system.steps
+        flip = has_flip(steps)
+        values = {
+            "embedding": self.stage.fingerprint.digest,
+            "miss": self.stage.miss,
+            "ranking": settings.ranking.model_dump(mode="json"),
+            "steps": [step.model_dump(mode="json") for step in steps],
+            "whitening": sha256_of_file(whitening_file(settings, flip=flip)) if self.system.rank.whitening else None,
+        }
+        return _digest(values)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """A contender's rankings of every division, and how its photos ended."""
+
+    rankings: tuple[Ranking, ...]
+    stand_ins: int
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How the members of an ensemble become one."""
+
+    method: Method
+    weights: Literal["equal", "tuned"] | Weights
+
+
+@dataclass(eq=False)
+class Bench:
+    """Asks systems about the same photos; what was asked before is read from the cache, unless `fresh`."""
+
+    wanted: CompareSettings
+    photos: ComparedPhotos
+    weights: tuple[float, float, float]
+    fresh: bool = False
+    _contenders: dict[str, Contender] = field(default_factory=dict, repr=False)
+    _ranked: dict[str, Ranked] = field(default_factory=dict, repr=False)
+    _crop_ms: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def result(self, entry: SystemSettings) -> Result:
+        """Return the result of one listed system. Raises FacematchError where it cannot be made."""
+        members, fusion = self.members(entry), fusion_of(self.wanted, entry)
+        path = cache_folder(members[0].settings.paths.cache) / "compare.sqlite"
+        key = self._key(members, fusion)
+        with Cache(path) as kept:
+            result = None if self.fresh else kept.read(key, lambda _, data: result_from_json(json.loads(data)))
+        if result is not None:
+            note(f"{entry.name}: asked before; --fresh asks again")
+            self._crop_ms.setdefault(result.cost.crops, result.cost.crop_ms)
+            return result
+        result = self._alone(members[0]) if fusion is None else self._fused(entry.name, members, fusion)
+        with Cache(path) as kept:  # at once, so that Ctrl-C loses nothing that is finished
+            kept.put(key, entry.name, json.dumps(result.as_json()).encode())
+        return result
+
+    def members(self, entry: SystemSettings) -> list[Contender]:
+        """Return the systems an entry is made of, one where it is no ensemble.
+
+        Raises FacematchError for a missing model or checkpoint.
+        """
+        if entry.fuse:
+            listed = {each.name: each for each in self.wanted.systems}
+            return [self._contender(name, settings_of(self.wanted, listed[name])) for name in entry.fuse]
+        settings = settings_of(self.wanted, entry)
+        if settings.ensemble is None:
+            return [self._contender(entry.name, settings)]
+        members = enumerate(ensemble_members(settings, settings.ensemble), start=1)
+        return [self._contender(f"{entry.name}, member {number}", each) for number, each in members]
+
+    def _contender(self, name: str, settings: Settings) -> Contender:
+        if name not in self._contenders:
+            system = build_system(settings)
+            self._contenders[name] = Contender(name, settings, system, photo_embedder(settings, system.embedder))
+        return self._contenders[name]
+
+    def _key(self, members: Sequence[Contender], fusion: Fusion | None) -> str:
+        photos = self.photos
+        asked = {"format": _FORMAT, "photos": photos.digest, "protocol": photos.protocol, "score": self.weights}
+        fused = None if fusion is None else {**asdict(fusion), "by": self.wanted.by}
+        return _digest({**asked, "systems": [each.digest for each in members], "fused": fused})
+
+    def _alone(self, contender: Contender) -> Result:
+        ranked = self._rank(contender)
+        seconds = training_seconds(contender.settings)
+        missed = self._not_ranked(ranked.rankings)
+        return Result(self._values(ranked.rankings), *missed, ranked.stand_ins, ranked.cost, machine(), seconds)
+
+    def _fused(self, name: str, members: Sequence[Contender], fusion: Fusion) -> Result:
+        every = [self._rank(each) for each in members]
+
+        def fused(weights: Weights) -> list[Ranking]:
+            parts = zip(*(each.rankings for each in every), strict=True)
+            return [fuse(rankings, weights, fusion.method) for rankings in parts]
+
+        with waiting(f"{name}: fusing …"):
+            if fusion.weights == "tuned":
+                by = "mAP" if self.wanted.by == "F1" else self.wanted.by
+                grid = weight_grid(len(members))
+                tuned = tune_weights(lambda weights: self._values(fused(weights)), grid, self.photos.asked, by)
+                weights, values = tuned.weights, tuned.values
+            else:
+                weights = (1.0,) * len(members) if isinstance(fusion.weights, str) else fusion.weights
+                values = self._values(fused(weights))
+        chosen = fused(weights)
+        lost, behind = self._not_ranked(chosen)
+        cost = joint_cost([each.cost for each in every], repeated_ms(lambda: fused(weights)) / self.photos.queries)
+        stand_ins = min(each.stand_ins for each in every)
+        return Result(values, lost, behind, stand_ins, cost, machine(), weights=weights)
+
+    def _rank(self, contender: Contender) -> Ranked:
+        if contender.name not in self._ranked:
+            ranked = rank_photos(contender, self.photos)
+            # The same crops take the same time, whatever else the machine did meanwhile.
+            once = self._crop_ms.setdefault(ranked.cost.crops, ranked.cost.crop_ms)
+            self._ranked[contender.name] = replace(ranked, cost=replace(ranked.cost, crop_ms=once))
+        return self._ranked[contender.name]
+
+    def _not_ranked(self, rankings: Sequence[Ranking]) -> tuple[int, int]:
+        # Queries without an answer, and gallery photos that stand behind all.
+        parts = list(zip(rankings, self.photos.divisions, strict=True))
+        lost = sum(len(set(division.asks) - set(ranking.queries)) for ranking, division in parts)
+        answers = {name for division in self.photos.divisions for name in division.answers}
+        return lost, len(answers.difference(*(ranking.gallery for ranking in rankings)))
+
+    def _values(self, rankings: Sequence[Ranking]) -> Values:
+        return query_values(*judge_divisions(rankings, self.photos.divisions), self.weights)
+
+
+def settings_of(wanted: CompareSettings, entry: SystemSettings) -> Settings:
+    """Return the settings of a listed system: its file, what holds for all, its own. Raises FacematchError."""
+    try:
+        overrides = [*wanted.overrides(), *entry.overrides()]
+        return settings_in_use(entry.config, overrides, ensembles=True, unasked=False)
+    except FacematchError as error:
+        raise FacematchError(f"system {entry.name}: {error.message}", error.hint) from error
+
+
+def fusion_of(wanted: CompareSettings, entry: SystemSettings) -> Fusion | None:
+    """Return how an entry fuses its members; None for one that is no ensemble."""
+    if entry.fuse:
+        return Fusion(entry.method, entry.weights)
+    ensemble = settings_of(wanted, entry).ensemble
+    return None if ensemble is None else Fusion(ensemble.method, ensemble.weights)
+
+
+def rank_photos(contender: Contender, photos: ComparedPhotos) -> Ranked:
+    """Embed and rank all photos, and measure what that costs. Raises FacematchError when none can be embedded."""
+    embedded = embed_files(contender.stage, photos.files, contender.name)
+    embeddings, rank = embedded.embeddings, contender.system.rank
+    if not len(embeddings):
+        raise FacematchError(f"none of {len(photos.files)} photos could be embedded.", "Look at its faces: settings.")
+    known: Mapping[str, str] | None = photos.shown
+    if photos.gallery is not None:
+        people = gallery_people(contender.system.steps, photos.gallery)
+        known = None if people is None else {f"gallery/{name}": person for name, person in people.items()}
+    rankings = tuple(rank_division(embeddings, rank, division, known) for division in photos.divisions)
+    with waiting(f"{contender.name}: timing …"):
+        cost = measure_cost(contender.stage, photos.files, embeddings, rank, photos.divisions[0])
+    stand_ins = sum(record.status in ("whole", "centre") for record in embedded.records)
+    return Ranked(rankings, stand_ins, cost)
+
+
+@dataclass(frozen=True)
+class Leak:
+    """What a system's training saw of the people compared, in words; `spoilt` where its figures mean nothing."""
+
+    words: str = ""
+    spoilt: bool = False
+
+
+def leak_of(bench: Bench, entry: SystemSettings) -> Leak:
+    """Return what the training of a system, or of any member of an ensemble, saw of the people compared."""
+    photos, members = bench.photos, [member.settings for member in bench.members(entry)]
+    headers = [trained_header(each) for each in members if each.embedder.kind == "network" and photos.unseen]
+    total, trained_on = len(photos.people), [trained_people(each) for each in members if photos.unseen]
+    if seen := trained_among(photos.people, (person for people in trained_on for person in people)):
+        return Leak(f"was trained on {len(seen)} of the {total} people compared: its figures mean nothing", True)
+    if chosen := photos.people.intersection(
+        person for header in headers for person in validated_on(header.path.parent) or ()
+    ):
+        return Leak(f"had its best epoch chosen on {len(chosen)} of the {total} people compared: a little flattered")
+    return Leak()
+
+
+def training_seconds(settings: Settings) -> float | None:
+    """Return the seconds that a network's training steps took, by its run folder's log; None without one."""
+    if settings.embedder.kind != "network":
+        return None
+    folder = trained_header(settings).path.parent
+    if not (folder / "log.jsonl").is_file() or not (folder / "settings.yaml").is_file():
+        return None
+    training = load_settings(folder / "settings.yaml").training
+    batch = training.identities_per_batch * training.photos_per_identity
+    total, before = 0.0, 0
+    lines = read_log(RunFolder(folder))
+    with reading(folder / "log.jsonl", "the training log", "It cannot be made again without training."):
+        for line in lines:
+            if line["kind"] == "epoch":
+                if line["images_per_second"] > 0:
+                    total += (line["step"] - before) * batch / line["images_per_second"]
+                before = line["step"]
+    return total
+
+
+def _digest(values: object) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

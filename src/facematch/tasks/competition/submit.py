@@ -1,0 +1,175 @@
+"""`facematch check`, `submit` and `resend`: payloads made anywhere, checked, kept and sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from facematch.core.console import loud, note, results_aside, say, show_json
+from facematch.core.errors import FacematchError
+from facematch.core.foreign import read_limited, reading
+from facematch.pipeline.folders import Folder, doubts
+from facematch.pipeline.two_folders import two_folders
+from facematch.settings.competition import CompetitionForm, load_form
+from facematch.settings.file import load_settings
+from facematch.settings.root import Settings
+from facematch.tasks.competition.address import kept_url, shown_url
+from facematch.tasks.competition.deliver import deliver, destination, say_unfinished
+from facematch.tasks.competition.journal import Journal, Kept
+from facematch.tasks.competition.made_by import command_line
+from facematch.tasks.competition.submission import Submission, check, defects, has_group
+from facematch.tasks.competition.submissions import row_of
+
+
+@dataclass(frozen=True)
+class _Given:
+    # A payload as it came, the submission in it, the folders it answers for, and how many names a query needs.
+    data: bytes
+    submission: Submission
+    query: Folder
+    gallery: Folder
+    names: int
+
+
+def check_command(
+    file: Path, query: Path, gallery: Path, config: Path | None, overrides: Sequence[str], *, as_json: bool
+) -> None:
+    """Print every defect of a payload; leaves with exit code 1 when there is one."""
+    settings = load_settings(config, overrides)
+    given = _read(file, query, gallery, settings, load_form(settings.server.form), as_they_are=True)
+    submission, names = given.submission, given.names
+    for doubt in doubts(given.query, given.gallery):
+        loud(f"query and gallery look swapped: {doubt}")
+    found = defects(submission, given.query.asked, given.gallery.asked, names)
+    if as_json:
+        told = {"file": str(file), "group": submission.group, "queries": len(submission.images), "names": names}
+        show_json({**told, "fit": not found, "defects": found})
+    else:
+        for line in found:
+            say(f"- {line}")
+    if found:
+        raise FacematchError(f"{file} is not fit to be sent: {len(found)} kinds of defects.")
+    if not as_json:
+        say(f"{file} is fit to be sent: {len(submission.images)} queries, {names} names each, group {submission.group}")
+
+
+def submit_command(
+    file: Path,
+    query: Path,
+    gallery: Path,
+    config: Path | None,
+    overrides: Sequence[str],
+    *,
+    again: bool,
+    as_they_are: bool,
+    as_json: bool,
+) -> None:
+    """Check, keep and send a payload that was made elsewhere, for the group in it; its bytes are sent as they are."""
+    settings = load_settings(config, overrides)
+    form = load_form(settings.server.form)
+    to = destination(settings, form)
+    given = _read(file, query, gallery, settings, form, as_they_are=as_they_are)
+    check(given.submission, given.query.asked, given.gallery.asked, given.names)
+    with results_aside(as_json), Journal(settings.paths.submissions) as journal:
+        say_unfinished(journal)
+        kept = journal.keep(
+            given.data, settings.server.dialect, to_send=True, query=query, gallery=gallery, made_by=command_line()
+        )
+        queries = len(given.submission.images)
+        say(f"submission {kept.id}: {journal.file(kept)} ({queries} queries, {given.names} names each)")
+        try:
+            deliver(journal, kept, to, again=again)
+        finally:
+            if as_json:
+                show_json({"submission": row_of(form, journal, kept)})
+
+
+def resend_command(
+    number: int | None, config: Path | None, overrides: Sequence[str], *, pending: bool, again: bool, as_json: bool
+) -> None:
+    """Send a kept submission, or all that were meant to be sent and surely were not scored."""
+    if (number is None) == (not pending):
+        raise FacematchError("resend needs a submission's number or --pending.", "List them: facematch submissions")
+    settings = load_settings(config, overrides)
+    form = load_form(settings.server.form)
+    rows: list[dict[str, Any]] = []
+    with results_aside(as_json), Journal(settings.paths.submissions) as journal:
+        chosen = [journal.submission(number)] if number is not None else _pending(journal, again=again)
+        failed = []
+        for each in chosen:
+            kept = each
+            try:
+                kept = _with_group(settings, form, journal, each)
+                _resend(settings, form, journal, kept, again=again)
+            except FacematchError as error:
+                failed.append(error)
+                if number is None:
+                    note(f"{error}", "bold red")
+            rows.append(row_of(form, journal, kept))
+    if as_json:
+        show_json({"submissions": rows})
+    if failed and number is not None:
+        raise failed[0]
+    if failed:
+        raise FacematchError(
+            f"{len(failed)} of {len(chosen)} submissions have no score.", "", max(each.exit_code for each in failed)
+        )
+
+
+def _pending(journal: Journal, *, again: bool) -> list[Kept]:
+    unfinished = journal.unfinished()
+    chosen = [kept for kept, attempt in unfinished if again or attempt is None or attempt.fate == "not scored"]
+    if len(chosen) < len(unfinished):
+        note(f"{len(unfinished) - len(chosen)} that may have been scored are left alone: --again sends them")
+    if not chosen:
+        say("nothing is pending")
+    return chosen
+
+
+def _resend(settings: Settings, form: CompetitionForm, journal: Journal, kept: Kept, *, again: bool) -> None:
+    # To server.url, or to where it was sent last.
+    attempts = journal.attempts(kept)
+    last = attempts[-1] if attempts else None
+    say(f"submission {kept.id}: {journal.file(kept)}")
+    to = destination(settings, form, kept.dialect, None if last is None else last.url)
+    if last is not None and last.fate == "not scored" and last.url == kept_url(to.url):
+        note(
+            f"it goes to {shown_url(to.url)} once more, where it failed before: {last.message} To another address: "
+            f"facematch resend {kept.id} --set server.url=ADDRESS",
+            "yellow",
+        )
+    deliver(journal, kept, to, again=again)
+
+
+def _with_group(settings: Settings, form: CompetitionForm, journal: Journal, kept: Kept) -> Kept:
+    # What a dry run made without a group is made anew for the group that is named now.
+    dialect = form.dialect(kept.dialect)
+    submission, group = Submission.from_payload(journal.payload(kept), dialect), settings.server.group
+    if has_group(submission.group):
+        return kept
+    if group is None or not has_group(group):
+        raise FacematchError(
+            f"submission {kept.id} was made in a dry run, without a group: nobody would be scored for it.",
+            f"Name the group: facematch resend {kept.id} --set server.group=NAME",
+        )
+    made = journal.keep(
+        replace(submission, group=group).payload(dialect), kept.dialect, to_send=True, query=kept.query,
+        gallery=kept.gallery, made_by=kept.made_by or "", system=kept.system,
+    )  # fmt: skip
+    if kept.expectation is not None:
+        journal.expect(made, kept.expectation)
+    if journal.faceless(kept).is_file():
+        journal.faceless(kept).replace(journal.faceless(made))
+    journal.drop(kept)
+    say(f"submission {kept.id} is submission {made.id} now, for the group {group}")
+    return made
+
+
+def _read(
+    file: Path, query: Path, gallery: Path, settings: Settings, form: CompetitionForm, *, as_they_are: bool
+) -> _Given:
+    dialect = form.dialect(settings.server.dialect)
+    with reading(file, "the payload", "Name the JSON text of a submission."):
+        data = read_limited(file, "submission")
+    folders = two_folders(settings, query, gallery, dialect.names, as_they_are=as_they_are)
+    return _Given(data, Submission.from_payload(data, dialect), *folders, dialect.names)

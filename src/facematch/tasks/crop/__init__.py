@@ -1,0 +1,1 @@
+"""Crop faces, embed crops, rank files of embeddings."""

@@ -1,0 +1,144 @@
+"""`facematch crop`: crops, one CSV row for every file met, and contact sheets of crops and misses."""
+
+import csv
+import errno
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from facematch.charts.contact_sheet import TILE, Tile, counted, write_contact_sheet
+from facematch.charts.jpeg import SmallPhoto, read_small, shrunk
+from facematch.core.cache import cache_folder
+from facematch.core.console import note, say, show_json, working
+from facematch.core.errors import FacematchError
+from facematch.core.evenly import evenly
+from facematch.core.files import sha256_of, write_bytes
+from facematch.faces.stream import crop_cache, crop_photos
+from facematch.faces.values import Crop, FaceRecord, coverage_of, record_of
+from facematch.photos.encoded import png_bytes
+from facematch.photos.photo import Found, find_photos
+from facematch.pipeline.build import build_cropper, photo_limits
+from facematch.settings.file import load_settings
+from facematch.settings.root import Settings
+
+_SHEET = 200  # tiles on a contact sheet
+
+
+@dataclass
+class _Cropped:
+    # A row for each file; where crops are that could not be named as their photos; an even choice of the faces found,
+    # which is halved when it is large, so that no more pixels are kept.
+    records: list[FaceRecord] = field(default_factory=list)
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    tiles: list[Tile] = field(default_factory=list)
+    found: int = 0
+    every: int = 1
+
+    def show(self, crop: Crop) -> None:
+        if self.found % self.every == 0:
+            self.tiles.append(Tile(shrunk(crop.image, TILE), crop.name))
+        self.found += 1
+        if len(self.tiles) > 2 * _SHEET:
+            self.tiles, self.every = self.tiles[::2], 2 * self.every
+
+
+def crop_command(photos: Path, folder: Path, config: Path | None, overrides: Sequence[str], *, as_json: bool) -> None:
+    """Write OUT/crops/<photo name>.png, OUT/crops.csv, OUT/crops.png and OUT/misses.png."""
+    settings = load_settings(config, overrides)
+    if photos.is_dir() and photos.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise FacematchError(
+            f"{folder} lies inside {photos}, so its crops would be cropped again.", "Choose another OUT."
+        )
+    found = find_photos(photos)
+    if not found.files:
+        raise FacematchError(f"{photos} holds no photos; {len(found.unreadable)} files cannot be used.")
+    cropped = _crop_all(found, folder, settings)
+    records = [*cropped.records, *map(record_of, found.unreadable)]
+    _write_table(folder / "crops.csv", records, cropped.elsewhere)
+    misses = [record for record in records if record.status != "found"]
+    tiles = evenly(cropped.tiles, _SHEET)
+    title = counted(f"crops of {photos}", len(tiles), cropped.found)
+    write_contact_sheet(folder / "crops.png", tiles, title=title)
+    tiles = _miss_tiles(misses, found, settings)
+    title = counted(f"no face found in {photos}", len(tiles), len(misses))
+    write_contact_sheet(folder / "misses.png", tiles, title=title)
+    coverage = coverage_of(records)
+    if as_json:
+        told = [{"photo": each.name, "status": each.status, "reason": each.reason} for each in misses]
+        show_json({"out": str(folder), **asdict(coverage), "without_a_face": told})
+        return
+    say(f"{coverage}")
+    for record in misses[:20]:
+        note(f"{record.name}: {record.status}: {record.reason}")
+    if len(misses) > 20:
+        note(f"… and {len(misses) - 20} more in {folder / 'crops.csv'}")
+    say(
+        f"crops: {folder / 'crops'}  table: {folder / 'crops.csv'}  "
+        f"to look at: {folder / 'crops.png'}, {folder / 'misses.png'}"
+    )
+
+
+def _crop_all(found: Found, folder: Path, settings: Settings) -> _Cropped:
+    cropper = build_cropper(settings.faces)
+    done = _Cropped()
+    with crop_cache(cache_folder(settings.paths.cache), cropper) as cache, working("crops", len(found.files)) as step:
+        outcomes = crop_photos(
+            found.files,
+            cropper,
+            cache,
+            miss=settings.faces.miss,
+            limits=photo_limits(settings.photos),
+            on_progress=step,
+        )
+        for outcome in outcomes:
+            done.records.append(record_of(outcome))
+            if isinstance(outcome, Crop):
+                if (path := write_crop(folder, outcome)) != _path(outcome.name):
+                    done.elsewhere[outcome.name] = path
+                if not outcome.reason:
+                    done.show(outcome)
+    return done
+
+
+def write_crop(folder: Path, crop: Crop) -> str:
+    """Write a crop as a PNG below `folder` and return its path from there.
+
+    It is the photo's whole name with .png added, so no two photos share one. Where the file system has no names so
+    long, it is the digest of the photo's name, in a folder of its own.
+    """
+    path, data = _path(crop.name), png_bytes(crop.image)
+    try:
+        write_bytes(folder / path, data)
+    except FacematchError as error:
+        if getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG:
+            raise
+        path = f"crops-of-long-names/{sha256_of(crop.name.encode())[:32]}.png"
+        write_bytes(folder / path, data)
+    return path
+
+
+def _path(name: str) -> str:
+    return f"crops/{name}.png"
+
+
+def _miss_tiles(misses: Sequence[FaceRecord], found: Found, settings: Settings) -> list[Tile]:
+    files, limits = {file.name: file for file in found.files}, photo_limits(settings.photos)
+    tiles = []
+    for record in evenly(misses, _SHEET):
+        small = read_small(files[record.name], TILE, limits) if record.name in files else None
+        tiles.append(Tile(small.image if isinstance(small, SmallPhoto) else None, record.name, record.reason))
+    return tiles
+
+
+def _write_table(path: Path, records: Sequence[FaceRecord], elsewhere: Mapping[str, str]) -> None:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["photo", "status", "detector", "x", "y", "width", "height", "score", "reason", "crop"])
+    for record in records:
+        box = record.box if record.box is not None else ("", "", "", "")
+        score = f"{record.score:g}" if record.status == "found" else ""
+        cropped = record.status not in ("miss", "unreadable")
+        crop = elsewhere.get(record.name, _path(record.name)) if cropped else ""
+        table.writerow([record.name, record.status, record.detector, *box, score, record.reason, crop])
+    write_bytes(path, text.getvalue().encode())

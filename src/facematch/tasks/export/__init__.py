@@ -1,0 +1,1 @@
+"""Export a network as ONNX or safetensors, and measure what that costs."""

@@ -1,0 +1,145 @@
+"""What a hash report shows, as values: each run with what its codes reach, what they lose, and what they cost."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from facematch.evaluation.comparison import Comparison
+from facematch.tasks.hashing.code_figures import CodeFigures, FloatFigures, difference
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds that `queries` queries took in each of several rounds, the first ten of `gallery` photos ranked.
+
+    `codes` is empty for a network without codes.
+    """
+
+    queries: int
+    gallery: int
+    floats: tuple[float, ...]
+    codes: tuple[float, ...] = ()
+
+    @property
+    def float_rate(self) -> float:
+        """Return queries a second by floats, from the median round."""
+        return self.queries / float(np.median(self.floats))
+
+    @property
+    def code_rate(self) -> float | None:
+        """Return queries a second by codes, from the median round."""
+        return self.queries / float(np.median(self.codes)) if self.codes else None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain JSON values."""
+        return {**asdict(self), "floats a second": self.float_rate, "codes a second": self.code_rate}
+
+
+@dataclass(frozen=True, eq=False)
+class HashRun:
+    """One run: its network, the photos it was asked about, and what came out.
+
+    `groups` says whom each of its queries shows, ordered by the queries' names; `gallery` counts photos;
+    `photos` is a digest of queries and gallery, equal where two runs had the same; `asked` says in words who
+    asked whom; `chosen_on` whether the network was chosen on these very queries. `codes` is None for a
+    network without them, the float reference. `less_than_best` is the mAP of its codes less that of the
+    `best` codes of the report, on the same queries; None for those, and where photos differ.
+    """
+
+    name: str
+    dimensions: int
+    epoch: int | None
+    groups: tuple[str, ...]
+    gallery: int
+    photos: str
+    asked: str
+    chosen_on: bool
+    fingerprint: str
+    floats: FloatFigures
+    codes: CodeFigures | None
+    speed: Speed
+    less_than_best: Comparison | None = None
+    best: bool = False
+
+    @property
+    def people(self) -> int:
+        """Return how many people, or classes, ask."""
+        return len(set(self.groups))
+
+    @property
+    def float_bytes(self) -> int:
+        """Return the bytes of a photo's float32 embedding."""
+        return 4 * self.dimensions
+
+    @property
+    def code_bytes(self) -> int | None:
+        """Return the bytes of a photo's code."""
+        return None if self.codes is None else self.dimensions // 8
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain JSON values."""
+        kept = ("name", "dimensions", "epoch", "gallery", "photos", "asked", "chosen_on", "fingerprint")
+        return {
+            **{name: getattr(self, name) for name in kept},
+            "queries": len(self.groups),
+            "people": self.people,
+            "bytes of a photo": {"codes": self.code_bytes, "floats": self.float_bytes},
+            "codes": None if self.codes is None else self.codes.as_dict(),
+            "floats": self.floats.as_dict(),
+            "best": self.best,
+            "codes less the best codes": None if self.less_than_best is None else self.less_than_best.as_dict(),
+            "speed": self.speed.as_dict(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class HashReport:
+    """Everything on a hash report's page: the runs, what to beware of, and how it was made.
+
+    `machine` is what the queries a second were measured on; `facts` are lines on how the page was made.
+    """
+
+    runs: tuple[HashRun, ...]
+    warnings: tuple[str, ...]
+    machine: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain JSON values."""
+        return {
+            "comparable": same_photos(self.runs),
+            "warnings": list(self.warnings),
+            "machine": self.machine,
+            "runs": [run.as_dict() for run in self.runs],
+        }
+
+
+def against_best(runs: Sequence[HashRun]) -> tuple[HashRun, ...]:
+    """Return the runs, each but the best compared with the best codes, query by query.
+
+    Best is the largest mAP, the shorter codes where two are equal. Runs that were asked about other photos
+    are returned as they are.
+    """
+    hashing = [run for run in runs if run.codes is not None]
+    if not same_photos(runs) or not hashing:
+        return tuple(runs)
+    best = max(hashing, key=lambda run: (_mean_ap(run), -run.dimensions))
+
+    def compared(run: HashRun) -> HashRun:
+        if run is best:
+            return replace(run, best=True)
+        if run.codes is None or best.codes is None:
+            return run
+        return replace(run, less_than_best=difference(run.codes.per_query, best.codes.per_query, run.groups))
+
+    return tuple(compared(run) for run in runs)
+
+
+def same_photos(runs: Sequence[HashRun]) -> bool:
+    """Return whether all runs were asked about the same photos."""
+    return len({run.photos for run in runs}) <= 1
+
+
+def _mean_ap(run: HashRun) -> float:
+    return (None if run.codes is None else run.codes.mean_ap.value) or 0.0

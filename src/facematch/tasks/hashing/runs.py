@@ -1,0 +1,216 @@
+"""The runs of a hash report: their settings, the photos each is asked about, and what becomes of them."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from facematch.core.errors import FacematchError
+from facematch.networks.checkpoint import CheckpointHeader
+from facematch.pipeline.build import build_embedder, photo_embedder, trained_header
+from facematch.pipeline.evaluated import HELD_OUT, LEAVE_ONE_OUT, EmbeddedPeople, embed_people
+from facematch.pipeline.people import ValidationPeople, training_and_validation, validation_people
+from facematch.pipeline.run_folder import validated_on
+from facematch.pipeline.runs import run_path, run_settings
+from facematch.settings.embedding import EmbedderSettings
+from facematch.settings.root import RankingSettings, Settings
+from facematch.tasks.hashing.code_figures import Sides, require_mated
+
+On = Literal["test", "validation"]
+TEST = "test photos, which no training and no choice has seen, ask all photos of the training"
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run's name in the report, its settings with its own best weights, and what to warn of.
+
+    Its photos are embedded as floats; `hashing` says whether their signs are codes.
+    """
+
+    name: str
+    settings: Settings
+    header: CheckpointHeader
+    hashing: bool
+    warnings: tuple[str, ...]
+
+    @property
+    def epoch(self) -> int | None:
+        """Return the epoch its weights are of, None where its training did not say."""
+        epoch = self.header.trained.get("epoch")
+        return epoch if isinstance(epoch, int) else None
+
+    def embed(self, asking: "Asking") -> "RunPhotos":
+        """Embed the photos as floats, with progress.
+
+        Raises FacematchError for photos it cannot embed, and without a query that has a right photo.
+        """
+        stage = photo_embedder(self.settings, build_embedder(self.settings))
+        people = embed_people(stage, asking.people, f"{self.name}: photos")
+        sides = sides_of(people)
+        require_mated(sides)
+        return RunPhotos(asking, sides, photos_digest(sides, people))
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Say in an error of the block which run it is about."""
+        try:
+            yield
+        except FacematchError as error:
+            raise FacematchError(f"{self.name}: {error.message}", error.hint, error.exit_code) from error
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Who asks whom, in words too; `chosen_on` says whether the network was chosen on these queries."""
+
+    people: ValidationPeople
+    words: str
+    chosen_on: bool
+
+
+@dataclass(frozen=True, eq=False)
+class RunPhotos:
+    """The photos a run was asked about, embedded, and a digest that is equal where two runs had the same."""
+
+    asking: Asking
+    sides: Sides
+    digest: str
+
+
+@dataclass
+class PeopleOfRuns:
+    """The photos that runs are asked about; labels that several runs share are read and checked once."""
+
+    on: On | None
+    _known: dict[Any, Asking] = field(default_factory=dict, repr=False)
+
+    def of(self, run: LoadedRun) -> Asking:
+        """Return the photos of one run. Raises FacematchError without a test that was asked for, or any photos."""
+        settings, by_photo = run.settings, run.settings.identities.split_by == "photo"
+        # Which people are unseen is each network's own matter.
+        trained_on = () if by_photo else run.header.people
+        key = (settings.identities, settings.photos, settings.seed, trained_on)
+        if key not in self._known:
+            self._known[key] = self._held_out(settings) if by_photo else self._unseen(run)
+        return self._known[key]
+
+    def _held_out(self, settings: Settings) -> Asking:
+        validation = training_and_validation(settings)[1]
+        test = validation.as_test
+        if self.on == "test" and test is None:
+            raise _no_test("its identities name no test, test_share or dataset")
+        if self.on == "validation" or test is None:
+            return Asking(validation, f"validation: {HELD_OUT}", True)
+        return Asking(test, f"test: {TEST}", False)
+
+    def _unseen(self, run: LoadedRun) -> Asking:
+        if self.on == "test":
+            raise _no_test("identities.split_by is person, whose validation asks unseen people")
+        people = validation_people(run.settings, run.header.people)
+        chosen_on = _validated_on(run, people.asked.people)
+        return Asking(people, f"validation: unseen people, {LEAVE_ONE_OUT}", chosen_on)
+
+
+def load_runs(runs: Sequence[Path], references: Sequence[Path], overrides: Sequence[str]) -> list[LoadedRun]:
+    """Return runs with codes, then the float references.
+
+    Raises FacematchError without a run, for a folder given twice, for one that holds no settings or no
+    weights, and for a network with codes in place of one without them, or the other way round.
+    """
+    if not runs:
+        raise FacematchError(
+            "there is no run to report.", "For example: facematch hash-report checkpoints/CUB_16 checkpoints/CUB_32"
+        )
+    for override in overrides:
+        if override.partition("=")[0].strip() == "paths.checkpoint":
+            raise FacematchError(f"--set {override}: each run is reported with its own best weights.")
+    folders = [run_path(each, overrides) for each in (*runs, *references)]
+    resolved = [folder.resolve() for folder in folders]
+    for number, folder in enumerate(resolved):
+        if folder in resolved[:number]:
+            raise FacematchError(f"{folders[number]} is given twice.", "Name each run once.")
+    short = [folder.name for folder in resolved]
+    names = [name if short.count(name) == 1 else str(folder) for name, folder in zip(short, folders, strict=True)]
+    return [
+        _load(folder, name, overrides, hashing=number < len(runs))
+        for number, (folder, name) in enumerate(zip(folders, names, strict=True))
+    ]
+
+
+def sides_of(people: EmbeddedPeople) -> Sides:
+    """Return embedded people as queries and gallery, each in the order of its names."""
+    names, who = people.embeddings.names, people.identities
+    ordered = sorted(range(len(names)), key=names.__getitem__)
+    asks = [row for row in ordered if people.asked[row]]
+    answers = [row for row in ordered if people.answering[row]]
+    place = {row: number for number, row in enumerate(answers)}
+    return Sides(
+        people.embeddings.at(asks),
+        people.embeddings.at(answers),
+        tuple(who[row] for row in asks),
+        tuple(who[row] for row in answers),
+        tuple(place.get(row, -1) for row in asks),
+    )
+
+
+def photos_digest(sides: Sides, people: EmbeddedPeople) -> str:
+    """Return a digest of queries and gallery, of the names, labels and bytes of their photos: 16 hex digits."""
+    content = {record.name: record.sha256 for record in people.records}
+    parts = [
+        [(name, who, content[name]) for name, who in zip(side.names, shown, strict=True)]
+        for side, shown in ((sides.query, sides.asked), (sides.gallery, sides.shown))
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _load(folder: Path, name: str, overrides: Sequence[str], *, hashing: bool) -> LoadedRun:
+    settings = run_settings(folder, overrides)
+    if settings.network.tanh != hashing:
+        raise _other_kind(folder, hashing=hashing)
+    metric = "euclidean" if hashing or settings.ranking.metric == "hamming" else settings.ranking.metric
+    own = settings.model_copy(
+        update={
+            "embedder": EmbedderSettings(),  # the run's network, whatever answers elsewhere
+            "ranking": RankingSettings(metric=metric),
+        }
+    )
+    trained = run_settings(folder, ())
+    return LoadedRun(name, own, trained_header(own), hashing, tuple(_doubts(folder, name, own, trained)))
+
+
+def _validated_on(run: LoadedRun, people: Sequence[str]) -> bool:
+    # Whether its training was validated on any of these people: --set may have named others.
+    asked = validated_on(run.header.path.parent)
+    return asked is None or not asked.isdisjoint(people)
+
+
+def _doubts(folder: Path, name: str, settings: Settings, trained: Settings) -> Iterator[str]:
+    if folder.is_dir() and not (folder / "finished.json").is_file():
+        yield f"{name} is not finished: its best weights so far are reported"
+    if settings.refine:
+        yield f"{name}: refine steps are left out, codes and floats are compared as the network gives them"
+    decides = ("identities", "seed") if settings.identities.split_by == "photo" else ()
+    if any(getattr(settings, key) != getattr(trained, key) for key in decides):
+        yield (
+            f"{name}: identities or seed are not those it was trained with, so photos it was trained on may be "
+            "among the queries"
+        )
+
+
+def _other_kind(folder: Path, *, hashing: bool) -> FacematchError:
+    if hashing:
+        return FacematchError(
+            f"{folder} did not learn to hash: network.tanh is false in its settings.yaml.",
+            f"To show its floats beside the codes of others, give it as --reference {folder}",
+        )
+    return FacematchError(
+        f"--reference {folder} learned to hash (network.tanh: true), so it has floats and codes.",
+        f"Name it as a run: facematch hash-report {folder}",
+    )
+
+
+def _no_test(why: str) -> FacematchError:
+    return FacematchError(f"there is no test: {why}.", "Leave --on test out to report its validation.")

@@ -1,0 +1,1 @@
+"""Whole photos: search, the source of an edited photo, copies in a folder."""

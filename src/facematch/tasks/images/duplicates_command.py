@@ -1,0 +1,112 @@
+"""`facematch duplicates`: the copies in folders of photos. Nothing is deleted, moved or written there."""
+
+import csv
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from facematch.core.cache import cache_folder
+from facematch.core.console import note, note_unread, say, show_json, working
+from facematch.core.errors import FacematchError
+from facematch.core.files import write_bytes
+from facematch.core.text import count_of, first_of, printable
+from facematch.near_duplicates.contents import content_cache
+from facematch.pipeline.build import photo_limits
+from facematch.settings.file import load_settings
+from facematch.tasks.images.copies import Copies, CopyFile, find_copies, find_files, freed, room, summary
+
+_GROUPS, _FILES = 20, 10  # on the terminal: groups, and files of each
+
+
+def duplicates_command(
+    paths: Sequence[Path],
+    config: Path | None,
+    overrides: Sequence[str],
+    *,
+    as_json: bool,
+    as_csv: bool,
+    page: Path | None,
+) -> None:
+    """Print groups of files that show one picture, those that take the most room first.
+
+    `page` is an HTML file to write. Raises FacematchError when a path does not exist or no photo can be read.
+    """
+    if as_json and as_csv:
+        raise FacematchError("--json and --csv are two ways to print one result.", "Choose one of them.", 2)
+    settings = load_settings(config, overrides)
+    limits = photo_limits(settings.photos)
+    files, bad = find_files(paths)
+    with content_cache(cache_folder(settings.paths.cache)) as cache:
+        found = find_copies(files, cache, limits, working)
+    note_unread([*(f"{each.name} ({each.reason})" for each in bad), *found.unread])
+    if not found.photos:
+        raise FacematchError(f"{first_of([str(path) for path in paths])} holds no photo that can be read.")
+    if page is not None:
+        from facematch.tasks.images.duplicates_page import duplicates_page
+
+        write_bytes(page, duplicates_page(found, limits))
+        note(f"to look at: {page}")
+    with _pipe_may_close():
+        if as_json:
+            show_json(_as_json(found))
+        elif as_csv:
+            _print_csv(found)
+        else:
+            _say(found)
+
+
+def _say(found: Copies) -> None:
+    for number, group in enumerate(found.groups[:_GROUPS], start=1):
+        say(f"{number}: {len(group)} files, {room(freed(group))} could be freed", "bold")
+        rows = [(f"{each.facts.width}×{each.facts.height}", room(each.facts.bytes)) for each in group[:_FILES]]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for each, row in zip(group, rows, strict=False):
+            size, weight = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            mark = "*" if each.largest else " "
+            say(printable(f"  {mark} {size}  {weight}  {each.facts.file.path}  {each.change or 'the largest copy'}"))
+        if len(group) > _FILES:
+            say(f"    … and {len(group) - _FILES} more")
+    if len(found.groups) > _GROUPS:
+        say(f"… and {len(found.groups) - _GROUPS} more groups: --csv prints all")
+    say(summary(found), "bold")
+    if found.plain:
+        say(f"{count_of(found.plain, 'photo', 'photos')} without detail, compared by bytes and pixels only")
+    if found.groups:
+        say("Nothing was deleted. What was done is told of each against the largest copy (*) of its group.")
+
+
+def _as_json(found: Copies) -> dict[str, Any]:
+    return {"groups": [{"files": [_row(each) for each in group]} for group in found.groups]}
+
+
+def _row(each: CopyFile) -> dict[str, Any]:
+    return {
+        "path": str(each.facts.file.path),
+        "width": each.facts.width,
+        "height": each.facts.height,
+        "bytes": each.facts.bytes,
+        "largest": each.largest,
+        "change": each.change,
+    }
+
+
+def _print_csv(found: Copies) -> None:
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["group", "path", "width", "height", "bytes", "largest", "change"])
+    for number, group in enumerate(found.groups, start=1):
+        for each in group:
+            row = _row(each) | {"largest": str(each.largest).lower(), "change": each.change or ""}
+            table.writerow([number, *row.values()])
+
+
+@contextmanager
+def _pipe_may_close() -> Iterator[None]:
+    # `| head` has read enough: what is left goes nowhere, so that Python does not complain of it on leaving.
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,1 @@
+"""What stands on both sides of a split: people by name, photos by bytes, pixels and content."""

@@ -1,0 +1,146 @@
+"""`facematch leaks`: whether anything stands on both sides of a split."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from facematch.core.cache import cache_folder
+from facematch.core.console import loud, note, say, show_json, working
+from facematch.core.errors import USAGE, FacematchError
+from facematch.core.files import write_bytes
+from facematch.core.text import count_of, first_of, printable
+from facematch.near_duplicates.contents import content_cache
+from facematch.near_duplicates.overlap import KINDS, Findings, Leak, PhotoSet, find_leaks
+from facematch.pipeline.build import photo_limits
+from facematch.settings.file import TRIPLET, load_settings
+from facematch.settings.root import Settings
+from facematch.tasks.leaks.sets import Absent, configured_sets, named_sets
+from facematch.tasks.leaks.words import change, ends, heading, how_sure, remedy
+
+_LINES = 20  # of one kind, on the terminal
+
+
+def leaks_command(
+    sets: Sequence[str],
+    config: Path | None,
+    overrides: Sequence[str],
+    *,
+    people: bool,
+    page: Path | None,
+    as_json: bool,
+) -> None:
+    """Print what two sets share, worst first; leaves with exit code 1 when there is something, 2 on bad input.
+
+    `sets` are `NAME=FOLDER` arguments, and with `people` the first folder below each FOLDER is a person.
+    Without `sets` those of the configuration are looked at. `page` is an HTML file to write.
+    """
+    try:
+        settings = load_settings(config or (None if sets else TRIPLET), overrides)
+        looked, absent = _sets(sets, settings, people=people)
+        with content_cache(cache_folder(settings.paths.cache)) as cache:
+            found = find_leaks(looked, cache, photo_limits(settings.photos), working)
+        _note_unread(found)
+        if as_json:
+            show_json(_as_json(looked, absent, found))
+        else:
+            _say(looked, absent, found)
+        if page is not None:
+            from facematch.tasks.leaks.page import leaks_page
+
+            write_bytes(page, leaks_page(found.leaks, looked, photo_limits(settings.photos)))
+            note(f"to look at: {page}")
+    except FacematchError as error:
+        raise FacematchError(error.message, error.hint, USAGE) from None
+    if found.leaks:
+        between = ", ".join(each.name for each in looked)
+        hint = "" if page else "Look at the pairs: add --out results/leaks.html"
+        raise FacematchError(f"{count_of(len(found.leaks), 'leak', 'leaks')} between {between}.", hint)
+
+
+def _sets(given: Sequence[str], settings: Settings, *, people: bool) -> tuple[list[PhotoSet], list[Absent]]:
+    absent: list[Absent] = []
+    if given:
+        looked = named_sets(given, people=people)
+    elif people:
+        raise FacematchError("--people says what NAME=FOLDER arguments hold; there are none.", "Leave it out.")
+    else:
+        looked, absent = configured_sets(settings)
+    if len(looked) < 2:
+        there = first_of([each.name for each in looked]) or "none"
+        why = "".join(f" {each.name}: {each.reason}." for each in absent)
+        raise FacematchError(
+            f"a leak needs two sets, there is {there}.{why}",
+            f"Set the paths in the configuration (relative ones start at {Path.cwd()}), or name folders: facematch "
+            "leaks train=FOLDER test=FOLDER",
+        )
+    return looked, absent
+
+
+def _note_unread(found: Findings) -> None:
+    for name, unread in found.unread.items():
+        if unread:
+            loud(f"{name}: {count_of(len(unread), 'file was', 'files were')} not read: {printable(first_of(unread))}")
+
+
+def _say(looked: Sequence[PhotoSet], absent: Sequence[Absent], found: Findings) -> None:
+    for each in looked:
+        people = f"{count_of(len(each.people), 'person', 'people')}, " if each.people else ""
+        photos = count_of(found.photos[each.name], "photo", "photos")
+        unused = f"; {each.unused} more that a run leaves out" if each.unused else ""
+        plain = found.plain[each.name]
+        blank = f"; {plain} without detail, compared by bytes and pixels only" if plain else ""
+        say(f"{each.name}: {people}{photos} ({each.source}){unused}{blank}")
+    for missing in absent:
+        say(f"{missing.name}: not looked at – {missing.reason}")
+    for kind in KINDS:
+        leaks = [leak for leak in found.leaks if leak.kind == kind]
+        if leaks:
+            say(f"\n{printable(heading(kind, leaks))}", "bold")
+            for leak in leaks[:_LINES]:
+                say(f"  {_line(leak)}")
+            if len(leaks) > _LINES:
+                say(f"  … and {len(leaks) - _LINES} more: --json prints all")
+            say(f"  what to do: {remedy(kind)}")
+    if not found.leaks:
+        say(f"no leaks between {', '.join(each.name for each in looked)}")
+
+
+def _line(leak: Leak) -> str:
+    left, right = ends(leak)
+    told = ", ".join(part for part in (how_sure(leak), change(leak)) if part)
+    if leak.person is not None:
+        return f"{printable(leak.person)}: {left}, {right} ({told})"
+    return f"{left} = {right} ({told})"
+
+
+def _as_json(looked: Sequence[PhotoSet], absent: Sequence[Absent], found: Findings) -> dict[str, Any]:
+    return {
+        "sets": [
+            {
+                "name": each.name,
+                "source": each.source,
+                "people": len(each.people) if each.people else None,
+                "photos": found.photos[each.name],
+                "left_out": each.unused,
+                "without_detail": found.plain[each.name],
+                "not_read": list(found.unread[each.name]),
+            }
+            for each in looked
+        ],
+        "absent": [{"name": each.name, "reason": each.reason} for each in absent],
+        "counts": {kind: sum(leak.kind == kind for leak in found.leaks) for kind in KINDS},
+        "leaks": [
+            {
+                "kind": leak.kind,
+                "sets": list(leak.sets),
+                "person": leak.person,
+                "left": list(leak.left),
+                "right": list(leak.right),
+                "how_sure": how_sure(leak),
+                "correlation": leak.correlation,
+                "mirrored": leak.mirrored,
+                "area": leak.area,
+            }
+            for leak in found.leaks
+        ],
+    }

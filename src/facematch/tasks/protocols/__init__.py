@@ -1,0 +1,1 @@
+"""Published protocols: pairs and LFW folds, revisited Oxford and Paris, classes of photos."""

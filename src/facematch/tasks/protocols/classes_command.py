@@ -1,0 +1,196 @@
+"""`facematch classes`: precision and recall of each class, and how long it takes."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.core.console import loud, note, say, show_json, show_table
+from facematch.core.errors import FacematchError
+from facematch.core.evenly import evenly
+from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
+from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.classes import SetScores, pooled_figures, set_scores, top_k_accepted
+from facematch.evaluation.judged import Judged, judge
+from facematch.identities import LabelledPhotos
+from facematch.pipeline.evaluated import embed_files
+from facematch.pipeline.images import image_settings, image_stage, load_image_settings
+from facematch.pipeline.timing import machine
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import distance_estimator
+from facematch.tasks.protocols.class_photos import EACH_OTHER, ClassPhotos, class_photos, require_untrained
+from facematch.tasks.protocols.class_timing import Seconds, extract_anew, search_seconds, warm_up
+from facematch.thresholds.static import fit_static
+
+OVERALL = "all classes"
+_TUNED_ON = 1000  # photos of the database, at most, that the threshold is chosen on
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Photos that were embedded, with the class of each and the SHA-256 of its bytes."""
+
+    embeddings: Embeddings
+    classes: tuple[str, ...]
+    sha256: tuple[str, ...]
+
+    def at(self, rows: Sequence[int]) -> "Side":
+        """Return some of the photos."""
+        return Side(
+            self.embeddings.at(list(rows)),
+            tuple(self.classes[row] for row in rows),
+            tuple(self.sha256[row] for row in rows),
+        )
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class: A relevant and retrieved, B retrieved, C relevant, added up over its queries; A/B and A/C."""
+
+    name: str
+    queries: int
+    a: int
+    b: int
+    c: int
+    precision: Figure
+    recall: Figure
+
+
+def classes_command(
+    database: Path,
+    queries: Path | None,
+    system: str | None,
+    k: int,
+    threshold: float | None,
+    config: Path | None,
+    overrides: Sequence[str],
+    *,
+    query_count: int | None,
+    database_count: int | None,
+    cached: bool,
+    as_json: bool,
+) -> None:
+    """Print precision A/B and recall A/C at `k` and at a distance threshold, and the seconds of each part.
+
+    Without `threshold` it is the one with the best macro-F1 among photos of the database, no query. With `cached`
+    features are read from the cache, and their extraction is not timed.
+    """
+    settings = load_image_settings(config, overrides)
+    chosen = system or settings.embedder.kind
+    settings = image_settings(settings, chosen)
+    photos = class_photos(database, queries, query_count, database_count, settings.seed)
+    if chosen == "network":
+        require_untrained(settings, photos.queries)
+    answering, asking, extraction = _embedded(image_stage(settings, chosen), photos, cached=cached)
+    limit = _chosen_threshold(answering) if threshold is None else threshold
+    if threshold is None and photos.protocol == EACH_OTHER:
+        loud("the threshold is chosen on the photos that ask, so its figures flatter; name one: --threshold")
+    judged = judged_classes(asking, answering)
+    at_k = class_rows(judged, top_k_accepted(judged, min(k, judged.right.shape[1])))
+    at_threshold = class_rows(judged, judged.distances <= limit)
+    seconds = Seconds(*extraction, *search_seconds(asking.embeddings, answering.embeddings, k))
+    sizes = {"queries": len(asking.embeddings), "database": len(answering.embeddings)}
+    by = "the best macro-F1 among photos of the database" if threshold is None else "as given"
+    metric = answering.embeddings.metric
+    if as_json:
+        found = {
+            "system": chosen, "protocol": photos.protocol, **sizes, "metric": metric, "k": k, "at_k": _plain(at_k),
+            "threshold": limit, "threshold_chosen": by, "at_threshold": _plain(at_threshold),
+            "seconds": asdict(seconds), "machine": machine(),
+        }  # fmt: skip
+        show_json(found)
+        return
+    say(f"{chosen}: {sizes['queries']} queries, {sizes['database']} photos in the database ({photos.protocol})")
+    _show(f"the first {k} by {metric} distance", at_k)
+    _show(f"all at {metric} distance {limit:.4g} or less, {by}", at_threshold)
+    _say_seconds(seconds, sizes["database"], sizes["queries"], k)
+
+
+def judged_classes(asking: Side, answering: Side) -> Judged:
+    """Return the whole ranking of the database for every query; a photo of the same class is right.
+
+    What has the bytes of the query is the query: it is neither a hit nor counted as relevant.
+    """
+    by_class: dict[str, set[str]] = {}
+    by_content: dict[str, set[str]] = {}
+    for name, shown, sha256 in zip(answering.embeddings.names, answering.classes, answering.sha256, strict=True):
+        by_class.setdefault(shown, set()).add(name)
+        by_content.setdefault(sha256, set()).add(name)
+    ranking = distance_estimator(asking.embeddings, answering.embeddings, len(answering.embeddings))
+    relevant = [by_class.get(shown, set()) for shown in asking.classes]
+    itself = [by_content.get(sha256, set()) for sha256 in asking.sha256]
+    return judge(ranking, relevant, asking.classes, ignored=itself)
+
+
+def class_rows(judged: Judged, accepted: NDArray[np.bool_]) -> list[ClassRow]:
+    """Return each class, and last all together, with 95 % intervals over the queries: classes are given."""
+    scores, classes = set_scores(judged, accepted), np.array(judged.groups, dtype=object)
+    masks = {name: classes == name for name in sorted(map(str, set(judged.groups)))}
+    masks[OVERALL] = np.ones(len(classes), dtype=bool)
+    rows = []
+    for name, mask in masks.items():
+        some = SetScores(scores.tp[mask], scores.fp[mask], scores.fn[mask])
+        _, precision, recall = pooled_figures(some, range(len(some)))
+        a = int(some.tp.sum())
+        rows.append(ClassRow(name, len(some), a, a + int(some.fp.sum()), a + int(some.fn.sum()), precision, recall))
+    return rows
+
+
+def _embedded(
+    stage: PhotoEmbedder, photos: ClassPhotos, *, cached: bool
+) -> tuple[Side, Side, tuple[float | None, float | None, float | None]]:
+    sides = {"database photos": photos.database, "queries": photos.queries}
+    if cached:
+        found = [_side(embed_files(stage, side.files, what), side, what) for what, side in sides.items()]
+        return found[0], found[1], (None, None, None)
+    warm = warm_up(stage)
+    timed = [extract_anew(stage, side.files, what) for what, side in sides.items()]
+    (first, first_seconds), (second, second_seconds) = timed
+    database, queries = _side(first, photos.database, "database photos"), _side(second, photos.queries, "queries")
+    return database, queries, (warm, first_seconds, second_seconds)
+
+
+def _side(embedded: EmbeddedPhotos, labelled: LabelledPhotos, what: str) -> Side:
+    names = embedded.embeddings.names
+    if not names:
+        raise FacematchError(f"none of the {len(labelled.files)} {what} can be read.", "Look at the folder.")
+    classes = {file.name: shown for file, shown in labelled.pairs}
+    digests = {record.name: record.sha256 for record in embedded.records}
+    return Side(embedded.embeddings, tuple(classes[n] for n in names), tuple(digests[n] for n in names))
+
+
+def _chosen_threshold(database: Side) -> float:
+    rows = evenly(range(len(database.classes)), _TUNED_ON)
+    return fit_static(judged_classes(database.at(rows), database), database.embeddings.metric).distance
+
+
+def _show(title: str, rows: Sequence[ClassRow]) -> None:
+    show_table(
+        f"{title} [95 % interval over queries]",
+        ["class", "queries", "A", "B", "C", "precision A/B", "recall A/C"],
+        [[r.name, str(r.queries), str(r.a), str(r.b), str(r.c), str(r.precision), str(r.recall)] for r in rows],
+    )
+
+
+def _plain(rows: Sequence[ClassRow]) -> list[dict[str, object]]:
+    def value(figure: Figure) -> dict[str, object]:
+        return {"value": figure.value, "interval": None if figure.interval is None else list(figure.interval)}
+
+    return [{**asdict(r), "precision": value(r.precision), "recall": value(r.recall)} for r in rows]
+
+
+def _say_seconds(seconds: Seconds, database: int, queries: int, k: int) -> None:
+    rows = []
+    for what, took, photos in (("database", seconds.database, database), ("queries", seconds.queries, queries)):
+        if took is not None:
+            rows.append([f"features of the {what}", f"{took:.2f}", f"{photos / took:.1f} photos a second"])
+    rows.append(["index (FAISS, exact)", f"{seconds.index:.4f}", ""])
+    each = 1000 * seconds.search / queries
+    rows.append([f"the {k} nearest of all queries", f"{seconds.search:.4f}", f"{each:.3f} ms a query"])
+    show_table("time", ["", "seconds", ""], rows)
+    warm = "features were read from the cache"
+    if seconds.warm_up is not None:
+        warm = f"the first batch, with the model's loading, is left out: {seconds.warm_up:.1f} s"
+    note(f"{warm}; {machine()}")

@@ -1,0 +1,267 @@
+"""`facematch report`: an evaluation as one HTML file to look through and to send."""
+
+import platform
+import shlex
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import yaml
+
+from facematch import __version__
+from facematch.core.cache import cache_folder
+from facematch.core.console import note, say, show_json, waiting, working
+from facematch.core.errors import FacematchError
+from facematch.core.files import RESULTS, write_bytes
+from facematch.evaluation.bootstrap import ROUNDS
+from facematch.evaluation.folds import Evaluated
+from facematch.evaluation.judged import Judged
+from facematch.evaluation.open_set import dir_curve, open_set_figures
+from facematch.evaluation.retrieval import hit_at, retrieval_figures
+from facematch.evaluation.topk import judged_places
+from facematch.evaluation.verification import verification_figures
+from facematch.faces.stream import crop_cache
+from facematch.pipeline.beside import Contestant, Standing, in_use, rivals, stand, stand_in_folders
+from facematch.pipeline.build import build_cropper, build_embedder, photo_limits
+from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.pipeline.evaluated import (
+    EmbeddedPeople,
+    EvaluatedPhotos,
+    embed_validation,
+    evaluate_embedded,
+    evaluate_folders,
+)
+from facematch.pipeline.open_sets import open_set
+from facematch.pipeline.runs import run_settings
+from facematch.pipeline.system import System, build_system, load_tuned, tuned_folder
+from facematch.refine.chain import needs_folds
+from facematch.settings.root import Settings
+from facematch.tasks.report.data import (
+    FigureTable,
+    ReportData,
+    SubgroupTable,
+    SystemRow,
+    curves_of,
+    known_people,
+    pooled_pairs,
+    query_rows,
+    wanted_photos,
+)
+from facematch.tasks.report.embedding_map import map_embeddings
+from facematch.tasks.report.page import report_page
+from facematch.tasks.report.subgroups import (
+    Attributes,
+    column_values,
+    largest_gap,
+    read_attributes,
+    subgroup_figures,
+    subgroup_labels,
+)
+from facematch.tasks.report.thumbnails import make_thumbnails, plan_thumbnails
+from facematch.thresholds.kept import threshold_from_dict
+from facematch.thresholds.static import StaticThreshold
+
+_PACKAGES = ("numpy", "faiss-cpu", "scikit-learn", "opencv-python-headless", "torch", "onnxruntime")
+_QUICK_PAIRS, _FEWEST_ROUNDS = 500_000, 200  # with more pairs there are fewer draws: half a minute, not many
+_MOST_SUBGROUPS = 40  # a column with more different values is no attribute but a name or a note
+
+
+def report_command(
+    run: Path | None,
+    out: Path | None,
+    config: Path | None,
+    overrides: Sequence[str],
+    query: Path | None,
+    gallery: Path | None,
+    truth: Path | None,
+    attributes: Path | None,
+    *,
+    as_json: bool = False,
+) -> None:
+    """Evaluate a run, or a configuration, and write the page, by default results/report-NAME.html.
+
+    Raises FacematchError when there is no such run, nobody to validate on, or only a part of a fixed
+    validation's --query, --gallery and --truth.
+    """
+    settings = _settings(run, config, overrides)
+    described = None if attributes is None else read_attributes(attributes)  # a mistake in it is told at once
+    folders, unknown = [value for value in (query, gallery, truth) if value is not None], None
+    ask: Callable[[Contestant], Standing]
+    if query is not None and gallery is not None and truth is not None:
+        photos = evaluate_folders(settings, query, gallery, truth)
+        ask = partial(stand_in_folders, fixed=(query, gallery, truth))
+    elif folders:
+        raise FacematchError("a fixed validation needs all of --query, --gallery and --truth.")
+    else:
+        people, system = embed_validation(settings)
+        photos = evaluate_embedded(people, system)
+        unknown = _open_set(people, system)
+        ask = partial(stand, people=people.source, in_folds=needs_folds(system.steps))
+    systems = _systems(settings, photos, ask)
+    named = (("--config", config), ("--query", query), ("--gallery", gallery), ("--truth", truth))
+    command = [*_given(run, named, overrides), *([] if attributes is None else ["--attributes", str(attributes)])]
+    line = shlex.join(["facematch", "report", *command])
+    page = report_page(_report(settings, photos, systems, unknown, described, line))
+    path = out or RESULTS / f"report-{settings.name}.html"
+    write_bytes(path, page)
+    if as_json:
+        show_json({"page": str(path), "bytes": len(page)})
+    else:
+        say(f"report: {path} ({len(page) / 1e6:.1f} MB); open it in a browser, it needs no network")
+
+
+def _settings(run: Path | None, config: Path | None, overrides: Sequence[str]) -> Settings:
+    if (run is None) == (config is None):
+        found = "neither was given" if run is None else f"both were given: {run} and --config {config}"
+        raise FacematchError(
+            f"a report is made of a run folder or of a configuration; {found}.",
+            "For example: facematch report checkpoints/triplet",
+        )
+    if run is None:
+        return settings_in_use(config, overrides)
+    return run_settings(run, overrides, instead=", or give --config FILE instead")
+
+
+def _open_set(people: EmbeddedPeople, system: System) -> Judged | None:
+    # With one person in five unknown; None where there are too few people for that.
+    try:
+        return open_set(people, system.rank).judged
+    except FacematchError as error:
+        note(error.message, "yellow")
+        return None
+
+
+def _systems(
+    settings: Settings, photos: EvaluatedPhotos, ask: Callable[[Contestant], Standing]
+) -> tuple[SystemRow, ...]:
+    # The one reported, then grey pixels and the shipped network on the same queries; what cannot be asked is said.
+    found = [in_use(settings)[-1].standing(judged_places(photos.evaluated.judged))]
+    try:
+        found += map(ask, rivals(settings))
+    except FacematchError as error:
+        note(f"not everything it has to beat is shown: {error.message}", "yellow")
+    return tuple(SystemRow(each.name, each.places.figures, each.flattered) for each in found if each.places.queries)
+
+
+def _report(
+    settings: Settings,
+    photos: EvaluatedPhotos,
+    systems: tuple[SystemRow, ...],
+    unknown: Judged | None,
+    attributes: Attributes | None,
+    command: str,
+) -> ReportData:
+    evaluated = photos.evaluated
+    people = known_people(evaluated, photos.people)
+    with waiting("figures with their intervals"):
+        pairs = pooled_pairs(evaluated, people)
+        rounds = min(ROUNDS, max(_FEWEST_ROUNDS, ROUNDS * _QUICK_PAIRS // max(1, len(pairs))))
+        tables = [
+            FigureTable("Retrieval", tuple(retrieval_figures(evaluated.judged))),
+            FigureTable("Verification", tuple(verification_figures(pairs, rounds=rounds)), "pairs"),
+        ]
+        if unknown is not None:
+            tables.append(FigureTable("Open set, one person in five unknown", tuple(open_set_figures(unknown))))
+    with waiting("map of the embeddings"):
+        drawn = map_embeddings(photos.embeddings)
+    queries = query_rows(evaluated)
+    plan = plan_thumbnails([name for name in wanted_photos(queries, photos.records, drawn) if name in photos.files])
+    return ReportData(
+        title=settings.name,
+        protocol=photos.protocol,
+        metric=evaluated.rankings[0].metric,
+        tables=tuple(tables),
+        curves=curves_of(evaluated, pairs),
+        queries=tuple(queries),
+        people=people,
+        thumbnails=_thumbnails(settings, photos, plan.names, plan.most),
+        records=photos.records,
+        fingerprint=photos.embeddings.fingerprint,
+        settings=_yaml(settings),
+        facts=(*_facts(command), ("intervals", f"{ROUNDS:,} draws of people, {rounds:,} for verification")),
+        unread=photos.unread,
+        subgroups=() if attributes is None else _subgroups(evaluated, attributes),
+        drawn=drawn,
+        open_set=None if unknown is None else dir_curve(unknown),
+        left_out=plan.left_out,
+        threshold=_static_threshold(settings),
+        systems=systems,
+    )
+
+
+def _static_threshold(settings: Settings) -> float | None:
+    # What `facematch tune` kept for this very configuration; None where nothing fits.
+    if not (tuned_folder(settings) / "tuned.json").is_file():
+        return None
+    try:
+        system = build_system(settings)
+        tuned = load_tuned(settings, build_embedder(settings))
+        if tuned.steps == system.steps and "static" in tuned.thresholds:
+            threshold = threshold_from_dict(tuned.thresholds["static"])
+            return threshold.distance if isinstance(threshold, StaticThreshold) else None
+    except FacematchError as error:
+        note(f"no threshold is shown: {error.message}", "yellow")
+        return None
+    note("no threshold is shown: those that were tuned belong to other refine steps", "yellow")
+    return None
+
+
+def _thumbnails(settings: Settings, photos: EvaluatedPhotos, names: Sequence[str], most: int) -> dict[str, bytes]:
+    cropper = build_cropper(settings.faces)
+    with (
+        crop_cache(cache_folder(settings.paths.cache), cropper) as cache,
+        working("thumbnails", len(names)) as progress,
+    ):
+        return make_thumbnails(
+            [photos.files[name] for name in names],
+            most,
+            cropper,
+            cache,
+            miss=settings.faces.miss,
+            limits=photo_limits(settings.photos),
+            on_progress=progress,
+        )
+
+
+def _subgroups(evaluated: Evaluated, attributes: Attributes) -> tuple[SubgroupTable, ...]:
+    judged = evaluated.judged
+    names = [name.partition("/")[2] for name in judged.queries]  # without the side they stand on
+    hits, found = hit_at(judged, 1), []
+    for column in attributes.columns:
+        matched = column_values(attributes, column, names, judged.groups)
+        labels = subgroup_labels(matched.values)
+        if len(set(labels) - {None}) > _MOST_SUBGROUPS:
+            note(f"attribute {column!r} has more than {_MOST_SUBGROUPS} different values and is left out", "yellow")
+            continue
+        figures = tuple(subgroup_figures("top-1", hits, judged.groups, labels))
+        gap = largest_gap("top-1", hits, judged.groups, labels)
+        found.append(SubgroupTable(column, figures, gap, len(matched.unmatched)))
+    return tuple(found)
+
+
+def _yaml(settings: Settings) -> str:
+    # Where submissions are sent has no part in an evaluation, and is nobody's business who gets the page.
+    values = settings.model_dump(mode="json", exclude={"server"})
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _given(run: Path | None, named: Sequence[tuple[str, Path | None]], overrides: Sequence[str]) -> list[str]:
+    words = [] if run is None else [str(run)]
+    for option, value in named:
+        words += [] if value is None else [option, str(value)]
+    for override in overrides:
+        words += [] if override.strip().startswith("server") else ["--set", override]
+    return words
+
+
+def _facts(command: str) -> tuple[tuple[str, str], ...]:
+    found = [f"facematch {__version__}", f"Python {platform.python_version()}"]
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue  # an extra that is not installed
+    when = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z")
+    return (("command", command), ("made", when), ("versions", ", ".join(found)))

@@ -1,0 +1,172 @@
+"""`facematch figures`: every figure of an evaluation, each with its interval."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from facematch.core.console import loud, note, show_json, show_table
+from facematch.core.errors import FacematchError
+from facematch.evaluation.bootstrap import Figure, Floats
+from facematch.evaluation.classes import by_class, class_figures, set_scores, top_k_accepted
+from facematch.evaluation.comparison import Comparison, paired
+from facematch.evaluation.judged import Judged
+from facematch.evaluation.open_set import open_set_figures
+from facematch.evaluation.retrieval import RETRIEVAL_METRICS, average_precision, hit_at, retrieval_figures
+from facematch.evaluation.tie_groups import groups_of_judged
+from facematch.evaluation.tied_figures import tied_figures
+from facematch.evaluation.topk import KS
+from facematch.evaluation.verification import pairs_of_ranking, verification_figures
+from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.pipeline.evaluated import (
+    EmbeddedPeople,
+    EvaluatedPhotos,
+    embed_validation,
+    evaluate_embedded,
+    evaluate_folders,
+    evaluate_people,
+)
+from facematch.pipeline.open_sets import open_set
+from facematch.pipeline.system import System
+from facematch.pipeline.tables import show_figures
+from facematch.tasks.report.subgroups import (
+    column_values,
+    largest_gap,
+    read_attributes,
+    subgroup_figures,
+    subgroup_labels,
+)
+
+Tables = dict[str, list[Figure]]
+_WORST = 15  # people named one by one
+
+
+def figures_command(
+    config: Path,
+    overrides: Sequence[str],
+    fixed: tuple[Path, Path, Path] | None,
+    attributes: Path | None,
+    columns: Sequence[str],
+    against: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print retrieval, precision and recall at k, verification, open-set and subgroup figures.
+
+    `fixed` are query folder, gallery folder and ground truth, in place of validation people; `columns` of
+    the CSV `attributes` (all but the first when none is named) give subgroups. `against` is another
+    configuration, evaluated on the same photos: each figure's difference is tested.
+    """
+    settings = settings_in_use(config, overrides)
+    if columns and attributes is None:
+        raise FacematchError("--column names a column of a CSV file, but there is none.", "Add --attributes FILE.csv")
+    if fixed is None:
+        people, system = embed_validation(settings)
+        photos = evaluate_embedded(people, system)
+    else:
+        photos = evaluate_folders(settings, *fixed)
+    note(f"protocol: {photos.protocol}")
+    judged = photos.evaluated.judged
+    differences = {} if against is None else _differences(judged, _other(against, overrides, fixed))
+    tables: Tables = {"retrieval": retrieval_figures(judged)}
+    if settings.ranking.metric == "hamming":
+        tables["codes, expected over the order of ties"] = tied_figures(groups_of_judged(judged))
+    for k in KS:
+        tables[f"first {k} accepted"] = class_figures(set_scores(judged, top_k_accepted(judged, k)), judged.groups)
+    if fixed is None:
+        tables |= _people_tables(people, system, photos)
+    if attributes is not None:
+        tables |= _subgroups(photos, attributes, columns)
+    classes = by_class(set_scores(judged, top_k_accepted(judged, max(KS))), judged.groups)
+    if as_json:
+        figures: dict[str, object] = {name: [each.as_dict() for each in table] for name, table in tables.items()}
+        by_person = {f"by class, first {max(KS)}": [asdict(each) for each in classes]}
+        show_json({**figures, **_plain(differences), **by_person})
+        return
+    for name, table in tables.items():
+        show_figures(name, table)
+    if differences:
+        show_table(
+            f"{settings.name} less {against}, on the same queries [95 % interval over people]",
+            ["figure", "difference", "", "p", "queries"],
+            [_difference_row(name, found) for name, found in differences.items()],
+        )
+    worst = sorted(classes, key=lambda each: (each.recall if each.recall is not None else 2, str(each.group)))[:_WORST]
+    show_table(
+        f"by class, the first {max(KS)} accepted; the {len(worst)} of {len(classes)} with the least recall",
+        ["person", "precision A/B", "recall A/C", "F1", "queries"],
+        [[str(e.group), _share(e.precision), _share(e.recall), _share(e.f1), str(e.queries)] for e in worst],
+    )
+
+
+def _other(config: Path, overrides: Sequence[str], fixed: tuple[Path, Path, Path] | None) -> Judged:
+    # What is set on the command line about people and folders holds for both; what makes a system does not.
+    shared = [each for each in overrides if each.startswith(("identities.", "paths.cache"))]
+    settings = settings_in_use(config, shared)
+    photos = evaluate_people(settings) if fixed is None else evaluate_folders(settings, *fixed)
+    return photos.evaluated.judged
+
+
+def _differences(ours: Judged, theirs: Judged) -> dict[str, Comparison]:
+    place = {name: row for row, name in enumerate(theirs.queries)}
+    shared = [(row, place[name]) for row, name in enumerate(ours.queries) if name in place]
+    found = {}
+    for name, metric in RETRIEVAL_METRICS.items():
+        mine, other = metric(ours), metric(theirs)
+        pairs = [(mine[a] - other[b], ours.groups[a]) for a, b in shared if not np.isnan(mine[a] + other[b])]
+        if pairs:
+            found[name] = paired([difference for difference, _ in pairs], [group for _, group in pairs])
+    if not found:
+        raise FacematchError("the two configurations share no query, so they cannot be compared.")
+    return found
+
+
+def _difference_row(name: str, found: Comparison) -> list[str]:
+    interval = "" if found.interval is None else f"[{found.interval[0]:+.3f} to {found.interval[1]:+.3f}]"
+    return [name, f"{found.difference:+.3f}", interval, f"{found.p_value:.3f}", str(found.queries)]
+
+
+def _plain(differences: Mapping[str, Comparison]) -> dict[str, object]:
+    return {"differences": {name: found.as_dict() for name, found in differences.items()}} if differences else {}
+
+
+def _people_tables(people: EmbeddedPeople, system: System, photos: EvaluatedPhotos) -> Tables:
+    # What needs to know whom every photo shows: pairs, and people missing from the gallery.
+    tables: Tables = {}
+    if len(photos.evaluated.rankings) == 1:
+        (ranking,) = photos.evaluated.rankings
+        pairs = pairs_of_ranking(
+            ranking, [photos.people[n] for n in ranking.queries], [photos.people[n] for n in ranking.gallery]
+        )
+        tables["verification, all pairs"] = verification_figures(pairs)
+    else:
+        note("verification: pairs are told by plain embeddings; leave refine: out for its figures")
+    try:
+        tables["open set, one person in five unknown"] = open_set_figures(open_set(people, system.rank).judged)
+    except FacematchError as error:
+        loud(error.message)
+    return tables
+
+
+def _subgroups(photos: EvaluatedPhotos, path: Path, columns: Sequence[str]) -> Tables:
+    judged, attributes = photos.evaluated.judged, read_attributes(path)
+    names = [name.partition("/")[2] for name in judged.queries]
+    values: Mapping[str, Floats] = {"top-1": hit_at(judged, 1), "AP": average_precision(judged)}
+    tables: Tables = {}
+    for column in columns or attributes.columns:
+        matched = column_values(attributes, column, names, judged.groups)
+        if matched.unmatched:
+            loud(f"{path} describes {len(names) - len(matched.unmatched)} of {len(names)} queries")
+        labels = subgroup_labels(matched.values)
+        table = []
+        for name, each in values.items():
+            for label, figure in subgroup_figures(name, each, judged.groups, labels):
+                table.append(replace(figure, name=f"{name}, {label}"))
+            table.append(largest_gap(f"{name}, largest gap", each, judged.groups, labels))
+        tables[f"subgroups by {column}"] = table
+    return tables
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

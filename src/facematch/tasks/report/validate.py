@@ -1,0 +1,100 @@
+"""`facematch validate`: the score to expect, beside what pixels, the shipped and the untrained network reach."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from facematch.core.console import Stopwatch, loud, note, show_json
+from facematch.core.errors import FacematchError
+from facematch.networks.checkpoint import CheckpointHeader
+from facematch.pipeline.beside import (
+    Contestant,
+    Standing,
+    in_use,
+    rivals,
+    say_where_worse,
+    show_standings,
+    stand,
+    stand_in_folders,
+)
+from facematch.pipeline.build import trained_header, trained_people
+from facematch.pipeline.default_checkpoint import is_default, settings_in_use
+from facematch.pipeline.people import validation_photos
+from facematch.pipeline.two_folders import folder_of
+from facematch.refine.chain import needs_folds
+from facematch.settings.root import Settings
+
+
+def validate_command(
+    config: Path,
+    overrides: Sequence[str],
+    fixed: tuple[Path, Path, Path] | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print a table: what has to be beaten, the network before training where it was trained here, what is in use.
+
+    `fixed` are query folder, gallery folder and ground truth, in place of validation people.
+    """
+    settings = settings_in_use(config, overrides)
+    header = trained_header(settings) if settings.embedder.kind == "network" else None
+    ours = in_use(settings)
+    in_folds = needs_folds(ours[-1].steps)
+    people = None
+    if fixed is None:
+        people = validation_photos(settings, trained_people(settings))
+    else:
+        fixed = (folder_of(settings, fixed[0]), folder_of(settings, fixed[1]), fixed[2])
+    watch, others = Stopwatch(), rivals(settings)
+    standings: list[Standing] = []
+    for each in [*others, *_before_training(settings, header), *ours]:
+        with watch.stage(each.name):
+            if people is not None:
+                standings.append(stand(each, people, in_folds=in_folds))
+            else:
+                assert fixed is not None
+                standings.append(stand_in_folders(each, fixed))
+    if as_json:
+        show_json(_as_json(standings, others))
+    else:
+        show_standings(standings)
+        if people is not None and in_folds:
+            note("each photo asks once, in folds: a refined gallery must not hold the photo that asks")
+    say_where_worse(standings[-1], _those(standings, others), config)
+    note(f"seconds: {watch}")
+
+
+def _those(standings: Sequence[Standing], which: Sequence[Contestant]) -> list[Standing]:
+    names = {each.name for each in which}
+    return [each for each in standings if each.name in names]
+
+
+def _as_json(standings: Sequence[Standing], others: Sequence[Contestant]) -> dict[str, dict[str, object]]:
+    # By system; the one in use also tells how far it is above those it has to beat.
+    found = {each.name: each.places.figures.as_dict() for each in standings}
+    for each in standings:
+        if each.flattered:
+            found[each.name]["people_trained_on"] = each.seen
+    against = {each.name: standings[-1].against(each) for each in _those(standings, others)}
+    shown = {name: None if each is None else each.as_dict() for name, each in against.items()}
+    found[standings[-1].name]["against"] = shown
+    return found
+
+
+def _before_training(settings: Settings, header: CheckpointHeader | None) -> Iterator[Contestant]:
+    # The network as it was before its first step, built again from the same seed and weights.
+    from facematch.embedders.network import ModuleEmbedder
+    from facematch.networks.digest import weights_digest
+    from facematch.networks.weights import initial_network
+
+    if header is None or is_default(settings):
+        return
+    origin = header.origin
+    try:
+        network, _ = initial_network(header.spec, origin["source"], origin["seed"])
+    except FacematchError as error:
+        loud(f"the network before training cannot be shown: {error.message}")
+        return
+    if weights_digest(network) != origin["sha256"]:
+        loud("the network before training cannot be shown: this version of torch starts from other random weights.")
+        return
+    yield Contestant("before training", settings, ModuleEmbedder(network))

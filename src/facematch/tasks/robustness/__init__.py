@@ -1,0 +1,1 @@
+"""Which edits of a photo a method of search withstands."""

@@ -1,0 +1,203 @@
+"""`facematch robustness`: which method finds the original of which changed photo, on one's own photos."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.markup import escape
+
+from facematch.core.cache import Cache, cache_folder
+from facematch.core.console import loud, note, note_unread, say, show_json, show_table, working
+from facematch.core.errors import FacematchError, nearest_name
+from facematch.core.files import write_bytes
+from facematch.core.text import count_of, printable
+from facematch.evaluation.bootstrap import Figure
+from facematch.near_duplicates.contents import Content, content_cache, read_contents
+from facematch.photos.photo import PhotoLimits, Unreadable, find_photos
+from facematch.pipeline.build import photo_limits
+from facematch.pipeline.images import SYSTEMS, load_image_settings
+from facematch.settings.root import Settings
+from facematch.tasks.robustness.changes import CHANGES, Change, change_named
+from facematch.tasks.robustness.methods import (
+    NEAR_DUPLICATES,
+    WITH_TURNS,
+    Copies,
+    Method,
+    NearDuplicateMethod,
+    Views,
+    open_system,
+    views_of,
+)
+from facematch.tasks.robustness.robustness import Column, Robustness, copies_within, measure, spread
+
+
+def robustness_command(
+    path: Path,
+    systems: str,
+    changes: str,
+    photos: int,
+    seed: int,
+    config: Path | None,
+    overrides: Sequence[str],
+    *,
+    as_json: bool,
+    page: Path | None,
+) -> None:
+    """Print a table of methods and changes; `systems` and `changes` are names with commas, `page` an HTML file."""
+    names, chosen = _methods(systems), _changes(changes)
+    settings = load_image_settings(config, overrides)
+    limits = photo_limits(settings.photos)
+    with content_cache(cache_folder(settings.paths.cache)) as cache:
+        contents, unread = _contents(path, cache, limits)
+        note_unread(unread)
+        views = views_of(contents, cache, limits)
+        with working("copies within the folder", 100) as progress:
+            copies = copies_within(contents, views, progress)
+        methods, missing = _opened(names, settings, path, views, copies)
+        files = [contents[place].file for place in spread(len(contents), photos, seed)]
+        with working(f"{count_of(len(chosen), 'change', 'changes')} of photos", len(files)) as progress:
+            columns = measure(methods, files, chosen, limits, seed=seed, on_progress=progress)
+    told = {column.name: column for column in (*columns, *missing)}
+    copied = sum(file.name in copies for file in files)
+    result = Robustness(
+        str(path), len(contents), len(files), copied, seed, chosen, tuple(told[name] for name in names), tuple(unread)
+    )
+    if as_json:
+        show_json(_as_json(result))
+    else:
+        _say(result)
+    if page is not None:
+        from facematch.tasks.robustness.page import example_pictures, robustness_page
+
+        write_bytes(page, robustness_page(result, example_pictures(files[0], chosen, limits, seed)))
+        note(f"to look at: {page}")
+
+
+def _methods(given: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    known = (*SYSTEMS, NEAR_DUPLICATES, *(f"{system}{WITH_TURNS}" for system in SYSTEMS))
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None or not names:
+        raise FacematchError(
+            f"--systems: {unknown!r} is not known{nearest_name(unknown, known)}." if unknown else "--systems is empty.",
+            f"Known are {', '.join(known)}.",
+        )
+    return names
+
+
+def _changes(given: str) -> tuple[Change, ...]:
+    names = dict.fromkeys(name.strip() for name in given.split(",") if name.strip())
+    return tuple(change_named(name) for name in names) or CHANGES
+
+
+def _contents(path: Path, cache: Cache, limits: PhotoLimits) -> tuple[list[Content], list[str]]:
+    found = find_photos(path)
+    with working("photos", len(found.files)) as progress:
+        read = list(read_contents(found.files, cache, limits, progress, extents=True))
+    contents = [each for each in read if isinstance(each, Content)]
+    bad = [each for each in (*found.unreadable, *read) if isinstance(each, Unreadable)]
+    if len(contents) < 2:
+        there = count_of(len(contents), "photo that can be read", "photos that can be read")
+        raise FacematchError(
+            f"{path} holds {there}; to be found among others, a photo needs at least one other.",
+            "Name a folder of photos.",
+        )
+    return contents, [f"{each.name} ({each.reason})" for each in bad]
+
+
+def _opened(
+    names: Sequence[str], settings: Settings, path: Path, views: Views, copies: Copies
+) -> tuple[list[Method], list[Column]]:
+    # The methods that can be had, and a column with the reason for each of the others.
+    methods: list[Method] = []
+    missing: list[Column] = []
+    for name in names:
+        if name == NEAR_DUPLICATES:
+            methods.append(NearDuplicateMethod(views, copies))
+            continue
+        try:
+            with working(f"photos by {name}", 100) as progress:
+                methods.append(open_system(settings, name, path, copies, progress))
+        except FacematchError as error:
+            missing.append(Column(name, missing=str(error).replace("\n", " ")))
+    if not methods:
+        raise FacematchError("none of the systems can be used.", "\n".join(each.missing for each in missing))
+    return methods, missing
+
+
+def _say(result: Robustness) -> None:
+    asked = f"{count_of(result.asked, 'photo', 'photos')} of {result.photos:,} in {escape(printable(result.folder))}"
+    columns = [column for column in result.columns if column.cells is not None]
+    asking = [column for column in columns if column.rule]
+    title = f"the original stands first: recall at 1 in %, with its 95 % interval over photos; {asked}"
+    show_table(title, ["change", *(column.name for column in columns)], _rows(result, columns, "first"))
+    if asking:
+        title = "the original is called a copy, in %; after +, how many other photos are, over all pictures"
+        show_table(title, ["change", *(column.name for column in asking)], _rows(result, asking, "found"))
+    say("* the best of a row where they differ")
+    for rule in dict.fromkeys(column.rule for column in asking):
+        say(f"{', '.join(column.name for column in asking if column.rule == rule)}: copies when {rule}")
+    speeds = [f"{column.name} {column.images_per_second:,.0f}" for column in columns]
+    say(f"decoded photos embedded in a second: {', '.join(speeds)}")
+    if result.copied:
+        copied = count_of(result.copied, "photo has", "photos have")
+        say(f"{copied} copies in the folder, by pixels or near-duplicates: those are neither right nor wrong")
+    for column in result.columns:
+        if column.missing:
+            loud(f"{column.name} is left out: {printable(column.missing)}")
+
+
+def _rows(result: Robustness, columns: Sequence[Column], which: Literal["first", "found"]) -> list[list[str]]:
+    rows = []
+    for label, cells in result.rows(columns):
+        figures = [cell.first if which == "first" or cell.found is None else cell.found for cell in cells]
+        others = [cell.false if which == "found" else None for cell in cells]
+        values = [figure.value or 0.0 for figure in figures]
+        marks = ["*" if value == max(values) > min(values) else "" for value in values]
+        told = [
+            f"{percent(figure)}{f' +{n:,}' if n else ''}{mark}"
+            for figure, n, mark in zip(figures, others, marks, strict=True)
+        ]
+        rows.append([label, *told])
+    return rows
+
+
+def percent(figure: Figure) -> str:
+    """Return a share in percent with its interval: `98.5 (96–99)`."""
+    if figure.value is None:
+        return "–"
+    shown = f"{100 * figure.value:.1f}".removesuffix(".0")
+    if figure.interval is None:
+        return shown
+    return f"{shown} ({100 * figure.interval[0]:.0f}–{100 * figure.interval[1]:.0f})"
+
+
+def _as_json(result: Robustness) -> dict[str, Any]:
+    def figure(each: Figure | None) -> dict[str, Any] | None:
+        if each is None:
+            return None
+        interval = None if each.interval is None else list(each.interval)
+        return {"value": each.value, "interval": interval, "pictures": each.count, "photos": each.people}
+
+    return {
+        "folder": result.folder,
+        "photos": result.photos,
+        "asked": result.asked,
+        "with_copies": result.copied,
+        "seed": result.seed,
+        "not_read": list(result.unread),
+        "changes": [{"name": each.name, "words": each.words, "jpeg_quality": each.quality} for each in result.changes],
+        "systems": [
+            {
+                "name": column.name,
+                "missing": column.missing or None,
+                "copies_when": column.rule or None,
+                "images_per_second": column.images_per_second,
+                "results": {
+                    label: {"recall_at_1": figure(cell.first), "found": figure(cell.found), "false_pairs": cell.false}
+                    for label, (cell,) in (result.rows([column]) if column.cells is not None else [])
+                },
+            }
+            for column in result.columns
+        ],
+    }

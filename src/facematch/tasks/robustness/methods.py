@@ -1,0 +1,232 @@
+"""What is asked whether a changed picture comes from a folder: embeddings, hashes, near-duplicates."""
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.core.cache import Cache
+from facematch.embedders.embed import PhotoEmbedder
+from facematch.faces.values import Crop
+from facematch.near_duplicates import candidates, confirmed, describe, thumbnail, without_border
+from facematch.near_duplicates.compare import SAME
+from facematch.near_duplicates.contents import Content, thumbnail_of
+from facematch.near_duplicates.search import NEIGHBOURS
+from facematch.photos.photo import Photo, PhotoLimits
+from facematch.photos.pixels import Rgb
+from facematch.pipeline.images import embed_images, image_stage
+from facematch.ranking.codes import hamming_distances
+from facematch.ranking.embeddings import Embeddings
+from facematch.ranking.ranking import distance_estimator
+from facematch.settings.root import Settings
+from facematch.tasks.images.turns import AS_IT_IS, TURNS, Turn, laid
+
+NEAR_DUPLICATES = "near-duplicates"
+WITH_TURNS = "+turns"  # after a system's name: pictures are asked mirrored and turned by quarters too
+SAME_BITS = 10  # of 64: what imagededup calls a copy where it is not told (`max_distance_threshold`)
+
+Smalls = NDArray[np.uint8]
+Copies = Mapping[str, AbstractSet[str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a method answers to Q pictures, each made from one photo of the folder.
+
+    `first` says whether that photo stands first. A method that also says whether two photos are one has
+    `found`, whether that photo is called a copy, and `false`, how many other photos are; others have None.
+    """
+
+    first: NDArray[np.bool_]
+    found: NDArray[np.bool_] | None = None
+    false: NDArray[np.int64] | None = None
+
+
+class Method(Protocol):
+    """A way to find the photo that a picture was made from."""
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+
+    @property
+    def rule(self) -> str:
+        """Return what it calls a copy, in words; empty where it only ranks."""
+
+    def reduce(self, image: Rgb) -> Smalls:
+        """Return all that is used of a picture, RGB `uint8` H×W×3; called from threads."""
+
+    def embed(self, smalls: Smalls) -> NDArray[Any]:
+        """Return what is compared of N reduced pictures."""
+
+    def answers(self, smalls: Smalls, names: Sequence[str], wanted: Sequence[str]) -> Answers:
+        """Answer Q reduced pictures; `names` are unlike, `wanted` are the photos that they were made from."""
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingMethod:
+    """A system of `SYSTEMS` and the folder it embedded; a picture is asked as it is, or laid in all of `turns`.
+
+    Photos at one distance stand by name. A hash calls photos copies that differ in at most 10 of 64 bits.
+    `copies` are the photos of the folder that are one with a photo: they are neither right nor wrong.
+    """
+
+    name: str
+    stage: PhotoEmbedder
+    gallery: Embeddings
+    copies: Copies
+    turns: tuple[Turn, ...] = (AS_IT_IS,)
+
+    @property
+    def rule(self) -> str:
+        """Return the bits that copies may differ in."""
+        return f"at most {self.radius} of {self.gallery.dimensions} bits differ" if self.gallery.packed else ""
+
+    @property
+    def radius(self) -> int:
+        """Return in how many bits copies differ at most: 10 of 64, and that share of longer codes."""
+        return SAME_BITS * self.gallery.dimensions // 64
+
+    def reduce(self, image: Rgb) -> Smalls:
+        """Return the picture as the crop that is embedded."""
+        crop = self.stage.cropper.crop(Photo("", "", image))
+        assert isinstance(crop, Crop)  # nobody looks for faces
+        return crop.image
+
+    def embed(self, smalls: Smalls) -> NDArray[np.float32]:
+        """Return the embeddings of N crops, N×D."""
+        step = self.stage.embedder.batch
+        return np.concatenate([self.stage.embedder.embed(smalls[i : i + step]) for i in range(0, len(smalls), step)])
+
+    def answers(self, smalls: Smalls, names: Sequence[str], wanted: Sequence[str]) -> Answers:
+        """Rank the folder for every picture; the distance of a photo is the least over the ways it is laid."""
+        known = [self.copies.get(name, frozenset()) for name in wanted]
+        width = 1 + max(map(len, known), default=0)
+        ways = [self._queries(smalls, names, turn) for turn in self.turns]
+        best = [(math.inf, "")] * len(wanted)
+        for ranking in (distance_estimator(way, self.gallery, width) for way in ways):
+            for row, distances in enumerate(ranking.distances.tolist()):
+                others = zip(distances, ranking.names(row), strict=True)
+                best[row] = min(best[row], next((each for each in others if each[1] not in known[row]), best[row]))
+        first = np.array([name == right for (_, name), right in zip(best, wanted, strict=True)], dtype=np.bool_)
+        if not self.gallery.packed:
+            return Answers(first)
+        apart = np.minimum.reduce([hamming_distances(way.vectors, self.gallery.vectors) for way in ways])
+        return Answers(first, *self._within(apart <= self.radius, known, wanted))
+
+    def _queries(self, smalls: Smalls, names: Sequence[str], turn: Turn) -> Embeddings:
+        vectors = self.embed(np.stack([laid(small, turn) for small in smalls]))
+        coded = self.gallery.packed
+        queries = Embeddings(
+            tuple(names), vectors, "euclidean" if coded else self.gallery.metric, self.gallery.fingerprint
+        )
+        return queries.as_codes() if coded else queries
+
+    def _within(
+        self, near: NDArray[np.bool_], known: Sequence[AbstractSet[str]], wanted: Sequence[str]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        # Whether the photo wanted is near each picture, and how many that are no copies of it.
+        place = {name: number for number, name in enumerate(self.gallery.names)}
+        found = near[np.arange(len(wanted)), [place[name] for name in wanted]]
+        spared = [sum(int(near[row, place[name]]) for name in names) for row, names in enumerate(known)]
+        return found, near.sum(axis=1) - found - np.array(spared, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What near-duplicates compare of a folder: each photo whole, and within its border where it has one.
+
+    `photos` (V) says which of the `names` each view shows, `vectors` (V×3×64) describe it, and `thumbnail` gives
+    the picture of one.
+    """
+
+    names: tuple[str, ...]
+    photos: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    thumbnail: Callable[[int], Smalls]
+
+
+def views_of(contents: Sequence[Content], cache: Cache, limits: PhotoLimits) -> Views:
+    """Return the views of photos that were read with their extents."""
+    photos, inner, vectors = [], [], []
+    for number, content in enumerate(contents):
+        within = None if content.extent is None else content.extent.inner_vectors
+        for border_cut, described in ((False, content.vectors), (True, within)):
+            if described is not None:
+                photos.append(number)
+                inner.append(border_cut)
+                vectors.append(described)
+
+    def small(view: int) -> Smalls:
+        return thumbnail_of(contents[photos[view]], cache, limits, inner=inner[view])
+
+    names = tuple(content.file.name for content in contents)
+    return Views(names, np.array(photos, dtype=np.int64), np.stack(vectors), small)
+
+
+@dataclass(frozen=True, eq=False)
+class NearDuplicateMethod:
+    """Near-duplicates as `facematch source` finds them: mirrored, turned by quarters, with and without borders.
+
+    The best correlation stands first. Pictures are asked in small groups, in which each finds just what it
+    would find alone.
+    """
+
+    views: Views
+    copies: Copies
+    name: str = NEAR_DUPLICATES
+    rule: str = f"one lies on the other and their detail correlates by {SAME} or more"
+
+    def reduce(self, image: Rgb) -> Smalls:
+        """Return two thumbnails: of the picture, and of what its border surrounds, or black."""
+        inner, whole = without_border(image), thumbnail(image)
+        return np.stack([whole, np.zeros_like(whole) if inner is None else thumbnail(inner)])
+
+    def embed(self, smalls: Smalls) -> NDArray[np.float32]:
+        """Return the descriptors of N×2 thumbnails, N×2×3×64; those of black ones are zeros, which nothing finds."""
+        return np.stack([[describe(small) for small in pair] for pair in smalls])
+
+    def answers(self, smalls: Smalls, names: Sequence[str], wanted: Sequence[str]) -> Answers:
+        """Look for every picture in the folder."""
+        first, found = np.zeros((2, len(wanted)), np.bool_)
+        false = np.zeros(len(wanted), np.int64)
+        step = NEIGHBOURS // 2  # two views of each: the 20 nearest of a photo of the folder are all that are alike
+        for start in range(0, len(smalls), step):
+            for row, pairs in enumerate(self._pairs(smalls[start : start + step]), start):
+                others = {name: at for name, at in pairs.items() if name not in self.copies.get(wanted[row], ())}
+                best = min(others, key=lambda name: (-others[name], name), default=None)
+                first[row], found[row] = best == wanted[row], wanted[row] in others
+                false[row] = len(others) - found[row]
+        return Answers(first, found, false)
+
+    def _pairs(self, smalls: Smalls) -> list[dict[str, float]]:
+        # For each picture the photos that are one with it, and the best correlation of any two views.
+        asked = smalls.reshape(-1, *smalls.shape[2:])
+        vectors = self.embed(smalls)
+        found = candidates(vectors.reshape(-1, *vectors.shape[2:]), self.views.vectors, turned=True)
+        told: list[dict[str, float]] = [{} for _ in smalls]
+        for pair in confirmed(found, asked.__getitem__, self.views.thumbnail, os.cpu_count() or 1):
+            name = self.views.names[self.views.photos[pair.right]]
+            own = told[pair.left // 2]
+            own[name] = max(own.get(name, -1.0), pair.correlation)
+        return told
+
+
+def open_system(
+    settings: Settings, name: str, path: Path, copies: Copies, on_progress: Callable[[int], None]
+) -> EmbeddingMethod:
+    """Embed a folder by a system of `SYSTEMS`; with `+turns` after its name, pictures are asked in all eight ways.
+
+    `on_progress` gets the percentage done. Raises FacematchError for an unknown system, a missing library and a
+    missing model.
+    """
+    system, turned = name.removesuffix(WITH_TURNS), name.endswith(WITH_TURNS)
+    stage = image_stage(settings, system)
+    gallery = embed_images(stage, path, on_progress).embeddings
+    return EmbeddingMethod(name, stage, gallery, copies, TURNS if turned else (AS_IT_IS,))

@@ -1,0 +1,236 @@
+"""Which method finds the photo that a changed picture was made from: changes made on a folder's own photos.
+
+Each picture asks the whole folder. Photos of the folder that are one with the original (equal pixels, or found by
+the near-duplicates pipeline) are neither right nor wrong for any method.
+"""
+
+import math
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.core.errors import FacematchError
+from facematch.evaluation.bootstrap import Figure, mean_figure
+from facematch.faces.stream import in_order
+from facematch.near_duplicates import candidates, confirmed
+from facematch.near_duplicates.contents import Content
+from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, read_photo
+from facematch.photos.pixels import Rgb
+from facematch.tasks.robustness.changes import NONE, Change, changed
+from facematch.tasks.robustness.methods import Answers, Method, Smalls, Views
+
+LONGEST = 2048  # pixels of the longer side of what is changed: larger photos are reduced first
+OVERALL = "all changes"  # but `none`
+_BLOCK = 16  # photos that are asked at once
+_TIMED, _ROUNDS = 20, 3  # photos, and how often, for images a second
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a method is worth under one change, or over all.
+
+    `first` is the share of pictures whose photo stands first (recall at 1), `found` the share whose photo is
+    called a copy, `false` how many other photos are, over all pictures; the two are None for a method that only
+    ranks. Intervals are over photos.
+    """
+
+    first: Figure
+    found: Figure | None = None
+    false: int | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One method: a cell for each change by name, one over all changes (but `none`), and its speed.
+
+    `missing` says why a method has no cells.
+    """
+
+    name: str
+    rule: str = ""
+    cells: Mapping[str, Cell] | None = None
+    overall: Cell | None = None
+    images_per_second: float | None = None
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What was measured on a folder of `photos`: `asked` of them were changed, `copied` of those have copies there."""
+
+    folder: str
+    photos: int
+    asked: int
+    copied: int
+    seed: int
+    changes: tuple[Change, ...]
+    columns: tuple[Column, ...]
+    unread: tuple[str, ...] = ()
+
+    def rows(self, columns: Sequence[Column]) -> list[tuple[str, list[Cell]]]:
+        """Return each change by name, and last all of them together, with the cells of some columns that have any."""
+        there = [column for column in columns if column.cells is not None]
+        rows = [(change.name, [(each.cells or {})[change.name] for each in there]) for change in self.changes]
+        overall = [column.overall for column in there if column.overall is not None]
+        return [*rows, (OVERALL, overall)] if overall else rows
+
+
+def spread(count: int, most: int, seed: int) -> list[int]:
+    """Return at most `most` of `count` places, rising: one from each of equal stretches, drawn by the seed."""
+    if count <= most:
+        return list(range(count))
+    edges = np.arange(most + 1) * count // most
+    return [int(place) for place in np.random.default_rng(seed).integers(edges[:-1], edges[1:])]
+
+
+def copies_within(
+    contents: Sequence[Content], views: Views, on_progress: Progress = lambda percent: None
+) -> dict[str, set[str]]:
+    """Return for each photo that has any, the other photos that are one with it. `views` are of the same photos.
+
+    `on_progress` gets the percentage done.
+    """
+    found = candidates(views.vectors, None, lambda percent: on_progress(percent // 2), turned=True)
+    total = max(1, len(found))
+    near = confirmed(
+        found, views.thumbnail, views.thumbnail, os.cpu_count() or 1, lambda done: on_progress(50 + 50 * done // total)
+    )
+    pairs = [(int(views.photos[pair.left]), int(views.photos[pair.right])) for pair in near]
+    same: dict[str, list[int]] = defaultdict(list)
+    for number, content in enumerate(contents):
+        same[content.pixels].append(number)
+    pairs += [(one, other) for group in same.values() for one in group for other in group]
+    copies: dict[str, set[str]] = defaultdict(set)
+    for one, other in pairs:
+        if one != other:
+            copies[views.names[one]].add(views.names[other])
+            copies[views.names[other]].add(views.names[one])
+    return dict(copies)
+
+
+def measure(
+    methods: Sequence[Method],
+    files: Sequence[PhotoFile],
+    changes: Sequence[Change],
+    limits: PhotoLimits,
+    *,
+    seed: int = 0,
+    on_progress: Progress = lambda done: None,
+) -> list[Column]:
+    """Make every change of every file, ask every method, and return a column for each.
+
+    `files` are photos of the folder that the methods know. `on_progress` gets the number of files done. Raises
+    FacematchError when a file cannot be read any more.
+    """
+    cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
+    told: dict[str, list[Answers]] = {method.name: [] for method in methods}
+    for start in range(0, len(files), _BLOCK):
+        block = files[start : start + _BLOCK]
+        work = in_order(lambda file: _reduced(file, methods, changes, limits, seed), block, os.cpu_count() or 1)
+        smalls = list(work)
+        wanted = [file.name for file in block for _ in changes]
+        names = [f"{file.name} ({change.name})" for file in block for change in changes]
+        for place, method in enumerate(methods):
+            pictures = np.concatenate([each[place] for each in smalls])
+            told[method.name].append(method.answers(pictures, names, wanted))
+        on_progress(start + len(block))
+    rates = images_per_second(methods, files, limits)
+    photos = [file.name for file in files]
+    return [column(method, told[method.name], changes, photos, rates[method.name]) for method in methods]
+
+
+def column(
+    method: Method, parts: Sequence[Answers], changes: Sequence[Change], photos: Sequence[str], rate: float
+) -> Column:
+    """Return the figures of a method from its answers, which follow each other by photo and then by change."""
+    answers = joined(parts)
+    places = np.arange(len(photos) * len(changes)).reshape(len(photos), len(changes))
+    cells = {change.name: cell(answers, places[:, at], photos) for at, change in enumerate(changes)}
+    counted = [at for at, change in enumerate(changes) if change.name != NONE.name]
+    overall = None
+    if counted:
+        groups = [photo for photo in photos for _ in counted]
+        overall = cell(answers, places[:, counted].ravel(), groups)
+    return Column(method.name, method.rule, cells, overall, rate)
+
+
+def cell(answers: Answers, places: NDArray[np.int64], photos: Sequence[str]) -> Cell:
+    """Return the figures of some of the answers; `photos` says which photo each was made from."""
+    first = mean_figure("recall at 1", answers.first[places], photos)
+    if answers.found is None or answers.false is None:
+        return Cell(first)
+    return Cell(first, mean_figure("found", answers.found[places], photos), int(answers.false[places].sum()))
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """Return answers after each other as one."""
+    found = [part.found for part in parts if part.found is not None]
+    false = [part.false for part in parts if part.false is not None]
+    first = np.concatenate([part.first for part in parts])
+    return Answers(first, np.concatenate(found), np.concatenate(false)) if found and false else Answers(first)
+
+
+def images_per_second(methods: Sequence[Method], files: Sequence[PhotoFile], limits: PhotoLimits) -> dict[str, float]:
+    """Return how many decoded photos each method embeds in a second: the best of three rounds over 20 of them."""
+    chosen = files[:_TIMED]
+    least = {method.name: math.inf for method in methods}
+    for _ in range(_ROUNDS):
+        smalls: dict[str, list[Smalls]] = {method.name: [] for method in methods}
+        seconds = dict.fromkeys(smalls, 0.0)
+        for file in chosen:
+            image = picture_of(file, limits)
+            for method in methods:
+                began = time.perf_counter()
+                smalls[method.name].append(method.reduce(image))
+                seconds[method.name] += time.perf_counter() - began
+        for method in methods:
+            pictures = np.stack(smalls[method.name])
+            began = time.perf_counter()
+            method.embed(pictures)
+            least[method.name] = min(least[method.name], seconds[method.name] + time.perf_counter() - began)
+    return {name: len(chosen) / max(spent, 1e-9) for name, spent in least.items()}
+
+
+def picture_of(file: PhotoFile, limits: PhotoLimits) -> Rgb:
+    """Return the pixels of a photo that was read before. Raises FacematchError when it cannot be read any more."""
+    photo = read_photo(file, limits)
+    if not isinstance(photo, Photo):
+        raise FacematchError(
+            f"{file.path} was read a moment ago and cannot be read now: {photo.reason}.", "Run it again."
+        )
+    return photo.image
+
+
+def made_from(image: Rgb, changes: Iterable[Change], seed: int) -> Iterable[Rgb]:
+    """Yield a photo after each change: the photo itself for `none`, else made of it with at most 2,048 pixels a side.
+
+    Changed pictures are as large as those that services hand on; of a photo of 48 megapixels 30 of them would
+    take a minute.
+    """
+    height, width = image.shape[:2]
+    reduced = image
+    if max(height, width) > LONGEST:
+        by = LONGEST / max(height, width)
+        size = max(1, round(width * by)), max(1, round(height * by))
+        reduced = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    for change in changes:
+        yield image if change.name == NONE.name else changed(reduced, change, seed)
+
+
+def _reduced(
+    file: PhotoFile, methods: Sequence[Method], changes: Sequence[Change], limits: PhotoLimits, seed: int
+) -> list[Smalls]:
+    # For each method what it uses of every change: C×….
+    kept: list[list[Smalls]] = [[] for _ in methods]
+    for picture in made_from(picture_of(file, limits), changes, seed):
+        for own, method in zip(kept, methods, strict=True):
+            own.append(method.reduce(picture))
+    return [np.stack(own) for own in kept]

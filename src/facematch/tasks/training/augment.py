@@ -1,0 +1,245 @@
+"""Augmentation described by name and arguments: an albumentations pipeline whose result a seed decides."""
+
+import inspect
+import os
+import random
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would otherwise ask a server for news
+
+import albumentations as alb
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from facematch.core.errors import FacematchError, nearest_name
+
+Image = NDArray[np.uint8]
+Step = Mapping[str, object]
+
+GROUPS = ("OneOf", "SomeOf", "RandomOrder", "Sequential")  # these hold further steps under `transforms`
+_EXAMPLE = "A step is written {name: HorizontalFlip, p: 0.5}: an albumentations class and its arguments."
+_BUILDING = threading.Lock()  # warnings are caught while a pipeline is made, which is for one thread at a time
+_GAP = 2  # white pixels between the pictures of a preview
+
+FACE_DEFAULT: tuple[dict[str, object], ...] = (
+    {"name": "HorizontalFlip", "p": 0.5},
+    # A Haar box is off by about this much: the network must not mind where in the crop the face is.
+    {
+        "name": "Affine",
+        "scale": [0.88, 1.14],
+        "translate_percent": {"x": [-0.06, 0.06], "y": [-0.06, 0.06]},
+        "rotate": [-10, 10],
+        "keep_ratio": True,
+        "border_mode": cv2.BORDER_REPLICATE,
+        "p": 0.8,
+    },
+    {"name": "RandomBrightnessContrast", "brightness_limit": 0.2, "contrast_limit": 0.25, "p": 0.6},
+    {"name": "RandomGamma", "gamma_limit": [70, 140], "p": 0.3},
+    {
+        "name": "HueSaturationValue",
+        "hue_shift_limit": 6,
+        "sat_shift_limit": 25,
+        "val_shift_limit": 0,
+        "p": 0.4,
+    },
+    {"name": "ToGray", "p": 0.1},
+    {
+        "name": "OneOf",
+        "transforms": [
+            {"name": "GaussianBlur", "blur_limit": [3, 7], "sigma_limit": [0.4, 1.6]},
+            {"name": "MotionBlur", "blur_limit": [3, 7]},
+            {
+                "name": "Downscale",
+                "scale_range": [0.4, 0.8],
+                "interpolation_pair": {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR},
+            },
+        ],
+        "p": 0.3,
+    },
+    {"name": "GaussNoise", "std_range": [0.01, 0.05], "p": 0.2},
+    {"name": "ImageCompression", "quality_range": [35, 95], "p": 0.3},
+    # Hair, hands, glasses, microphones: one flat patch, up to a third of the side.
+    {
+        "name": "CoarseDropout",
+        "num_holes_range": [1, 2],
+        "hole_height_range": [0.1, 0.33],
+        "hole_width_range": [0.1, 0.33],
+        "fill": "random_uniform",
+        "p": 0.3,
+    },
+)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """A checked pipeline, made by `build_augmentation`: a picture and a seed in, a picture out.
+
+    Safe to share between threads and to send to another process.
+    """
+
+    steps: tuple[Step, ...]
+    _own: threading.local = field(default_factory=threading.local, init=False, repr=False, compare=False)
+
+    def __call__(self, image: Image, seed: int) -> Image:
+        """Return a new S×S×3 `uint8` picture, the same for the same picture and `seed` (≥ 0) anywhere.
+
+        Raises FacematchError when a step changes the picture's size or type.
+        """
+        pipeline = self._pipeline()
+        # One generator for all steps: with a seed for each step, as albumentations would set it, all
+        # of them would draw the same numbers, and every flipped picture would be a bright one.
+        pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        made: Image = pipeline(image=image.copy())["image"]
+        if made.shape != image.shape or made.dtype != np.uint8:
+            raise _changed("augment", image, made)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.steps,)
+
+    def _pipeline(self) -> Any:
+        if not hasattr(self._own, "pipeline"):
+            with _BUILDING:
+                steps = [_transform(step, f"augment step {i}") for i, step in enumerate(self.steps, 1)]
+            self._own.pipeline = alb.Compose(steps)
+        return self._own.pipeline
+
+
+def build_augmentation(steps: Sequence[Step], size: int = 112) -> Augmentation:
+    """Check `steps` and return the pipeline; each is `{name: <albumentations class>, **arguments}`.
+
+    `OneOf`, `SomeOf`, `RandomOrder` and `Sequential` take further steps under `transforms`. Where `p`
+    is not given it is albumentations' own (mostly 0.5). No steps: pictures stay as they are. Every
+    step is tried on a picture of `size` × `size` pixels. Raises FacematchError that names the step for
+    an unknown name or argument (with the nearest), a wrong value, or a result that is not a picture
+    of the same size.
+    """
+    for number, step in enumerate(steps, start=1):
+        _try(_transform(step, f"augment step {number}"), f"augment step {number}", size)
+    return Augmentation(tuple(steps))
+
+
+def preview(images: Sequence[Image], augmentation: Augmentation, columns: int = 8, seed: int = 0) -> Image:
+    """Return a grid: one row for each S×S×3 picture, the original on the left and then variants of it.
+
+    The picture is R·(S+2)+2 high and `columns`·(S+2)+2 wide, for R pictures. Raises FacematchError
+    without pictures, for pictures of different sizes and for fewer than 2 columns.
+    """
+    if not images or columns < 2:
+        raise FacematchError(
+            f"A preview of {len(images)} pictures in {columns} columns shows no augmentation.",
+            "Give a folder with photos, and at least 2 columns.",
+        )
+    if len({image.shape for image in images}) > 1:
+        raise FacematchError("A preview needs pictures of one size.", "Crop the photos first.")
+    side = images[0].shape[0] + _GAP
+    grid = np.full((len(images) * side + _GAP, columns * side + _GAP, 3), 255, np.uint8)
+    for row, image in enumerate(images):
+        for column in range(columns):
+            drawn = int(np.random.SeedSequence((seed, row, column)).generate_state(1)[0])
+            shown = augmentation(image, drawn) if column else image
+            top, left = row * side + _GAP, column * side + _GAP
+            grid[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+    return grid
+
+
+@cache
+def transform_names() -> tuple[str, ...]:
+    """Return the names a step may have: albumentations' transforms of pictures, and the groups."""
+    left_out = {alb.BasicTransform, alb.DualTransform, alb.ImageOnlyTransform, alb.Lambda}
+    left_out |= {alb.ToTensorV2, alb.ToTensor3D}
+    found = [
+        name
+        for name, value in vars(alb).items()
+        if inspect.isclass(value)
+        and issubclass(value, alb.BasicTransform)
+        and not issubclass(value, alb.Transform3D)
+        and value not in left_out
+    ]
+    return tuple(sorted([*found, *GROUPS]))
+
+
+def _transform(step: object, where: str) -> Any:
+    if not isinstance(step, Mapping) or not isinstance(step.get("name"), str):
+        raise FacematchError(f"{where} has no name: found {step!r}.", _EXAMPLE)
+    name, arguments = step["name"], {key: value for key, value in step.items() if key != "name"}
+    where = f"{where} ({name})"
+    if name not in transform_names():
+        raise FacematchError(
+            f"{where}: there is no such augmentation{nearest_name(name, transform_names())}.", _EXAMPLE
+        )
+    made = getattr(alb, name)
+    known = [key for key in inspect.signature(made.__init__).parameters if key != "self"]
+    takes = f"{name} takes {', '.join(known)}."
+    for argument in arguments:
+        if argument not in known:
+            raise FacematchError(f"{where} has no argument {argument!r}{nearest_name(str(argument), known)}.", takes)
+    if name in GROUPS:
+        arguments["transforms"] = _group(arguments.get("transforms"), where)
+    return _made(made, arguments, where, takes)
+
+
+def _group(steps: object, where: str) -> list[Any]:
+    if not isinstance(steps, Sequence) or isinstance(steps, str) or not steps:
+        raise FacematchError(
+            f"{where} needs a list of steps under transforms: found {steps!r}.",
+            "Write transforms: [{name: GaussianBlur}, {name: MotionBlur}].",
+        )
+    return [_transform(step, f"{where} step {number}") for number, step in enumerate(steps, start=1)]
+
+
+def _made(made: Any, arguments: dict[str, Any], where: str, takes: str) -> Any:
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            transform = made(**arguments)
+    except Exception as error:  # whatever albumentations raises about the user's values
+        found = error.__cause__ if isinstance(error.__cause__, ValidationError) else None
+        reason = "; ".join(_complaint(one) for one in found.errors()) if found else str(error)
+        raise FacematchError(f"{where} cannot be made: {reason.rstrip('.')}.", takes) from error
+    for warning in said:
+        if "adjusted" in str(warning.message):  # a value other than the one asked for would be used
+            raise FacematchError(f"{where} cannot be made: {str(warning.message).rstrip('.')}.", takes)
+        warnings.warn(warning.message, stacklevel=2)
+    return transform
+
+
+def _complaint(error: Any) -> str:
+    if error["type"] == "missing":
+        return f"argument {error['loc'][0]} is missing"
+    said = error["msg"].removeprefix("Value error, ")
+    return f"{error['loc'][0]}: {said}, found {error['input']!r}" if error["loc"] else said
+
+
+def _try(transform: Any, where: str, size: int) -> None:
+    """Apply each transform once, whatever its probability, so that a mistake shows before training."""
+    if isinstance(transform, alb.BaseCompose):
+        for number, part in enumerate(transform.transforms, start=1):
+            _try(part, f"{where} ({type(transform).__name__}) step {number}", size)
+        return
+    where = f"{where} ({type(transform).__name__})"
+    picture = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    transform.set_random_seed(0)
+    try:
+        made = transform(image=picture.copy(), force_apply=True)["image"]
+    except Exception as error:  # whatever albumentations raises while it works
+        raise FacematchError(
+            f"{where} failed on a trial picture of {size}×{size}: {error}", "Mend its arguments or remove it."
+        ) from error
+    if not isinstance(made, np.ndarray) or made.shape != picture.shape or made.dtype != np.uint8:
+        raise _changed(where, picture, made)
+
+
+def _changed(where: str, image: Image, made: Any) -> FacematchError:
+    return FacematchError(
+        f"{where} makes {getattr(made, 'dtype', type(made).__name__)} {tuple(getattr(made, 'shape', ()))} "
+        f"of a uint8 {image.shape} picture.",
+        "Augmentation keeps size and type: the network's own normalisation comes after it.",
+    )

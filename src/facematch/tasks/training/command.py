@@ -1,0 +1,208 @@
+"""From folders of people to a run folder under checkpoints/; `train_start` has checked the settings by then."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from facematch.core.console import Stopwatch, loud, note, say, working
+from facematch.core.errors import FacematchError
+from facematch.core.files import write_json
+from facematch.core.foreign import read_json, reading
+from facematch.evaluation.topk import Figures
+from facematch.losses.by_name import require_loss
+from facematch.networks.checkpoint import save_checkpoint
+from facematch.networks.digest import weights_digest
+from facematch.networks.embedding import EmbeddingNetwork
+from facematch.networks.weights import Origin, initial_network, native_size
+from facematch.pipeline.beside import show_trained
+from facematch.pipeline.build import build_cropper, network_spec, photo_limits, with_checkpoint
+from facematch.pipeline.default_checkpoint import first_weights
+from facematch.pipeline.people import ValidationPeople, training_and_validation
+from facematch.pipeline.run_folder import RunFolder, lengthen, start_run
+from facematch.pipeline.trained import write_trained_photos
+from facematch.settings.root import Settings
+from facematch.settings.training import OWN_LOSSES, LossSettings
+from facematch.tasks.training.augment import FACE_DEFAULT, build_augmentation
+from facematch.tasks.training.crops import training_crops, training_set
+from facematch.tasks.training.final_test import ask_test_set
+from facematch.tasks.training.loop import Trainer
+from facematch.tasks.training.objective import Objective, build_objective
+from facematch.tasks.training.run_state import check_state, save_classes
+from facematch.tasks.training.stopping import stop_on_signals
+from facematch.tasks.training.teacher import TaughtObjective
+from facematch.tasks.training.validation import seen_crops, validation_crops
+from facematch.tasks.training.values import Callbacks, Progress, TrainingResult, TrainingSet
+
+
+def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, resume: bool, fresh: bool) -> None:
+    """Train as the settings say; leaves with 128 + signal when it was stopped by one. `again` is how to go on then."""
+    watch = Stopwatch()
+    augment = build_augmentation(
+        settings.augment if settings.augment is not None else FACE_DEFAULT, settings.faces.size
+    )
+    _check_loss(settings.loss)
+    if resume:
+        check_state(folder, settings)
+    with watch.stage("reading labels"):
+        people, validation = training_and_validation(settings)
+    asked = "held-out photos" if validation.by_photo else "unseen people"
+    network, origin = _first_network(settings, validation)
+    with watch.stage("cropping"):
+        crops = training_crops(settings, people, "training photos" if validation.by_photo else "training people")
+        validate = validation_crops(settings, validation, crops)
+    data = training_set(settings, crops)
+    objective = _objective(settings, network, data)
+    seen = seen_crops(settings, validation.seen, crops.people, objective)
+    if resume:
+        lengthen(folder, settings)
+    else:
+        start_run(folder, settings, fresh=fresh)
+    _same_people(folder, data, crops.people, validation.asked.people, resume=resume)
+    before = Path(origin.source).parent if origin.people else None
+    write_trained_photos(folder.path, people.files, photo_limits(settings.photos), before)
+    record = {**origin.record, "seed": settings.seed, "sha256": weights_digest(network)}
+    trainer = Trainer(
+        network,
+        objective,
+        data,
+        augment,
+        folder,
+        training=settings.training,
+        freeze=settings.network.freeze,
+        seed=settings.seed,
+    )
+    if resume and trainer.resume():
+        note(f"resumed at epoch {trainer.at.epoch}, batch {trainer.at.batch}")
+    else:
+        note(f"before training: {asked}: {_short(validate(trainer.network))}")
+    with watch.stage("training"), _progress(settings.training.epochs, trainer.at) as progress:
+        known = tuple(sorted({*people.people, *origin.people}))
+        save = partial(_save, settings, folder, known, record, objective, crops.people)
+        callbacks = Callbacks(validate, save, note, progress, asked, seen)
+        with stop_on_signals() as stop:
+            result = trainer.run(callbacks, stop)
+    _conclude(folder, result, again, watch, asked)
+    if result.best is not None and not validation.by_photo:
+        show_trained(with_checkpoint(settings, folder.path), validation, config)
+    if validation.as_test is not None:
+        ask_test_set(settings, validation.as_test, folder.path)
+
+
+def _check_loss(loss: LossSettings) -> None:
+    # Before any photo is read: is the loss known, and does every setting belong to it?
+    if loss.name not in OWN_LOSSES:
+        require_loss(loss.name, loss.options)
+    if loss.idle:
+        loud(f"{', '.join(f'loss.{key}' for key in loss.idle)}: not used by loss.name: {loss.name}")
+
+
+def _objective(settings: Settings, network: EmbeddingNetwork, data: TrainingSet) -> Objective:
+    # What the labels teach, and beside it the teacher, where there is one.
+    loss, teacher, wide = settings.loss, settings.loss.teacher, network.dimensions
+    labels = build_objective(
+        loss, settings.training, settings.margin, dimensions=wide, people=data.people, seed=settings.seed
+    )
+    if teacher is None or data.targets is None:
+        return labels
+    return TaughtObjective(labels, data.targets.shape[1], teacher.kind, teacher.weight, wide, teacher.alone_epochs)
+
+
+def _first_network(settings: Settings, validation: ValidationPeople) -> tuple[EmbeddingNetwork, Origin]:
+    network, origin = initial_network(network_spec(settings), first_weights(settings), settings.seed)
+    (loud if origin.loud else note)(origin.notice)
+    _require_unseen(origin, validation)
+    made_for = native_size(settings.network.backbone)
+    if made_for is not None and made_for > 2 * settings.faces.size:
+        note(
+            f"{settings.network.backbone} is made for {made_for}×{made_for} pixels and faces.size is "
+            f"{settings.faces.size}: it works, faster, on coarser features"
+        )
+    return network, origin
+
+
+def _require_unseen(origin: Origin, validation: ValidationPeople) -> None:
+    # First weights that were trained on the people whom validation asks for would have seen them.
+    if validation.by_photo:
+        return
+    others = {*validation.asked.people, *validation.distractors.people}
+    if both := sorted(others & set(origin.people)):
+        raise FacematchError(
+            f"{len(both)} people of the validation were in the training of {origin.source}, first {both[0]}.",
+            "Use that run's identities and seed, which settings.yaml in its folder tells, or name other people with "
+            "--set identities.validation=FOLDER: figures mean nothing on people the network has seen.",
+        )
+
+
+@contextmanager
+def _progress(epochs: int, at: Progress) -> Iterator[Callable[[int, float, float], None]]:
+    # In thousandths of an epoch, from where the run stands.
+    with working("training", epochs * 1000, (at.epoch - 1) * 1000) as step:
+        yield lambda epoch, share, loss: step(
+            round((epoch - 1 + share) * 1000), f"epoch {epoch}/{epochs}, loss {loss:.2f}"
+        )
+
+
+def _save(
+    settings: Settings,
+    folder: RunFolder,
+    people: tuple[str, ...],
+    origin: dict[str, object],
+    objective: Objective,
+    rows: tuple[str, ...],
+    name: str,
+    network: EmbeddingNetwork,
+    epoch: int,
+    figures: Figures | None,
+) -> None:
+    save_checkpoint(
+        folder.path / f"{name}.safetensors",
+        network,
+        build_cropper(settings.faces).fingerprint,
+        origin=origin,
+        people=people,
+        metric=settings.ranking.metric,
+        trained={"epoch": epoch, "validation": figures.as_dict() if figures else None},
+    )
+    if objective.classifies:
+        save_classes(folder.path / f"{name}-classes.safetensors", objective, rows)
+
+
+def _same_people(
+    folder: RunFolder, data: TrainingSet, names: tuple[str, ...], asked: tuple[str, ...], *, resume: bool
+) -> None:
+    # What was trained on is written down; a resumed run must see the very same photos.
+    digest = hashlib.sha256(data.images.tobytes() + data.labels.tobytes()).hexdigest()
+    path = folder.path / "identities.json"
+    if resume and path.is_file():
+        with reading(path, "the run's people", "Start a new run with another name: --set name=NAME."):
+            same = read_json(path, "the run's people")["sha256"] == digest
+        if not same:
+            raise FacematchError(
+                f"the training photos are not those {folder.path} was started with.",
+                "Bring back the same photos to resume, or start a new run with another name: --set name=NAME.",
+            )
+    write_json(path, {"training": list(names), "validation": list(asked), "sha256": digest})
+
+
+def _conclude(folder: RunFolder, result: TrainingResult, again: str, watch: Stopwatch, asked: str) -> None:
+    note(f"seconds: {watch}")
+    if result.stopped:
+        note(f"stopped and saved. Go on with: {again}", wrap=False)
+        raise SystemExit(128 + result.stopped)
+    if result.best is not None:
+        say(f"finished: {result.reason}. Best epoch {result.best_epoch}, {asked}: {_short(result.best)}")
+    if result.seen is not None:
+        photos = f"{result.seen.count} held-out photos of {result.seen.people} training people"
+        say(f"{result.seen.name} at that epoch: {result.seen} ({photos})")
+    say(f"weights, settings and log: {folder.path}")
+
+
+def _short(figures: Figures) -> str:
+    interval = "" if figures.interval is None else f" [{figures.interval[0]:.3f}–{figures.interval[1]:.3f}]"
+    precision = figures.mean_average_precision
+    return ("" if precision is None else f"mAP {precision:.3f}, ") + (
+        f"top-1 {figures.top1:.3f}{interval}, top-5 {figures.top5:.3f}, "
+        f"top-10 {figures.top10:.3f}, score {figures.score:.0f}"
+    )

@@ -1,0 +1,172 @@
+"""What a training is fed: crops of labelled photos, and what a teacher made of the same photos."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.core.cache import cache_folder
+from facematch.core.console import note, working
+from facematch.core.errors import FacematchError
+from facematch.embedders import Embedder
+from facematch.embedders.embed import PhotoEmbedder
+from facematch.embedders.flip import FlipEmbedder
+from facematch.faces.stream import crop_cache, crop_photos, in_order
+from facematch.faces.values import Box, Crop, coverage_of, record_of
+from facematch.identities import LabelledPhotos
+from facematch.photos.photo import Photo, PhotoFile, Unreadable, made_of, read_photo
+from facematch.pipeline.build import build_cropper, build_embedder, photo_limits
+from facematch.settings.embedding import MissChoice
+from facematch.settings.root import Settings
+from facematch.settings.training import TeacherSettings
+from facematch.tasks.training.blending import FaceFrame, face_frame
+from facematch.tasks.training.values import Blends, TrainingSet
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledCrops:
+    """Crops (N×S×S×3) of photos, the file, the identity and the box of each."""
+
+    images: NDArray[np.uint8]
+    files: tuple[PhotoFile, ...]
+    identities: tuple[str, ...]
+    boxes: tuple[Box, ...]
+
+    def at(self, rows: Sequence[int]) -> "LabelledCrops":
+        """Return the crops of some rows, in their order."""
+        files, identities, boxes = (
+            tuple(column[row] for row in rows) for column in (self.files, self.identities, self.boxes)
+        )
+        return LabelledCrops(np.ascontiguousarray(self.images[list(rows)]), files, identities, boxes)  # type: ignore[arg-type]
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Return the identities, each once, sorted."""
+        return tuple(sorted(set(self.identities)))
+
+
+def labelled_crops(settings: Settings, people: LabelledPhotos, miss: MissChoice, what: str) -> LabelledCrops:
+    """Crop labelled photos; `miss` says what one without a face becomes, `what` they are called on the way."""
+    size = settings.faces.size
+    cropper, records, images, kept, boxes = build_cropper(settings.faces), [], [], [], []
+    with (
+        crop_cache(cache_folder(settings.paths.cache), cropper) as cache,
+        working(f"cropping {what}", len(people.files)) as progress,
+    ):
+        outcomes = crop_photos(
+            people.files, cropper, cache, miss=miss, limits=photo_limits(settings.photos), on_progress=progress
+        )
+        for outcome, pair in zip(outcomes, people.pairs, strict=True):
+            records.append(record_of(outcome))
+            if isinstance(outcome, Crop):
+                images.append(outcome.image)
+                kept.append(pair)
+                boxes.append(outcome.box)
+    if records:
+        note(f"{what}: {coverage_of(records)}")
+    stacked = np.stack(images) if images else np.empty((0, size, size, 3), np.uint8)
+    return LabelledCrops(stacked, tuple(file for file, _ in kept), tuple(who for _, who in kept), tuple(boxes))
+
+
+def training_crops(settings: Settings, people: LabelledPhotos, what: str) -> LabelledCrops:
+    """Crop the training photos; people with too few crops are left out. Raises FacematchError when few are left."""
+    crops = labelled_crops(settings, people, settings.faces.miss_training, what)
+    counts = {person: crops.identities.count(person) for person in crops.people}
+    fewest = settings.identities.min_photos
+    enough = crops.at([row for row, person in enumerate(crops.identities) if counts[person] >= fewest])
+    if len(enough.people) < 2:
+        raise FacematchError(
+            f"{len(enough.people)} people are left with {fewest} cropped faces each; training needs 2 or more.",
+            "Look at the crops: facematch crop FOLDER OUT. faces.miss_training: whole keeps photos without a face.",
+        )
+    return enough
+
+
+def training_set(settings: Settings, crops: LabelledCrops) -> TrainingSet:
+    """Return the crops with their people numbered in the order of their names, and what a teacher makes of them."""
+    teacher, labels = settings.loss.teacher, numbered(crops, crops.people)
+    if teacher is None:
+        return TrainingSet(crops.images, labels, len(crops.people))
+    embedder, blends = teacher_embedder(settings, teacher), None
+    targets = teacher_targets(settings, teacher, embedder, crops.files)
+    if teacher.blends:
+        frames, aligned = frames_to_blend(settings, teacher, crops)
+        blends = Blends(frames, teacher.blends, aligned, embedder.embed)
+    return TrainingSet(crops.images, labels, len(crops.people), targets, blends)
+
+
+def numbered(crops: LabelledCrops, people: Sequence[str]) -> NDArray[np.int64]:
+    """Return for each crop the place of its person among `people`."""
+    numbers = {name: number for number, name in enumerate(people)}
+    return np.array([numbers[person] for person in crops.identities], dtype=np.int64)
+
+
+def teacher_embedder(settings: Settings, teacher: TeacherSettings) -> Embedder:
+    """Return what embeds the teacher's crops. Raises FacematchError for a teacher that cannot be loaded."""
+    faces = teacher.faces or settings.faces
+    embedder = build_embedder(settings.model_copy(update={"embedder": teacher.embedder, "faces": faces}))
+    return FlipEmbedder(embedder) if teacher.flip else embedder
+
+
+def teacher_targets(
+    settings: Settings, teacher: TeacherSettings, embedder: Embedder, files: Sequence[PhotoFile]
+) -> NDArray[np.float32]:
+    """Return the teacher's embeddings N×E of the training photos; a row of NaN where it finds no face.
+
+    Each photo is embedded once, from its own clean crop, and kept in the cache of embeddings. Raises FacematchError
+    when the teacher embeds no photo.
+    """
+    faces = teacher.faces or settings.faces
+    stage = PhotoEmbedder(
+        build_cropper(faces),
+        embedder,
+        "cosine",
+        faces.miss_training,
+        photo_limits(settings.photos),
+        cache_folder(settings.paths.cache),
+    )
+    with working("the teacher embeds", len(files)) as progress:
+        found = stage.run(files, progress)
+    if not len(found.embeddings):
+        raise FacematchError(
+            "the teacher embedded none of the training photos: " + str(coverage_of(found.records)) + ".",
+            "Look at loss.teacher.faces, which says how its crops are made.",
+        )
+    rows = {file.name: row for row, file in enumerate(files)}
+    targets = np.full((len(files), found.embeddings.vectors.shape[1]), np.nan, np.float32)
+    targets[[rows[name] for name in found.embeddings.names]] = found.embeddings.vectors
+    note(f"teacher: {coverage_of(found.records)}; embeddings of {targets.shape[1]} numbers")
+    return targets
+
+
+def frames_to_blend(settings: Settings, teacher: TeacherSettings, crops: LabelledCrops) -> tuple[list[FaceFrame], int]:
+    """Return the photos' faces, aligned and ready to be blended, and the side of the teacher's crops in pixels.
+
+    Raises FacematchError where the teacher's detector finds fewer than two faces.
+    """
+    assert teacher.faces is not None
+    cropper, limits = build_cropper(teacher.faces), photo_limits(settings.photos)
+    boxes = {file.name: box for file, box in zip(crops.files, crops.boxes, strict=True)}
+
+    def frame_of(name: str, photo: Photo) -> FaceFrame | None:
+        face = cropper.face(photo)
+        return None if face is None else face_frame(photo.image, face.points, boxes[name], settings.faces.margin)
+
+    def framed(file: PhotoFile) -> FaceFrame | None:
+        photo = read_photo(file, limits)
+        frame = photo if isinstance(photo, Unreadable) else made_of(photo, lambda whole: frame_of(file.name, whole))
+        return None if isinstance(frame, Unreadable) else frame
+
+    frames: list[FaceFrame] = []
+    with working("aligning faces to blend", len(crops.files)) as progress:
+        for number, frame in enumerate(in_order(framed, crops.files, os.cpu_count() or 1)):
+            frames += [] if frame is None else [frame]
+            progress(number + 1)
+    if len(frames) < 2:
+        raise FacematchError(
+            f"{len(frames)} faces were found to blend; loss.teacher.blends needs two or more.",
+            "Look at loss.teacher.faces, or set loss.teacher.blends: 0.",
+        )
+    return frames, cropper.size

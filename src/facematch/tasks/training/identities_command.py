@@ -1,0 +1,83 @@
+"""`facematch identities` and `facematch augment-preview`: look before training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from facematch.charts.contact_sheet import titled
+from facematch.core.console import say, show_json
+from facematch.core.errors import FacematchError
+from facematch.core.evenly import evenly
+from facematch.core.files import write_bytes
+from facematch.identities import LabelledPhotos
+from facematch.photos.encoded import png_bytes
+from facematch.pipeline.people import training_and_validation
+from facematch.settings.file import load_settings
+from facematch.tasks.training.blending import blended_face
+
+
+def identities_command(config: Path, overrides: Sequence[str], *, as_json: bool = False) -> None:
+    """Check the labelled photos and print what a run would use."""
+    people, validation = training_and_validation(load_settings(config, overrides))
+    if as_json:
+        sides = {
+            "training": people,
+            "validation": validation.asked,
+            "test": validation.test,
+            "distractors": validation.distractors,
+        }
+        counts = {side: {"people": len(each.people), "photos": len(each.files)} for side, each in sides.items()}
+        show_json({"split_by": "photo" if validation.by_photo else "person", **counts})
+        return
+    if validation.by_photo:
+        say(f"training: {len(people.people)} classes, {len(people.files)} photos")
+        say(
+            f"validation: {len(validation.asked.files)} other photos of them, test: {len(validation.test.files)} photos"
+        )
+        return
+    say(f"training: {len(people.people)} people, {len(people.files)} photos")
+    say(f"validation: {len(validation.asked.people)} other people, {len(validation.asked.files)} photos")
+    if validation.distractors.files:
+        say(f"distractors: {len(validation.distractors.people)} people, {len(validation.distractors.files)} photos")
+
+
+def augment_preview_command(
+    out: Path, config: Path, overrides: Sequence[str], count: int, *, as_json: bool = False
+) -> None:
+    """Write a picture: crops of training photos on the left, augmented variants beside them; then as many blends."""
+    settings = load_settings(config, overrides)
+    from facematch.tasks.training.augment import (  # after that check: it loads torch
+        FACE_DEFAULT,
+        build_augmentation,
+        preview,
+    )
+    from facematch.tasks.training.crops import frames_to_blend, labelled_crops
+
+    augment = build_augmentation(
+        settings.augment if settings.augment is not None else FACE_DEFAULT, settings.faces.size
+    )
+    people, _ = training_and_validation(settings)
+    tried = LabelledPhotos.of(evenly(people.pairs, 4 * count))
+    crops = labelled_crops(settings, tried, "skip", "training photos tried")
+    if not crops.files:
+        raise FacematchError("no face was found in the training photos that were tried.", "Look: facematch crop IN OUT")
+    images, made, teacher = list(crops.images[:count]), [], settings.loss.teacher
+    if teacher is not None and teacher.blends:
+        frames, aligned = frames_to_blend(settings, teacher, crops)
+        made = [blended_face(frames, settings.faces.size, aligned, seed)[0] for seed in range(count)]
+    grids = [
+        titled(preview(images, augment, seed=settings.seed), "Crops of training photos, and what training sees of each")
+    ]
+    if made:
+        blends = preview(made, augment, seed=settings.seed + 1)
+        grids.append(
+            titled(blends, "Blends of two faces, which the teacher is asked about, and what training sees of each")
+        )
+    picture = np.vstack(grids)
+    write_bytes(out, png_bytes(picture))
+    if as_json:
+        show_json({"picture": str(out), "crops": len(images), "blends": len(made)})
+        return
+    blended = f", {len(made)} blends" if made else ""
+    say(f"{len(images)} crops{blended} and their variants: {out}")

@@ -1,0 +1,248 @@
+"""The training loop: batch, forward, loss, backward, clip, step; validate; keep the best.
+
+Everything random comes from (seed, epoch, batch), so a stopped and resumed run ends with the same
+weights, bit for bit, as an unbroken one on the same machine.
+"""
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facematch.core.errors import FacematchError
+from facematch.core.files import write_json
+from facematch.core.machine import choose_device, loader_workers, uses_bf16
+from facematch.evaluation.topk import figures_from_dict
+from facematch.networks.embedding import EmbeddingNetwork, freeze_stages, set_training_mode
+from facematch.pipeline.run_folder import RunFolder
+from facematch.settings.training import TrainingSettings
+from facematch.tasks.training.batches import epoch_batches
+from facematch.tasks.training.data import BLEND, COPIES, Augment, augmented_batches, with_blends
+from facematch.tasks.training.log import TrainingLog
+from facematch.tasks.training.objective import Objective
+from facematch.tasks.training.optimiser import build_optimiser, load_optimiser
+from facematch.tasks.training.run_state import load_state, reading_state, save_state
+from facematch.tasks.training.schedule import learning_rate_factor
+from facematch.tasks.training.stopping import StopRequest
+from facematch.tasks.training.values import (
+    Callbacks,
+    Progress,
+    TrainingResult,
+    TrainingSet,
+    validation_line,
+)
+
+_SAVE_EVERY_SECONDS = 60.0
+
+
+class Trainer:
+    """One run: the network, what it learns from, its optimiser and where it stands."""
+
+    def __init__(
+        self,
+        network: EmbeddingNetwork,
+        objective: Objective,
+        data: TrainingSet,
+        augment: Augment,
+        folder: RunFolder,
+        *,
+        training: TrainingSettings,
+        freeze: tuple[str, ...],
+        seed: int,
+    ) -> None:
+        self.data, self.augment, self.folder = data, augment, folder
+        self.training, self.freeze, self.seed = training, freeze, seed
+        self.device = choose_device(training.device)
+        self.bf16 = uses_bf16(training.precision, self.device)
+        self.network = network.to(self.device)
+        if training.channels_last:
+            self.network = self.network.to(memory_format=torch.channels_last)
+        freeze_stages(network, freeze)
+        self.objective = objective.to(self.device)
+        self.optimiser = build_optimiser(network, objective, training)
+        self.batches_per_epoch = len(self._batches(1))
+        self.at = Progress()
+        self.log = TrainingLog(folder)
+        self.saved = time.monotonic()
+
+    def resume(self) -> bool:
+        """Go back to the saved state; returns whether there was one. Raises FacematchError where it does not fit."""
+        state = load_state(self.folder)
+        if state is None:
+            self.log.cut(0)
+            return False
+        with reading_state(self.folder):
+            self.network.load_state_dict(state["network"])
+            self.objective.load_state_dict(state["objective"])
+            load_optimiser(self.optimiser, state["optimiser"])
+            self.at = state["progress"]
+            self.at.results()
+        self.log.cut(state["log_bytes"])
+        return True
+
+    def save_state(self) -> None:
+        """Save everything needed to go on from here."""
+        self.log.flush()
+        save_state(
+            self.folder,
+            {
+                "network": self.network.state_dict(),
+                "objective": self.objective.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "progress": vars(self.at),
+                "log_bytes": self.folder.log.stat().st_size if self.folder.log.is_file() else 0,
+            },
+        )
+        self.saved = time.monotonic()
+
+    def run(self, callbacks: Callbacks, stop: StopRequest) -> TrainingResult:
+        """Train until the last epoch, early stopping or a signal; the state is saved on leaving."""
+        while (reason := self._ended()) is None:
+            self._epoch(callbacks, stop)
+            if stop:
+                self.save_state()
+                callbacks.save("last", self.network, self.at.epoch, None)
+                return self._result(stop.signal, "stopped")
+            self._save_sometimes()
+        self.save_state()
+        callbacks.save("last", self.network, self.at.epoch - 1, None)
+        result = self._result(0, reason)
+        write_json(self.folder.finished, {"epochs": result.epochs, "reason": reason, "best_epoch": result.best_epoch})
+        return result
+
+    def _ended(self) -> str | None:
+        training, at = self.training, self.at
+        if training.patience is not None and at.without_better >= training.patience:
+            return f"no better {training.choose_by} in {training.patience} validations"
+        return f"all {training.epochs} epochs done" if at.epoch > training.epochs else None
+
+    def _save_sometimes(self) -> None:
+        if time.monotonic() - self.saved > _SAVE_EVERY_SECONDS:
+            self.save_state()
+
+    def _epoch(self, callbacks: Callbacks, stop: StopRequest) -> None:
+        at = self.at
+        batches = self._batches(at.epoch)
+        images = augmented_batches(
+            self.data.images,
+            self.augment,
+            batches,
+            seed=self.seed,
+            epoch=at.epoch,
+            first=at.batch,
+            workers=loader_workers(self.training.workers, self.device),
+            size=self.training.size_at(at.epoch),
+            blends=self.data.blends,
+        )
+        set_training_mode(self.network, self.freeze)
+        started, first = time.monotonic(), at.batch
+        while at.batch < len(batches) and not stop:
+            at.last = self._step(*next(images), batches[at.batch], at.epoch - 1 + at.batch / len(batches))
+            at.batch += 1
+            at.step += 1
+            callbacks.progress(at.epoch, at.batch / len(batches), at.last["loss"])
+            self._save_sometimes()
+        if stop:
+            return
+        seconds = time.monotonic() - started
+        speed = sum(len(batch) for batch in batches[first:]) / seconds if at.batch > first else 0.0
+        self._validate(callbacks, speed, None if first else started)
+        at.epoch, at.batch = at.epoch + 1, 0
+
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        people, photos = self.training.identities_per_batch, self.training.photos_per_identity
+        share = self.data.blends.share if self.data.blends is not None else 0
+        known = max(1, round(people * (1 - share)))
+        batches = epoch_batches(self.training.sampling, self.data.labels, known, photos, seed=self.seed, epoch=epoch)
+        return with_blends(batches, share)
+
+    def _step(
+        self, images: Tensor, asked: NDArray[np.uint8], batch: NDArray[np.int64], epochs_done: float
+    ) -> dict[str, float]:
+        training = self.training
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate(group["base_lr"], epochs_done)
+        torch.manual_seed((self.seed << 32) + self.at.step)  # dropout
+        labels = torch.from_numpy(np.where(batch == BLEND, -1, self.data.labels[batch])).to(self.device)
+        targets = self._targets(batch, asked)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            embeddings = self.network(images.to(self.device, non_blocking=True))
+        value = self.objective(embeddings, labels, targets, self.at.epoch)
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(value.loss)
+        norm = value.loss.new_zeros(())
+        if training.gradient_norm is not None:
+            norm = nn.utils.clip_grad_norm_(self.network.parameters(), training.gradient_norm)
+        self.optimiser.step()
+        told = {"loss": value.loss.detach(), **value.diagnostics, "gradient_norm": norm}
+        numbers = torch.stack([each.float() for each in told.values()]).tolist()  # waits for the device once
+        line = dict(zip(told, numbers, strict=True)) | {"learning_rate": self.optimiser.param_groups[0]["lr"]}
+        self.log.step(self.at.epoch, self.at.step, line)
+        if not math.isfinite(line["loss"]):
+            raise FacematchError(
+                f"the loss is {line['loss']} at epoch {self.at.epoch}, step {self.at.step}.",
+                "Lower training.learning_rate, set training.gradient_norm, or training.precision: fp32.",
+            )
+        self.objective.watch(line, self.at.epoch)
+        return line
+
+    def _targets(self, batch: NDArray[np.int64], asked: NDArray[np.uint8]) -> Tensor | None:
+        # What the teacher makes of a batch's photos, known before, and of its blends, which it is asked about now.
+        if self.data.targets is None:
+            return None
+        targets = self.data.targets[batch]
+        if self.data.blends is not None:
+            new = batch == BLEND
+            targets[new] = np.repeat(self.data.blends.embed(asked), COPIES, axis=0)[: new.sum()]
+        return torch.from_numpy(targets).to(self.device)
+
+    def _learning_rate(self, base: float, epochs_done: float) -> float:
+        # Schedules count steps; epochs may differ by a batch or two, so steps come from epochs done, but for
+        # the one that is published in updates.
+        training, per_epoch = self.training, self.batches_per_epoch
+        warmup = round(training.warmup_epochs * per_epoch)
+        return base * learning_rate_factor(
+            training.schedule,
+            self.at.step if training.schedule == "inverse-sqrt" else round(epochs_done * per_epoch),
+            total_steps=training.epochs * per_epoch,
+            warmup_steps=warmup if training.warmup_updates is None else training.warmup_updates,
+            step_size=training.step_epochs * per_epoch,
+            step_factor=training.step_factor,
+            warmup_from=training.warmup_from / base if base else 0.0,
+        )
+
+    def _validate(self, callbacks: Callbacks, speed: float, started: float | None) -> None:
+        # `started`: when the epoch began, to tell the time left; None for an epoch resumed half-way.
+        at, training = self.at, self.training
+        line: dict[str, Any] = {**at.last, "images_per_second": speed}
+        told = self.objective.told(at.last, at.epoch)
+        text = f"epoch {at.epoch}/{training.epochs}  loss {at.last.get('loss', 0):.4f}  {told}"
+        if at.epoch % training.validate_every == 0 or at.epoch == training.epochs:
+            size = training.size_at(at.epoch)
+            figures = callbacks.validate(self.network, size)
+            seen = callbacks.seen(self.network, size) if callbacks.seen is not None else None
+            line |= {"validation": figures.as_dict(), **({} if seen is None else {"seen": seen.as_dict()})}
+            text += f"  {callbacks.asked}: {validation_line(figures)}"
+            text += "" if seen is None else f"  seen people: accuracy {seen.value:.3f}"
+            if size != training.size_at(max(1, at.best_epoch)):  # what was best on smaller crops is not compared
+                at.best, at.without_better = None, 0
+            by = training.choose_by
+            if at.best is None or figures.chosen_by(by) > figures_from_dict(at.best).chosen_by(by):
+                at.best, at.best_epoch, at.without_better = figures.as_dict(), at.epoch, 0
+                at.seen = None if seen is None else seen.as_dict()
+                callbacks.save("best", self.network, at.epoch, figures)
+                text += "  (best)"
+            else:
+                at.without_better += 1
+        self.log.epoch(at.epoch, at.step, line)
+        minutes = (training.epochs - at.epoch) * (time.monotonic() - started) / 60 if started is not None else 0
+        text += f"  {speed:.0f} photos/s" if speed else ""  # an epoch of which only the validation was left
+        callbacks.report(text + (f"  {minutes:.0f} min left" if minutes >= 1 else ""))
+
+    def _result(self, stopped: int, reason: str) -> TrainingResult:
+        best, seen = self.at.results()
+        return TrainingResult(stopped, best, self.at.best_epoch, self.at.epoch - 1, reason, seen)

@@ -1,0 +1,55 @@
+"""What `train` checks before torch is loaded, which takes seconds: a misspelt setting is said at once."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from facematch.core.console import say
+from facematch.identities.published import PUBLISHED
+from facematch.pipeline.build import run_folder
+from facematch.pipeline.default_checkpoint import first_weights
+from facematch.pipeline.run_folder import RunFolder, check_run, finished, sweep_run
+from facematch.pipeline.runs import going_on
+from facematch.settings.file import load_settings
+from facematch.tasks.training.run_lock import holding
+
+
+def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh: bool) -> None:
+    """Check the settings and the run folder, which is this process's until the end, then train as the settings say.
+
+    Raises FacematchError as `load_settings`, `first_weights`, `holding`, `check_run` and `train`.
+    """
+    settings = load_settings(config, overrides)
+    first_weights(settings)  # whether they are there
+    folder = RunFolder(run_folder(settings))
+    with holding(folder.path):
+        sweep_run(folder)
+        if resume and (reason := finished(folder, settings)) is not None:
+            say(f"{folder.path} is finished: {reason}")
+            return
+        check_run(folder, settings, resume=resume, fresh=fresh)
+        from facematch.tasks.training.command import train
+
+        train(settings, folder, config, going_on(config, overrides), resume=resume, fresh=fresh)
+
+
+def hashing_overrides(
+    exp_name: str | None, code_size: int | None, triplet_margin: float | None, dataset_name: str | None
+) -> list[str]:
+    """Return the original command line of learning to hash as settings; empty where none of it was given.
+
+    A data set that is not published is a folder of classes under data/, a fifth of whose photos is the test.
+    """
+    found = []
+    if exp_name is not None:
+        found.append(f"name={exp_name}")
+    if code_size is not None:
+        found.append(f"network.embedding={code_size}")
+    if triplet_margin is not None:
+        found.append(f"loss.margin={triplet_margin}")
+    if dataset_name in PUBLISHED:
+        found.append(f"identities.dataset={dataset_name}")
+    elif dataset_name is not None:
+        folder = json.dumps([str(Path("data") / dataset_name)])
+        found += ["identities.dataset=null", f"identities.train={folder}", "identities.test_share=0.2"]
+    return found

@@ -1,0 +1,132 @@
+"""`facematch answer`: who of the gallery each query shows, or nobody."""
+
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from facematch.core.console import Stopwatch, loud, note, show_json
+from facematch.core.errors import FacematchError
+from facematch.embedders.embed import EmbeddedPhotos
+from facematch.pipeline.build import build_embedder, photo_embedder, trained_people
+from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.pipeline.evaluated import embed_files, embed_people, photos_of
+from facematch.pipeline.people import validation_people
+from facematch.pipeline.system import System, build_system, gallery_people, load_tuned
+from facematch.pipeline.two_folders import folder_of
+from facematch.ranking.ranking import Ranking
+from facematch.settings.refine import ReciprocalStep
+from facematch.settings.root import Settings
+from facematch.tasks.tuning.thresholds import Fitted
+from facematch.thresholds.calibration import CalibratedThreshold
+from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
+from facematch.thresholds.dynamic import DynamicRule
+from facematch.thresholds.kept import Threshold, threshold_from_dict
+from facematch.thresholds.static import StaticThreshold
+from facematch.thresholds.values import Answer, accept
+
+Kind = Literal["static", "dynamic", "dynamic-query", "isotonic", "platt", "conformal"]
+
+
+def answer_command(
+    config: Path, overrides: Sequence[str], kind: Kind, *, false_accepts: float, probability: float, as_json: bool
+) -> None:
+    """Rank the gallery for every query and print the photos that are near enough, as CSV or JSON."""
+    settings, watch = settings_in_use(config, overrides), Stopwatch()
+    system = build_system(settings)
+    tuned = None if kind == "conformal" else _tuned(settings, system, kind, probability)
+    stage = photo_embedder(settings, system.embedder)
+    folders = [folder_of(settings, each) for each in (settings.paths.query, settings.paths.gallery)]
+    with watch.stage("embedding"):
+        query, gallery = (embed_files(stage, photos_of(folder).files, folder.name) for folder in folders)
+    known = gallery_people(system.steps, folders[1])
+    with watch.stage("ranking"):
+        ranking = system.rank(query.embeddings, gallery.embeddings, len(gallery.embeddings), known)
+        if tuned is None:
+            threshold: Threshold = _promised(settings, system, gallery, known, false_accepts)
+        elif isinstance(tuned, DynamicRule):
+            threshold = tuned.on(system.rank.sides(query.embeddings, gallery.embeddings, known)[1])
+        else:
+            threshold = tuned
+        answer = accept(ranking, threshold.limits(ranking))
+    answered = set(ranking.queries)
+    unanswered = [record.name for record in query.records if record.name not in answered]
+    _print(answer, ranking, threshold, unanswered, as_json=as_json)
+    note(f"{len(answer)} queries, {int(answer.nobody.sum())} of them answered by nobody")
+    if unanswered:
+        loud(f"{len(unanswered)} queries have no embedding and no answer: {', '.join(unanswered[:5])}")
+    note(f"seconds: {watch}")
+
+
+def _tuned(settings: Settings, system: System, kind: Kind, probability: float) -> Fitted:
+    # The kept threshold; it belongs to the steps it was tuned with.
+    tuned = load_tuned(settings, build_embedder(settings))
+    if tuned.steps != system.steps:
+        used, then = (", ".join(step.step for step in steps) or "none" for steps in (system.steps, tuned.steps))
+        raise FacematchError(
+            f"thresholds were tuned with the refine steps {then}, but the steps in use are {used}: distances differ.",
+            "Add --set refine=tuned, or tune again.",
+        )
+    if kind not in tuned.thresholds:
+        raise FacematchError(
+            f"no {kind} threshold was kept by `facematch tune`; there are {', '.join(tuned.thresholds) or 'none'}.",
+            "Tune again; what it says about insufficient data tells why one is missing.",
+        )
+    threshold = threshold_from_dict(tuned.thresholds[kind])
+    if isinstance(threshold, CalibratedThreshold):
+        if not 0 < probability < 1:
+            raise FacematchError(f"--probability {probability:g}: a probability to ask for lies between 0 and 1.")
+        return replace(threshold, probability=probability)
+    assert isinstance(threshold, StaticThreshold | DynamicRule)
+    return threshold
+
+
+def _promised(
+    settings: Settings, system: System, gallery: EmbeddedPhotos, known: Mapping[str, str] | None, rate: float
+) -> ConformalThreshold:
+    # Validation people are the unknown ones: ranked in the very gallery in use.
+    if any(isinstance(step, ReciprocalStep) for step in system.steps):
+        raise FacematchError(
+            "k-reciprocal re-ranking looks at all queries together, so no rate of false accepts can be promised.",
+            "Leave k-reciprocal out of refine, or take another threshold.",
+        )
+    trained_on = trained_people(settings)
+    people = embed_people(
+        photo_embedder(settings, system.embedder), validation_people(settings, trained_on), "unknown people"
+    )
+    seen = {record.sha256 for record in gallery.records} - {""}
+    both = [record.name for record in people.records if record.sha256 in seen]
+    if both:
+        raise FacematchError(
+            f"{len(both)} photos of the validation people stand in the gallery, first {both[0]}: they are not unknown.",
+            "Name people who are not in the gallery: --set identities.validation=FOLDER.",
+        )
+    rank = replace(system.rank, index="exact")  # a photo that is missed would make unknown people look farther away
+    ranking = rank(people.embeddings, gallery.embeddings, 1, known)
+    threshold = fit_conformal(
+        ranking.distances[:, 0], people.identities, rate, ranking.metric, gallery.embeddings.names, seed=settings.seed
+    )
+    note(
+        f"of people in neither the gallery nor the {threshold.basis.people} validation people, but like these, at most "
+        f"{threshold.promised:.2%} will wrongly be given a name, on average over such fits"
+    )
+    return threshold
+
+
+def _print(answer: Answer, ranking: Ranking, threshold: Threshold, unanswered: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        show_json({**answer.as_dict(), **dict.fromkeys(unanswered)})
+        return
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["query", "place", "gallery", "distance", "probability"])
+    for row, (query, names) in enumerate(zip(answer.queries, answer.accepted, strict=True)):
+        if not names:
+            table.writerow([query, "", "nobody", "", ""])
+        distance_of = dict(zip(ranking.names(row), ranking.distances[row].tolist(), strict=False))
+        for place, name in enumerate(names, start=1):
+            chance = ""
+            if isinstance(threshold, CalibratedThreshold):
+                chance = f"{float(threshold.model.probability(distance_of[name])):.4f}"
+            table.writerow([query, place, name, f"{distance_of[name]:.6f}", chance])

@@ -1,0 +1,216 @@
+"""`facematch tune`: which refine steps gain something on validation people, and how near is near enough."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facematch.core.console import Step as Progress
+from facematch.core.console import Stopwatch, loud, note, say, show_json, show_table, waiting, working
+from facematch.core.errors import FacematchError
+from facematch.core.evenly import evenly
+from facematch.embedders.embed import PhotoEmbedder
+from facematch.evaluation.comparison import Comparison
+from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_folds
+from facematch.evaluation.retrieval import average_precision, hit_at
+from facematch.evaluation.topk import KS
+from facematch.pipeline.build import build_embedder, photo_embedder, trained_people
+from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.pipeline.evaluated import EmbeddedPeople, embed_files, embed_people, rank_fold
+from facematch.pipeline.people import ValidationPeople, other_people, validation_people
+from facematch.pipeline.system import Tuned, save_tuned, tuned_folder, whitening_file, with_views
+from facematch.refine.chain import Ranker, has_flip
+from facematch.refine.whitening import Whitening, fit_whitening
+from facematch.settings.competition import load_form
+from facematch.settings.refine import FlipStep, Step, ViewsStep
+from facematch.settings.root import Settings
+from facematch.tasks.tuning.steps import Gain, Goal, Measure, Trial, choose, grid
+from facematch.tasks.tuning.thresholds_command import show_thresholds, tune_thresholds
+
+NAMES_NEEDED = "templates"  # the step that a gallery without names cannot take
+_FEW = 20  # people below which hardly any gain can be told from luck
+_MOST = 5000  # training photos that whitening is fitted on
+
+
+class Bench:
+    """Validation people, embedded plainly and with flip, and what each list of steps makes of them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sides: Mapping[bool, EmbeddedPeople],
+        fitted: Mapping[bool, Whitening] | None,
+        weights: Sequence[float],
+    ) -> None:
+        self.settings, self.fitted, self.weights = settings, fitted, weights
+        self.folds: dict[bool, list[Fold]] = {
+            flip: make_folds(side.embeddings, side.identities, side.asked) for flip, side in sides.items()
+        }
+        if not self.folds[False]:
+            raise FacematchError(
+                "there is no query with a right answer among the validation people, so nothing can be tried.",
+                "Validation needs people with at least two readable photos.",
+            )
+        self.people = [person for fold in self.folds[False] for person in fold.people]
+        self.dimensions = sides[False].embeddings.dimensions
+        self._trials: dict[tuple[Step, ...], Trial] = {}
+
+    def ranker(self, steps: tuple[Step, ...]) -> Ranker:
+        """Return what ranks with `steps`."""
+        fitted = None if self.fitted is None else self.fitted[has_flip(steps)]
+        return Ranker(steps, self.settings.ranking.metric, fitted)
+
+    def evaluate(self, steps: tuple[Step, ...]) -> Evaluated:
+        """Return the whole rankings of all folds with `steps`."""
+        rank = self.ranker(steps)
+        return evaluate_folds(self.folds[has_flip(steps)], lambda fold: rank_fold(fold, rank))
+
+    def measure(self, steps: tuple[Step, ...]) -> Trial:
+        """Return what `steps` score for each query; each list of steps is tried once."""
+        if steps not in self._trials:
+            judged = self.evaluate(steps).judged
+            scores = sum(weight * hit_at(judged, k) for weight, k in zip(self.weights, KS, strict=True))
+            self._trials[steps] = Trial(steps, np.asarray(scores, dtype=np.float64), average_precision(judged))
+        return self._trials[steps]
+
+
+def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json: bool) -> None:
+    """Try every refine step on validation people, choose those with a real gain, keep them for `refine: tuned`.
+
+    Views that the configuration takes of a face are part of what everything is tried on, and are kept with the rest.
+    """
+    settings, watch = settings_in_use(config, overrides), Stopwatch()
+    trained_on = trained_people(settings)
+    embedder = build_embedder(settings)
+    views = tuple(step for step in settings.refine if isinstance(step, ViewsStep))
+    stages = {
+        flip: photo_embedder(settings, with_views(settings, embedder, (*views, FlipStep()) if flip else views))
+        for flip in (False, True)
+    }
+    people = validation_people(settings, trained_on)
+    with watch.stage("embedding"):
+        sides = {flip: embed_people(stage, people, _named("validation people", flip)) for flip, stage in stages.items()}
+        fitted = _whitenings(settings, stages, people, trained_on)
+    bench = Bench(settings, sides, fitted, load_form(settings.server.form).weights)
+    metric = settings.ranking.metric
+    reciprocal, codes = metric in ("euclidean", "cosine"), metric == "hamming"
+    steps = grid(bench.dimensions, whiten=fitted is not None, reciprocal=reciprocal, codes=codes)
+    tries = 2 * sum(map(len, steps.values()))  # about: each alone, and again beside the first that gains
+    with watch.stage("trying"), working("trying refine steps", tries) as progress:
+        measure = _counted(bench.measure, progress)
+        chosen, rounds = choose(measure, steps, bench.people, goal, never=(NAMES_NEEDED,))
+    with watch.stage("thresholds"), waiting("fitting thresholds …"):
+        thresholds = tune_thresholds(sides[has_flip(chosen)], bench.ranker(chosen), tuned_folder(settings))
+    if as_json:
+        values = {"queries": len(bench.people), "chosen": [step.model_dump(mode="json") for step in chosen]}
+        gains = [[_plain(gain, goal) for gain in gains] for gains in rounds]
+        show_json({**values, "rounds": gains, "thresholds": thresholds.as_dict()})
+    else:
+        _show(bench, chosen, rounds, goal)
+        show_thresholds(thresholds)
+    _keep(settings, photo_embedder(settings, embedder), bench, (*views, *chosen), thresholds.fitted)
+    note(f"seconds: {watch}")
+
+
+def _counted(measure: Measure, progress: Progress) -> Measure:
+    tried = itertools.count(1)
+
+    def counted(steps: tuple[Step, ...]) -> Trial:
+        trial = measure(steps)
+        progress(next(tried), ", ".join(step.step for step in steps))
+        return trial
+
+    return counted
+
+
+def _named(what: str, flip: bool) -> str:
+    return f"{what}, mirrored too" if flip else what
+
+
+def _whitenings(
+    settings: Settings, stages: Mapping[bool, PhotoEmbedder], people: ValidationPeople, trained_on: Sequence[str]
+) -> dict[bool, Whitening] | None:
+    # Fitted on people the validation does not ask for, plainly and with flip; None where there are none.
+    if settings.ranking.metric == "hamming":
+        return None
+    others = other_people(settings, people.asked, trained_on)
+    if others is None or len(others.files) < 2:
+        loud("no people but those validated on, so whitening cannot be fitted: name others in identities.train")
+        return None
+    files = evenly(others.files, _MOST)
+    return {
+        flip: fit_whitening(
+            embed_files(
+                replace(stage, miss=settings.faces.miss_training), files, _named("training people", flip)
+            ).embeddings
+        )
+        for flip, stage in stages.items()
+    }
+
+
+def _show(bench: Bench, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Gain]], goal: Goal) -> None:
+    base = bench.measure(())
+    asked, queries = len(set(bench.people)), len(bench.people)
+    plain = f"plain: score {base.scores.mean():.0f}, mAP {base.precisions.mean():.3f}"
+    show_table(
+        f"{queries} queries of {asked} people in {len(bench.folds[False])} folds; {plain}. Each step alone; parameters "
+        "chosen on half of the people, gain measured on the other [95 % interval over people]",
+        ["step", "parameters", "score", "mAP", "verdict"],
+        [_row(gain, goal) for gain in rounds[0]],
+    )
+    note(f"{NAMES_NEEDED} need to know whom each gallery photo shows: measured here, never chosen")
+    for gains in rounds[1:]:
+        for gain in gains:
+            if gain.real(goal) and gain.name != NAMES_NEEDED:
+                both = f"score {_gain(gain.score, 0)}, mAP {_gain(gain.precision, 3)}"
+                note(f"with those before it, {gain.name} gains: {both}")
+    if asked < _FEW:
+        loud(f"insufficient data: {asked} people; with fewer than {_FEW} hardly any gain can be told from luck")
+    if not chosen:
+        say("chosen: none; no step gains what could not be luck")
+        return
+    best = bench.measure(chosen)
+    say(f"chosen: {', '.join(step.step for step in chosen)}")
+    say(
+        f"score {base.scores.mean():.0f} → {best.scores.mean():.0f}, mAP {base.precisions.mean():.3f} → "
+        f"{best.precisions.mean():.3f} (on the people it was chosen on)"
+    )
+
+
+def _row(gain: Gain, goal: Goal) -> list[str]:
+    (own,) = (step for step in gain.steps if step.step == gain.name)
+    parameters = own.model_dump(exclude={"step", "people"}, exclude_none=True)
+    shown = " ".join(f"{key} {value:g}" for key, value in parameters.items())
+    found = gain.score if goal == "score" else gain.precision
+    verdict = "gains" if gain.real(goal) else "hurts" if found.p_value < 0.05 else "may be luck"
+    if found.p_value == 1:
+        verdict = "no difference"
+    return [gain.name, shown, _gain(gain.score, 0), _gain(gain.precision, 3), verdict]
+
+
+def _gain(found: Comparison, places: int) -> str:
+    shown = f"{found.difference:+.{places}f}"
+    if found.interval is None:
+        return shown
+    return f"{shown} [{found.interval[0]:+.{places}f} {found.interval[1]:+.{places}f}]"
+
+
+def _plain(gain: Gain, goal: Goal) -> dict[str, Any]:
+    steps = [step.model_dump(mode="json") for step in gain.steps]
+    return {
+        "name": gain.name, "steps": steps, "real": gain.real(goal),
+        "score": gain.score.as_dict(), "map": gain.precision.as_dict(),
+    }  # fmt: skip
+
+
+def _keep(
+    settings: Settings, stage: PhotoEmbedder, bench: Bench, chosen: tuple[Step, ...], thresholds: Mapping[str, Any]
+) -> None:
+    folder = tuned_folder(settings)
+    for flip, whitening in (bench.fitted or {}).items():  # also when not chosen: it may be listed by hand
+        whitening.save(whitening_file(settings, flip=flip))
+    save_tuned(folder / "tuned.json", Tuned(chosen, thresholds, stage.fingerprint, settings.ranking.metric))
+    note(f"kept: {folder / 'tuned.json'}; use it with: --set refine=tuned")

@@ -1,0 +1,187 @@
+"""Choosing refine steps on validation people, and saying what each one gains on people it was not chosen on."""
+
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.evaluation.bootstrap import MIN_PEOPLE, Floats, codes_of, draw_weights, expanded_percentiles
+from facematch.evaluation.comparison import Comparison
+from facematch.evaluation.folds import halves
+from facematch.settings.refine import (
+    DatabaseStep,
+    ExpansionStep,
+    FlipStep,
+    ReciprocalStep,
+    Step,
+    TemplatesStep,
+    WhitenStep,
+)
+
+Goal = Literal["score", "map"]
+ORDER = ("flip", "whiten", "templates", "database-augmentation", "query-expansion", "k-reciprocal")
+_REAL = 0.05  # p-value below which a gain is called real
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What a list of steps scores: for each of Q queries its part of the score and its average precision."""
+
+    steps: tuple[Step, ...]
+    scores: Floats
+    precisions: Floats
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What steps gain over others on the same queries.
+
+    `steps` are those that are best on all people; `score` and `precision` compare them, with parameters
+    chosen on one half of the people and measured on the other, both ways round.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    score: Comparison
+    precision: Comparison
+
+    def real(self, goal: Goal = "score") -> bool:
+        """Return whether the goal rises by more than luck explains."""
+        found = self.score if goal == "score" else self.precision
+        return found.difference > 0 and found.p_value < _REAL
+
+
+Measure = Callable[[tuple[Step, ...]], Trial]
+
+
+def grid(dimensions: int, *, whiten: bool, reciprocal: bool, codes: bool = False) -> dict[str, tuple[Step, ...]]:
+    """Return the parameters that are tried for each step, by its name, in the order steps are done.
+
+    `dimensions` is the embedding's; `whiten` says whether there are training people to fit it on,
+    `reciprocal` whether the metric allows k-reciprocal re-ranking, `codes` that photos are compared by
+    bits, which nothing but flip changes.
+    """
+    if codes:
+        return {"flip": (FlipStep(),)}
+    kept = sorted({min(512, dimensions), dimensions // 2, dimensions // 4} - {0}, reverse=True)
+    steps: dict[str, tuple[Step, ...]] = {"flip": (FlipStep(),)}
+    if whiten:
+        steps["whiten"] = tuple(WhitenStep(components=c, power=p) for c in kept if c <= 512 for p in (0.0, 0.25, 0.5))
+    steps["templates"] = tuple(TemplatesStep(weight=w) for w in (0.25, 0.5, 1.0))
+    steps["database-augmentation"] = tuple(DatabaseStep(n=n, alpha=a) for n in (1, 2, 4) for a in (1.0, 3.0))
+    steps["query-expansion"] = tuple(ExpansionStep(n=n, alpha=a) for n in (1, 2, 4) for a in (1.0, 3.0))
+    if reciprocal:
+        steps["k-reciprocal"] = tuple(
+            ReciprocalStep(k1=k1, k2=k2, weight=w) for k1, k2 in ((4, 2), (8, 3), (20, 6)) for w in (0.3, 0.6)
+        )
+    return steps
+
+
+def gain_of(
+    name: str,
+    trials: Sequence[Trial],
+    base: Trial,
+    people: Sequence[Hashable],
+    first: NDArray[np.bool_],
+    goal: Goal = "score",
+) -> Gain:
+    """Compare the best of `trials` with `base`: chosen on one half of the people, measured on the other.
+
+    `first` says for each query whether its person belongs to the first half. Ties go to the earlier trial.
+    """
+    codes = codes_of(people)
+    asked = np.bincount(codes).astype(np.float64)
+    in_first = np.bincount(codes, weights=first) > 0
+    scores, precisions = (
+        np.stack([np.bincount(codes, weights=each) for each in differences], axis=1).astype(np.float64)
+        for differences in (
+            [trial.scores - base.scores for trial in trials],
+            [trial.precisions - base.precisions for trial in trials],
+        )
+    )
+    wanted = scores + 1e-6 * precisions if goal == "score" else precisions + 1e-9 * scores
+    best = trials[int(wanted.sum(axis=0).argmax())]
+    found = [cross_fitted(wanted, values, asked, in_first) for values in (scores, precisions)]
+    return Gain(name, best.steps, found[0], found[1])
+
+
+def cross_fitted(
+    wanted: Floats, values: Floats, asked: Floats, first: NDArray[np.bool_], *, rounds: int = 2000, seed: int = 0
+) -> Comparison:
+    """Return what the best of T trials gains when one half of P people chooses it and the other measures it.
+
+    `wanted` (P×T) are each person's summed differences in what is chosen by, `values` (P×T) in what is
+    measured, `asked` (P) its queries. The two halves choose and measure in turn; the estimate is not
+    biased by the choice, but the two parts depend on each other where both chose alike, so interval and
+    test repeat the choosing: the interval in each draw of people, the test under each random flip of all
+    of a person's differences (two-sided; Westfall & Young 1993).
+    """
+
+    def gain(weights: Floats) -> Floats:  # R×P → R
+        total = np.zeros(len(weights))
+        for side in (first, ~first):
+            chosen = (weights[:, ~side] @ wanted[~side]).argmax(axis=1)
+            measured = weights[:, side] @ values[side]
+            total += np.take_along_axis(measured, chosen[:, None], 1)[:, 0]
+        return total
+
+    people, queries = len(asked), int(asked.sum())
+    rng = np.random.default_rng(seed)
+    observed = float(gain(np.ones((1, people)))[0])
+    interval = None
+    if people >= MIN_PEOPLE:
+        drawn = draw_weights(people, rounds, rng)
+        interval = expanded_percentiles(gain(drawn) / (drawn @ asked), people)
+    if not np.abs(values).any():
+        return Comparison(0.0, interval, 1.0, people, queries)
+    flipped = gain(rng.choice([-1.0, 1.0], size=(rounds, people)))
+    above, below = (1 + int((flipped >= observed - 1e-9).sum())), (1 + int((flipped <= observed + 1e-9).sum()))
+    return Comparison(observed / queries, interval, min(1.0, 2 * min(above, below) / (rounds + 1)), people, queries)
+
+
+def ablation(
+    measure: Measure,
+    steps: Mapping[str, Sequence[Step]],
+    people: Sequence[Hashable],
+    before: tuple[Step, ...] = (),
+    goal: Goal = "score",
+    seed: int = 0,
+) -> list[Gain]:
+    """Return what each step gains when it is added alone to the steps `before`; those it has already are left out."""
+    base, first = measure(before), halves(people, seed)
+    names = {step.step for step in before}
+    return [
+        gain_of(name, [measure(in_order((*before, step))) for step in choices], base, people, first, goal)
+        for name, choices in steps.items()
+        if name not in names
+    ]
+
+
+def choose(
+    measure: Measure,
+    steps: Mapping[str, Sequence[Step]],
+    people: Sequence[Hashable],
+    goal: Goal = "score",
+    never: Container[str] = (),
+    seed: int = 0,
+) -> tuple[tuple[Step, ...], list[list[Gain]]]:
+    """Return the steps to use, and the gains of each round: in the first those of each step alone.
+
+    Greedily the step that gains most for the goal is added, as long as its gain is real. Steps named in `never` are
+    measured and not chosen.
+    """
+    chosen: tuple[Step, ...] = ()
+    rounds: list[list[Gain]] = []
+    while True:
+        rounds.append(ablation(measure, steps, people, chosen, goal, seed))
+        real = [gain for gain in rounds[-1] if gain.real(goal) and gain.name not in never]
+        if not real:
+            return chosen, rounds
+        chosen = max(real, key=lambda gain: (gain.score if goal == "score" else gain.precision).difference).steps
+
+
+def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return steps in the order in which they are done."""
+    return tuple(sorted(steps, key=lambda step: ORDER.index(step.step)))

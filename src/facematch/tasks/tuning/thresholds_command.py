@@ -1,0 +1,126 @@
+"""The part of `facematch tune` that fits thresholds: when is a photo near enough to be accepted?"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.core.console import loud, note, show_table
+from facematch.core.errors import FacematchError
+from facematch.evaluation.comparison import Comparison
+from facematch.evaluation.folds import halves
+from facematch.evaluation.open_set import OpenSet
+from facematch.pipeline.evaluated import EmbeddedPeople
+from facematch.pipeline.open_sets import open_set
+from facematch.refine.chain import Ranker
+from facematch.tasks.tuning.reliability import write_reliability_plot
+from facematch.tasks.tuning.thresholds import NAMES, Measured, fit_threshold, measure_thresholds
+from facematch.thresholds.calibration import (
+    cross_calibration,
+    expected_calibration_error,
+    fit_isotonic,
+    fit_platt,
+    reliability,
+)
+
+
+@dataclass(frozen=True)
+class TunedThresholds:
+    """Thresholds fitted on all validation people, as plain values by name, and what each is worth on others."""
+
+    fitted: Mapping[str, Any]
+    measured: tuple[Measured, ...]
+    calibration_errors: Mapping[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was measured as plain JSON values."""
+        return {
+            "measured": [asdict(each) for each in self.measured],
+            "calibration_errors": dict(self.calibration_errors),
+        }
+
+
+def tune_thresholds(people: EmbeddedPeople, rank: Ranker, folder: Path) -> TunedThresholds:
+    """Fit every kind of threshold, and draw reliability plots into `folder`.
+
+    One person in five is unknown in each fold, so that accepting nobody is learned too. What cannot be
+    fitted on so few people is said and left out.
+    """
+    whole = open_set(people, rank)
+    fitted: dict[str, Any] = {}
+    for name in NAMES:
+        try:
+            fitted[name] = fit_threshold(name, whole).as_dict()
+        except FacematchError as error:
+            loud(f"threshold {name}: {error.message}")
+    first = halves(people.identities)
+    try:
+        measured = tuple(measure_thresholds([open_set(_part(people, side), rank) for side in (first, ~first)]))
+    except FacematchError as error:
+        loud(f"thresholds are not measured on other people: {error.message}")
+        measured = ()
+    return TunedThresholds(fitted, measured, _reliabilities(whole, folder))
+
+
+def show_thresholds(tuned: TunedThresholds) -> None:
+    """Print what each kind of threshold is worth on people it was not fitted on."""
+    if not tuned.measured:
+        return
+    show_table(
+        "Thresholds, fitted on half of the people and measured on the other [95 % interval over people]. found: right "
+        "photos accepted for known people; nobody: unknown people's photos answered by nobody; *: hardly luck",
+        ["threshold", "macro-F1", "against static", "found", "nobody"],
+        [_row(each) for each in tuned.measured],
+    )
+    for name, error in tuned.calibration_errors.items():
+        note(f"{name}: expected calibration error {error:.3f} on pairs of people it was not fitted on")
+    for each in tuned.measured:
+        if each.missing:
+            note(f"{each.name}: {each.missing}")
+
+
+def _row(each: Measured) -> list[str]:
+    if each.f1 is None:
+        why = "insufficient data" if each.missing.startswith("insufficient") else "not defined"
+        return [each.name, why, "", "", ""]
+    return [each.name, str(each.f1), _against(each.against_static), str(each.found), str(each.refused)]
+
+
+def _against(found: Comparison | None) -> str:
+    if found is None:
+        return ""
+    if found.interval is None:
+        return f"{found.difference:+.3f}"
+    real = " *" if found.p_value < 0.05 else ""
+    return f"{found.difference:+.3f} [{found.interval[0]:+.3f} {found.interval[1]:+.3f}]{real}"
+
+
+def _part(people: EmbeddedPeople, rows: NDArray[np.bool_]) -> EmbeddedPeople:
+    kept = np.flatnonzero(rows).tolist()
+    return replace(
+        people,
+        embeddings=people.embeddings.at(kept),
+        identities=tuple(people.identities[i] for i in kept),
+        asked=tuple(people.asked[i] for i in kept),
+    )
+
+
+def _reliabilities(whole: OpenSet, folder: Path) -> dict[str, float]:
+    # A plot and an expected calibration error for each calibration, from fits to other people.
+    pairs, errors = whole.pairs, {}
+    first, second = pairs.first.tolist(), pairs.second.tolist()
+    metric = whole.rankings[0].metric
+    for name, fit in (("isotonic", fit_isotonic), ("platt", fit_platt)):
+        try:
+            crossed = cross_calibration(pairs.distances, pairs.same, first, second, metric, fit=fit)
+        except FacematchError:  # said when it was fitted
+            continue
+        bins = reliability(crossed.probabilities, crossed.same)
+        errors[name] = expected_calibration_error(bins)
+        path = folder / f"reliability-{name}.svg"
+        write_reliability_plot(path, bins, f"P(same), {name}, on people it was not fitted on")
+        note(f"kept: {path}")
+    return errors

@@ -1,0 +1,1 @@
+"""Reverse image search in a UMAP embedding of grey pixels."""

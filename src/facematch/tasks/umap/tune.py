@@ -1,0 +1,157 @@
+"""How many neighbours UMAP should look at: a sweep of n_neighbors, judged by trustworthiness.
+
+Neighbours are found once, at the largest n, for all fits; fits run side by side in threads; all embeddings are judged
+in one pass over the distances. What is fitted is kept by content, so a stopped sweep goes on.
+"""
+
+import hashlib
+import json
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from facematch.core.cache import Cache
+from facematch.tasks.umap.fit import Embedding, UmapSettings, epochs_of, lay_out, neighbour_graph
+from facematch.tasks.umap.grey_pixels import Pixels
+from facematch.tasks.umap.neighbours import Neighbours, find_neighbours
+from facematch.tasks.umap.trustworthiness import trustworthiness
+
+SIZES = (5, 10, 15, 20, 30, 50, 100)
+FIXED_K = 10
+_VERSION = "umap layout 2"  # changes when the same settings give another embedding
+
+# Shows progress: what is done and how many steps it has; gives a function that takes the steps done.
+Working = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A fit and its trustworthiness: at k = its own n_neighbors, and at the k that all candidates are compared at."""
+
+    settings: UmapSettings
+    embedding: Embedding
+    own: float
+    fixed: float
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The candidates in order of n_neighbors, and the fixed k."""
+
+    candidates: tuple[Candidate, ...]
+    k: int
+
+    @property
+    def best(self) -> Candidate:
+        """Return the most trustworthy at the fixed k, the one with fewer neighbours where two are equal.
+
+        Scores at a candidate's own n are not compared: each asks about another neighbourhood.
+        """
+        return max(self.candidates, key=lambda each: (each.fixed, -each.settings.n_neighbors))
+
+
+def sizes_for(rows: int, wanted: Sequence[int] = SIZES) -> tuple[int, ...]:
+    """Return those n_neighbors, sorted, for which trustworthiness among so many rows is defined: 2 ≤ n < N/2."""
+    return tuple(sorted({n for n in wanted if 2 <= n < rows / 2}))
+
+
+def fixed_k_for(rows: int, k: int = FIXED_K) -> int:
+    """Return k, or less where there are so few rows that trustworthiness at k is not defined."""
+    return max(1, min(k, (rows - 1) // 2))
+
+
+def sweep(pixels: Pixels, every: Sequence[UmapSettings], k: int, kept: Path, working: Working) -> Sweep:
+    """Fit and judge every candidate, in order of n_neighbors.
+
+    `kept` is the file that keeps embeddings. Raises ValueError as `fit_umap` and `trustworthiness` do.
+    """
+    ordered = sorted(every, key=lambda each: each.n_neighbors)
+    rows = len(pixels)
+    with working("nearest neighbours", rows) as step:
+        neighbours = find_neighbours(pixels, ordered[-1].n_neighbors + 1, step)  # itself and as many others
+    with working("UMAP layouts", epochs_of(rows) * len(ordered)) as step:
+        embeddings = fit_all(neighbours, pixels, ordered, kept, step)
+    with working("trustworthiness", rows) as step:
+        ks = [(each.n_neighbors, k) for each in ordered]
+        scores = trustworthiness(pixels, neighbours, embeddings, ks, step)
+    found = zip(ordered, embeddings, scores, strict=True)
+    return Sweep(tuple(Candidate(each, e, score[each.n_neighbors], score[k]) for each, e, score in found), k)
+
+
+def fit_all(
+    neighbours: Neighbours,
+    pixels: Pixels,
+    every: Sequence[UmapSettings],
+    kept: Path,
+    on_epoch: Callable[[int], None] = lambda done: None,
+) -> list[Embedding]:
+    """Return the embedding of each settings; those fitted before are read from `kept`, the others fitted side by side.
+
+    `on_epoch` gets the epochs done, of all fits together.
+    """
+    digest = hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
+    keys = [_key(digest, each) for each in every]
+    found = {key: _read(kept, key, len(pixels)) for key in keys}
+    epochs = epochs_of(len(pixels))
+    done = epochs * sum(embedding is not None for embedding in found.values())
+    # Graphs one after the other: umap-learn's threads must not be started from several threads.
+    missing = {key: each for key, each in zip(keys, every, strict=True) if found[key] is None}
+    graphs = {key: neighbour_graph(neighbours, each) for key, each in missing.items()}
+    with _side_by_side(done, on_epoch) as (pool, count):
+
+        def fit(key: str) -> None:
+            embedding = lay_out(graphs[key], pixels, missing[key], count)
+            with Cache(kept) as cache:
+                cache.put(key, "", embedding.tobytes())
+            found[key] = embedding
+
+        most_work_first = sorted(missing, key=lambda key: -missing[key].n_neighbors)
+        for each in [pool.submit(fit, key) for key in most_work_first]:
+            each.result()
+    return [embedding for embedding in (found[key] for key in keys) if embedding is not None]
+
+
+@contextmanager
+def _side_by_side(
+    done: int, on_epoch: Callable[[int], None]
+) -> Iterator[tuple[ThreadPoolExecutor, Callable[[], None]]]:
+    # A pool, and what its fits call after each epoch; an error or Ctrl-C ends all of them at their next epoch.
+    lock, stopped = threading.Lock(), threading.Event()
+
+    def count() -> None:
+        nonlocal done
+        if stopped.is_set():
+            raise InterruptedError("another fit failed or was stopped")
+        with lock:
+            done += 1
+            on_epoch(done)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1, "umap") as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # parts without an edge between are usual among photos
+        try:
+            yield pool, count
+        except BaseException:
+            stopped.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _key(digest: str, settings: UmapSettings) -> str:
+    # Spectral layouts differ between releases of umap-learn and scipy.
+    versions = [metadata.version(name) for name in ("umap-learn", "scipy", "scikit-learn")]
+    text = json.dumps([_VERSION, *versions, digest, settings.as_dict()], sort_keys=True)
+    return f"{settings.n_components}:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _read(kept: Path, key: str, rows: int) -> Embedding | None:
+    columns = int(key.partition(":")[0])
+    with Cache(kept) as cache:
+        return cache.read(key, lambda _, data: np.frombuffer(data, np.float32).reshape(rows, columns))

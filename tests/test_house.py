@@ -1,0 +1,66 @@
+"""The rules of the house: who may import whom, and how large a file, a function and the package may be."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "facematch"
+# From the ground up: a room imports those below it.
+ROOMS = (
+    "core", "settings", "photos", "ranking", "faces", "identities", "networks", "losses", "embedders", "refine",
+    "evaluation", "thresholds", "near_duplicates", "charts", "pipeline", "tasks", "cli",
+)  # fmt: skip
+# The tasks that may import another: who, and whom.
+BETWEEN_TASKS = {
+    ("compare", "training"),
+    ("compare", "competition"),
+    ("robustness", "images"),
+    ("rehearsal", "competition"),  # the submission that is scored is the one that is sent
+}
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[tuple[tuple[str, ...], str, int]]:
+    """Yield the module (as parts below facematch), the name and the line of every import of facematch's own."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "facematch":
+            for alias in node.names:
+                yield tuple(node.module.split(".")[1:]), alias.name, node.lineno
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "facematch":
+                    yield tuple(alias.name.split(".")[1:]), "", node.lineno
+
+
+def complaint(here: tuple[str, ...], there: tuple[str, ...], name: str) -> str | None:
+    """Return what is wrong with an import of `name` from `there` in the module `here`, or None."""
+    if not there:  # `from facematch import ROOM` or its version
+        there = (name,)
+        if name == "__version__":
+            return None
+    if len(here) == 1 or here[0] not in ROOMS:
+        return None  # __init__ and __main__
+    up, down = ROOMS.index(here[0]), ROOMS.index(there[0])
+    if up < down:
+        return "runs up"
+    if here[0] == there[0] == "tasks":
+        pair = here[1], there[1] if len(there) > 1 else name
+        if pair[0] != pair[1] and pair not in BETWEEN_TASKS:
+            return "runs between two tasks"
+    if (
+        (there[:2] == ("settings", "root") and name == "Settings")
+        and up < ROOMS.index("pipeline")
+        and here[0] != "settings"
+    ):
+        return "takes a Settings below pipeline/"
+    return None
+
+
+def test_no_import_runs_up_or_between_tasks() -> None:
+    wrong = [
+        f"{path.relative_to(SOURCE)}:{line} {why}: {'.'.join(there)} ({name})"
+        for path in MODULES
+        for there, name, line in imports(path)
+        if (why := complaint(path.relative_to(SOURCE).with_suffix("").parts, there, name))
+    ]
+    assert not wrong, "\n".join(wrong)
