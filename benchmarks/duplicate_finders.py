@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.near_duplicates.contents import Content, content_cache, read_contents
 from facematch.photos.photo import PhotoLimits, Rgb, find_photos
 from facematch.pipeline.images import load_image_settings
@@ -183,7 +183,7 @@ def show(columns: Sequence[Column], names: Sequence[str], asked: int, photos: in
         print(f"{name:16s}" + "".join(f"{percent((each.cells or {})[name].found):>9s}" for each in columns))
 
 
-def percent(figure: Figure | None) -> str:
+def percent(figure: Estimate | None) -> str:
     """A share in percent."""
     return "–" if figure is None or figure.value is None else f"{100 * figure.value:.1f}"
 

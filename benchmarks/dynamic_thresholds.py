@@ -23,7 +23,7 @@ from labelled_people import add_options, embed_people, only
 from numpy.typing import NDArray
 
 from facematch.evaluation.comparison import paired
-from facematch.evaluation.judged import Judged, judge
+from facematch.evaluation.relevance import RelevanceMatrix, relevance_matrix
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Ranking, distance_estimator
 from facematch.thresholds.dynamic import NEIGHBOURS, Of, fit_dynamic, neighbourhood_adjustments
@@ -45,7 +45,7 @@ class Half:
 
     gallery: Embeddings
     ranking: Ranking
-    judged: Judged
+    judged: RelevanceMatrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +86,10 @@ def half(
     for row in gallery:
         names.setdefault(int(codes[row]), set()).add(embeddings.names[row])
     shown = [int(codes[row]) for row in query]
-    return Half(answers, ranking, judge(ranking, [names.get(person, set()) for person in shown], shown))
+    return Half(answers, ranking, relevance_matrix(ranking, [names.get(person, set()) for person in shown], shown))
 
 
-def f1_each(judged: Judged, accepted: NDArray[np.bool_]) -> Floats:
+def f1_each(judged: RelevanceMatrix, accepted: NDArray[np.bool_]) -> Floats:
     """Return each query's F1."""
     tp = (accepted & judged.right).sum(axis=1)
     whole = accepted.sum(axis=1) + judged.relevant

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.cache import cache_folder
-from facematch.evaluation.bootstrap import Figure, mean_figure
+from facematch.evaluation.bootstrap import Estimate, mean_figure
 from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, find_photos, read_photo
 from facematch.tasks.robustness.changes import change_named, changed
 from facematch.tasks.umap.fit import UmapSettings, curve_of, place, warm_up
@@ -66,7 +66,7 @@ def nearest_in(embedding: NDArray[np.float32], placed: NDArray[np.float32], k: i
 
 def figures(
     nearest: Nearest, queries: Pixels, right: NDArray[np.bool_], copies: Pixels, originals: Sequence[int]
-) -> tuple[Figure, Figure]:
+) -> tuple[Estimate, Estimate]:
     """Return precision among the ten nearest of the queries, and recall at 1 of changed copies."""
     found = np.take_along_axis(right, nearest(queries, 10), axis=1).mean(1)
     first = nearest(copies, 1)[:, 0] == np.asarray(originals)

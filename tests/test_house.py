@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "facematch"
@@ -64,3 +65,54 @@ def test_no_import_runs_up_or_between_tasks() -> None:
         if (why := complaint(path.relative_to(SOURCE).with_suffix("").parts, there, name))
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    names = {".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__") for path in MODULES}
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        here = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+        for there, name, _ in imports(path):
+            module = ".".join((*there, name))
+            graph.setdefault(here, set()).add(module if module in names else ".".join(there))
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def test_the_first_floor_of_the_package_is_short() -> None:
+    entries = [path.name for path in SOURCE.iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= 25, sorted(entries)
+
+
+def test_files_and_functions_are_short() -> None:
+    long = []
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        if (lines := text.count("\n")) > 300:
+            long.append(f"{path.relative_to(SOURCE)}: {lines} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                if lines > 60:
+                    long.append(f"{path.relative_to(SOURCE)}: {node.name}, {lines} lines")
+    assert not long, "\n".join(long)
+
+
+def _public(tree: ast.Module, name: str) -> Iterator[tuple[str, ast.AST]]:
+    yield name, tree
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield f"{name}.{node.name}", node
+            if isinstance(node, ast.ClassDef):
+                for each in node.body:
+                    if isinstance(each, ast.FunctionDef) and not each.name.startswith("_"):
+                        yield f"{name}.{node.name}.{each.name}", each
+
+
+def test_everything_public_has_a_docstring() -> None:
+    bare = [
+        name
+        for path in MODULES
+        for name, node in _public(ast.parse(path.read_text(encoding="utf-8")), str(path.relative_to(SOURCE)))
+        if not ast.get_docstring(node)  # type: ignore[arg-type]
+    ]
+    assert not bare, "\n".join(bare)

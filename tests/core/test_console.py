@@ -34,7 +34,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Say:
 
 
 def test_a_pipe_gets_a_line_every_ten_seconds(told: Say, clock: list[float]) -> None:
-    with console.working("cropping", 2000) as step:
+    with console.progress("cropping", 2000) as step:
         for done in range(2000):
             clock[0] += 0.01
             step(done + 1)
@@ -42,7 +42,7 @@ def test_a_pipe_gets_a_line_every_ten_seconds(told: Say, clock: list[float]) -> 
 
 
 def test_where_it_stands_and_how_long_it_takes_from_where_it_began(told: Say, clock: list[float]) -> None:
-    with console.working("training", 40_000, done=20_000) as step:
+    with console.progress("training", 40_000, done=20_000) as step:
         clock[0] += 60
         step(21_000, "epoch 22/40, loss 0.31")
         clock[0] += 9
@@ -56,7 +56,7 @@ def test_where_it_stands_and_how_long_it_takes_from_where_it_began(told: Say, cl
 def test_work_that_ends_soon_or_is_none_prints_nothing(
     told: Say, clock: list[float], total: int, seconds: float
 ) -> None:
-    with console.working("cropping", total) as step:
+    with console.progress("cropping", total) as step:
         for done in range(1000):
             clock[0] += seconds
             step(done + 1)
@@ -69,7 +69,7 @@ def test_a_span_in_words(seconds: float, words: str) -> None:
 
 
 def test_a_terminal_gets_a_bar_with_words(terminal: Say) -> None:
-    with console.working("[a]", 10) as step:
+    with console.progress("[a]", 10) as step:
         step(3, "epoch 1/2, loss [b]")
     shown = terminal()
     assert "[a]" in shown
@@ -80,9 +80,9 @@ def test_a_terminal_gets_a_bar_with_words(terminal: Say) -> None:
 def test_a_terminal_gets_whole_words_and_commands_in_one_piece(terminal: Say) -> None:
     text = "epoch 1/3  loss 0.2000  active 50%  unseen people: top-1 0.2  top-10 0.342"
     path = "checkpoints/" + "a" * 50
-    console.note(text)
-    console.note(f"weights, settings and log: {path}")
-    console.note("python train.py --config config/triplet.yaml --resume", wrap=False)
+    console.info(text)
+    console.info(f"weights, settings and log: {path}")
+    console.info("python train.py --config config/triplet.yaml --resume", wrap=False)
     lines = terminal().splitlines()
     assert lines[:2] == ["epoch 1/3  loss 0.2000  active 50%", "unseen people: top-1 0.2  top-10 0.342"]
     assert path in lines
@@ -90,5 +90,5 @@ def test_a_terminal_gets_whole_words_and_commands_in_one_piece(terminal: Say) ->
 
 
 def test_a_pipe_gets_each_note_in_one_line(told: Say) -> None:
-    console.note("word " * 30 + "end")
+    console.info("word " * 30 + "end")
     assert told() == "word " * 30 + "end\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facematch.core import shipped
-from facematch.core.console import note_once
+from facematch.core.console import info_once
 from facematch.core.errors import FacematchError
 from facematch.core.shipped import find_settings, shipped_places, shipped_settings
 from facematch.settings.competition import load_form
@@ -20,7 +20,7 @@ TRIPLET = Path("config/triplet.yaml")
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    note_once.cache_clear()
+    info_once.cache_clear()
 
 
 def settings_file(folder: Path, name: str) -> Path:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from facematch.evaluation.bootstrap import (
-    Figure,
+    Estimate,
     codes_of,
     draw_weights,
     expanded_percentiles,
@@ -108,7 +108,7 @@ def test_groups_are_numbered_as_they_appear() -> None:
 
 
 def test_a_figure_reads_well_and_survives_json() -> None:
-    figure = Figure("top-1", 0.5, (0.25, 0.75), 8, 12)
+    figure = Estimate("top-1", 0.5, (0.25, 0.75), 8, 12)
     assert str(figure) == "0.500 [0.250–0.750]"
     assert figure.as_dict()["interval"] == [0.25, 0.75]
 

@@ -25,7 +25,7 @@ from facematch.evaluation.classes import (
     set_scores,
     top_k_accepted,
 )
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import precision_at, recall_at
 from judged_rankings import judged_by_identity, random_judged, rows
 
@@ -34,13 +34,13 @@ def scores(tp: Sequence[int], fp: Sequence[int], fn: Sequence[int]) -> SetScores
     return SetScores(*(np.array(counts, dtype=np.int64) for counts in (tp, fp, fn)))
 
 
-def random_answer(seed: int, queries: int, photos: int, people: int = 4) -> tuple[Judged, NDArray[np.bool_]]:
+def random_answer(seed: int, queries: int, photos: int, people: int = 4) -> tuple[RelevanceMatrix, NDArray[np.bool_]]:
     rng = np.random.default_rng(seed)
     judged = random_judged(seed, queries, photos, people=people)
     return judged, rng.random(judged.right.shape) < rng.random()
 
 
-def as_labels(judged: Judged, accepted: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def as_labels(judged: RelevanceMatrix, accepted: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Relevant and accepted photos as scikit-learn's label indicators; places serve as the labels."""
     return judged.right.astype(np.int64), accepted.astype(np.int64)
 
@@ -140,7 +140,7 @@ def test_the_first_k_of_a_smaller_gallery_are_all_of_it() -> None:
 
 def test_places_past_the_end_are_no_photos() -> None:
     whole = judged_by_identity(np.arange(4.0)[None], [0], [0, 1, 0, 1])
-    ended = Judged(
+    ended = RelevanceMatrix(
         whole.queries,
         whole.groups,
         np.array([[True, False, False, False]]),

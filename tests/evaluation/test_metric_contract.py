@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 
 from facematch.evaluation.bootstrap import Floats
 from facematch.evaluation.classes import SET_METRICS, SetScores, class_figures, set_scores, top_k_accepted
-from facematch.evaluation.judged import Judged, Ties
+from facematch.evaluation.relevance import RelevanceMatrix, Ties
 from facematch.evaluation.retrieval import RETRIEVAL_METRICS, hit_at, precision_at, recall_at, retrieval_figures
 from facematch.tasks.protocols.revisited import revisited_precision_at
 from judged_rankings import judged_by_identity
 
-Metric = Callable[[Judged], Floats]
+Metric = Callable[[RelevanceMatrix], Floats]
 Model = tuple[NDArray[np.float32], list[int], list[int]]  # distances, whom queries show, whom gallery photos show
 
 
-def nearer_than_half(judged: Judged) -> NDArray[np.bool_]:
+def nearer_than_half(judged: RelevanceMatrix) -> NDArray[np.bool_]:
     """A threshold that moves with the scale of the distances."""
     return judged.distances <= judged.distances.max(initial=0, where=np.isfinite(judged.distances)) / 2
 
 
-def of_sets(metric: Callable[[SetScores], float], answer: Callable[[Judged], NDArray[np.bool_]]) -> Metric:
+def of_sets(metric: Callable[[SetScores], float], answer: Callable[[RelevanceMatrix], NDArray[np.bool_]]) -> Metric:
     return lambda judged: np.array([metric(set_scores(judged, answer(judged)))])
 
 

@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, top
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation import retrieval
-from facematch.evaluation.judged import Ties, judge
+from facematch.evaluation.relevance import Ties, relevance_matrix
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import distance_estimator
 from judged_rankings import judged_by_identity, ranked
@@ -59,7 +59,7 @@ def test_figures_equal_those_of_pytorch_metric_learning(seed: int, same: bool) -
         {f"p{i:03}" for i in np.flatnonzero(others == person)} - ({f"p{row:03}"} if same else set())
         for row, person in enumerate(asked)
     ]
-    judged = judge(ranking, relevant, exclude_same_name=same)
+    judged = relevance_matrix(ranking, relevant, exclude_same_name=same)
     assert same or not judged.mated.all()
     theirs = peer(query, asked, gallery, others, same)
     for their_name, name in NAMES.items():

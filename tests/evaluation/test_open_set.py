@@ -11,8 +11,8 @@ from sklearn.metrics import det_curve
 
 from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import draw_weights, expanded_percentiles
-from facematch.evaluation.judged import Judged, judge, pooled
 from facematch.evaluation.open_set import dir_curve, fnir_at_fpir, open_set_figures
+from facematch.evaluation.relevance import RelevanceMatrix, pooled, relevance_matrix
 from facematch.evaluation.verification import Pairs, roc
 from facematch.ranking.ranking import Ranking
 
@@ -22,16 +22,16 @@ rows = st.lists(st.tuples(st.integers(0, 5).map(float), st.booleans()), min_size
 queries = st.lists(st.tuples(rows, st.sampled_from("abcd")), max_size=8)
 
 
-def judged_of(asked: Sequence[Query], width: int = 3) -> Judged:
+def judged_of(asked: Sequence[Query], width: int = 3) -> RelevanceMatrix:
     """Whole rankings of a gallery of `width` photos."""
     right = np.array([[each for _, each in row] for row, _ in asked], dtype=np.bool_).reshape(-1, width)
     distances = np.array([[each for each, _ in row] for row, _ in asked], dtype=np.float32).reshape(-1, width)
     found = right.sum(axis=1).astype(np.int64)
     names = tuple(f"q{number}" for number in range(len(asked)))
-    return Judged(names, tuple(person for _, person in asked), right, distances, found, width - found)
+    return RelevanceMatrix(names, tuple(person for _, person in asked), right, distances, found, width - found)
 
 
-def random_judged(seed: int, people: int = 12, photos: int = 2, gap: float = 1.0) -> Judged:
+def random_judged(seed: int, people: int = 12, photos: int = 2, gap: float = 1.0) -> RelevanceMatrix:
     """Each person asks with `photos` photos; every third is not in the gallery of eight."""
     rng = np.random.default_rng(seed)
     asked: list[Query] = []
@@ -109,7 +109,7 @@ def test_a_ranking_of_photos_is_judged_first() -> None:
     indices = np.array([[0, 1], [1, 0], [0, 1]])
     distances = np.array([[1, 4], [2, 3], [3, 5]], np.float32)
     ranking = Ranking(("q0", "q1", "q2"), ("ann", "bob"), indices, distances, "euclidean")
-    judged = judge(ranking, [{"ann"}, {"ann"}, set()])
+    judged = relevance_matrix(ranking, [{"ann"}, {"ann"}, set()])
     assert fnir_at_fpir(judged, 0.5) == 0.5  # q1's nearest is bob
     assert fnir_at_fpir(judged, 0.5, rank=2) == 0.5  # ann stands at 3, where q2 alarms
     assert dir_curve(judged, 2).dir.tolist() == [0, 0.5, 1]
@@ -169,7 +169,7 @@ def test_an_fpir_beyond_the_unknown_queries_says_how_many_it_needs() -> None:
 
 def test_an_unknown_query_that_meets_no_photo_never_alarms() -> None:
     judged = random_judged(3)
-    empty = Judged(
+    empty = RelevanceMatrix(
         ("q",), ("p0",), np.zeros((1, 8), np.bool_), np.full((1, 8), np.inf, np.float32), *np.zeros((2, 1), np.int64)
     )
     both = pooled([judged, empty])
@@ -181,7 +181,9 @@ def test_an_unknown_query_that_meets_no_photo_never_alarms() -> None:
 
 def test_places_that_were_not_kept_are_an_error() -> None:
     whole = random_judged(0)
-    short = Judged(whole.queries, whole.groups, whole.right[:, :3], whole.distances[:, :3], whole.relevant, whole.wrong)
+    short = RelevanceMatrix(
+        whole.queries, whole.groups, whole.right[:, :3], whole.distances[:, :3], whole.relevant, whole.wrong
+    )
     assert fnir_at_fpir(short, 0.2, 3) == fnir_at_fpir(whole, 0.2, 3)
     with pytest.raises(FacematchError, match="at rank 4 need the first 4 places; the ranking of q0 ends after 3"):
         dir_curve(short, 4)

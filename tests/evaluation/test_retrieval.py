@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import Floats
-from facematch.evaluation.judged import Judged, pooled
+from facematch.evaluation.relevance import RelevanceMatrix, pooled
 from facematch.evaluation.retrieval import (
     RETRIEVAL_METRICS,
     average_precision,
@@ -52,7 +52,7 @@ def naive_reciprocal(right: Right, relevant: int) -> float:
     return next((1 / place for place, r in enumerate(right, 1) if r), 0.0)
 
 
-CASES: list[tuple[Callable[[Judged], Floats], Callable[[Right, int], float]]] = [
+CASES: list[tuple[Callable[[RelevanceMatrix], Floats], Callable[[Right, int], float]]] = [
     (partial(hit_at, k=1), lambda right, _: float(right[0])),
     (partial(hit_at, k=3), lambda right, _: float(any(right[:3]))),
     (partial(precision_at, k=3), lambda right, _: sum(right[:3]) / 3),
@@ -77,7 +77,7 @@ def test_every_metric_equals_a_plain_loop(seed: int, queries: int, photos: int) 
         assert found.tolist() == pytest.approx(expected, nan_ok=True)
 
 
-def by_hand() -> Judged:
+def by_hand() -> RelevanceMatrix:
     # Right at places 1, 3 and 6 of 8; a second query shows a person who is not in the gallery.
     distances = np.tile(np.arange(8.0), (2, 1))
     return judged_by_identity(distances, [7, 9], [7, 0, 7, 1, 2, 7, 3, 4])
@@ -96,7 +96,7 @@ def by_hand() -> Judged:
         (reciprocal_rank, 1.0),
     ],
 )
-def test_a_ranking_worked_out_by_hand(metric: Callable[[Judged], Floats], value: float) -> None:
+def test_a_ranking_worked_out_by_hand(metric: Callable[[RelevanceMatrix], Floats], value: float) -> None:
     mated, unknown = metric(by_hand()).tolist()
     assert mated == pytest.approx(value)
     assert isnan(unknown)
@@ -144,7 +144,7 @@ def test_a_curve_has_two_points() -> None:
 
 def test_a_recall_that_is_never_reached_has_precision_0() -> None:
     judged = by_hand()
-    missed = Judged(
+    missed = RelevanceMatrix(
         judged.queries, judged.groups, judged.right, judged.distances, judged.relevant + 1, judged.wrong - 1
     )
     _, precisions = precision_recall_curve(missed, 5)

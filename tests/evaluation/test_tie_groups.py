@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
 from facematch.evaluation import tie_groups
-from facematch.evaluation.judged import pooled
+from facematch.evaluation.relevance import pooled
 from facematch.evaluation.tie_groups import TieGroups, groups_of_codes, groups_of_judged
 from facematch.ranking.codes import hamming_distances, pack_codes
 from judged_rankings import judged_by_identity, random_judged, rows

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
-from facematch.evaluation.judged import judge
+from facematch.evaluation.relevance import relevance_matrix
 from facematch.evaluation.topk import (
     each_photo_a_query,
     figures_from_dict,
@@ -127,7 +127,7 @@ def test_a_judged_ranking_has_the_figures_of_its_mated_queries() -> None:
     query, gallery = embeddings(rng.normal(size=(30, 3)), "q"), embeddings(rng.normal(size=(40, 3)), "g")
     right = [frozenset({f"g{rng.integers(40):04d}"}) if i % 3 else frozenset() for i in range(30)]
     ranking = distance_estimator(query, gallery, 40)
-    figures = judged_places(judge(ranking, right, [i // 2 for i in range(30)])).figures
+    figures = judged_places(relevance_matrix(ranking, right, [i // 2 for i in range(30)])).figures
     mated = [i for i in range(30) if right[i]]
     places = first_hits(ranking, right)[mated]
     assert figures == topk_figures(places, [i // 2 for i in mated], 40)
@@ -150,7 +150,7 @@ def test_two_sides_equal_the_judged_ranking(seed: int) -> None:
         return
     found = labelled_sides(query, gallery, asked, shown, "euclidean")
     right = [{name for name, other in zip(gallery.names, shown, strict=True) if other == who} for who in asked]
-    wanted = judged_places(judge(distance_estimator(query, gallery, 14), right, asked)).figures
+    wanted = judged_places(relevance_matrix(distance_estimator(query, gallery, 14), right, asked)).figures
     assert found == wanted
     assert found.queries == sum(who in shown for who in asked)
 

@@ -1,10 +1,10 @@
-"""Judged rankings for tests: ideal, random and with ties, and the plain loops their figures are checked against."""
+"""Rankings for tests: ideal, random and with ties, and the plain loops their figures are checked against."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from facematch.evaluation.judged import Judged, Ties, judge
+from facematch.evaluation.relevance import RelevanceMatrix, Ties, relevance_matrix
 from facematch.ranking.ranking import Ranking
 
 
@@ -23,15 +23,15 @@ def ranked(distances: np.ndarray, k: int | None = None) -> Ranking:
 
 def judged_by_identity(
     distances: np.ndarray, shown: Sequence[int], gallery: Sequence[int], k: int | None = None, ties: Ties = "name"
-) -> Judged:
+) -> RelevanceMatrix:
     """Judge a ranking whose queries show `shown` and whose gallery photos show `gallery`."""
     relevant = [frozenset(f"g{i:03}" for i, person in enumerate(gallery) if person == asked) for asked in shown]
-    return judge(ranked(distances, k), relevant, [f"p{person}" for person in shown], ties=ties)
+    return relevance_matrix(ranked(distances, k), relevant, [f"p{person}" for person in shown], ties=ties)
 
 
 def random_judged(
     seed: int, queries: int, photos: int, *, people: int = 4, levels: int = 5, k: int | None = None
-) -> Judged:
+) -> RelevanceMatrix:
     """A random model on a few people, with ties among `levels` distances; some people are not in the gallery."""
     rng = np.random.default_rng(seed)
     distances = rng.integers(0, levels, (queries, photos)).astype(np.float32)
@@ -40,7 +40,7 @@ def random_judged(
     )
 
 
-def rows(judged: Judged) -> list[tuple[list[bool], int]]:
+def rows(judged: RelevanceMatrix) -> list[tuple[list[bool], int]]:
     """Each query's places, those past the end left out, and how many photos are relevant to it."""
     return [
         ([bool(r) for r, d in zip(right, distances, strict=True) if np.isfinite(d)], int(relevant))

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from facematch.core.fingerprint import Fingerprint
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.folds import Evaluated
-from facematch.evaluation.judged import judge
+from facematch.evaluation.relevance import relevance_matrix
 from facematch.evaluation.retrieval import retrieval_figures
 from facematch.evaluation.topk import Figures, judged_places
 from facematch.evaluation.verification import verification_figures
@@ -48,7 +48,7 @@ def evaluation(
     asking, answering = side("query", queries, people), side("gallery", answers, people - unknown)
     ranking = distance_estimator(asking, answering, len(answering))
     right = [{name for name in answering.names if shown[name] == shown[query]} for query in asking.names]
-    judged = judge(ranking, right, [shown[name] for name in asking.names])
+    judged = relevance_matrix(ranking, right, [shown[name] for name in asking.names])
     everyone = replace(
         asking, names=asking.names + answering.names, vectors=np.concatenate([asking.vectors, answering.vectors])
     )
@@ -105,7 +105,7 @@ def report(seed: int = 0, **options: Any) -> ReportData:
         settings="name: triplet\n",
         facts=(("command", "facematch report checkpoints/triplet"),),
         unread=("query/notes.txt (not an image)",),
-        subgroups=(SubgroupTable("light", (("dim", Figure("top-1", 0.5, (0.4, 0.6), 12, 10)),)),),
+        subgroups=(SubgroupTable("light", (("dim", Estimate("top-1", 0.5, (0.4, 0.6), 12, 10)),)),),
         drawn=drawn,
         systems=(
             SystemRow("trained", judged_places(evaluated.judged).figures),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facematch.core.fingerprint import Fingerprint
-from facematch.evaluation.judged import Judged, judge
+from facematch.evaluation.relevance import RelevanceMatrix, relevance_matrix
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Ranking, distance_estimator
 
@@ -21,13 +21,15 @@ def ranking_of(distances: ArrayLike, metric: str = "euclidean") -> Ranking:
     return Ranking(queries, gallery, order.astype(np.int64), np.take_along_axis(given, order, 1), metric)
 
 
-def judged_of(ranking: Ranking, shown: Sequence[int], gallery: Sequence[int]) -> Judged:
+def judged_of(ranking: Ranking, shown: Sequence[int], gallery: Sequence[int]) -> RelevanceMatrix:
     """Judge a ranking whose queries show `shown` and whose gallery photos show `gallery`."""
     right = [{f"g{i:03}" for i, person in enumerate(gallery) if person == who} for who in shown]
-    return judge(ranking, right, list(shown))
+    return relevance_matrix(ranking, right, list(shown))
 
 
-def random_case(seed: int, queries: int = 7, photos: int = 6, people: int = 3, levels: int | None = 6) -> Judged:
+def random_case(
+    seed: int, queries: int = 7, photos: int = 6, people: int = 3, levels: int | None = 6
+) -> RelevanceMatrix:
     """A random system on a few people, one of them unknown to the gallery, its distances tied among `levels`."""
     rng = np.random.default_rng(seed)
     distances = rng.random((queries, photos)) if levels is None else rng.integers(0, levels, (queries, photos)) / 4
@@ -35,7 +37,7 @@ def random_case(seed: int, queries: int = 7, photos: int = 6, people: int = 3, l
     return judged_of(ranking_of(distances), shown, rng.integers(0, people, photos).tolist())
 
 
-def macro_f1(judged: Judged, accepted: np.ndarray) -> float:
+def macro_f1(judged: RelevanceMatrix, accepted: np.ndarray) -> float:
     """Macro-F1 in plain loops."""
     total = 0.0
     for row in range(len(judged)):
@@ -72,7 +74,7 @@ def people_embeddings(
     return Embeddings(names, vectors.astype(np.float32), "euclidean", Fingerprint()), who.tolist()
 
 
-def judged_people(seed: int, people: int = 12, photos: int = 3) -> tuple[Ranking, Embeddings, Judged]:
+def judged_people(seed: int, people: int = 12, photos: int = 3) -> tuple[Ranking, Embeddings, RelevanceMatrix]:
     """Queries of people of whom every fourth is missing in the gallery: its whole ranking, gallery, judgement."""
     query, shown = people_embeddings(people, 2, seed=seed, prefix="q")
     every, who = people_embeddings(people, photos, seed=seed)
@@ -80,4 +82,4 @@ def judged_people(seed: int, people: int = 12, photos: int = 3) -> tuple[Ranking
     gallery = Embeddings(tuple(every.names[i] for i in kept), every.vectors[kept], "euclidean", Fingerprint())
     ranking = distance_estimator(query, gallery, len(gallery))
     right = [{every.names[i] for i in kept if who[i] == person} for person in shown]
-    return ranking, gallery, judge(ranking, right, shown)
+    return ranking, gallery, relevance_matrix(ranking, right, shown)

@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from facematch.core.console import note_once
+from facematch.core.console import info_once
 from facematch.core.errors import FacematchError
 from facematch.networks.checkpoint import save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
@@ -62,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The run below checkpoints/ of the current folder, beside a settings file that says otherwise."""
     monkeypatch.chdir(tmp_path)
-    note_once.cache_clear()
+    info_once.cache_clear()
     shutil.copytree(made, tmp_path / "checkpoints/r18")
     Path("mine.yaml").write_text(
         "name: mine\nfaces: {size: 112}\nnetwork: {tanh: true, normalise: false}\nloss: {margin: auto}\n"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.judged import pooled
+from facematch.evaluation.relevance import pooled
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Metric, Ranking, distance_estimator
 from facematch.thresholds.dynamic import (

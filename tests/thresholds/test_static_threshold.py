@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.thresholds.static import best_threshold, fit_static
 from facematch.thresholds.values import accept, accepted_mask
 from threshold_helpers import judged_of, judged_people, macro_f1, random_case, ranking_of, thresholds_between
 
 
-def brute_force(judged: Judged, scores: np.ndarray) -> float:
+def brute_force(judged: RelevanceMatrix, scores: np.ndarray) -> float:
     """The best macro-F1 over a threshold between any two scores, at each of them, and beyond them all."""
     finite = scores[np.isfinite(judged.distances)]
     return max(macro_f1(judged, scores <= threshold) for threshold in thresholds_between(finite.tolist()))
@@ -98,7 +98,7 @@ def test_one_photo_that_may_as_well_be_refused() -> None:
 @given(st.integers(0, 10**6), st.integers(-8, 8))
 def test_scaling_all_distances_scales_the_threshold(seed: int, power: int) -> None:
     judged = random_case(seed)
-    scaled = Judged(
+    scaled = RelevanceMatrix(
         judged.queries,
         judged.groups,
         judged.right,

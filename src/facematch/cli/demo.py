@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from facematch.core.console import say
+from facematch.core.console import result
 from facematch.core.errors import FacematchError, typed
 from facematch.pipeline.build import run_folder
 from facematch.settings.file import load_settings
@@ -35,19 +35,19 @@ def demo_command(config: Path) -> None:
             ["request", *chosen, "--set", f"server.url={address}/{settings.server.dialect}/",
              "--set", f"server.group={group}"],
         )  # fmt: skip
-    say(f"\nThe whole job took {time.monotonic() - started:.0f} s. Where to look next:")
-    say("  results/crops/crops.png and misses.png    what the cropper found and what it missed")
-    say("  results/compare.html    every system side by side; your own systems: config/compare.yaml")
-    say(f"  {run_folder(settings)}    weights, settings, log; curves: tensorboard --logdir checkpoints")
-    say(f"  {settings.paths.submissions}    every submission; with their scores: facematch submissions")
-    say(f"  facematch report {run_folder(settings)}    a page: worst queries first, curves, a map of the embeddings")
-    say(f"  facematch serve --group {group}    the leaderboard, with the queries that missed")
-    say("  facematch init    settings files to edit, and what to do with your own photos")
+    result(f"\nThe whole job took {time.monotonic() - started:.0f} s. Where to look next:")
+    result("  results/crops/crops.png and misses.png    what the cropper found and what it missed")
+    result("  results/compare.html    every system side by side; your own systems: config/compare.yaml")
+    result(f"  {run_folder(settings)}    weights, settings, log; curves: tensorboard --logdir checkpoints")
+    result(f"  {settings.paths.submissions}    every submission; with their scores: facematch submissions")
+    result(f"  facematch report {run_folder(settings)}    a page: worst queries first, curves, a map of the embeddings")
+    result(f"  facematch serve --group {group}    the leaderboard, with the queries that missed")
+    result("  facematch init    settings files to edit, and what to do with your own photos")
 
 
 def _step(what: str, arguments: Sequence[str]) -> None:
-    say(f"\n== {what}", "bold")
-    say(f"$ {typed(arguments[0])} {shlex.join(arguments[1:])}".rstrip(), "cyan")
+    result(f"\n== {what}", "bold")
+    result(f"$ {typed(arguments[0])} {shlex.join(arguments[1:])}".rstrip(), "cyan")
     sys.stdout.flush()
     done = subprocess.run([sys.executable, "-m", "facematch", *arguments], check=False)
     if done.returncode:
@@ -57,9 +57,9 @@ def _step(what: str, arguments: Sequence[str]) -> None:
 @contextmanager
 def _server() -> Iterator[str]:
     # A rehearsal server on a free port, as a process of its own.
-    say("\n== a rehearsal server, in place of the competition's", "bold")
+    result("\n== a rehearsal server, in place of the competition's", "bold")
     command = [sys.executable, "-m", "facematch", "serve", "--port", "0", "--truth", str(_TRUTH)]
-    say("$ facematch serve", "cyan")
+    result("$ facematch serve", "cyan")
     server = subprocess.Popen([*command], stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"})
     try:
         assert server.stderr is not None

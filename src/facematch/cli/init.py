@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from facematch.core.console import say, show_json
+from facematch.core.console import result, show_json
 from facematch.core.errors import FacematchError, typed
 from facematch.core.files import write_bytes
 from facematch.core.shipped import CONFIG, shipped_settings
@@ -27,15 +27,15 @@ def init_command(folder: Path, *, as_json: bool) -> None:
         write_bytes(folder / name, wanted[name])
     changed = [name for name in there if (folder / name).read_bytes() != wanted[name]]
     if as_json:
-        result = {"folder": str(folder.absolute()), "written": written, "there": there, "changed": changed}
-        show_json(result)
+        outcome = {"folder": str(folder.absolute()), "written": written, "there": there, "changed": changed}
+        show_json(outcome)
         return
-    say(f"{folder.absolute()}: {len(written)} of {len(wanted)} files written")
+    result(f"{folder.absolute()}: {len(written)} of {len(wanted)} files written")
     if there:
-        say(f"left as they were: {', '.join(there)}")
+        result(f"left as they were: {', '.join(there)}")
     if changed:
-        say(f"of these not as they come with facematch: {', '.join(changed)}")
-    say("\n" + wanted[START].decode().rstrip())
+        result(f"of these not as they come with facematch: {', '.join(changed)}")
+    result("\n" + wanted[START].decode().rstrip())
 
 
 def _start(folder: Path) -> str:

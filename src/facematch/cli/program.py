@@ -59,12 +59,12 @@ class Program(TyperGroup):
 class _Command(TyperCommand):
     # Typer ends a command on Ctrl-C without a word.
     def invoke(self, ctx: Any) -> Any:
-        from facematch.core.console import note
+        from facematch.core.console import info
 
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            note("stopped; nothing is half written", "yellow")
+            info("stopped; nothing is half written", "yellow")
             raise SystemExit(INTERRUPTED) from None
 
 
@@ -82,20 +82,20 @@ def arrange(app: typer.Typer, panels: Mapping[str, str] | None = None) -> None:
 
 def run_program(program: typer.Typer) -> None:
     """Run a program; an error ends it with what to do about it and with its exit code."""
-    from facematch.core.console import be_quiet, note_once, say_error, warnings_as_notes
+    from facematch.core.console import be_quiet, info_once, plain_warnings, show_error
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may hold half a character, or one that the terminal lacks
             stream.reconfigure(errors="backslashreplace")
-    warnings_as_notes()
-    note_once.cache_clear()
+    plain_warnings()
+    info_once.cache_clear()
     be_quiet(False)
     # Completion is for the command `facematch`, though it be asked of `python -m facematch`.
     completing = any(each.endswith("-completion") for each in sys.argv[1:2])
     try:
         program(prog_name="facematch" if completing else None)
     except FacematchError as error:
-        say_error(error.message, error.hint)
+        show_error(error.message, error.hint)
         sys.exit(error.exit_code)
 
 

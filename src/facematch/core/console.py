@@ -17,10 +17,10 @@ from rich.table import Table
 from facematch.core.text import count_of, first_of, printable
 
 
-def note_unread(unread: Sequence[str]) -> None:
+def warn_unread(unread: Sequence[str]) -> None:
     """Say which files of a folder could not be compared."""
     if unread:
-        loud(f"{count_of(len(unread), 'file was', 'files were')} not read: {printable(first_of(unread))}")
+        warn(f"{count_of(len(unread), 'file was', 'files were')} not read: {printable(first_of(unread))}")
 
 
 # A pipe has no width, and cells wrapped at 80 letters could not be searched.
@@ -35,12 +35,12 @@ def be_quiet(quiet: bool = True) -> None:
     err.quiet = quiet
 
 
-def say(text: str, style: str | None = None) -> None:
+def result(text: str, style: str | None = None) -> None:
     """Print a line of result."""
     out.print(text, style=style, markup=False)
 
 
-def note(text: str, style: str | None = None, *, wrap: bool = True) -> None:
+def info(text: str, style: str | None = None, *, wrap: bool = True) -> None:
     """Print a line about the work on standard error; one with a style is a warning, which `--quiet` leaves.
 
     A terminal gets it in lines of whole words; without `wrap` as it is, such as a command to be copied.
@@ -53,21 +53,21 @@ def note(text: str, style: str | None = None, *, wrap: bool = True) -> None:
 
 
 @cache
-def note_once(text: str) -> None:
+def info_once(text: str) -> None:
     """Print a line on standard error that stands for the whole command, the first time that it is asked for."""
-    note(text)
+    info(text)
 
 
-def loud(text: str) -> None:
+def warn(text: str) -> None:
     """Print a warning that must not be overlooked, on standard error."""
-    note(f"! {text}", "bold yellow")
+    info(f"! {text}", "bold yellow")
 
 
-def say_error(message: str, hint: str = "") -> None:
+def show_error(message: str, hint: str = "") -> None:
     """Print an error and what to do about it, on standard error."""
-    note(f"error: {message}", "bold red")
+    info(f"error: {message}", "bold red")
     if hint:
-        note(hint, "none", wrap=False)
+        info(hint, "none", wrap=False)
 
 
 def _console(style: str | None) -> Console:
@@ -79,7 +79,7 @@ def ask(question: str) -> bool:
     """Ask a person at a terminal; anything but yes, and nobody there, is no."""
     if not at_terminal():
         return False
-    note(f"{question} [y/N]", "bold yellow")
+    info(f"{question} [y/N]", "bold yellow")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -120,7 +120,7 @@ class Step(Protocol):
 
 
 @contextmanager
-def working(what: str, total: int, done: int = 0) -> Iterator[Step]:
+def progress(what: str, total: int, done: int = 0) -> Iterator[Step]:
     """Show how far work has come, `done` of it before, and the time left; yields a function that is told so.
 
     A bar on a terminal; elsewhere a line of words every ten seconds, so none where the work ends within them.
@@ -151,7 +151,7 @@ def _lines(what: str, total: int, before: int) -> Step:
         told = now
         left = (now - started) * (total - done) / (done - before) if done > before else None
         parts = [words, f"{done / total:.0%}", "" if left is None else f"about {_span(left)} left"]
-        note(f"{what}: {', '.join(part for part in parts if part)}")
+        info(f"{what}: {', '.join(part for part in parts if part)}")
 
     return tell
 
@@ -166,7 +166,7 @@ def _span(seconds: float) -> str:
 def waiting(what: str) -> Iterator[None]:
     """Show that something is waited for, with a moving sign on a terminal and a plain line elsewhere."""
     if not err.is_terminal:
-        note(what)
+        info(what)
         yield
         return
     with err.status(what):
@@ -192,11 +192,11 @@ class Stopwatch:
         return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items())
 
 
-def warnings_as_notes() -> None:
+def plain_warnings() -> None:
     """Show warnings as one plain line instead of file names and source code."""
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         if issubclass(category, UserWarning):
-            note(f"note: {message}", "yellow")
+            info(f"note: {message}", "yellow")
 
     warnings.showwarning = show

@@ -5,7 +5,7 @@ import sysconfig
 from difflib import get_close_matches
 from pathlib import Path
 
-from facematch.core.console import note_once
+from facematch.core.console import info_once
 from facematch.core.errors import FacematchError
 
 CONFIG = Path("config")
@@ -58,4 +58,4 @@ def find_settings(path: Path) -> Path:
 def say_taken(path: Path, found: Path) -> None:
     """Say, once in a command, that a settings file was found in another folder than the current one."""
     if found != path:
-        note_once(f"{path}: not here, taken from {found.parent}")
+        info_once(f"{path}: not here, taken from {found.parent}")

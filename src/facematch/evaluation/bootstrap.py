@@ -23,7 +23,7 @@ _CELLS = 4_000_000  # weights held at once
 
 
 @dataclass(frozen=True)
-class Figure:
+class Estimate:
     """One number of an evaluation: its value, 95 % interval over people, and what it rests on.
 
     `value` is None where nothing defines it, `interval` with fewer than 10 people; `note` then begins
@@ -50,7 +50,7 @@ class Figure:
 
 def mean_figure(
     name: str, values: ArrayLike, groups: Sequence[Hashable], *, rounds: int = ROUNDS, seed: int = 0
-) -> Figure:
+) -> Estimate:
     """Return the mean over queries, with its interval over people.
 
     `values` holds one share (0–1) for each of Q queries, NaN where it is not defined: such a query leaves
@@ -64,7 +64,7 @@ def mean_figure(
     there = ~np.isnan(numbers)
     kept = [group for group, keep in zip(groups, there, strict=True) if keep]
     if not kept:
-        return Figure(name, None, None, 0, 0, f"insufficient data: none of {len(numbers)} queries defines it")
+        return Estimate(name, None, None, 0, 0, f"insufficient data: none of {len(numbers)} queries defines it")
     codes = codes_of(kept)
     sums, asked = np.bincount(codes, weights=numbers[there]), np.bincount(codes)
 
@@ -88,7 +88,7 @@ def statistic_figure(
     *,
     rounds: int = ROUNDS,
     seed: int = 0,
-) -> Figure:
+) -> Estimate:
     """Return any figure that can be computed with people weighted, with its interval over them.
 
     `statistic` takes R×P weights, how often each of P people was drawn, and returns R values, NaN where
@@ -97,7 +97,7 @@ def statistic_figure(
     """
     value = float(statistic(np.ones((1, people)))[0]) if people else math.nan
     if math.isnan(value):
-        return Figure(name, None, None, count, people, "insufficient data: it is not defined on these people")
+        return Estimate(name, None, None, count, people, "insufficient data: it is not defined on these people")
     return _figure(name, value, statistic, count, people, rounds, seed)
 
 
@@ -139,10 +139,10 @@ def student(freedom: int) -> float:
     return float(sum(term / freedom**power for power, term in enumerate(terms)))
 
 
-def _figure(name: str, value: float, statistic: Statistic, count: int, people: int, rounds: int, seed: int) -> Figure:
+def _figure(name: str, value: float, statistic: Statistic, count: int, people: int, rounds: int, seed: int) -> Estimate:
     if people < MIN_PEOPLE:
         note = f"insufficient data for an interval: {people} people, at least {MIN_PEOPLE} are needed"
-        return Figure(name, value, None, count, people, note)
+        return Estimate(name, value, None, count, people, note)
     rng = np.random.default_rng(seed)
     most = max(1, _CELLS // people)
     parts = [statistic(draw_weights(people, min(most, rounds - at), rng)) for at in range(0, rounds, most)]
@@ -150,6 +150,6 @@ def _figure(name: str, value: float, statistic: Statistic, count: int, people: i
     drawn = drawn[~np.isnan(drawn)]
     if len(drawn) < 0.95 * rounds:
         note = "insufficient data for an interval: more than one draw of people in twenty does not define the figure"
-        return Figure(name, value, None, count, people, note)
+        return Estimate(name, value, None, count, people, note)
     low, high = expanded_percentiles(drawn, people)
-    return Figure(name, value, (min(low, value), max(high, value)), count, people)
+    return Estimate(name, value, (min(low, value), max(high, value)), count, people)

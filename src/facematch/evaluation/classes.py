@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from facematch.evaluation.bootstrap import (
     ROUNDS,
-    Figure,
+    Estimate,
     Floats,
     Ints,
     codes_of,
     mean_figure,
     statistic_figure,
 )
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import require_places
 
 _Counts = Floats | Ints
@@ -64,7 +64,7 @@ class ClassScore:
     queries: int
 
 
-def set_scores(judged: Judged, accepted: NDArray[np.bool_]) -> SetScores:
+def set_scores(judged: RelevanceMatrix, accepted: NDArray[np.bool_]) -> SetScores:
     """Count what a mask of accepted places (Q×k) got right, got wrong and missed.
 
     Places past the end of a row hold no photo and are not counted. A threshold that accepts the last
@@ -78,7 +78,7 @@ def set_scores(judged: Judged, accepted: NDArray[np.bool_]) -> SetScores:
     return SetScores(tp, taken.sum(axis=1, dtype=np.int64) - tp, judged.relevant - tp)
 
 
-def top_k_accepted(judged: Judged, k: int) -> NDArray[np.bool_]:
+def top_k_accepted(judged: RelevanceMatrix, k: int) -> NDArray[np.bool_]:
     """Return the mask (Q×places) that accepts the first k photos of every query, all of a smaller gallery.
 
     Raises FacematchError when the ranking is shorter than that.
@@ -145,7 +145,7 @@ def macro(classes: Sequence[ClassScore]) -> tuple[float, float, float]:
 
 def class_figures(
     scores: SetScores, groups: Sequence[Hashable], *, rounds: int = ROUNDS, seed: int = 0
-) -> list[Figure]:
+) -> list[Estimate]:
     """Return the figures of sets of accepted photos, each with its interval over people (`groups`).
 
     Macro F1 over queries; micro F1, precision and recall, all queries pooled; and precision, recall and
@@ -153,7 +153,7 @@ def class_figures(
     """
     tp, fp, fn = _pooled(scores, groups)
 
-    def over_classes(name: str, share: _Share) -> Figure:
+    def over_classes(name: str, share: _Share) -> Estimate:
         return mean_figure(name, share(tp, fp, fn), range(len(tp)), rounds=rounds, seed=seed)
 
     return [
@@ -167,14 +167,14 @@ def class_figures(
 
 def pooled_figures(
     scores: SetScores, groups: Sequence[Hashable], *, rounds: int = ROUNDS, seed: int = 0
-) -> list[Figure]:
+) -> list[Estimate]:
     """Return micro F1, precision and recall, all queries pooled, each with its interval over `groups`.
 
     Groups are people, or the queries themselves where classes are given and only the photos that ask are a sample.
     """
     tp, fp, fn = _pooled(scores, groups)
 
-    def pooled(name: str, share: _Share) -> Figure:
+    def pooled(name: str, share: _Share) -> Estimate:
         def statistic(weights: Floats) -> Floats:
             return share(weights @ tp, weights @ fp, weights @ fn)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.folds import make_folds
-from facematch.evaluation.judged import Judged, judge, pooled
+from facematch.evaluation.relevance import RelevanceMatrix, pooled, relevance_matrix
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Ranking, distance_estimator
 
@@ -98,14 +98,16 @@ def completed(ranking: Ranking, division: Division) -> Ranking:
     return Ranking(division.asks, answers, indices, distances, ranking.metric)
 
 
-def judge_divisions(rankings: Sequence[Ranking], divisions: Sequence[Division]) -> tuple[Judged, NDArray[np.bool_]]:
+def judge_divisions(
+    rankings: Sequence[Ranking], divisions: Sequence[Division]
+) -> tuple[RelevanceMatrix, NDArray[np.bool_]]:
     """Return all queries of all divisions, judged, and which of them were not ranked."""
     parts, lost = [], []
     for ranking, division in zip(rankings, divisions, strict=True):
         there = set(ranking.queries)
         lost += [name not in there for name in division.asks]
         parts.append(
-            judge(
+            relevance_matrix(
                 completed(ranking, division),
                 division.relevant,
                 division.people,

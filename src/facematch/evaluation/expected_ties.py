@@ -19,7 +19,7 @@ from typing import Concatenate, Literal, ParamSpec
 
 import numpy as np
 
-from facematch.evaluation.bootstrap import ROUNDS, Figure, Floats, Ints, codes_of, mean_figure, statistic_figure
+from facematch.evaluation.bootstrap import ROUNDS, Estimate, Floats, Ints, codes_of, mean_figure, statistic_figure
 from facematch.evaluation.tie_groups import TieGroups
 
 Over = Literal["relevant", "reachable", "found"]
@@ -135,12 +135,12 @@ def map_variants(k: int) -> Mapping[str, MapVariant]:
     )
 
 
-def map_figures(tied: TieGroups, k: int = 1000, *, rounds: int = ROUNDS, seed: int = 0) -> list[Figure]:
+def map_figures(tied: TieGroups, k: int = 1000, *, rounds: int = ROUNDS, seed: int = 0) -> list[Estimate]:
     """Return every definition of mAP over the queries with a right photo, each with its interval over people."""
     return [_figure(name, variant, tied, rounds, seed) for name, variant in map_variants(k).items()]
 
 
-def _figure(name: str, variant: MapVariant, tied: TieGroups, rounds: int, seed: int) -> Figure:
+def _figure(name: str, variant: MapVariant, tied: TieGroups, rounds: int, seed: int) -> Estimate:
     values = variant.values(tied)
     if variant.weights is None:
         return mean_figure(name, values, tied.groups, rounds=rounds, seed=seed)

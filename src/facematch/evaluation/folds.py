@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.evaluation.judged import Judged, judge, pooled
+from facematch.evaluation.relevance import RelevanceMatrix, pooled, relevance_matrix
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Ranking
 
@@ -60,7 +60,7 @@ class Evaluated:
     """Rankings with their judgement; row i of `judged` is the i-th query over all rankings in order."""
 
     rankings: tuple[Ranking, ...]
-    judged: Judged
+    judged: RelevanceMatrix
 
     def place(self, row: int) -> tuple[Ranking, int]:
         """Return the ranking a row of `judged` belongs to, and its row there."""
@@ -124,7 +124,9 @@ def fixed_fold(
 def evaluate_folds(folds: Sequence[Fold], rank: Callable[[Fold], Ranking]) -> Evaluated:
     """Rank every fold and judge all of them together. Raises ValueError without a fold."""
     rankings = tuple(rank(fold) for fold in folds)
-    parts = [judge(ranking, fold.relevant, fold.people) for ranking, fold in zip(rankings, folds, strict=True)]
+    parts = [
+        relevance_matrix(ranking, fold.relevant, fold.people) for ranking, fold in zip(rankings, folds, strict=True)
+    ]
     return Evaluated(rankings, pooled(parts))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from facematch.evaluation.expected_ties import expected_average_precision
-from facematch.evaluation.judged import judge
+from facematch.evaluation.relevance import relevance_matrix
 from facematch.evaluation.tie_groups import TieGroups, groups_of_codes, groups_of_judged
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import distance_estimator
@@ -30,7 +30,7 @@ def tied_between(
     for name, who in zip(gallery.names, shown, strict=True):
         names.setdefault(who, set()).add(name)
     ignored = None if own is None else [{gallery.names[row]} if row >= 0 else set() for row in own]
-    return groups_of_judged(judge(ranking, [names.get(who, set()) for who in asked], asked, ignored=ignored))
+    return groups_of_judged(relevance_matrix(ranking, [names.get(who, set()) for who in asked], asked, ignored=ignored))
 
 
 def tied_among(embeddings: Embeddings, identities: Sequence[str], asked: Sequence[bool]) -> TieGroups:

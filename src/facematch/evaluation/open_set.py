@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.bootstrap import ROUNDS, Figure, codes_of, statistic_figure
+from facematch.evaluation.bootstrap import ROUNDS, Estimate, codes_of, statistic_figure
 from facematch.evaluation.folds import Fold
-from facematch.evaluation.judged import Judged, judge, pooled
+from facematch.evaluation.relevance import RelevanceMatrix, pooled, relevance_matrix
 from facematch.evaluation.step_curve import (
     accepted,
     highest_within,
@@ -42,10 +42,10 @@ class OpenSet:
     galleries: tuple[Embeddings, ...]
 
     @cached_property
-    def judged(self) -> Judged:
+    def judged(self) -> RelevanceMatrix:
         """Return all rankings, judged."""
         each = zip(self.rankings, self.folds, strict=True)
-        return pooled([judge(ranking, fold.relevant, fold.people) for ranking, fold in each])
+        return pooled([relevance_matrix(ranking, fold.relevant, fold.people) for ranking, fold in each])
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -81,7 +81,7 @@ class OpenSetCurve:
     dir: Floats
 
 
-def dir_curve(judged: Judged, rank: int = 1) -> OpenSetCurve:
+def dir_curve(judged: RelevanceMatrix, rank: int = 1) -> OpenSetCurve:
     """Return the exact curve of DIR against FPIR.
 
     Raises FacematchError when a row ends before place `rank` though its gallery does not.
@@ -96,7 +96,7 @@ def dir_curve(judged: Judged, rank: int = 1) -> OpenSetCurve:
     return OpenSetCurve(np.concatenate([[-np.inf], thresholds]), rates[0], rates[1])
 
 
-def fnir_at_fpir(judged: Judged, fpir: float, rank: int = 1) -> float:
+def fnir_at_fpir(judged: RelevanceMatrix, fpir: float, rank: int = 1) -> float:
     """Return 1 − DIR at the largest threshold whose FPIR does not exceed `fpir` (0–1); not interpolated.
 
     NaN without mated or without unknown queries. Raises FacematchError as `dir_curve`.
@@ -107,8 +107,8 @@ def fnir_at_fpir(judged: Judged, fpir: float, rank: int = 1) -> float:
 
 
 def open_set_figures(
-    judged: Judged, fpirs: Sequence[float] = FPIRS, rank: int = 1, *, rounds: int = ROUNDS, seed: int = 0
-) -> list[Figure]:
+    judged: RelevanceMatrix, fpirs: Sequence[float] = FPIRS, rank: int = 1, *, rounds: int = ROUNDS, seed: int = 0
+) -> list[Estimate]:
     """Return the FNIR at each FPIR, with intervals over people: mated and unknown ones are drawn together.
 
     An FPIR that fewer than 1/FPIR unknown queries cannot resolve has no value; its note says how many it
@@ -128,14 +128,14 @@ def open_set_figures(
         elif not mated:
             gap = "insufficient data: no query has a right photo in the gallery"
         if gap:
-            figures.append(Figure(name, None, None, len(judged), people, gap))
+            figures.append(Estimate(name, None, None, len(judged), people, gap))
         else:
             statistic = _fnir(judged, rank, fpir)
             figures.append(statistic_figure(name, statistic, len(judged), people, rounds=rounds, seed=seed))
     return figures
 
 
-def _deciding(judged: Judged, rank: int) -> tuple[Floats, Floats]:
+def _deciding(judged: RelevanceMatrix, rank: int) -> tuple[Floats, Floats]:
     # The least threshold that identifies each mated query, and that alarms at each unknown one; else infinity.
     if rank < 1:
         raise ValueError(f"rank is {rank}; a place in a ranking is at least 1")
@@ -154,7 +154,7 @@ def _deciding(judged: Judged, rank: int) -> tuple[Floats, Floats]:
     )
 
 
-def _fnir(judged: Judged, rank: int, fpir: float) -> Callable[[Floats], Floats]:
+def _fnir(judged: RelevanceMatrix, rank: int, fpir: float) -> Callable[[Floats], Floats]:
     # From R×P weights of people to R rates.
     codes = codes_of(judged.groups)
     asked, strangers = codes[judged.mated], codes[~judged.mated]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.topk import Places
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Metric, distance_estimator
@@ -114,7 +114,7 @@ def first_places(found: Outcomes) -> Places:
     return Places(found.queries, places, found.identities, gallery)
 
 
-def judged_outcomes(judged: Judged) -> Outcomes:
+def judged_outcomes(judged: RelevanceMatrix) -> Outcomes:
     """Return the outcomes of a judged ranking: those of its mated queries.
 
     Raises FacematchError when a row ends before its gallery.

@@ -2,7 +2,7 @@
 
 Everything is computed from a judged ranking, one number a query. Queries without a right photo in the
 gallery define none of them: they are NaN and leave every mean. Order among equal distances is that of
-the ranking, by name; `judge(ties="worst")` and `judge(ties="best")` bound what another order could give.
+the ranking, by name; `relevance_matrix` with `ties="worst"` and `ties="best"` bounds what another order could give.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,20 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.bootstrap import ROUNDS, Figure, Floats, Ints, mean_figure
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.bootstrap import ROUNDS, Estimate, Floats, Ints, mean_figure
+from facematch.evaluation.relevance import RelevanceMatrix
 
 Rule = Literal["plain", "trapezoid"]
 
 
-def hit_at(judged: Judged, k: int) -> Floats:
+def hit_at(judged: RelevanceMatrix, k: int) -> Floats:
     """Return whether a right photo stands among the first k, 1 or 0: CMC at rank k, also called top-k."""
     require_places(judged, k, f"top-{k}")
     hits = _hits(judged).within(k)
     return _over_mated(judged, (hits.per_query() > 0).astype(np.float64))
 
 
-def precision_at(judged: Judged, k: int) -> Floats:
+def precision_at(judged: RelevanceMatrix, k: int) -> Floats:
     """Return the right photos among the first k, divided by k.
 
     This is the textbook definition (Manning, Raghavan & Schütze 2008, section 8.4): k divides even where
@@ -38,13 +38,13 @@ def precision_at(judged: Judged, k: int) -> Floats:
     return _over_mated(judged, _hits(judged).within(k).per_query() / k)
 
 
-def recall_at(judged: Judged, k: int) -> Floats:
+def recall_at(judged: RelevanceMatrix, k: int) -> Floats:
     """Return the right photos among the first k, divided by all right photos of the gallery."""
     require_places(judged, k, f"recall@{k}")
     return _over_relevant(judged, _hits(judged).within(k).per_query())
 
 
-def average_precision(judged: Judged, rule: Rule = "plain") -> Floats:
+def average_precision(judged: RelevanceMatrix, rule: Rule = "plain") -> Floats:
     """Return the average precision over the whole ranking, divided by *all* right photos of the gallery.
 
     `plain` averages the precision at each right place (Manning, Raghavan & Schütze 2008, section 8.4);
@@ -62,7 +62,7 @@ def average_precision(judged: Judged, rule: Rule = "plain") -> Floats:
     return _over_relevant(judged, hits.per_query(heights))
 
 
-def average_precision_at_r(judged: Judged) -> Floats:
+def average_precision_at_r(judged: RelevanceMatrix) -> Floats:
     """Return the average precision over the first R places, R the number of a query's right photos.
 
     mAP@R of Musgrave, Belongie & Lim, A Metric Learning Reality Check (ECCV 2020): the precisions at the
@@ -73,20 +73,20 @@ def average_precision_at_r(judged: Judged) -> Floats:
     return _over_relevant(judged, hits.per_query(hits.found / hits.place))
 
 
-def r_precision(judged: Judged) -> Floats:
+def r_precision(judged: RelevanceMatrix) -> Floats:
     """Return the share of right photos among the first R places, R the number of a query's right photos."""
     require_places(judged, judged.relevant, "R-precision")
     return _over_relevant(judged, _hits(judged).within(judged.relevant).per_query())
 
 
-def reciprocal_rank(judged: Judged) -> Floats:
+def reciprocal_rank(judged: RelevanceMatrix) -> Floats:
     """Return one over the place (from 1) of the first right photo. Needs the whole ranking."""
     judged.require_complete("MRR")
     hits = _hits(judged)
     return _over_mated(judged, hits.per_query((hits.found == 1) / hits.place))
 
 
-def cmc(judged: Judged, places: int) -> Floats:
+def cmc(judged: RelevanceMatrix, places: int) -> Floats:
     """Return top-k for k = 1 … `places` as a mean over the mated queries: the CMC curve, NaN without any."""
     require_places(judged, places, f"the CMC curve to place {places}")
     hits = _hits(judged).within(places)
@@ -95,7 +95,7 @@ def cmc(judged: Judged, places: int) -> Floats:
     return np.cumsum(firsts) / mated if mated else np.full(places, np.nan)
 
 
-def precision_recall_curve(judged: Judged, points: int = 101) -> tuple[Floats, Floats]:
+def precision_recall_curve(judged: RelevanceMatrix, points: int = 101) -> tuple[Floats, Floats]:
     """Return recall levels from 0 to 1 and the mean interpolated precision at each over the mated queries.
 
     A query's interpolated precision at recall r is its best precision at any place where its recall is
@@ -118,7 +118,7 @@ def precision_recall_curve(judged: Judged, points: int = 101) -> tuple[Floats, F
     return np.linspace(0, 1, points), total / len(mated) if len(mated) else np.full(points, np.nan)
 
 
-RETRIEVAL_METRICS: Mapping[str, Callable[[Judged], Floats]] = MappingProxyType(
+RETRIEVAL_METRICS: Mapping[str, Callable[[RelevanceMatrix], Floats]] = MappingProxyType(
     {
         "top-1": partial(hit_at, k=1),
         "top-5": partial(hit_at, k=5),
@@ -134,7 +134,7 @@ RETRIEVAL_METRICS: Mapping[str, Callable[[Judged], Floats]] = MappingProxyType(
 )
 
 
-def retrieval_figures(judged: Judged, *, rounds: int = ROUNDS, seed: int = 0) -> list[Figure]:
+def retrieval_figures(judged: RelevanceMatrix, *, rounds: int = ROUNDS, seed: int = 0) -> list[Estimate]:
     """Return every retrieval figure, a mean over the mated queries with its interval over people.
 
     A figure that the ranking is too short for has no value, and its note says so.
@@ -144,11 +144,11 @@ def retrieval_figures(judged: Judged, *, rounds: int = ROUNDS, seed: int = 0) ->
         try:
             figures.append(mean_figure(name, metric(judged), judged.groups, rounds=rounds, seed=seed))
         except FacematchError as error:  # too short a ranking; its message is what the reader needs to know
-            figures.append(Figure(name, None, None, 0, 0, f"insufficient data: {error.message}"))
+            figures.append(Estimate(name, None, None, 0, 0, f"insufficient data: {error.message}"))
     return figures
 
 
-def require_places(judged: Judged, places: int | Ints, what: str) -> None:
+def require_places(judged: RelevanceMatrix, places: int | Ints, what: str) -> None:
     """Raise FacematchError when a row ends before `places` (one for all, or Q) though its gallery goes on.
 
     A whole ranking is always long enough, also of a gallery with fewer photos than that.
@@ -184,15 +184,15 @@ class _Hits:
         return np.bincount(self.query, weights=values, minlength=self.queries).astype(np.float64)
 
 
-def _hits(judged: Judged) -> _Hits:
+def _hits(judged: RelevanceMatrix) -> _Hits:
     query, column = np.nonzero(judged.right)
     first = np.searchsorted(query, np.arange(len(judged)))
     return _Hits(query, column + 1, np.arange(len(query)) - first[query] + 1, len(judged))
 
 
-def _over_relevant(judged: Judged, sums: Floats) -> Floats:
+def _over_relevant(judged: RelevanceMatrix, sums: Floats) -> Floats:
     return _over_mated(judged, sums / np.maximum(judged.relevant, 1))
 
 
-def _over_mated(judged: Judged, values: Floats) -> Floats:
+def _over_mated(judged: RelevanceMatrix, values: Floats) -> Floats:
     return np.where(judged.mated, values, np.nan)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facematch.evaluation.bootstrap import Floats, Ints, codes_of
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.ranking.codes import Codes, hamming_distances
 
 _CELLS = 2_000_000  # pairs of photos compared at once
@@ -107,7 +107,7 @@ def groups_of_codes(
     return TieGroups(names, people, levels, counts[:, _WRONG] + counts[:, _RIGHT], counts[:, _RIGHT])
 
 
-def groups_of_judged(judged: Judged) -> TieGroups:
+def groups_of_judged(judged: RelevanceMatrix) -> TieGroups:
     """Return the tie groups of a judged ranking by any metric: photos tie where their distances are equal.
 
     The result has as many columns as the query with the most distinct distances. Raises FacematchError when

@@ -1,6 +1,6 @@
 """Tie-aware figures in one list: mAP by each of its names, and what lies within Hamming radius 2."""
 
-from facematch.evaluation.bootstrap import ROUNDS, Figure, mean_figure
+from facematch.evaluation.bootstrap import ROUNDS, Estimate, mean_figure
 from facematch.evaluation.expected_ties import expected_hit_at, expected_precision_at, map_figures
 from facematch.evaluation.hamming_radius import empty_ball, precision_within
 from facematch.evaluation.tie_groups import TieGroups
@@ -8,7 +8,7 @@ from facematch.evaluation.tie_groups import TieGroups
 RADIUS = 2  # of hash look-up, as it is usually reported
 
 
-def tied_figures(tied: TieGroups, *, rounds: int = ROUNDS, seed: int = 0) -> list[Figure]:
+def tied_figures(tied: TieGroups, *, rounds: int = ROUNDS, seed: int = 0) -> list[Estimate]:
     """Return mAP in every published definition, top-1, precision@10 and the figures of hash look-up.
 
     All but those within the radius are expected values over every order of photos at equal distance. mAP is

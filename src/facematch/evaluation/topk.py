@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import mean_figure
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.score import WEIGHTS, competition_score
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Metric, Ranking, distance_estimator
@@ -105,7 +105,7 @@ def topk_figures(places: NDArray[np.int64], groups: Sequence[Hashable], gallery:
     return Figures(top1, top5, top10, interval, len(places), gallery)
 
 
-def judged_places(judged: Judged) -> Places:
+def judged_places(judged: RelevanceMatrix) -> Places:
     """Return the places of a judged ranking's mated queries; `gallery` is the smallest one asked."""
     mated = judged.mated
     right = judged.right[mated]

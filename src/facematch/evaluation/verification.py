@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.bootstrap import ROUNDS, Figure, codes_of, statistic_figure
+from facematch.evaluation.bootstrap import ROUNDS, Estimate, codes_of, statistic_figure
 from facematch.evaluation.step_curve import (
     accepted,
     area,
@@ -156,7 +156,7 @@ def tar_at_far(pairs: Pairs, far: float) -> float:
 
 def verification_figures(
     pairs: Pairs, fars: Sequence[float] = FARS, *, rounds: int = ROUNDS, seed: int = 0
-) -> list[Figure]:
+) -> list[Estimate]:
     """Return ROC AUC, EER and TAR at each FAR, with intervals over identities.
 
     Identities are drawn with replacement. A same pair gets the weight of its identity, which is the subsets
@@ -180,7 +180,7 @@ def verification_figures(
     table, people, figures = _table(pairs, fars), pairs.people, []
     for column, (name, gap) in enumerate(gaps.items()):
         if gap:
-            figures.append(Figure(name, None, None, len(pairs), people, gap))
+            figures.append(Estimate(name, None, None, len(pairs), people, gap))
         else:
             statistic = _column(table, column)
             figures.append(statistic_figure(name, statistic, len(pairs), people, rounds=rounds, seed=seed))

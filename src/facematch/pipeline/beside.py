@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facematch.core.console import loud, note, show_table
+from facematch.core.console import info, show_table, warn
 from facematch.core.errors import FacematchError, typed
 from facematch.embedders import Embedder
 from facematch.embedders.embed import PhotoEmbedder
@@ -113,7 +113,7 @@ def rivals(settings: Settings) -> list[Contestant]:
         try:
             found.append(_shipped(settings, alone))
         except FacematchError as error:
-            note(f"the network that comes with facematch is not shown: {error.message}", "yellow")
+            info(f"the network that comes with facematch is not shown: {error.message}", "yellow")
     return found
 
 
@@ -165,7 +165,7 @@ def show_trained(settings: Settings, people: ValidationPeople, config: Path) -> 
         show_standings(standings)
         say_where_worse(standings[-1], standings[:-1], config)
     except FacematchError as error:
-        note(f"it could not be shown beside grey pixels: {error.message}", "yellow")
+        info(f"it could not be shown beside grey pixels: {error.message}", "yellow")
 
 
 def say_beside(
@@ -180,11 +180,11 @@ def say_beside(
     try:
         others = [stand(each, people, in_folds=in_folds) for each in rivals(settings)]
     except FacematchError as error:
-        note(f"it could not be shown beside grey pixels: {error.message}", "yellow")
+        info(f"it could not be shown beside grey pixels: {error.message}", "yellow")
         return {}
     scores = [f"{each.name} {each.places.figures.score:.0f}" + (f" ({each.flattered})" if each.flattered else "")
               for each in others]  # fmt: skip
-    note(f"  on these people: this system {ours.places.figures.score:.0f}, {', '.join(scores)}")
+    info(f"  on these people: this system {ours.places.figures.score:.0f}, {', '.join(scores)}")
     say_where_worse(ours, others, config)
     compared = [(each.name, ours.against(each)) for each in others]
     return {name: difference.as_dict() for name, difference in compared if difference is not None}
@@ -210,7 +210,7 @@ def show_standings(standings: Sequence[Standing]) -> None:
     )
     for each in standings:
         if each.flattered:
-            note(f"* {each.name}: {each.flattered}", "yellow")
+            info(f"* {each.name}: {each.flattered}", "yellow")
 
 
 def say_where_worse(ours: Standing, others: Sequence[Standing], config: Path) -> None:
@@ -226,11 +226,11 @@ def say_where_worse(ours: Standing, others: Sequence[Standing], config: Path) ->
             + (f"; {other.name}: {other.flattered}" if other.flattered else "")
         )
         if found.luck:
-            note(text, "yellow")
+            info(text, "yellow")
         else:
-            loud(text)
+            warn(text)
     if worse:
         better, _ = min(worse, key=lambda each: each[1].difference)
         sets = " ".join(f"--set {setting}" for setting in better.take)
         command = f"{typed('request')} --config {shlex.quote(str(config))} {sets}"
-        note(f"the better one is taken by: {command}", "yellow", wrap=False)
+        info(f"the better one is taken by: {command}", "yellow", wrap=False)

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from facematch.core.console import note, note_once
+from facematch.core.console import info, info_once
 from facematch.core.errors import FacematchError, nearest_name, typed
 from facematch.core.files import sha256_of_file
 from facematch.core.foreign import brief
@@ -38,14 +38,14 @@ def settings_in_use(
     if run is None:
         return settings
     if not asked:
-        note(
+        info(
             f"{run_folder(settings)} is not trained yet: the network that comes with facematch is used, with its own "
             "crops (paths.checkpoint: default)",
             "yellow",
         )
     elif own is not None:
         what = "the network that comes with facematch" if run.name == NAME else run
-        note_once(f"{what}: used with its own {', '.join(_BROUGHT)} ({own})")
+        info_once(f"{what}: used with its own {', '.join(_BROUGHT)} ({own})")
     return with_checkpoint(settings, run)
 
 

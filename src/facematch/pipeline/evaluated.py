@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from facematch.core.console import note, working
+from facematch.core.console import info, progress
 from facematch.core.errors import FacematchError
 from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, fixed_fold, make_folds
-from facematch.evaluation.judged import judge
 from facematch.evaluation.mean_ap import tied_among, tied_between
+from facematch.evaluation.relevance import relevance_matrix
 from facematch.evaluation.score import read_ground_truth
 from facematch.evaluation.tie_groups import TieGroups
 from facematch.evaluation.topk import people_of_truth
@@ -32,7 +32,7 @@ HELD_OUT = "held-out photos ask the training photos of the same classes"
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedPhotos:
-    """Judged rankings with the photos they are about.
+    """RelevanceMatrix rankings with the photos they are about.
 
     `embeddings` are those of all photos, names unique; `people` says whom each name shows ("" where nobody
     knows), `files` where its photo is. `records` tells how every file ended; `unread` names what was no
@@ -163,7 +163,9 @@ def leave_one_out(people: EmbeddedPeople) -> Evaluated:
     asks = people.embeddings.at(chosen)
     ranking = distance_estimator(asks, people.embeddings, len(people.embeddings), exclude_same_name=True)
     who = [people.identities[i] for i in chosen]
-    return Evaluated((ranking,), judge(ranking, [photos[person] for person in who], who, exclude_same_name=True))
+    return Evaluated(
+        (ranking,), relevance_matrix(ranking, [photos[person] for person in who], who, exclude_same_name=True)
+    )
 
 
 def tied_people(people: EmbeddedPeople) -> TieGroups:
@@ -202,7 +204,7 @@ def evaluate_folders(settings: Settings, query: Path, gallery: Path, truth: Path
     who = [person[name] for name in queries.names]
     left = len(answers) - len(kept)
     return EvaluatedPhotos(
-        Evaluated((ranking,), judge(ranking, right, who)),
+        Evaluated((ranking,), relevance_matrix(ranking, right, who)),
         _joined(queries, everyone),
         {**dict.fromkeys(everyone.names, ""), **dict(zip(queries.names, who, strict=True)), **(named or {})},
         {**asks.files, **answering.files},
@@ -241,9 +243,9 @@ def photos_of(folder: Path) -> Found:
 
 def embed_files(stage: PhotoEmbedder, files: Sequence[PhotoFile], what: str) -> EmbeddedPhotos:
     """Embed files with a progress bar, and say how many faces were found."""
-    with working(what, len(files)) as progress:
-        embedded = stage.run(files, progress)
-    note(f"{what}: {coverage_of(embedded.records)}")
+    with progress(what, len(files)) as step:
+        embedded = stage.run(files, step)
+    info(f"{what}: {coverage_of(embedded.records)}")
     return embedded
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from facematch.core.console import loud, note, working
+from facematch.core.console import info, progress, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of
 from facematch.identities import (
@@ -125,12 +125,12 @@ def _class_photos(settings: Settings) -> tuple[LabelledPhotos, ValidationPeople]
     # Photos of shared classes: a published set's own split, or shares of each class's photos.
     wanted = settings.identities
     if wanted.dataset is not None:
-        with working(f"unpacking {wanted.dataset}", 1000) as progress:
+        with progress(f"unpacking {wanted.dataset}", 1000) as step:
             split = load_published(
-                wanted.dataset, wanted.datasets, on_progress=lambda done, total: progress(1000 * done // max(total, 1))
+                wanted.dataset, wanted.datasets, on_progress=lambda done, total: step(1000 * done // max(total, 1))
             )
         everything, test = split.train, split.test
-        note(f"{wanted.dataset}, official split: {len(everything.files)} training, {len(test.files)} test photos")
+        info(f"{wanted.dataset}, official split: {len(everything.files)} training, {len(test.files)} test photos")
     else:
         checked = _checked(load_many(wanted.train, wanted.images), settings, max(wanted.min_photos, 2), "training")
         everything, test = checked.labelled, NOBODY
@@ -154,7 +154,7 @@ def other_people(settings: Settings, asked: LabelledPhotos, trained_on: Iterable
     try:
         everyone, _ = load_many(wanted.train, wanted.images)
     except FacematchError as error:
-        note(f"no training people: {error.message}")
+        info(f"no training people: {error.message}")
         return None
     known = set(trained_on)
     others = everyone.only(trained_among(everyone.people, known) if known else set(everyone.people) - set(asked.people))
@@ -188,13 +188,13 @@ def _require_other_photos(train: Checked, test: Checked) -> None:
 def _checked(loaded: tuple[LabelledPhotos, list[Problem]], settings: Settings, min_photos: int, what: str) -> Checked:
     labelled, problems = loaded
     fewest = 2 if what == "training" else 1
-    with working(f"{what} photos checked", len(labelled.files)) as progress:
-        checked = check_identities(labelled, photo_limits(settings.photos), min_photos, fewest, progress)
+    with progress(f"{what} photos checked", len(labelled.files)) as step:
+        checked = check_identities(labelled, photo_limits(settings.photos), min_photos, fewest, step)
     lines = summarise_problems([*problems, *checked.problems])
     for line in lines:
-        loud(f"{what}: {line}")
+        warn(f"{what}: {line}")
     who = "people" if settings.identities.split_by == "person" else "classes"
-    note(f"{what}: {len(checked.labelled.people)} {who}, {len(checked.labelled.files)} photos")
+    info(f"{what}: {len(checked.labelled.people)} {who}, {len(checked.labelled.files)} photos")
     return checked
 
 

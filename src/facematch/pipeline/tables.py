@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from facematch.core.console import show_table
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 
 
-def show_figures(title: str, figures: Sequence[Figure]) -> None:
+def show_figures(title: str, figures: Sequence[Estimate]) -> None:
     """Print a table of figures with their intervals and notes."""
     show_table(
         f"{title} [95 % interval over people]",

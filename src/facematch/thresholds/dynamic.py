@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.judged import Judged, stacked
+from facematch.evaluation.relevance import RelevanceMatrix, stacked
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Metric, Ranking, distance_estimator
 from facematch.thresholds.static import basis_of, best_threshold
@@ -164,7 +164,7 @@ def neighbourhood_adjustments(
 
 
 def fit_dynamic(
-    judged: Judged,
+    judged: RelevanceMatrix,
     adjustments: Mapping[int, Floats],
     metric: str,
     *,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.ranking.ranking import Ranking
 from facematch.thresholds.values import Basis, Bools, Floats, as_plain, same_limit
 
@@ -34,7 +34,7 @@ class StaticThreshold:
         return as_plain("static", asdict(self))
 
 
-def fit_static(judged: Judged, metric: str) -> StaticThreshold:
+def fit_static(judged: RelevanceMatrix, metric: str) -> StaticThreshold:
     """Return the threshold with the best macro-F1 over all thresholds there are.
 
     Macro-F1 is the mean over queries of 2·tp/(2·tp + fp + fn); a query without a right photo counts 1 when
@@ -47,12 +47,12 @@ def fit_static(judged: Judged, metric: str) -> StaticThreshold:
     return StaticThreshold(threshold, f1, basis_of(judged, metric))
 
 
-def basis_of(judged: Judged, metric: str) -> Basis:
+def basis_of(judged: RelevanceMatrix, metric: str) -> Basis:
     """Return what a threshold tuned on `judged` rests on."""
     return Basis(metric, len(judged), len(set(judged.groups)))
 
 
-def best_threshold(judged: Judged, scores: Floats, slack: float = 0.0) -> tuple[float, float]:
+def best_threshold(judged: RelevanceMatrix, scores: Floats, slack: float = 0.0) -> tuple[float, float]:
     """Return the threshold on `scores` (Q×k, one for each place) with the best macro-F1, and that F1.
 
     A place is accepted when its score ≤ threshold. Exact in O(P log P) for P places: sorted by score, each
@@ -78,7 +78,7 @@ def best_threshold(judged: Judged, scores: Floats, slack: float = 0.0) -> tuple[
     return _middle(values, sums >= sums.max() - _EQUAL), float(sums.max() / len(judged))
 
 
-def _sums_of_f1(judged: Judged, scores: Floats) -> tuple[Floats, Floats]:
+def _sums_of_f1(judged: RelevanceMatrix, scores: Floats) -> tuple[Floats, Floats]:
     # All P finite scores, rising, and the sum over queries of F1 before the first and after each of them: P + 1.
     order = np.argsort(scores, axis=1, kind="stable")
     ranked = np.take_along_axis(scores, order, 1)

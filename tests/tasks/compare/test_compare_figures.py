@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from facematch.evaluation.comparison import paired
 from facematch.evaluation.folds import halves
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import average_precision, hit_at
 from facematch.tasks.compare.figures import FIGURES, f1_across, query_values, system_figures
 from facematch.tasks.compare.pairs import compare_pairs, draws_for, holm
@@ -17,7 +17,7 @@ from facematch.tasks.compare.results import Cost, Result, joint_cost, result_fro
 from facematch.tasks.compare.weights import tune_weights, weight_grid
 
 
-def made(people: int = 12, photos: int = 2, gallery: int = 9, seed: int = 0, *, ties: bool = False) -> Judged:
+def made(people: int = 12, photos: int = 2, gallery: int = 9, seed: int = 0, *, ties: bool = False) -> RelevanceMatrix:
     rng = np.random.default_rng(seed)
     count = people * photos
     right = rng.random((count, gallery)) < 0.3
@@ -26,7 +26,7 @@ def made(people: int = 12, photos: int = 2, gallery: int = 9, seed: int = 0, *, 
         distances = np.floor(4 * distances).astype(np.float32)
     relevant = right.sum(axis=1)
     groups = tuple(f"p{number // photos}" for number in range(count))
-    return Judged(tuple(f"q{i}" for i in range(count)), groups, right, distances, relevant, gallery - relevant)
+    return RelevanceMatrix(tuple(f"q{i}" for i in range(count)), groups, right, distances, relevant, gallery - relevant)
 
 
 def test_values_without_ties_are_the_plain_figures() -> None:
@@ -72,14 +72,14 @@ def test_f1_is_measured_at_the_threshold_that_is_best_for_the_other_half() -> No
     assert np.isnan(f1_across(judged, np.ones(len(judged), np.bool_))).all()
 
 
-def _f1(judged: Judged, row: int, limit: float) -> float:
+def _f1(judged: RelevanceMatrix, row: int, limit: float) -> float:
     accepted = judged.distances[row] <= limit
     tp = int((accepted & judged.right[row]).sum())
     whole = int(accepted.sum()) + int(judged.relevant[row])
     return 2 * tp / whole if whole else 1.0
 
 
-def _best_limits(judged: Judged, rows: np.ndarray) -> list[float]:  # type: ignore[type-arg]
+def _best_limits(judged: RelevanceMatrix, rows: np.ndarray) -> list[float]:  # type: ignore[type-arg]
     cuts = sorted({float(value) for value in judged.distances.ravel()})
     middles = [cuts[0] - 1, *((low + high) / 2 for low, high in pairwise(cuts)), cuts[-1] + 1]
     sums = [sum(_f1(judged, row, cut) for row in np.flatnonzero(rows).tolist()) for cut in middles]

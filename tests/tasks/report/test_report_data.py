@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facematch.evaluation.folds import Evaluated
-from facematch.evaluation.judged import judge, pooled
+from facematch.evaluation.relevance import pooled, relevance_matrix
 from facematch.evaluation.retrieval import hit_at
 from facematch.faces.values import FaceRecord
 from facematch.ranking.ranking import Ranking
@@ -50,7 +50,8 @@ def halves(evaluated: Evaluated) -> Evaluated:
     ]
     who = evaluated.judged.groups
     judged = [
-        judge(part, right[at], who[at]) for part, at in zip(parts, (slice(0, cut), slice(cut, None)), strict=True)
+        relevance_matrix(part, right[at], who[at])
+        for part, at in zip(parts, (slice(0, cut), slice(cut, None)), strict=True)
     ]
     return Evaluated(tuple(parts), pooled(judged))
 
@@ -101,7 +102,7 @@ def test_the_answers_are_those_of_the_ranking() -> None:
 def test_a_photo_left_out_of_its_own_ranking_is_no_answer() -> None:
     indices, distances = np.array([[1, -1]]), np.array([[0.5, np.inf]], np.float32)
     ranking = Ranking(("a",), ("a", "b"), indices, distances, "euclidean")
-    (row,) = query_rows(Evaluated((ranking,), judge(ranking, [{"b"}], ["x"], exclude_same_name=True)))
+    (row,) = query_rows(Evaluated((ranking,), relevance_matrix(ranking, [{"b"}], ["x"], exclude_same_name=True)))
     assert [each.name for each in row.answers] == ["b"]
 
 
@@ -109,7 +110,7 @@ def test_a_judgement_that_moved_places_is_refused() -> None:
     indices, distances = np.array([[0, 1]]), np.array([[0.1, 0.5]], np.float32)
     ranking = Ranking(("a",), ("a", "b"), indices, distances, "euclidean")
     with pytest.raises(ValueError, match="ignored"):
-        query_rows(Evaluated((ranking,), judge(ranking, [{"b"}], ["x"], ignored=[{"a"}])))
+        query_rows(Evaluated((ranking,), relevance_matrix(ranking, [{"b"}], ["x"], ignored=[{"a"}])))
 
 
 @pytest.mark.parametrize("parts", [1, 2])

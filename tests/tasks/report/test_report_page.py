@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from facematch.core.text import printable
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.tasks.report.data import FigureTable, ReportData, SystemRow, curves_of, pooled_pairs, query_rows
 from facematch.tasks.report.definitions import definitions_of
 from facematch.tasks.report.page import report_page
@@ -209,7 +209,7 @@ def test_no_name_is_obeyed(data: ReportData, where: str) -> None:
             facts=((NASTY, NASTY),),
             systems=(SystemRow(NASTY, data.systems[0].figures, NASTY),),
         ),
-        "note": lambda: replace(data, tables=(FigureTable("R", (Figure(NASTY, None, None, 0, 0, NASTY),)),)),
+        "note": lambda: replace(data, tables=(FigureTable("R", (Estimate(NASTY, None, None, 0, 0, NASTY),)),)),
         "reason": lambda: replace(
             data, records=tuple(replace(each, name=NASTY, reason=NASTY) for each in data.records), unread=(NASTY,)
         ),

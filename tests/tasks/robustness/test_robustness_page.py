@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from chromium import CONTRAST
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.photos.photo import PhotoFile, PhotoLimits
 from facematch.tasks.robustness.changes import CHANGES, NONE, change_named
 from facematch.tasks.robustness.page import example_pictures, robustness_page, shaded_rows
@@ -18,8 +18,8 @@ from facematch.tasks.robustness.robustness import OVERALL, Cell, Column, Robustn
 NASTY = "<script>alert(1)</script>"
 
 
-def figure(value: float | None, interval: tuple[float, float] | None = None) -> Figure:
-    return Figure("recall at 1", value, interval, 20, 20)
+def figure(value: float | None, interval: tuple[float, float] | None = None) -> Estimate:
+    return Estimate("recall at 1", value, interval, 20, 20)
 
 
 def result(count: int = 3) -> Robustness:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.topk import Figures
 from facematch.faces.cropper import FIVE_POINTS
 from facematch.networks.digest import weights_digest
@@ -303,11 +303,11 @@ def test_half_of_each_batch_is_blends_that_the_teacher_is_asked_about(
 def test_the_accuracy_is_told_each_epoch_and_kept_of_the_best(tmp_path: Path) -> None:
     made = trainer(tmp_path / "run")
     retrieval = iter([Figures(0.1, 1, 1, None, 9, 9), Figures(0.9, 1, 1, None, 9, 9), Figures(0.2, 1, 1, None, 9, 9)])
-    accuracies = iter([Figure("accuracy", share, (share / 2, 1.0), 20, 10) for share in (0.25, 0.5, 0.75)])
+    accuracies = iter([Estimate("accuracy", share, (share / 2, 1.0), 20, 10) for share in (0.25, 0.5, 0.75)])
     around = Surroundings()
     callbacks = replace(around.callbacks(lambda *_: next(retrieval)), seen=lambda *_: next(accuracies))
     result = made.run(callbacks, StopRequest())
-    assert result.seen == Figure("accuracy", 0.5, (0.25, 1.0), 20, 10)
+    assert result.seen == Estimate("accuracy", 0.5, (0.25, 1.0), 20, 10)
     assert "seen people: accuracy 0.750" in around.lines[2]
     epochs = [line for line in read_log(made.folder) if line["kind"] == "epoch"]
     assert [line["seen"]["value"] for line in epochs] == [0.25, 0.5, 0.75]

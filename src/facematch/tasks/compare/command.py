@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from facematch import __version__
-from facematch.core.console import Stopwatch, loud, note, say, show_json, show_table, waiting
+from facematch.core.console import Stopwatch, info, result, show_json, show_table, waiting, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_bytes
 from facematch.pipeline.ensembles import ensemble_members
@@ -43,7 +43,7 @@ def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh
     watch, weights = Stopwatch(), load_form(None).weights
     with watch.stage("reading photos"):
         photos = compared_photos(wanted.photos, in_folds=_in_folds(settings.values()))
-    note(photos.words)
+    info(photos.words)
     bench, systems = Bench(wanted, photos, weights, fresh), []
     for entry in (each for each in wanted.systems if each.fuse or each.name in settings):
         with watch.stage(entry.name):
@@ -58,8 +58,8 @@ def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh
         show_json(report.as_dict())
     else:
         _show(report)
-    (note if as_json else say)(f"report: {page}; open it in a browser, it needs no network")
-    note(f"seconds: {watch}")
+    (info if as_json else result)(f"report: {page}; open it in a browser, it needs no network")
+    info(f"seconds: {watch}")
     if failed := [each.name for each in shown_ones if each.failed]:
         raise FacematchError(f"{len(failed)} of {len(shown_ones)} systems failed: {', '.join(failed)}.")
 
@@ -78,26 +78,26 @@ def _settings_of_each(wanted: CompareSettings) -> dict[str, Settings]:
 
 
 def _left_out(entry: SystemSettings, error: FacematchError) -> None:
-    note(f"{entry.name} is left out: {error}", "yellow")
+    info(f"{entry.name} is left out: {error}", "yellow")
 
 
 def _asked(bench: Bench, entry: SystemSettings, settings: Settings | None) -> ComparedSystem | None:
     # A system with all that is known of it; None for an optional one that is not there.
     words = system_words(bench, entry, settings)
     try:
-        result = bench.result(entry)
+        outcome = bench.result(entry)
         leak = leak_of(bench, entry)
     except FacematchError as error:
         if entry.optional:
             _left_out(entry, error)
             return None
-        loud(f"{entry.name} failed: {error}")
+        warn(f"{entry.name} failed: {error}")
         return ComparedSystem(entry.name, words, failed=str(error).replace("\n", " "))
     if leak.words:
-        loud(f"{entry.name} {leak.words}")
-    words = system_words(bench, entry, settings, result.weights)
-    figures = system_figures(result.values, bench.photos.asked, sum(bench.weights))
-    return ComparedSystem(entry.name, words, result, figures, leak.words, leak.spoilt)
+        warn(f"{entry.name} {leak.words}")
+    words = system_words(bench, entry, settings, outcome.weights)
+    figures = system_figures(outcome.values, bench.photos.asked, sum(bench.weights))
+    return ComparedSystem(entry.name, words, outcome, figures, leak.words, leak.spoilt)
 
 
 def system_words(bench: Bench, entry: SystemSettings, settings: Settings | None, weights: Sequence[float] = ()) -> str:
@@ -154,11 +154,11 @@ def _show(report: CompareReport) -> None:
         [_cost_row(each) for each in report.systems if each.result is not None],
     )
     for pair in report.against_best:
-        say(pair_words(pair, report.by))
+        result(pair_words(pair, report.by))
     if len(report.pairs) > 1:
-        note(f"p is adjusted for {len(report.pairs)} pairs (Holm); intervals are of one pair alone")
+        info(f"p is adjusted for {len(report.pairs)} pairs (Holm); intervals are of one pair alone")
     for words in verdict(report):
-        say(words, "bold")
+        result(words, "bold")
 
 
 def _name(system: ComparedSystem) -> str:
@@ -176,11 +176,11 @@ def _cells(system: ComparedSystem) -> list[str]:
 
 def _cost_row(system: ComparedSystem) -> list[str]:
     assert system.result is not None
-    result, cost = system.result, system.result.cost
-    missed = f"{result.lost} queries, {result.behind} gallery" if result.lost or result.behind else "none"
+    outcome, cost = system.result, system.result.cost
+    missed = f"{outcome.lost} queries, {outcome.behind} gallery" if outcome.lost or outcome.behind else "none"
     return [
         system.name, system.words, f"{cost.crop_ms:.1f}", f"{cost.embed_ms:.1f}", f"{cost.rank_ms:.2f}",
-        f"{cost.bytes:,}", missed, training_words(result.training_seconds),
+        f"{cost.bytes:,}", missed, training_words(outcome.training_seconds),
     ]  # fmt: skip
 
 

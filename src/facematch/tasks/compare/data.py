@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.tasks.compare.pairs import REAL, Pair
 from facematch.tasks.compare.results import Result
 
@@ -18,7 +18,7 @@ class ComparedSystem:
     name: str
     words: str
     result: Result | None = None
-    figures: Mapping[str, Figure] | None = None
+    figures: Mapping[str, Estimate] | None = None
     leak: str = ""
     spoilt: bool = False
     failed: str = ""
@@ -155,7 +155,7 @@ def signed(value: float, by: str) -> str:
     return (f"{value:+.0f}" if by == "score" else f"{value:+.3f}").replace("-", "−")
 
 
-def interval_words(figure: Figure, by: str) -> str:
+def interval_words(figure: Estimate, by: str) -> str:
     """Return a figure's interval in brackets, empty where there is none."""
     return "" if figure.interval is None else f"[{'–'.join(shown(end, by) for end in figure.interval)}]"
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.evaluation.bootstrap import Figure, Floats, mean_figure
+from facematch.evaluation.bootstrap import Estimate, Floats, mean_figure
 from facematch.evaluation.classes import set_scores
 from facematch.evaluation.expected_ties import expected_average_precision, expected_hit_at
 from facematch.evaluation.folds import halves
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.score import WEIGHTS
 from facematch.evaluation.tie_groups import groups_of_judged
 from facematch.evaluation.topk import KS
@@ -21,7 +21,9 @@ FIGURES = ("top-1", "top-5", "top-10", "score", "mAP", "F1")
 Values = Mapping[str, Floats]  # by the name of the figure: one number for each of Q queries
 
 
-def query_values(judged: Judged, lost: NDArray[np.bool_], weights: Sequence[float] = WEIGHTS) -> dict[str, Floats]:
+def query_values(
+    judged: RelevanceMatrix, lost: NDArray[np.bool_], weights: Sequence[float] = WEIGHTS
+) -> dict[str, Floats]:
     """Return what a system reaches on each of Q queries, by the name of the figure; `lost` queries reach nothing.
 
     Top-k, score and average precision are expected values over every order of photos at one distance (equal to
@@ -39,7 +41,7 @@ def query_values(judged: Judged, lost: NDArray[np.bool_], weights: Sequence[floa
     return values
 
 
-def f1_across(judged: Judged, first: NDArray[np.bool_]) -> Floats:
+def f1_across(judged: RelevanceMatrix, first: NDArray[np.bool_]) -> Floats:
     """Return each query's F1 (Q) at the threshold that is best for the other half; `first` (Q) says which half."""
     scores = np.full(len(judged), np.nan)
     for half in (first, ~first):
@@ -51,10 +53,10 @@ def f1_across(judged: Judged, first: NDArray[np.bool_]) -> Floats:
     return scores
 
 
-def queries_of(judged: Judged, chosen: NDArray[np.bool_]) -> Judged:
+def queries_of(judged: RelevanceMatrix, chosen: NDArray[np.bool_]) -> RelevanceMatrix:
     """Return some queries of a judged ranking (Q `bool`)."""
     rows = np.flatnonzero(chosen).tolist()
-    return Judged(
+    return RelevanceMatrix(
         tuple(judged.queries[row] for row in rows),
         tuple(judged.groups[row] for row in rows),
         judged.right[rows],
@@ -64,7 +66,7 @@ def queries_of(judged: Judged, chosen: NDArray[np.bool_]) -> Judged:
     )
 
 
-def system_figures(values: Values, groups: Sequence[Hashable], best: float = sum(WEIGHTS)) -> dict[str, Figure]:
+def system_figures(values: Values, groups: Sequence[Hashable], best: float = sum(WEIGHTS)) -> dict[str, Estimate]:
     """Return every figure with its interval over people; `best` is the score of a system without a mistake."""
     figures = {name: mean_figure(name, values[name], groups) for name in FIGURES if name != "score"}
     share = mean_figure("score", values["score"] / best, groups)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from facematch.core.cache import Cache, cache_folder
-from facematch.core.console import note, waiting
+from facematch.core.console import info, waiting
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
 from facematch.core.foreign import reading
@@ -98,7 +98,7 @@ class Bench:
         with Cache(path) as kept:
             result = None if self.fresh else kept.read(key, lambda _, data: result_from_json(json.loads(data)))
         if result is not None:
-            note(f"{entry.name}: asked before; --fresh asks again")
+            info(f"{entry.name}: asked before; --fresh asks again")
             self._crop_ms.setdefault(result.cost.crops, result.cost.crop_ms)
             return result
         result = self._alone(members[0]) if fusion is None else self._fused(entry.name, members, fusion)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from shlex import quote
 
-from facematch.core.console import loud, note, say, waiting
+from facematch.core.console import info, result, waiting, warn
 from facematch.core.errors import UNKNOWN, FacematchError
 from facematch.settings.competition import CompetitionForm
 from facematch.settings.root import Settings
@@ -46,7 +46,7 @@ def destination(
     if server.ca_bundle is not None and not server.ca_bundle.exists():
         raise FacematchError(f"server.ca_bundle: {server.ca_bundle} does not exist.", "Name the certificates' file.")
     if not server.verify and server.ca_bundle is None:
-        loud("server.verify is false: whoever sits on the line can read and change what is sent")
+        warn("server.verify is false: whoever sits on the line can read and change what is sent")
     return Destination(
         submission_url(address, form, dialect),
         form,
@@ -61,12 +61,12 @@ def say_unfinished(journal: Journal) -> None:
     for submission, attempt in journal.unfinished():
         if attempt is None or attempt.fate == "not scored":
             why = "was not sent yet" if attempt is None else f"was not scored: {attempt.message}"
-            loud(
+            warn(
                 f"submission {submission.id} of {submission.made[:16]} {why} – facematch resend {submission.id}, or "
                 f"forget it: facematch submissions drop {submission.id}"
             )
         else:
-            loud(
+            warn(
                 f"submission {submission.id} of {submission.made[:16]} may have been scored, its answer was lost: "
                 f"{attempt.message} Look at the leaderboard; facematch resend {submission.id} --again"
             )
@@ -82,11 +82,11 @@ def deliver(journal: Journal, submission: Kept, to: Destination, *, again: bool)
         with waiting(f"sending submission {submission.id} to {shown}"):
             sent = send(
                 journal, submission, to.url, to.form,
-                patience=to.patience, headers=to.headers, verify=to.verify, again=again, report=note,
+                patience=to.patience, headers=to.headers, verify=to.verify, again=again, report=info,
             )  # fmt: skip
     except Interrupted as stopped:
         known = stopped.outcome.message or "It was scored all the same: facematch submissions."
-        note(f"{known} {stopped.outcome.hint} {kept}.", "yellow")
+        info(f"{known} {stopped.outcome.hint} {kept}.", "yellow")
         raise
     if sent.before is not None:
         _not_twice(submission, sent.before)
@@ -103,19 +103,21 @@ def deliver(journal: Journal, submission: Kept, to: Destination, *, again: bool)
             outcome.message, f"{hint} {kept}: {once_more}", UNKNOWN if outcome.fate == "unknown" else 1
         )
     answer = outcome.answer
-    say(f"answer of {shown}: {outcome.text.strip()}")
+    result(f"answer of {shown}: {outcome.text.strip()}")
     shares = (
         "" if answer.top1 is None else f"top-1 {answer.top1:.3f}, top-5 {answer.top5:.3f}, top-10 {answer.top10:.3f}, "
     )
-    say(f"received: {shares}score {answer.score:.0f} of {to.form.best:.0f}")
+    result(f"received: {shares}score {answer.score:.0f} of {to.form.best:.0f}")
 
 
 def _not_twice(submission: Kept, before: Attempt) -> None:
     # The same payload was sent to the same address before.
     when, how = before.started[:16], f"send it all the same with --again (facematch resend {submission.id} --again)"
     if before.fate == "scored":
-        say(f"already scored: {before.score:.0f} at {before.url} on {when}, for the very same answers; not sent again.")
-        note(how)
+        result(
+            f"already scored: {before.score:.0f} at {before.url} on {when}, for the very same answers; not sent again."
+        )
+        info(how)
         return
     if before.fate == "sending":
         raise FacematchError(

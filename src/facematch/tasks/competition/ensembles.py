@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from facematch.core.console import Stopwatch, loud, note, working
+from facematch.core.console import Stopwatch, info, progress, warn
 from facematch.core.errors import FacematchError
 from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.evaluation.divisions import (
@@ -174,9 +174,9 @@ def _embed(
     embedder: PhotoEmbedder, folder: Folder, side: str, system: str
 ) -> tuple[EmbeddedPhotos, tuple[Faceless, ...]]:
     what = {"query": "queries"}.get(side, side)
-    with working(what, len(folder.files)) as progress:
-        embedded = embedder.run(folder.files, progress)
-    note(f"{what}: {coverage_of(embedded.records)}")
+    with progress(what, len(folder.files)) as step:
+        embedded = embedder.run(folder.files, step)
+    info(f"{what}: {coverage_of(embedded.records)}")
     bad = [Faceless(system, side, r.name, r.status, r.reason) for r in embedded.records if r.status != "found"]
     bad += [Faceless(system, side, each.name, "unreadable", each.reason) for each in folder.unreadable]
     _name_them(f"{what}: no face found in", [each.name for each in bad if each.status != "unreadable"])
@@ -186,4 +186,4 @@ def _embed(
 
 def _name_them(what: str, names: Sequence[str]) -> None:
     if names:
-        loud(f"{what} {len(names)}: {', '.join(names[:_SHOWN])}{' …' if len(names) > _SHOWN else ''}")
+        warn(f"{what} {len(names)}: {', '.join(names[:_SHOWN])}{' …' if len(names) > _SHOWN else ''}")

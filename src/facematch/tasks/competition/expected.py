@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from facematch.core.console import note, say
+from facematch.core.console import info, result
 from facematch.core.errors import FacematchError
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.evaluation.comparison import compare
@@ -90,16 +90,16 @@ def say_expected(expected: Expected, form: CompetitionForm) -> None:
     """Print the score to expect."""
     found = expected.expectation
     if found is None:
-        say(f"expected: unknown: {expected.unknown}")
+        result(f"expected: unknown: {expected.unknown}")
         if expected.hint:
-            note(f"  {expected.hint}")
+            info(f"  {expected.hint}")
         return
     interval = ""
     if found.interval is not None:
         interval = f", in 95 of 100 such competitions between {found.interval[0]:.0f} and {found.interval[1]:.0f}"
-    say(f"expected: score {found.score:.0f} of {form.best:.0f}{interval}")
+    result(f"expected: score {found.score:.0f} of {form.best:.0f}{interval}")
     of = "" if expected.of is None else f", drawn from {expected.of} (facematch validate asks all)"
-    note(
+    info(
         f"  top-1 {found.top1:.3f}, top-5 {found.top5:.3f}, top-10 {found.top10:.3f}; from {found.queries} queries of "
         f"{found.people} unseen people{of}" + (f". Note: {found.note}" if found.note else "")
     )
@@ -123,18 +123,20 @@ def compare_with_best(
     try:
         theirs = outcomes_from_json((before.expectation or {})["outcomes"])
     except (KeyError, FacematchError):
-        say(f"{named} was kept without an expected score, so that the two cannot be compared before this one is sent")
+        result(
+            f"{named} was kept without an expected score, so that the two cannot be compared before this one is sent"
+        )
         return
     found = None if expected.outcomes is None else compare(
         expected.outcomes, theirs, gallery=gallery, weights=form.weights
     )  # fmt: skip
     if found is None:
-        say(f"{named} was validated on other photos: not comparable")
+        result(f"{named} was validated on other photos: not comparable")
         return
     if found.p_value == 1 and found.difference == 0:
-        say(f"against {named}: no difference on {found.queries} queries")
+        result(f"against {named}: no difference on {found.queries} queries")
         return
-    say(f"against {named}: {found}, on the same {found.queries} validation queries")
+    result(f"against {named}: {found}, on the same {found.queries} validation queries")
 
 
 def _best_before(journal: Journal, kept: Kept, url: str | None) -> tuple[Kept, Attempt | None] | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from facematch.core.console import Stopwatch, loud, note, results_aside, say, show_json
+from facematch.core.console import Stopwatch, info, result, results_aside, show_json, warn
 from facematch.core.files import write_bytes
 from facematch.pipeline.beside import say_beside
 from facematch.pipeline.default_checkpoint import settings_in_use
@@ -60,7 +60,7 @@ def request_command(config: Path, overrides: Sequence[str], wishes: Wishes) -> N
         finally:
             if wishes.as_json:
                 show_json({"submission": row_of(form, journal, journal.submission(kept.id))})
-    note(f"seconds: {watch}")
+    info(f"seconds: {watch}")
 
 
 def _keep(
@@ -89,14 +89,14 @@ def _keep(
         payload, server.dialect, to_send=not wishes.dry_run, query=query.path, gallery=gallery.path,
         made_by=command_line(), system=submitted.told,
     )  # fmt: skip
-    say(f"submission {kept.id}: {journal.file(kept)} ({len(submission.images)} queries, {dialect.names} names each)")
+    result(f"submission {kept.id}: {journal.file(kept)} ({len(submission.images)} queries, {dialect.names} names each)")
     journal.faceless(kept).unlink(missing_ok=True)  # of another system with the same answers
     if ranked.faceless:
         write_bytes(journal.faceless(kept), _table(ranked.faceless))
-        say(f"photos without a face, or not read: {journal.faceless(kept)}")
+        result(f"photos without a face, or not read: {journal.faceless(kept)}")
     if wishes.out is not None:
         write_bytes(wishes.out, payload)
-        say(f"payload: {wishes.out}")
+        result(f"payload: {wishes.out}")
     return kept
 
 
@@ -123,7 +123,7 @@ def _expect(
             )
             journal.expect(kept, {**told, "beside": beside})
     except KeyboardInterrupt:
-        note(f"submission {kept.id} is kept, not sent: facematch resend {kept.id}", "yellow")
+        info(f"submission {kept.id} is kept, not sent: facematch resend {kept.id}", "yellow")
         raise
 
 
@@ -131,9 +131,9 @@ def _send(
     journal: Journal, kept: Kept, to: Destination | None, group: str | None, watch: Stopwatch, wishes: Wishes
 ) -> None:
     if to is None:
-        say("not sent (--dry-run)")
+        result("not sent (--dry-run)")
         named = "" if has_group(group) else " --set server.group=NAME"
-        note(f"facematch resend {kept.id} --set server.url=ADDRESS{named} sends it")
+        info(f"facematch resend {kept.id} --set server.url=ADDRESS{named} sends it")
         return
     with watch.stage("sending"):
         deliver(journal, kept, to, again=wishes.again)
@@ -162,7 +162,7 @@ def make_submission(group: str, query: Folder, ranking: Ranking, names: int) -> 
     guessed = [name for name in query.asked if name not in ranked]
     if guessed:
         shown = ", ".join(guessed[:3]) + (" …" if len(guessed) > 3 else "")
-        loud(
+        warn(
             f"{len(guessed)} of {len(query.asked)} queries have no embedding; their {names} names are a guess: {shown}"
         )
     return Submission(group, {name: ranked.get(name, guess) for name in query.asked})

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from facematch.core.console import say, show_json, show_table
+from facematch.core.console import result, show_json, show_table
 from facematch.core.errors import FacematchError, typed
 from facematch.core.files import write_bytes
 from facematch.evaluation.score import read_ground_truth, score_submission
@@ -35,7 +35,7 @@ def submissions_command(config: Path | None, overrides: Sequence[str], *, as_jso
         show_json({"submissions": rows})
         return
     if not rows:
-        say(f"no submissions in {settings.paths.submissions}")
+        result(f"no submissions in {settings.paths.submissions}")
         return
     told = _shortened([_told(row) for row in rows])
     differing = [name for name in _APART if len({each[name] for each in told}) > 1]
@@ -54,7 +54,7 @@ def submissions_command(config: Path | None, overrides: Sequence[str], *, as_jso
     )  # fmt: skip
     alike = [f"{name} {told[0][name]}" for name in _APART if name not in differing and told[0][name]]
     if alike:
-        say(f"all: {', '.join(alike)}. All of one: facematch submissions show N")
+        result(f"all: {', '.join(alike)}. All of one: facematch submissions show N")
 
 
 def show_command(number: int, config: Path | None, overrides: Sequence[str], *, as_json: bool) -> None:
@@ -90,13 +90,13 @@ def show_command(number: int, config: Path | None, overrides: Sequence[str], *, 
         "expected": None if row["expected"] is None else f"{row['expected']:.0f}{between}",
         "fate": row["fate"] + ("" if row["score"] is None else f", {row['score']:.0f}"),
     }
-    say(f"submission {kept.id}")
+    result(f"submission {kept.id}")
     for name, value in lines.items():
         if value:
-            say(f"  {name:<11}{value}")
+            result(f"  {name:<11}{value}")
     for attempt in attempts:
         what = attempt.message or attempt.answer or ""
-        say(f"  {attempt.started[:19].replace('T', ' ')} to {attempt.url}: {attempt.fate}. {what}".rstrip())
+        result(f"  {attempt.started[:19].replace('T', ' ')} to {attempt.url}: {attempt.fate}. {what}".rstrip())
 
 
 def drop_command(number: int, config: Path | None, overrides: Sequence[str], *, as_json: bool) -> None:
@@ -108,7 +108,7 @@ def drop_command(number: int, config: Path | None, overrides: Sequence[str], *, 
     if as_json:
         show_json({"dropped": number})
     else:
-        say(f"submission {number} is forgotten; the same answers, made anew, bring it back")
+        result(f"submission {number} is forgotten; the same answers, made anew, bring it back")
 
 
 def rescore_command(truth: Path, config: Path | None, overrides: Sequence[str], *, as_json: bool) -> None:
@@ -170,10 +170,10 @@ def diff_command(
         told = [{**asdict(change), "first_differs": change.first_differs} for change in changes]
         show_json({"queries": len(everyone), "changed": told, **differing, "page": str(page)})
         return
-    say(f"{len(changes)} of {len(everyone)} queries are answered differently, {best} with another best name")
+    result(f"{len(changes)} of {len(everyone)} queries are answered differently, {best} with another best name")
     for line in also:
-        say(line)
-    say(f"to look at: {page}")
+        result(line)
+    result(f"to look at: {page}")
 
 
 def _journal(settings: Settings, *, to_read: bool = True) -> Journal:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facematch.core.console import loud, note, results_aside, say, show_json
+from facematch.core.console import info, result, results_aside, show_json, warn
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import read_limited, reading
 from facematch.pipeline.folders import Folder, doubts
@@ -39,18 +39,20 @@ def check_command(
     given = _read(file, query, gallery, settings, load_form(settings.server.form), as_they_are=True)
     submission, names = given.submission, given.names
     for doubt in doubts(given.query, given.gallery):
-        loud(f"query and gallery look swapped: {doubt}")
+        warn(f"query and gallery look swapped: {doubt}")
     found = defects(submission, given.query.asked, given.gallery.asked, names)
     if as_json:
         told = {"file": str(file), "group": submission.group, "queries": len(submission.images), "names": names}
         show_json({**told, "fit": not found, "defects": found})
     else:
         for line in found:
-            say(f"- {line}")
+            result(f"- {line}")
     if found:
         raise FacematchError(f"{file} is not fit to be sent: {len(found)} kinds of defects.")
     if not as_json:
-        say(f"{file} is fit to be sent: {len(submission.images)} queries, {names} names each, group {submission.group}")
+        result(
+            f"{file} is fit to be sent: {len(submission.images)} queries, {names} names each, group {submission.group}"
+        )
 
 
 def submit_command(
@@ -76,7 +78,7 @@ def submit_command(
             given.data, settings.server.dialect, to_send=True, query=query, gallery=gallery, made_by=command_line()
         )
         queries = len(given.submission.images)
-        say(f"submission {kept.id}: {journal.file(kept)} ({queries} queries, {given.names} names each)")
+        result(f"submission {kept.id}: {journal.file(kept)} ({queries} queries, {given.names} names each)")
         try:
             deliver(journal, kept, to, again=again)
         finally:
@@ -104,7 +106,7 @@ def resend_command(
             except FacematchError as error:
                 failed.append(error)
                 if number is None:
-                    note(f"{error}", "bold red")
+                    info(f"{error}", "bold red")
             rows.append(row_of(form, journal, kept))
     if as_json:
         show_json({"submissions": rows})
@@ -120,9 +122,9 @@ def _pending(journal: Journal, *, again: bool) -> list[Kept]:
     unfinished = journal.unfinished()
     chosen = [kept for kept, attempt in unfinished if again or attempt is None or attempt.fate == "not scored"]
     if len(chosen) < len(unfinished):
-        note(f"{len(unfinished) - len(chosen)} that may have been scored are left alone: --again sends them")
+        info(f"{len(unfinished) - len(chosen)} that may have been scored are left alone: --again sends them")
     if not chosen:
-        say("nothing is pending")
+        result("nothing is pending")
     return chosen
 
 
@@ -130,10 +132,10 @@ def _resend(settings: Settings, form: CompetitionForm, journal: Journal, kept: K
     # To server.url, or to where it was sent last.
     attempts = journal.attempts(kept)
     last = attempts[-1] if attempts else None
-    say(f"submission {kept.id}: {journal.file(kept)}")
+    result(f"submission {kept.id}: {journal.file(kept)}")
     to = destination(settings, form, kept.dialect, None if last is None else last.url)
     if last is not None and last.fate == "not scored" and last.url == kept_url(to.url):
-        note(
+        info(
             f"it goes to {shown_url(to.url)} once more, where it failed before: {last.message} To another address: "
             f"facematch resend {kept.id} --set server.url=ADDRESS",
             "yellow",
@@ -161,7 +163,7 @@ def _with_group(settings: Settings, form: CompetitionForm, journal: Journal, kep
     if journal.faceless(kept).is_file():
         journal.faceless(kept).replace(journal.faceless(made))
     journal.drop(kept)
-    say(f"submission {kept.id} is submission {made.id} now, for the group {group}")
+    result(f"submission {kept.id} is submission {made.id} now, for the group {group}")
     return made
 
 

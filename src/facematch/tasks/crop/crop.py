@@ -10,7 +10,7 @@ from pathlib import Path
 from facematch.charts.contact_sheet import TILE, Tile, counted, write_contact_sheet
 from facematch.charts.jpeg import SmallPhoto, read_small, shrunk
 from facematch.core.cache import cache_folder
-from facematch.core.console import note, say, show_json, working
+from facematch.core.console import info, progress, result, show_json
 from facematch.core.errors import FacematchError
 from facematch.core.evenly import evenly
 from facematch.core.files import sha256_of, write_bytes
@@ -68,12 +68,12 @@ def crop_command(photos: Path, folder: Path, config: Path | None, overrides: Seq
         told = [{"photo": each.name, "status": each.status, "reason": each.reason} for each in misses]
         show_json({"out": str(folder), **asdict(coverage), "without_a_face": told})
         return
-    say(f"{coverage}")
+    result(f"{coverage}")
     for record in misses[:20]:
-        note(f"{record.name}: {record.status}: {record.reason}")
+        info(f"{record.name}: {record.status}: {record.reason}")
     if len(misses) > 20:
-        note(f"… and {len(misses) - 20} more in {folder / 'crops.csv'}")
-    say(
+        info(f"… and {len(misses) - 20} more in {folder / 'crops.csv'}")
+    result(
         f"crops: {folder / 'crops'}  table: {folder / 'crops.csv'}  "
         f"to look at: {folder / 'crops.png'}, {folder / 'misses.png'}"
     )
@@ -82,7 +82,7 @@ def crop_command(photos: Path, folder: Path, config: Path | None, overrides: Seq
 def _crop_all(found: Found, folder: Path, settings: Settings) -> _Cropped:
     cropper = build_cropper(settings.faces)
     done = _Cropped()
-    with crop_cache(cache_folder(settings.paths.cache), cropper) as cache, working("crops", len(found.files)) as step:
+    with crop_cache(cache_folder(settings.paths.cache), cropper) as cache, progress("crops", len(found.files)) as step:
         outcomes = crop_photos(
             found.files,
             cropper,

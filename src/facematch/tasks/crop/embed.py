@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from facematch.core.console import note, say, show_json, working
+from facematch.core.console import info, progress, result, show_json
 from facematch.core.errors import FacematchError, nearest_name
 from facematch.faces.values import coverage_of, record_of
 from facematch.photos.photo import find_photos
@@ -29,8 +29,8 @@ def embed_command(photos: Path, out: Path, config: Path, overrides: Sequence[str
     found = find_photos(photos)
     if not found.files:
         raise FacematchError(f"{photos} holds no photos; {len(found.unreadable)} files cannot be used.")
-    with working("embedding", len(found.files)) as progress:
-        embedded = stage.run(found.files, progress)
+    with progress("embedding", len(found.files)) as step:
+        embedded = stage.run(found.files, step)
     embeddings = embedded.embeddings
     write_embeddings(out, embeddings)
     records = [*embedded.records, *(record_of(bad) for bad in found.unreadable)]
@@ -42,9 +42,9 @@ def embed_command(photos: Path, out: Path, config: Path, overrides: Sequence[str
         show_json({"out": str(out), **told, **asdict(coverage), "left_out": left})
         return
     for record in left_out:
-        note(f"{record.name}: {record.reason}")
-    say(f"{coverage}")
-    say(f"{len(embeddings)} embeddings: {out}")
+        info(f"{record.name}: {record.reason}")
+    result(f"{coverage}")
+    result(f"{len(embeddings)} embeddings: {out}")
 
 
 def rank_command(query: Path, gallery: Path, k: int, metric: str | None, index: str, *, as_json: bool = False) -> None:

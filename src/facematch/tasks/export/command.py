@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.cache import cache_folder
-from facematch.core.console import loud, note, say, show_json, waiting, working
+from facematch.core.console import info, progress, result, show_json, waiting, warn
 from facematch.core.errors import FacematchError
 from facematch.core.evenly import evenly
 from facematch.core.files import replacing, sha256_of_file
@@ -91,12 +91,14 @@ def export_command(
         )
         return
     for name, each in checked.items():
-        say(f"{name} against torch: {each}")
+        result(f"{name} against torch: {each}")
     if cost:
         show_costs(cost)
     told = "names" if with_people else "holds digests of the names of"
-    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {precision}; it {told} the {len(header.people)} people it learned")
-    note(f"use it with: --set embedder.kind=onnx --set embedder.file={out}")
+    result(
+        f"{out}: {out.stat().st_size / 1e6:.1f} MB, {precision}; it {told} the {len(header.people)} people it learned"
+    )
+    info(f"use it with: --set embedder.kind=onnx --set embedder.file={out}")
 
 
 def _as_json(out: Path, precision: Precision, header: CheckpointHeader, named: bool) -> dict[str, Any]:
@@ -131,10 +133,10 @@ def _write_checkpoint(
     if as_json:
         show_json({**_as_json(out, precision, header, True), "as_written": asdict(found)})
         return
-    say(f"{precision} as written: {found}")
-    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256_of_file(out)}")
-    say(f"it names the {len(header.people)} people it learned")
-    note(f"use it with: --set paths.checkpoint={out}")
+    result(f"{precision} as written: {found}")
+    result(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256_of_file(out)}")
+    result(f"it names the {len(header.people)} people it learned")
+    info(f"use it with: --set paths.checkpoint={out}")
 
 
 def _check_request(out: Path, precision: Precision, calibrate: Path | None, *, force: bool) -> None:
@@ -175,7 +177,7 @@ def _people(
     try:
         return validation_photos(settings, header.people)
     except FacematchError as error:
-        loud(f"what {precision} costs is not measured: {error.message} Name people with --measure FOLDER.")
+        warn(f"what {precision} costs is not measured: {error.message} Name people with --measure FOLDER.")
         return None
 
 
@@ -185,7 +187,7 @@ def _images_to_check(settings: Settings, ranges: Images | None, people: Validati
     if people is not None:
         return _crops(settings, people.asked.files, _CHECKED, "the people measured on")
     small = np.random.default_rng(0).integers(0, 256, size=(_CHECKED // 4, 8, 8, 3), dtype=np.uint8)
-    note("checked on made pictures; name photos with --calibrate or --measure to check on real crops")
+    info("checked on made pictures; name photos with --calibrate or --measure to check on real crops")
     return np.stack([_enlarged(each, settings.faces.size) for each in small])
 
 
@@ -201,9 +203,9 @@ def _crops(settings: Settings, files: Sequence[PhotoFile], most: int, where: str
     cropper, limits = build_cropper(settings.faces), photo_limits(settings.photos)
     with (
         crop_cache(cache_folder(settings.paths.cache), cropper) as cache,
-        working("cropping", len(chosen)) as progress,
+        progress("cropping", len(chosen)) as step,
     ):
-        met = crop_photos(chosen, cropper, cache, miss="skip", limits=limits, on_progress=progress)
+        met = crop_photos(chosen, cropper, cache, miss="skip", limits=limits, on_progress=step)
         images = [each.image for each in met if isinstance(each, Crop)]
     if not images:
         raise FacematchError(f"{where}: no face was found in {len(chosen)} photos.", "Name other photos.")
@@ -277,5 +279,5 @@ def _checked(precision: Precision, file: Path, network: "EmbeddingNetwork", imag
     if precision == "float32" and found.largest > _TOLERANCE * max(1.0, float(np.abs(expected).max())):
         raise FacematchError(f"the exported network is another than torch's: {found}.", "Nothing was written.")
     if found.cosine < _LOW:
-        loud(f"{precision} changes embeddings much; look at what it costs, with --measure FOLDER")
+        warn(f"{precision} changes embeddings much; look at what it costs, with --measure FOLDER")
     return found

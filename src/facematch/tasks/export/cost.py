@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from facematch.core.console import show_table
 from facematch.embedders.onnx import OnnxEmbedder
-from facematch.evaluation.bootstrap import Figure, mean_figure
+from facematch.evaluation.bootstrap import Estimate, mean_figure
 from facematch.evaluation.comparison import Comparison, paired
-from facematch.evaluation.judged import Judged
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import hit_at
 from facematch.evaluation.topk import KS
 from facematch.networks.onnx_metadata import Precision, read_onnx_metadata
@@ -44,7 +44,7 @@ class Cost:
 
     precision: Precision
     size: int
-    figures: tuple[Figure, ...]
+    figures: tuple[Estimate, ...]
     difference: Comparison
     cosine: float
     rate: float
@@ -129,12 +129,12 @@ def _embedded(settings: Settings, embedder: OnnxEmbedder, people: ValidationPeop
     return embed_people(replace(stage, metric="euclidean") if stage.metric == "hamming" else stage, people, what)
 
 
-def _judged(people: EmbeddedPeople) -> Judged:
+def _judged(people: EmbeddedPeople) -> RelevanceMatrix:
     rank = Ranker((), people.embeddings.metric)  # type: ignore[arg-type]
     return rank_people(people, rank, in_folds=False).judged
 
 
-def _difference(ours: Judged, float32: Judged) -> Comparison:
+def _difference(ours: RelevanceMatrix, float32: RelevanceMatrix) -> Comparison:
     differences = hit_at(ours, 1) - hit_at(float32, 1)
     there = [row for row, value in enumerate(differences) if not np.isnan(value)]
     return paired([float(differences[row]) for row in there], [ours.groups[row] for row in there])

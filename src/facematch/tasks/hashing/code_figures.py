@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.bootstrap import Figure, Floats, mean_figure
+from facematch.evaluation.bootstrap import Estimate, Floats, mean_figure
 from facematch.evaluation.comparison import Comparison, paired
 from facematch.evaluation.expected_ties import (
     expected_average_precision,
@@ -49,9 +49,9 @@ class FloatFigures:
     """What the network's values reach by `metric`, and the average precision of each query (Q)."""
 
     metric: str
-    mean_ap: Figure
-    precision: Figure
-    top1: Figure
+    mean_ap: Estimate
+    precision: Estimate
+    top1: Estimate
     per_query: Floats
 
     def as_dict(self) -> dict[str, object]:
@@ -69,11 +69,11 @@ class CodeFigures:
     `correlation` (D×D) are those of the gallery photos.
     """
 
-    variants: tuple[Figure, ...]
-    precision: Figure
-    top1: Figure
-    within: Figure
-    empty: Figure
+    variants: tuple[Estimate, ...]
+    precision: Estimate
+    top1: Estimate
+    within: Estimate
+    empty: Estimate
     cost: Comparison
     curve: RadiusCurve
     quality: CodeQuality
@@ -81,7 +81,7 @@ class CodeFigures:
     per_query: Floats
 
     @property
-    def mean_ap(self) -> Figure:
+    def mean_ap(self) -> Estimate:
         """Return the mAP over whole rankings."""
         return self.variants[0]
 

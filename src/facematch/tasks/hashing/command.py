@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from facematch import __version__
-from facematch.core.console import Stopwatch, loud, note, say, show_json, show_table, waiting, working
+from facematch.core.console import Stopwatch, info, progress, result, show_json, show_table, waiting, warn
 from facematch.core.files import write_bytes
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.comparison import Comparison
 from facematch.tasks.hashing.code_figures import PLACES, RADIUS, code_figures, float_figures
 from facematch.tasks.hashing.data import HashReport, HashRun, Speed, against_best, same_photos
@@ -44,14 +44,14 @@ def hash_report_command(
     with watch.stage("timing"), waiting("measuring queries a second …"):
         speeds = time_rankings([each.sides for each in photos], [run.hashing for run in loaded])
     measured = []
-    with watch.stage("figures"), working("figures with their intervals", len(loaded)) as progress:
+    with watch.stage("figures"), progress("figures with their intervals", len(loaded)) as step:
         for each in zip(loaded, photos, speeds, strict=True):
             measured.append(_measured(*each))
-            progress(len(measured))
+            step(len(measured))
     done = against_best(measured)
     warnings = (*_warnings(done), *(words for run in loaded for words in run.warnings))
     for words in warnings:
-        loud(words)
+        warn(words)
     command = shlex.join(["facematch", "hash-report", *_given(runs, references, on, overrides)])
     report = HashReport(done, warnings, machine_words(), _facts(command))
     with watch.stage("page"):
@@ -60,8 +60,8 @@ def hash_report_command(
         show_json(report.as_dict())
     else:
         _show(report)
-    (note if as_json else say)(f"report: {page}; open it in a browser, it needs no network")
-    note(f"seconds: {watch}")
+    (info if as_json else result)(f"report: {page}; open it in a browser, it needs no network")
+    info(f"seconds: {watch}")
 
 
 def _embedded(run: LoadedRun, people: PeopleOfRuns, watch: Stopwatch) -> RunPhotos:
@@ -70,7 +70,7 @@ def _embedded(run: LoadedRun, people: PeopleOfRuns, watch: Stopwatch) -> RunPhot
             asking = people.of(run)
         with watch.stage("embedding"):
             photos = run.embed(asking)
-    note(f"{run.name}: {asking.words}")
+    info(f"{run.name}: {asking.words}")
     return photos
 
 
@@ -116,7 +116,7 @@ def _show(report: HashReport) -> None:
         [_map_row(run, len(report.runs)) for run in report.runs],
     )
     for words in dict.fromkeys(run.floats.mean_ap.note for run in report.runs if run.floats.mean_ap.note):
-        note(words)
+        info(words)
     show_table(
         "look-up by code, and the bits of the gallery's codes",
         [
@@ -163,7 +163,7 @@ def _cost_row(run: HashRun) -> list[str]:
     return [run.name, codes[0], f"{run.float_bytes:,}", codes[1], f"{run.speed.float_rate:,.0f}"]
 
 
-def _short(figure: Figure) -> str:
+def _short(figure: Estimate) -> str:
     return "–" if figure.value is None else f"{figure.value:.3f}"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.comparison import Comparison
 from facematch.tasks.hashing.code_figures import PLACES, RADIUS, CodeFigures
 from facematch.tasks.hashing.data import HashReport, HashRun
@@ -124,7 +124,7 @@ def _rounds(queries: int, seconds: Sequence[float]) -> str:
     return f"{queries / max(seconds):,.0f} – {queries / min(seconds):,.0f}"
 
 
-def _figure(figure: Figure) -> Cell:
+def _figure(figure: Estimate) -> Cell:
     if figure.value is None:
         return Cell("insufficient data")
     interval = "no interval" if figure.interval is None else f"{figure.interval[0]:.3f} – {figure.interval[1]:.3f}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facematch.core.cache import cache_folder
-from facematch.core.console import note, note_unread, say, show_json, working
+from facematch.core.console import info, progress, result, show_json, warn_unread
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_bytes
 from facematch.core.text import count_of, first_of, printable
@@ -40,15 +40,15 @@ def duplicates_command(
     limits = photo_limits(settings.photos)
     files, bad = find_files(paths)
     with content_cache(cache_folder(settings.paths.cache)) as cache:
-        found = find_copies(files, cache, limits, working)
-    note_unread([*(f"{each.name} ({each.reason})" for each in bad), *found.unread])
+        found = find_copies(files, cache, limits, progress)
+    warn_unread([*(f"{each.name} ({each.reason})" for each in bad), *found.unread])
     if not found.photos:
         raise FacematchError(f"{first_of([str(path) for path in paths])} holds no photo that can be read.")
     if page is not None:
         from facematch.tasks.images.duplicates_page import duplicates_page
 
         write_bytes(page, duplicates_page(found, limits))
-        note(f"to look at: {page}")
+        info(f"to look at: {page}")
     with _pipe_may_close():
         if as_json:
             show_json(_as_json(found))
@@ -60,22 +60,22 @@ def duplicates_command(
 
 def _say(found: Copies) -> None:
     for number, group in enumerate(found.groups[:_GROUPS], start=1):
-        say(f"{number}: {len(group)} files, {room(freed(group))} could be freed", "bold")
+        result(f"{number}: {len(group)} files, {room(freed(group))} could be freed", "bold")
         rows = [(f"{each.facts.width}×{each.facts.height}", room(each.facts.bytes)) for each in group[:_FILES]]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for each, row in zip(group, rows, strict=False):
             size, weight = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
             mark = "*" if each.largest else " "
-            say(printable(f"  {mark} {size}  {weight}  {each.facts.file.path}  {each.change or 'the largest copy'}"))
+            result(printable(f"  {mark} {size}  {weight}  {each.facts.file.path}  {each.change or 'the largest copy'}"))
         if len(group) > _FILES:
-            say(f"    … and {len(group) - _FILES} more")
+            result(f"    … and {len(group) - _FILES} more")
     if len(found.groups) > _GROUPS:
-        say(f"… and {len(found.groups) - _GROUPS} more groups: --csv prints all")
-    say(summary(found), "bold")
+        result(f"… and {len(found.groups) - _GROUPS} more groups: --csv prints all")
+    result(summary(found), "bold")
     if found.plain:
-        say(f"{count_of(found.plain, 'photo', 'photos')} without detail, compared by bytes and pixels only")
+        result(f"{count_of(found.plain, 'photo', 'photos')} without detail, compared by bytes and pixels only")
     if found.groups:
-        say("Nothing was deleted. What was done is told of each against the largest copy (*) of its group.")
+        result("Nothing was deleted. What was done is told of each against the largest copy (*) of its group.")
 
 
 def _as_json(found: Copies) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from facematch.core.console import note, note_unread, say, show_json, working
+from facematch.core.console import info, progress, result, show_json, warn_unread
 from facematch.core.errors import FacematchError
 from facematch.core.text import count_of, printable
 from facematch.pipeline.images import image_sets, image_stage, load_image_settings, require_photos
@@ -39,19 +39,19 @@ def search_command(
     chosen = system or settings.embedder.kind
     stage = image_stage(settings, chosen)
     queries = embed_queries(stage, images, turned=turned)
-    with working("photos", 100) as progress:
-        found = search_sets(queries, image_sets(stage, folder, progress), k)
+    with progress("photos", 100) as step:
+        found = search_sets(queries, image_sets(stage, folder, step), k)
     require_photos(folder, found.photos, found.unread)
-    note_unread(found.unread)
+    warn_unread(found.unread)
     if k > found.photos:
-        note(f"{folder} holds {count_of(found.photos, 'photo', 'photos')}, so there are no {k} to show")
+        info(f"{folder} holds {count_of(found.photos, 'photo', 'photos')}, so there are no {k} to show")
     if as_json:
         show_json(_as_json(queries, found, folder, chosen))
     else:
         _say(queries, found, folder, chosen)
     if page is not None:
         write_found(page, f"Nearest photos by {chosen}", _rows(queries, found), stage.limits)
-        note(f"to look at: {page}")
+        info(f"to look at: {page}")
 
 
 def shown_distance(distance: float, bits: int | None) -> str:
@@ -73,12 +73,12 @@ def _say(queries: Sequence[ImageQuery], found: Searched, folder: Path, system: s
         if _by_similarity(query):
             measure = f"cosine similarity; softmax of {LOGIT_SCALE:.0f} × the similarities of this list"
         among = f"{len(hits)} nearest of {count_of(found.photos, 'photo', 'photos')} in {folder}"
-        say(printable(f"{query.file.name}: the {among}, by {system} ({measure})"), "bold")
+        result(printable(f"{query.file.name}: the {among}, by {system} ({measure})"), "bold")
         columns = _columns(query, hits)
         width = max(map(len, columns))
         for place, (hit, column) in enumerate(zip(hits, columns, strict=True), start=1):
             how = hit.identical or (f"the image {hit.turn}" if str(hit.turn) else "")
-            say(printable(f"{place:4}  {column.rjust(width)}  {hit.file.name}{f'  ({how})' if how else ''}"))
+            result(printable(f"{place:4}  {column.rjust(width)}  {hit.file.name}{f'  ({how})' if how else ''}"))
 
 
 def _columns(query: ImageQuery, hits: Sequence[Hit]) -> list[str]:

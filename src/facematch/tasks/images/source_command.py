@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from facematch.core.cache import cache_folder
-from facematch.core.console import note, note_unread, say, show_json, working
+from facematch.core.console import info, progress, result, show_json, warn_unread
 from facematch.core.errors import USAGE, FacematchError
 from facematch.core.text import count_of, printable
 from facematch.near_duplicates.contents import content_cache
@@ -25,12 +25,12 @@ def source_command(image: Path, folder: Path, config: Path | None, overrides: Se
     try:
         settings = load_image_settings(config, overrides)
         with content_cache(cache_folder(settings.paths.cache)) as cache:
-            found = find_source(image, folder, cache, photo_limits(settings.photos), working)
+            found = find_source(image, folder, cache, photo_limits(settings.photos), progress)
     except FacematchError as error:
         raise FacematchError(error.message, error.hint, USAGE) from None
-    note_unread(found.unread)
+    warn_unread(found.unread)
     if found.plain:
-        note(f"{printable(str(image))} has too little detail for near-duplicates: only bytes and pixels were compared")
+        info(f"{printable(str(image))} has too little detail for near-duplicates: only bytes and pixels were compared")
     if as_json:
         show_json(_as_json(found, folder))
     elif found.copies:
@@ -53,17 +53,17 @@ def how(copy: Copy) -> str:
 
 
 def _say(found: Source, folder: Path) -> None:
-    say(printable(f"{found.image.file.name}: {_size(found.image)}"), "bold")
+    result(printable(f"{found.image.file.name}: {_size(found.image)}"), "bold")
     among = f"{len(found.copies)} of {count_of(found.photos, 'photo', 'photos')} in {folder}"
-    say(printable(f"shown by {among}, the largest first; → says what was done to a photo to make the image"))
+    result(printable(f"shown by {among}, the largest first; → says what was done to a photo to make the image"))
     widths = [max(len(part) for part in column) for column in zip(*map(_parts, found.copies), strict=True)]
     for copy in found.copies:
         size, weight = (part.rjust(width) for part, width in zip(_parts(copy), widths, strict=True))
-        say(printable(f"  {size}  {weight}  {copy.photo.file.name}  {how(copy)}"))
+        result(printable(f"  {size}  {weight}  {copy.photo.file.name}  {how(copy)}"))
     best, own = found.copies[0].photo, found.image
     times = best.width * best.height / (own.width * own.height)
     than = "as many pixels as the image" if times == 1 else f"{times:.2g} times the image's pixels"
-    say(printable(f"the best copy: {best.file.name}, {_size(best)}, {than}"), "bold")
+    result(printable(f"the best copy: {best.file.name}, {_size(best)}, {than}"), "bold")
 
 
 def _parts(copy: Copy) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from facematch.core.cache import cache_folder
-from facematch.core.console import loud, note, say, show_json, working
+from facematch.core.console import info, progress, result, show_json, warn
 from facematch.core.errors import USAGE, FacematchError
 from facematch.core.files import write_bytes
 from facematch.core.text import count_of, first_of, printable
@@ -38,7 +38,7 @@ def leaks_command(
         settings = load_settings(config or (None if sets else TRIPLET), overrides)
         looked, absent = _sets(sets, settings, people=people)
         with content_cache(cache_folder(settings.paths.cache)) as cache:
-            found = find_leaks(looked, cache, photo_limits(settings.photos), working)
+            found = find_leaks(looked, cache, photo_limits(settings.photos), progress)
         _note_unread(found)
         if as_json:
             show_json(_as_json(looked, absent, found))
@@ -48,7 +48,7 @@ def leaks_command(
             from facematch.tasks.leaks.page import leaks_page
 
             write_bytes(page, leaks_page(found.leaks, looked, photo_limits(settings.photos)))
-            note(f"to look at: {page}")
+            info(f"to look at: {page}")
     except FacematchError as error:
         raise FacematchError(error.message, error.hint, USAGE) from None
     if found.leaks:
@@ -79,7 +79,7 @@ def _sets(given: Sequence[str], settings: Settings, *, people: bool) -> tuple[li
 def _note_unread(found: Findings) -> None:
     for name, unread in found.unread.items():
         if unread:
-            loud(f"{name}: {count_of(len(unread), 'file was', 'files were')} not read: {printable(first_of(unread))}")
+            warn(f"{name}: {count_of(len(unread), 'file was', 'files were')} not read: {printable(first_of(unread))}")
 
 
 def _say(looked: Sequence[PhotoSet], absent: Sequence[Absent], found: Findings) -> None:
@@ -89,20 +89,20 @@ def _say(looked: Sequence[PhotoSet], absent: Sequence[Absent], found: Findings) 
         unused = f"; {each.unused} more that a run leaves out" if each.unused else ""
         plain = found.plain[each.name]
         blank = f"; {plain} without detail, compared by bytes and pixels only" if plain else ""
-        say(f"{each.name}: {people}{photos} ({each.source}){unused}{blank}")
+        result(f"{each.name}: {people}{photos} ({each.source}){unused}{blank}")
     for missing in absent:
-        say(f"{missing.name}: not looked at – {missing.reason}")
+        result(f"{missing.name}: not looked at – {missing.reason}")
     for kind in KINDS:
         leaks = [leak for leak in found.leaks if leak.kind == kind]
         if leaks:
-            say(f"\n{printable(heading(kind, leaks))}", "bold")
+            result(f"\n{printable(heading(kind, leaks))}", "bold")
             for leak in leaks[:_LINES]:
-                say(f"  {_line(leak)}")
+                result(f"  {_line(leak)}")
             if len(leaks) > _LINES:
-                say(f"  … and {len(leaks) - _LINES} more: --json prints all")
-            say(f"  what to do: {remedy(kind)}")
+                result(f"  … and {len(leaks) - _LINES} more: --json prints all")
+            result(f"  what to do: {remedy(kind)}")
     if not found.leaks:
-        say(f"no leaks between {', '.join(each.name for each in looked)}")
+        result(f"no leaks between {', '.join(each.name for each in looked)}")
 
 
 def _line(leak: Leak) -> str:

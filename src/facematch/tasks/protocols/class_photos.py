@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facematch.core.cache import cache_folder
-from facematch.core.console import loud, note, working
+from facematch.core.console import info, progress, warn
 from facematch.core.errors import FacematchError
 from facematch.core.text import first_of, printable
 from facematch.identities import LabelledPhotos, load_identities, split_photos, summarise_problems
@@ -67,10 +67,10 @@ def require_untrained(settings: Settings, queries: LabelledPhotos) -> None:
     run = trained_header(settings).path.parent
     trained = trained_photos(run)
     if trained is None:
-        loud(f"{run} does not tell the photos of its training, so nothing says that no query was among them")
+        warn(f"{run} does not tell the photos of its training, so nothing says that no query was among them")
         return
     with content_cache(cache_folder(settings.paths.cache)) as cache:
-        found = check_untrained(trained, queries.files, cache, photo_limits(settings.photos), working)
+        found = check_untrained(trained, queries.files, cache, photo_limits(settings.photos), progress)
     if found.seen:
         raise FacematchError(
             f"{run} was trained on {len(found.seen)} of the {len(queries.files)} photos that ask: "
@@ -78,16 +78,16 @@ def require_untrained(settings: Settings, queries: LabelledPhotos) -> None:
             "Take them out of the training or of the queries: what was trained on tests nothing.",
         )
     bytes_only = f"; {found.gone} of them are gone and were compared by their bytes only" if found.gone else ""
-    note(f"no query is among the {found.photos} photos of the training{bytes_only}")
+    info(f"no query is among the {found.photos} photos of the training{bytes_only}")
 
 
 def _loaded(folder: Path) -> LabelledPhotos:
     labelled, problems = load_identities(folder)
     for line in summarise_problems(problems):
-        loud(f"{folder}: {line}")
+        warn(f"{folder}: {line}")
     english = in_english(labelled)
     if english is not labelled:
-        note(f"{folder}: the classes of Animals-10, by their English names")
+        info(f"{folder}: the classes of Animals-10, by their English names")
     return english
 
 

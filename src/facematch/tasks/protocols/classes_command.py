@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.core.console import loud, note, say, show_json, show_table
+from facematch.core.console import info, result, show_json, show_table, warn
 from facematch.core.errors import FacematchError
 from facematch.core.evenly import evenly
 from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.classes import SetScores, pooled_figures, set_scores, top_k_accepted
-from facematch.evaluation.judged import Judged, judge
+from facematch.evaluation.relevance import RelevanceMatrix, relevance_matrix
 from facematch.identities import LabelledPhotos
 from facematch.pipeline.evaluated import embed_files
 from facematch.pipeline.images import image_settings, image_stage, load_image_settings
@@ -54,8 +54,8 @@ class ClassRow:
     a: int
     b: int
     c: int
-    precision: Figure
-    recall: Figure
+    precision: Estimate
+    recall: Estimate
 
 
 def classes_command(
@@ -86,7 +86,7 @@ def classes_command(
     answering, asking, extraction = _embedded(image_stage(settings, chosen), photos, cached=cached)
     limit = _chosen_threshold(answering) if threshold is None else threshold
     if threshold is None and photos.protocol == EACH_OTHER:
-        loud("the threshold is chosen on the photos that ask, so its figures flatter; name one: --threshold")
+        warn("the threshold is chosen on the photos that ask, so its figures flatter; name one: --threshold")
     judged = judged_classes(asking, answering)
     at_k = class_rows(judged, top_k_accepted(judged, min(k, judged.right.shape[1])))
     at_threshold = class_rows(judged, judged.distances <= limit)
@@ -102,13 +102,13 @@ def classes_command(
         }  # fmt: skip
         show_json(found)
         return
-    say(f"{chosen}: {sizes['queries']} queries, {sizes['database']} photos in the database ({photos.protocol})")
+    result(f"{chosen}: {sizes['queries']} queries, {sizes['database']} photos in the database ({photos.protocol})")
     _show(f"the first {k} by {metric} distance", at_k)
     _show(f"all at {metric} distance {limit:.4g} or less, {by}", at_threshold)
     _say_seconds(seconds, sizes["database"], sizes["queries"], k)
 
 
-def judged_classes(asking: Side, answering: Side) -> Judged:
+def judged_classes(asking: Side, answering: Side) -> RelevanceMatrix:
     """Return the whole ranking of the database for every query; a photo of the same class is right.
 
     What has the bytes of the query is the query: it is neither a hit nor counted as relevant.
@@ -121,10 +121,10 @@ def judged_classes(asking: Side, answering: Side) -> Judged:
     ranking = distance_estimator(asking.embeddings, answering.embeddings, len(answering.embeddings))
     relevant = [by_class.get(shown, set()) for shown in asking.classes]
     itself = [by_content.get(sha256, set()) for sha256 in asking.sha256]
-    return judge(ranking, relevant, asking.classes, ignored=itself)
+    return relevance_matrix(ranking, relevant, asking.classes, ignored=itself)
 
 
-def class_rows(judged: Judged, accepted: NDArray[np.bool_]) -> list[ClassRow]:
+def class_rows(judged: RelevanceMatrix, accepted: NDArray[np.bool_]) -> list[ClassRow]:
     """Return each class, and last all together, with 95 % intervals over the queries: classes are given."""
     scores, classes = set_scores(judged, accepted), np.array(judged.groups, dtype=object)
     masks = {name: classes == name for name in sorted(map(str, set(judged.groups)))}
@@ -175,7 +175,7 @@ def _show(title: str, rows: Sequence[ClassRow]) -> None:
 
 
 def _plain(rows: Sequence[ClassRow]) -> list[dict[str, object]]:
-    def value(figure: Figure) -> dict[str, object]:
+    def value(figure: Estimate) -> dict[str, object]:
         return {"value": figure.value, "interval": None if figure.interval is None else list(figure.interval)}
 
     return [{**asdict(r), "precision": value(r.precision), "recall": value(r.recall)} for r in rows]
@@ -193,4 +193,4 @@ def _say_seconds(seconds: Seconds, database: int, queries: int, k: int) -> None:
     warm = "features were read from the cache"
     if seconds.warm_up is not None:
         warm = f"the first batch, with the model's loading, is left out: {seconds.warm_up:.1f} s"
-    note(f"{warm}; {machine()}")
+    info(f"{warm}; {machine()}")

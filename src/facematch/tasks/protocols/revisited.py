@@ -16,8 +16,8 @@ import numpy as np
 
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import LONGEST, brief, parse_json, read_limited, reading, require_limits
-from facematch.evaluation.bootstrap import ROUNDS, Figure, Floats, mean_figure
-from facematch.evaluation.judged import Judged, judge
+from facematch.evaluation.bootstrap import ROUNDS, Estimate, Floats, mean_figure
+from facematch.evaluation.relevance import RelevanceMatrix, relevance_matrix
 from facematch.evaluation.retrieval import average_precision
 from facematch.ranking.ranking import Ranking
 from facematch.tasks.protocols.plain_pickle import load_plain
@@ -81,7 +81,9 @@ def relevant_and_ignored(
     return [q.hard for q in truth.queries], [q.junk | q.easy for q in truth.queries]
 
 
-def revisited_figures(ranking: Ranking, truth: RevisitedTruth, *, rounds: int = ROUNDS, seed: int = 0) -> list[Figure]:
+def revisited_figures(
+    ranking: Ranking, truth: RevisitedTruth, *, rounds: int = ROUNDS, seed: int = 0
+) -> list[Estimate]:
     """Return mAP and mP@1, 5, 10 for easy, medium and hard, as the published evaluator computes them.
 
     mAP is the mean of areas by trapezoids. A query without relevant photos leaves the means. Names are
@@ -96,14 +98,14 @@ def revisited_figures(ranking: Ranking, truth: RevisitedTruth, *, rounds: int = 
     figures = []
     for difficulty in DIFFICULTIES:
         relevant, ignored = relevant_and_ignored(truth, difficulty)
-        judged = judge(ranked, relevant, groups, ignored=ignored)
+        judged = relevance_matrix(ranked, relevant, groups, ignored=ignored)
         values = {f"mAP {difficulty}": average_precision(judged, "trapezoid")}
         values |= {f"mP@{k} {difficulty}": revisited_precision_at(judged, k) for k in KS}
         figures += [mean_figure(name, each, groups, rounds=rounds, seed=seed) for name, each in values.items()]
     return figures
 
 
-def revisited_precision_at(judged: Judged, k: int) -> Floats:
+def revisited_precision_at(judged: RelevanceMatrix, k: int) -> Floats:
     """Return the benchmark's P@k for each query (Q), NaN for one without relevant photos.
 
     The published evaluator divides by min(k, place of the *last* right photo), not by k: the precision at

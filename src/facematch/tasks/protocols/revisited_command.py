@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
-from facematch.core.console import note, show_json
+from facematch.core.console import info, show_json
 from facematch.core.errors import FacematchError
 from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, find_photos, read_photo
 from facematch.pipeline.build import photo_embedder
@@ -32,7 +32,7 @@ def revisited_command(truth: Path, photos: Path, config: Path, overrides: Sequen
         show_json([figure.as_dict() for figure in figures])
     else:
         show_figures(f"{truth.stem}, {len(query)} queries, {len(gallery)} gallery photos", figures)
-        note("people are landmarks here: intervals are drawn over them")
+        info("people are landmarks here: intervals are drawn over them")
 
 
 def _sides(known: RevisitedTruth, photos: Path) -> tuple[list[PhotoFile], list[PhotoFile]]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facematch.core.console import loud, note, show_json, show_table, working
+from facematch.core.console import info, progress, show_json, show_table, warn
 from facematch.core.errors import FacematchError
 from facematch.embedders.embed import EmbeddedPhotos
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.verification import Pairs, verification_figures
 from facematch.faces.values import coverage_of
 from facematch.photos.photo import PhotoFile
@@ -40,7 +40,7 @@ class Verified:
     pairs: Pairs
     metric: str
     accuracy: FoldAccuracy
-    figures: tuple[Figure, ...]
+    figures: tuple[Estimate, ...]
     unusable: Mapping[str, str]
     left_out: int
     notes: tuple[str, ...]
@@ -73,11 +73,11 @@ def verify_command(pairs: Path, images: Path | None, config: Path, overrides: Se
     people = people_of(labelled)
     system = build_system(settings)
     stage = photo_embedder(settings, system.embedder)
-    with working("embedding", len(files)) as progress:
-        embedded = stage.run(files, progress)
-    note(f"photos of the pairs: {coverage_of(embedded.records)}")
+    with progress("embedding", len(files)) as step:
+        embedded = stage.run(files, step)
+    info(f"photos of the pairs: {coverage_of(embedded.records)}")
     if needs_folds(system.steps):
-        note("refine: of its steps only flip is used; the others are about rankings of a gallery")
+        info("refine: of its steps only flip is used; the others are about rankings of a gallery")
     verified = verify_pairs(labelled, people, embedded)
     if as_json:
         show_json(verified.as_dict())
@@ -136,13 +136,13 @@ def show_verified(verified: Verified) -> None:
         [_accuracy_row(verified.accuracy), *map(_figure_row, verified.figures)],
     )
     for text in verified.notes:
-        note(text)
+        info(text)
     if verified.left_out:
-        loud(f"pairs left out: {verified.left_out}; photos without an embedding: {len(verified.unusable)}")
+        warn(f"pairs left out: {verified.left_out}; photos without an embedding: {len(verified.unusable)}")
         for name, reason in list(verified.unusable.items())[:_NAMED]:
-            note(f"  {name}: {reason}")
+            info(f"  {name}: {reason}")
         if len(verified.unusable) > _NAMED:
-            note(f"  and {len(verified.unusable) - _NAMED} more; --json names all")
+            info(f"  and {len(verified.unusable) - _NAMED} more; --json names all")
 
 
 def _accuracy_row(accuracy: FoldAccuracy) -> tuple[str, str, str]:
@@ -152,14 +152,14 @@ def _accuracy_row(accuracy: FoldAccuracy) -> tuple[str, str, str]:
     return f"accuracy, {len(accuracy.accuracies)} folds", f"{accuracy.mean:.4f}", error
 
 
-def _figure_row(figure: Figure) -> tuple[str, str, str]:
+def _figure_row(figure: Estimate) -> tuple[str, str, str]:
     if figure.value is None:
         return figure.name, "insufficient data", ""
     interval = "" if figure.interval is None else f"[{figure.interval[0]:.4f}–{figure.interval[1]:.4f}]"
     return figure.name, f"{figure.value:.4f}", interval
 
 
-def _gathered(figures: Sequence[Figure]) -> list[str]:
+def _gathered(figures: Sequence[Estimate]) -> list[str]:
     # Each note once, after the figures it is about.
     names: dict[str, list[str]] = {}
     for figure in figures:

@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from facematch.core.console import note
+from facematch.core.console import info
 from facematch.core.errors import FacematchError, nearest_name
 from facematch.core.files import sha256_of_file
 from facematch.settings.competition import load_form
@@ -33,11 +33,11 @@ def serve_command(
     store = store or (_store_of(truth) if truth.is_file() else None)
 
     def ready(address: str) -> None:
-        note(f"rehearsal server at {address} – Ctrl-C stops it")
+        info(f"rehearsal server at {address} – Ctrl-C stops it")
         if everywhere(host):
             other = address.replace("localhost", socket.gethostname())
-            note(f"other machines: {other}, where the board is and submissions are taken; no right answers are shown")
-        note(f"leaderboard: {address}/  kept in {store}" + ("" if mood == "steady" else f"  mood: {mood}"))
+            info(f"other machines: {other}, where the board is and submissions are taken; no right answers are shown")
+        info(f"leaderboard: {address}/  kept in {store}" + ("" if mood == "steady" else f"  mood: {mood}"))
 
     serve(
         truth, host, port,

@@ -12,13 +12,13 @@ import yaml
 
 from facematch import __version__
 from facematch.core.cache import cache_folder
-from facematch.core.console import note, say, show_json, waiting, working
+from facematch.core.console import info, progress, result, show_json, waiting
 from facematch.core.errors import FacematchError
 from facematch.core.files import RESULTS, write_bytes
 from facematch.evaluation.bootstrap import ROUNDS
 from facematch.evaluation.folds import Evaluated
-from facematch.evaluation.judged import Judged
 from facematch.evaluation.open_set import dir_curve, open_set_figures
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import hit_at, retrieval_figures
 from facematch.evaluation.topk import judged_places
 from facematch.evaluation.verification import verification_figures
@@ -109,7 +109,7 @@ def report_command(
     if as_json:
         show_json({"page": str(path), "bytes": len(page)})
     else:
-        say(f"report: {path} ({len(page) / 1e6:.1f} MB); open it in a browser, it needs no network")
+        result(f"report: {path} ({len(page) / 1e6:.1f} MB); open it in a browser, it needs no network")
 
 
 def _settings(run: Path | None, config: Path | None, overrides: Sequence[str]) -> Settings:
@@ -124,12 +124,12 @@ def _settings(run: Path | None, config: Path | None, overrides: Sequence[str]) -
     return run_settings(run, overrides, instead=", or give --config FILE instead")
 
 
-def _open_set(people: EmbeddedPeople, system: System) -> Judged | None:
+def _open_set(people: EmbeddedPeople, system: System) -> RelevanceMatrix | None:
     # With one person in five unknown; None where there are too few people for that.
     try:
         return open_set(people, system.rank).judged
     except FacematchError as error:
-        note(error.message, "yellow")
+        info(error.message, "yellow")
         return None
 
 
@@ -141,7 +141,7 @@ def _systems(
     try:
         found += map(ask, rivals(settings))
     except FacematchError as error:
-        note(f"not everything it has to beat is shown: {error.message}", "yellow")
+        info(f"not everything it has to beat is shown: {error.message}", "yellow")
     return tuple(SystemRow(each.name, each.places.figures, each.flattered) for each in found if each.places.queries)
 
 
@@ -149,7 +149,7 @@ def _report(
     settings: Settings,
     photos: EvaluatedPhotos,
     systems: tuple[SystemRow, ...],
-    unknown: Judged | None,
+    unknown: RelevanceMatrix | None,
     attributes: Attributes | None,
     command: str,
 ) -> ReportData:
@@ -202,9 +202,9 @@ def _static_threshold(settings: Settings) -> float | None:
             threshold = threshold_from_dict(tuned.thresholds["static"])
             return threshold.distance if isinstance(threshold, StaticThreshold) else None
     except FacematchError as error:
-        note(f"no threshold is shown: {error.message}", "yellow")
+        info(f"no threshold is shown: {error.message}", "yellow")
         return None
-    note("no threshold is shown: those that were tuned belong to other refine steps", "yellow")
+    info("no threshold is shown: those that were tuned belong to other refine steps", "yellow")
     return None
 
 
@@ -212,7 +212,7 @@ def _thumbnails(settings: Settings, photos: EvaluatedPhotos, names: Sequence[str
     cropper = build_cropper(settings.faces)
     with (
         crop_cache(cache_folder(settings.paths.cache), cropper) as cache,
-        working("thumbnails", len(names)) as progress,
+        progress("thumbnails", len(names)) as step,
     ):
         return make_thumbnails(
             [photos.files[name] for name in names],
@@ -221,7 +221,7 @@ def _thumbnails(settings: Settings, photos: EvaluatedPhotos, names: Sequence[str
             cache,
             miss=settings.faces.miss,
             limits=photo_limits(settings.photos),
-            on_progress=progress,
+            on_progress=step,
         )
 
 
@@ -233,7 +233,7 @@ def _subgroups(evaluated: Evaluated, attributes: Attributes) -> tuple[SubgroupTa
         matched = column_values(attributes, column, names, judged.groups)
         labels = subgroup_labels(matched.values)
         if len(set(labels) - {None}) > _MOST_SUBGROUPS:
-            note(f"attribute {column!r} has more than {_MOST_SUBGROUPS} different values and is left out", "yellow")
+            info(f"attribute {column!r} has more than {_MOST_SUBGROUPS} different values and is left out", "yellow")
             continue
         figures = tuple(subgroup_figures("top-1", hits, judged.groups, labels))
         gap = largest_gap("top-1", hits, judged.groups, labels)

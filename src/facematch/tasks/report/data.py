@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.fingerprint import Fingerprint
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.folds import Evaluated
 from facematch.evaluation.open_set import OpenSetCurve
 from facematch.evaluation.retrieval import average_precision, cmc, precision_recall_curve
@@ -80,7 +80,7 @@ class FigureTable:
     """Figures under one heading; `unit` says what their count counts."""
 
     heading: str
-    figures: tuple[Figure, ...]
+    figures: tuple[Estimate, ...]
     unit: str = "queries"
 
 
@@ -101,8 +101,8 @@ class SubgroupTable:
     """
 
     attribute: str
-    figures: tuple[tuple[str, Figure], ...]
-    gap: Figure | None = None
+    figures: tuple[tuple[str, Estimate], ...]
+    gap: Estimate | None = None
     undescribed: int = 0
 
 

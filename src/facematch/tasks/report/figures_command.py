@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from facematch.core.console import loud, note, show_json, show_table
+from facematch.core.console import info, show_json, show_table, warn
 from facematch.core.errors import FacematchError
-from facematch.evaluation.bootstrap import Figure, Floats
+from facematch.evaluation.bootstrap import Estimate, Floats
 from facematch.evaluation.classes import by_class, class_figures, set_scores, top_k_accepted
 from facematch.evaluation.comparison import Comparison, paired
-from facematch.evaluation.judged import Judged
 from facematch.evaluation.open_set import open_set_figures
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import RETRIEVAL_METRICS, average_precision, hit_at, retrieval_figures
 from facematch.evaluation.tie_groups import groups_of_judged
 from facematch.evaluation.tied_figures import tied_figures
@@ -38,7 +38,7 @@ from facematch.tasks.report.subgroups import (
     subgroup_labels,
 )
 
-Tables = dict[str, list[Figure]]
+Tables = dict[str, list[Estimate]]
 _WORST = 15  # people named one by one
 
 
@@ -66,7 +66,7 @@ def figures_command(
         photos = evaluate_embedded(people, system)
     else:
         photos = evaluate_folders(settings, *fixed)
-    note(f"protocol: {photos.protocol}")
+    info(f"protocol: {photos.protocol}")
     judged = photos.evaluated.judged
     differences = {} if against is None else _differences(judged, _other(against, overrides, fixed))
     tables: Tables = {"retrieval": retrieval_figures(judged)}
@@ -100,7 +100,7 @@ def figures_command(
     )
 
 
-def _other(config: Path, overrides: Sequence[str], fixed: tuple[Path, Path, Path] | None) -> Judged:
+def _other(config: Path, overrides: Sequence[str], fixed: tuple[Path, Path, Path] | None) -> RelevanceMatrix:
     # What is set on the command line about people and folders holds for both; what makes a system does not.
     shared = [each for each in overrides if each.startswith(("identities.", "paths.cache"))]
     settings = settings_in_use(config, shared)
@@ -108,7 +108,7 @@ def _other(config: Path, overrides: Sequence[str], fixed: tuple[Path, Path, Path
     return photos.evaluated.judged
 
 
-def _differences(ours: Judged, theirs: Judged) -> dict[str, Comparison]:
+def _differences(ours: RelevanceMatrix, theirs: RelevanceMatrix) -> dict[str, Comparison]:
     place = {name: row for row, name in enumerate(theirs.queries)}
     shared = [(row, place[name]) for row, name in enumerate(ours.queries) if name in place]
     found = {}
@@ -141,11 +141,11 @@ def _people_tables(people: EmbeddedPeople, system: System, photos: EvaluatedPhot
         )
         tables["verification, all pairs"] = verification_figures(pairs)
     else:
-        note("verification: pairs are told by plain embeddings; leave refine: out for its figures")
+        info("verification: pairs are told by plain embeddings; leave refine: out for its figures")
     try:
         tables["open set, one person in five unknown"] = open_set_figures(open_set(people, system.rank).judged)
     except FacematchError as error:
-        loud(error.message)
+        warn(error.message)
     return tables
 
 
@@ -157,7 +157,7 @@ def _subgroups(photos: EvaluatedPhotos, path: Path, columns: Sequence[str]) -> T
     for column in columns or attributes.columns:
         matched = column_values(attributes, column, names, judged.groups)
         if matched.unmatched:
-            loud(f"{path} describes {len(names) - len(matched.unmatched)} of {len(names)} queries")
+            warn(f"{path} describes {len(names) - len(matched.unmatched)} of {len(names)} queries")
         labels = subgroup_labels(matched.values)
         table = []
         for name, each in values.items():

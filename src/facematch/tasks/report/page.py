@@ -9,7 +9,7 @@ from markupsafe import Markup
 from facematch.charts.axes import Axis
 from facematch.charts.charts import Mark, Series, histogram_pair, interval_strip, line_chart
 from facematch.charts.page import render_page
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.open_set import OpenSetCurve
 from facematch.faces.values import coverage_of
 from facematch.tasks.report.data import Curves, ReportData, missed_faces
@@ -48,7 +48,7 @@ def report_page(data: ReportData) -> bytes:
     return render_page(__package__, "report.html", values, styles=["report.css"], script="report.js", filters=filters)
 
 
-def _headline(data: ReportData) -> tuple[Figure, ...]:
+def _headline(data: ReportData) -> tuple[Estimate, ...]:
     figures = [figure for table in data.tables for figure in table.figures]
     return tuple(figure for figure in figures if figure.name in ("top-1", "top-10", "mAP"))
 

@@ -21,7 +21,7 @@ from facematch.core.foreign import read_limited, reading
 from facematch.evaluation.bootstrap import (
     MIN_PEOPLE,
     ROUNDS,
-    Figure,
+    Estimate,
     Floats,
     Ints,
     codes_of,
@@ -146,7 +146,7 @@ def subgroup_figures(
     *,
     rounds: int = ROUNDS,
     seed: int = 0,
-) -> list[tuple[str, Figure]]:
+) -> list[tuple[str, Estimate]]:
     """Return each subgroup's mean with its interval over the people in it, in order of label.
 
     `values` holds one number for each of Q queries, NaN where it is not defined; `labels` their subgroups,
@@ -169,7 +169,7 @@ def largest_gap(
     *,
     rounds: int = ROUNDS,
     seed: int = 0,
-) -> Figure:
+) -> Estimate:
     """Return the difference of the best and the worst subgroup's mean, among those of 10 people or more.
 
     The largest of many differences is large by selection alone, so the interval is a simultaneous one for
@@ -184,13 +184,13 @@ def largest_gap(
     large = [label for label in _ordered(where) if len(set(people[[at == label for at in where]])) >= MIN_PEOPLE]
     if len(large) < 2:
         note = f"insufficient data: a gap needs 2 subgroups of {MIN_PEOPLE} people or more, found {len(large)}"
-        return Figure(name, None, None, 0, 0, note)
+        return Estimate(name, None, None, 0, 0, note)
     inside = np.array([label in large for label in where])
     people = codes_of(people[inside].tolist())
     subgroup = np.array([large.index(label) for label in where if label in large], dtype=np.int64)
     gap, half, (best, worst) = _gap(numbers[kept][inside], people, subgroup, rounds, seed)
     note = f"{large[best]} less {large[worst]}; the interval allows for the choice among {len(large)} subgroups"
-    return Figure(name, gap, (gap - half, gap + half), len(people), int(people.max()) + 1, note)
+    return Estimate(name, gap, (gap - half, gap + half), len(people), int(people.max()) + 1, note)
 
 
 def _gap(values: Floats, people: Ints, subgroup: Ints, rounds: int, seed: int) -> tuple[float, float, tuple[int, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from facematch.core.console import Stopwatch, loud, note, show_json
+from facematch.core.console import Stopwatch, info, show_json, warn
 from facematch.core.errors import FacematchError
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.pipeline.beside import (
@@ -58,9 +58,9 @@ def validate_command(
     else:
         show_standings(standings)
         if people is not None and in_folds:
-            note("each photo asks once, in folds: a refined gallery must not hold the photo that asks")
+            info("each photo asks once, in folds: a refined gallery must not hold the photo that asks")
     say_where_worse(standings[-1], _those(standings, others), config)
-    note(f"seconds: {watch}")
+    info(f"seconds: {watch}")
 
 
 def _those(standings: Sequence[Standing], which: Sequence[Contestant]) -> list[Standing]:
@@ -92,9 +92,9 @@ def _before_training(settings: Settings, header: CheckpointHeader | None) -> Ite
     try:
         network, _ = initial_network(header.spec, origin["source"], origin["seed"])
     except FacematchError as error:
-        loud(f"the network before training cannot be shown: {error.message}")
+        warn(f"the network before training cannot be shown: {error.message}")
         return
     if weights_digest(network) != origin["sha256"]:
-        loud("the network before training cannot be shown: this version of torch starts from other random weights.")
+        warn("the network before training cannot be shown: this version of torch starts from other random weights.")
         return
     yield Contestant("before training", settings, ModuleEmbedder(network))

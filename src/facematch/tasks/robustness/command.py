@@ -7,11 +7,11 @@ from typing import Any, Literal
 from rich.markup import escape
 
 from facematch.core.cache import Cache, cache_folder
-from facematch.core.console import loud, note, note_unread, say, show_json, show_table, working
+from facematch.core.console import info, progress, result, show_json, show_table, warn, warn_unread
 from facematch.core.errors import FacematchError, nearest_name
 from facematch.core.files import write_bytes
 from facematch.core.text import count_of, printable
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.near_duplicates.contents import Content, content_cache, read_contents
 from facematch.photos.photo import PhotoLimits, Unreadable, find_photos
 from facematch.pipeline.build import photo_limits
@@ -49,28 +49,28 @@ def robustness_command(
     limits = photo_limits(settings.photos)
     with content_cache(cache_folder(settings.paths.cache)) as cache:
         contents, unread = _contents(path, cache, limits)
-        note_unread(unread)
+        warn_unread(unread)
         views = views_of(contents, cache, limits)
-        with working("copies within the folder", 100) as progress:
-            copies = copies_within(contents, views, progress)
+        with progress("copies within the folder", 100) as step:
+            copies = copies_within(contents, views, step)
         methods, missing = _opened(names, settings, path, views, copies)
         files = [contents[place].file for place in spread(len(contents), photos, seed)]
-        with working(f"{count_of(len(chosen), 'change', 'changes')} of photos", len(files)) as progress:
-            columns = measure(methods, files, chosen, limits, seed=seed, on_progress=progress)
+        with progress(f"{count_of(len(chosen), 'change', 'changes')} of photos", len(files)) as step:
+            columns = measure(methods, files, chosen, limits, seed=seed, on_progress=step)
     told = {column.name: column for column in (*columns, *missing)}
     copied = sum(file.name in copies for file in files)
-    result = Robustness(
+    outcome = Robustness(
         str(path), len(contents), len(files), copied, seed, chosen, tuple(told[name] for name in names), tuple(unread)
     )
     if as_json:
-        show_json(_as_json(result))
+        show_json(_as_json(outcome))
     else:
-        _say(result)
+        _say(outcome)
     if page is not None:
         from facematch.tasks.robustness.page import example_pictures, robustness_page
 
-        write_bytes(page, robustness_page(result, example_pictures(files[0], chosen, limits, seed)))
-        note(f"to look at: {page}")
+        write_bytes(page, robustness_page(outcome, example_pictures(files[0], chosen, limits, seed)))
+        info(f"to look at: {page}")
 
 
 def _methods(given: str) -> tuple[str, ...]:
@@ -92,8 +92,8 @@ def _changes(given: str) -> tuple[Change, ...]:
 
 def _contents(path: Path, cache: Cache, limits: PhotoLimits) -> tuple[list[Content], list[str]]:
     found = find_photos(path)
-    with working("photos", len(found.files)) as progress:
-        read = list(read_contents(found.files, cache, limits, progress, extents=True))
+    with progress("photos", len(found.files)) as step:
+        read = list(read_contents(found.files, cache, limits, step, extents=True))
     contents = [each for each in read if isinstance(each, Content)]
     bad = [each for each in (*found.unreadable, *read) if isinstance(each, Unreadable)]
     if len(contents) < 2:
@@ -116,8 +116,8 @@ def _opened(
             methods.append(NearDuplicateMethod(views, copies))
             continue
         try:
-            with working(f"photos by {name}", 100) as progress:
-                methods.append(open_system(settings, name, path, copies, progress))
+            with progress(f"photos by {name}", 100) as step:
+                methods.append(open_system(settings, name, path, copies, step))
         except FacematchError as error:
             missing.append(Column(name, missing=str(error).replace("\n", " ")))
     if not methods:
@@ -125,31 +125,31 @@ def _opened(
     return methods, missing
 
 
-def _say(result: Robustness) -> None:
-    asked = f"{count_of(result.asked, 'photo', 'photos')} of {result.photos:,} in {escape(printable(result.folder))}"
-    columns = [column for column in result.columns if column.cells is not None]
+def _say(outcome: Robustness) -> None:
+    asked = f"{count_of(outcome.asked, 'photo', 'photos')} of {outcome.photos:,} in {escape(printable(outcome.folder))}"
+    columns = [column for column in outcome.columns if column.cells is not None]
     asking = [column for column in columns if column.rule]
     title = f"the original stands first: recall at 1 in %, with its 95 % interval over photos; {asked}"
-    show_table(title, ["change", *(column.name for column in columns)], _rows(result, columns, "first"))
+    show_table(title, ["change", *(column.name for column in columns)], _rows(outcome, columns, "first"))
     if asking:
         title = "the original is called a copy, in %; after +, how many other photos are, over all pictures"
-        show_table(title, ["change", *(column.name for column in asking)], _rows(result, asking, "found"))
-    say("* the best of a row where they differ")
+        show_table(title, ["change", *(column.name for column in asking)], _rows(outcome, asking, "found"))
+    result("* the best of a row where they differ")
     for rule in dict.fromkeys(column.rule for column in asking):
-        say(f"{', '.join(column.name for column in asking if column.rule == rule)}: copies when {rule}")
+        result(f"{', '.join(column.name for column in asking if column.rule == rule)}: copies when {rule}")
     speeds = [f"{column.name} {column.images_per_second:,.0f}" for column in columns]
-    say(f"decoded photos embedded in a second: {', '.join(speeds)}")
-    if result.copied:
-        copied = count_of(result.copied, "photo has", "photos have")
-        say(f"{copied} copies in the folder, by pixels or near-duplicates: those are neither right nor wrong")
-    for column in result.columns:
+    result(f"decoded photos embedded in a second: {', '.join(speeds)}")
+    if outcome.copied:
+        copied = count_of(outcome.copied, "photo has", "photos have")
+        result(f"{copied} copies in the folder, by pixels or near-duplicates: those are neither right nor wrong")
+    for column in outcome.columns:
         if column.missing:
-            loud(f"{column.name} is left out: {printable(column.missing)}")
+            warn(f"{column.name} is left out: {printable(column.missing)}")
 
 
-def _rows(result: Robustness, columns: Sequence[Column], which: Literal["first", "found"]) -> list[list[str]]:
+def _rows(outcome: Robustness, columns: Sequence[Column], which: Literal["first", "found"]) -> list[list[str]]:
     rows = []
-    for label, cells in result.rows(columns):
+    for label, cells in outcome.rows(columns):
         figures = [cell.first if which == "first" or cell.found is None else cell.found for cell in cells]
         others = [cell.false if which == "found" else None for cell in cells]
         values = [figure.value or 0.0 for figure in figures]
@@ -162,7 +162,7 @@ def _rows(result: Robustness, columns: Sequence[Column], which: Literal["first",
     return rows
 
 
-def percent(figure: Figure) -> str:
+def percent(figure: Estimate) -> str:
     """Return a share in percent with its interval: `98.5 (96–99)`."""
     if figure.value is None:
         return "–"
@@ -172,21 +172,21 @@ def percent(figure: Figure) -> str:
     return f"{shown} ({100 * figure.interval[0]:.0f}–{100 * figure.interval[1]:.0f})"
 
 
-def _as_json(result: Robustness) -> dict[str, Any]:
-    def figure(each: Figure | None) -> dict[str, Any] | None:
+def _as_json(outcome: Robustness) -> dict[str, Any]:
+    def figure(each: Estimate | None) -> dict[str, Any] | None:
         if each is None:
             return None
         interval = None if each.interval is None else list(each.interval)
         return {"value": each.value, "interval": interval, "pictures": each.count, "photos": each.people}
 
     return {
-        "folder": result.folder,
-        "photos": result.photos,
-        "asked": result.asked,
-        "with_copies": result.copied,
-        "seed": result.seed,
-        "not_read": list(result.unread),
-        "changes": [{"name": each.name, "words": each.words, "jpeg_quality": each.quality} for each in result.changes],
+        "folder": outcome.folder,
+        "photos": outcome.photos,
+        "asked": outcome.asked,
+        "with_copies": outcome.copied,
+        "seed": outcome.seed,
+        "not_read": list(outcome.unread),
+        "changes": [{"name": each.name, "words": each.words, "jpeg_quality": each.quality} for each in outcome.changes],
         "systems": [
             {
                 "name": column.name,
@@ -195,9 +195,9 @@ def _as_json(result: Robustness) -> dict[str, Any]:
                 "images_per_second": column.images_per_second,
                 "results": {
                     label: {"recall_at_1": figure(cell.first), "found": figure(cell.found), "false_pairs": cell.false}
-                    for label, (cell,) in (result.rows([column]) if column.cells is not None else [])
+                    for label, (cell,) in (outcome.rows([column]) if column.cells is not None else [])
                 },
             }
-            for column in result.columns
+            for column in outcome.columns
         ],
     }

@@ -7,7 +7,7 @@ from typing import Literal
 from facematch.charts.jpeg import data_url, small_jpeg
 from facematch.charts.page import render_page
 from facematch.core.text import count_of
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.photos.photo import PhotoFile, PhotoLimits
 from facematch.tasks.robustness.changes import AFTERWARDS, Change
 from facematch.tasks.robustness.robustness import LONGEST, OVERALL, Cell, Column, Robustness, made_from, picture_of
@@ -75,7 +75,7 @@ def shaded_rows(
     return rows
 
 
-def _shade(figure: Figure | None, cell: Cell, values: Sequence[float], which: str) -> Shade | None:
+def _shade(figure: Estimate | None, cell: Cell, values: Sequence[float], which: str) -> Shade | None:
     if figure is None or figure.value is None:
         return None
     under = []

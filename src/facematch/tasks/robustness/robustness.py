@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.bootstrap import Figure, mean_figure
+from facematch.evaluation.bootstrap import Estimate, mean_figure
 from facematch.faces.stream import in_order
 from facematch.near_duplicates import candidates, confirmed
 from facematch.near_duplicates.contents import Content
@@ -42,8 +42,8 @@ class Cell:
     ranks. Intervals are over photos.
     """
 
-    first: Figure
-    found: Figure | None = None
+    first: Estimate
+    found: Estimate | None = None
     false: int | None = None
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from facematch.core.console import Stopwatch, loud, note, say, working
+from facematch.core.console import Stopwatch, info, progress, result, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
 from facematch.core.foreign import read_json, reading
@@ -74,17 +74,17 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
         seed=settings.seed,
     )
     if resume and trainer.resume():
-        note(f"resumed at epoch {trainer.at.epoch}, batch {trainer.at.batch}")
+        info(f"resumed at epoch {trainer.at.epoch}, batch {trainer.at.batch}")
     else:
-        note(f"before training: {asked}: {_short(validate(trainer.network))}")
-    with watch.stage("training"), _progress(settings.training.epochs, trainer.at) as progress:
+        info(f"before training: {asked}: {_short(validate(trainer.network))}")
+    with watch.stage("training"), _progress(settings.training.epochs, trainer.at) as step:
         known = tuple(sorted({*people.people, *origin.people}))
         save = partial(_save, settings, folder, known, record, objective, crops.people)
-        callbacks = Callbacks(validate, save, note, progress, asked, seen)
+        callbacks = Callbacks(validate, save, info, step, asked, seen)
         with stop_on_signals() as stop:
-            result = trainer.run(callbacks, stop)
-    _conclude(folder, result, again, watch, asked)
-    if result.best is not None and not validation.by_photo:
+            outcome = trainer.run(callbacks, stop)
+    _conclude(folder, outcome, again, watch, asked)
+    if outcome.best is not None and not validation.by_photo:
         show_trained(with_checkpoint(settings, folder.path), validation, config)
     if validation.as_test is not None:
         ask_test_set(settings, validation.as_test, folder.path)
@@ -95,7 +95,7 @@ def _check_loss(loss: LossSettings) -> None:
     if loss.name not in OWN_LOSSES:
         require_loss(loss.name, loss.options)
     if loss.idle:
-        loud(f"{', '.join(f'loss.{key}' for key in loss.idle)}: not used by loss.name: {loss.name}")
+        warn(f"{', '.join(f'loss.{key}' for key in loss.idle)}: not used by loss.name: {loss.name}")
 
 
 def _objective(settings: Settings, network: EmbeddingNetwork, data: TrainingSet) -> Objective:
@@ -111,11 +111,11 @@ def _objective(settings: Settings, network: EmbeddingNetwork, data: TrainingSet)
 
 def _first_network(settings: Settings, validation: ValidationPeople) -> tuple[EmbeddingNetwork, Origin]:
     network, origin = initial_network(network_spec(settings), first_weights(settings), settings.seed)
-    (loud if origin.loud else note)(origin.notice)
+    (warn if origin.loud else info)(origin.notice)
     _require_unseen(origin, validation)
     made_for = native_size(settings.network.backbone)
     if made_for is not None and made_for > 2 * settings.faces.size:
-        note(
+        info(
             f"{settings.network.backbone} is made for {made_for}×{made_for} pixels and faces.size is "
             f"{settings.faces.size}: it works, faster, on coarser features"
         )
@@ -138,7 +138,7 @@ def _require_unseen(origin: Origin, validation: ValidationPeople) -> None:
 @contextmanager
 def _progress(epochs: int, at: Progress) -> Iterator[Callable[[int, float, float], None]]:
     # In thousandths of an epoch, from where the run stands.
-    with working("training", epochs * 1000, (at.epoch - 1) * 1000) as step:
+    with progress("training", epochs * 1000, (at.epoch - 1) * 1000) as step:
         yield lambda epoch, share, loss: step(
             round((epoch - 1 + share) * 1000), f"epoch {epoch}/{epochs}, loss {loss:.2f}"
         )
@@ -186,17 +186,17 @@ def _same_people(
     write_json(path, {"training": list(names), "validation": list(asked), "sha256": digest})
 
 
-def _conclude(folder: RunFolder, result: TrainingResult, again: str, watch: Stopwatch, asked: str) -> None:
-    note(f"seconds: {watch}")
-    if result.stopped:
-        note(f"stopped and saved. Go on with: {again}", wrap=False)
-        raise SystemExit(128 + result.stopped)
-    if result.best is not None:
-        say(f"finished: {result.reason}. Best epoch {result.best_epoch}, {asked}: {_short(result.best)}")
-    if result.seen is not None:
-        photos = f"{result.seen.count} held-out photos of {result.seen.people} training people"
-        say(f"{result.seen.name} at that epoch: {result.seen} ({photos})")
-    say(f"weights, settings and log: {folder.path}")
+def _conclude(folder: RunFolder, outcome: TrainingResult, again: str, watch: Stopwatch, asked: str) -> None:
+    info(f"seconds: {watch}")
+    if outcome.stopped:
+        info(f"stopped and saved. Go on with: {again}", wrap=False)
+        raise SystemExit(128 + outcome.stopped)
+    if outcome.best is not None:
+        result(f"finished: {outcome.reason}. Best epoch {outcome.best_epoch}, {asked}: {_short(outcome.best)}")
+    if outcome.seen is not None:
+        photos = f"{outcome.seen.count} held-out photos of {outcome.seen.people} training people"
+        result(f"{outcome.seen.name} at that epoch: {outcome.seen} ({photos})")
+    result(f"weights, settings and log: {folder.path}")
 
 
 def _short(figures: Figures) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.cache import cache_folder
-from facematch.core.console import note, working
+from facematch.core.console import info, progress
 from facematch.core.errors import FacematchError
 from facematch.embedders import Embedder
 from facematch.embedders.embed import PhotoEmbedder
@@ -53,10 +53,10 @@ def labelled_crops(settings: Settings, people: LabelledPhotos, miss: MissChoice,
     cropper, records, images, kept, boxes = build_cropper(settings.faces), [], [], [], []
     with (
         crop_cache(cache_folder(settings.paths.cache), cropper) as cache,
-        working(f"cropping {what}", len(people.files)) as progress,
+        progress(f"cropping {what}", len(people.files)) as step,
     ):
         outcomes = crop_photos(
-            people.files, cropper, cache, miss=miss, limits=photo_limits(settings.photos), on_progress=progress
+            people.files, cropper, cache, miss=miss, limits=photo_limits(settings.photos), on_progress=step
         )
         for outcome, pair in zip(outcomes, people.pairs, strict=True):
             records.append(record_of(outcome))
@@ -65,7 +65,7 @@ def labelled_crops(settings: Settings, people: LabelledPhotos, miss: MissChoice,
                 kept.append(pair)
                 boxes.append(outcome.box)
     if records:
-        note(f"{what}: {coverage_of(records)}")
+        info(f"{what}: {coverage_of(records)}")
     stacked = np.stack(images) if images else np.empty((0, size, size, 3), np.uint8)
     return LabelledCrops(stacked, tuple(file for file, _ in kept), tuple(who for _, who in kept), tuple(boxes))
 
@@ -127,8 +127,8 @@ def teacher_targets(
         photo_limits(settings.photos),
         cache_folder(settings.paths.cache),
     )
-    with working("the teacher embeds", len(files)) as progress:
-        found = stage.run(files, progress)
+    with progress("the teacher embeds", len(files)) as step:
+        found = stage.run(files, step)
     if not len(found.embeddings):
         raise FacematchError(
             "the teacher embedded none of the training photos: " + str(coverage_of(found.records)) + ".",
@@ -137,7 +137,7 @@ def teacher_targets(
     rows = {file.name: row for row, file in enumerate(files)}
     targets = np.full((len(files), found.embeddings.vectors.shape[1]), np.nan, np.float32)
     targets[[rows[name] for name in found.embeddings.names]] = found.embeddings.vectors
-    note(f"teacher: {coverage_of(found.records)}; embeddings of {targets.shape[1]} numbers")
+    info(f"teacher: {coverage_of(found.records)}; embeddings of {targets.shape[1]} numbers")
     return targets
 
 
@@ -160,10 +160,10 @@ def frames_to_blend(settings: Settings, teacher: TeacherSettings, crops: Labelle
         return None if isinstance(frame, Unreadable) else frame
 
     frames: list[FaceFrame] = []
-    with working("aligning faces to blend", len(crops.files)) as progress:
+    with progress("aligning faces to blend", len(crops.files)) as step:
         for number, frame in enumerate(in_order(framed, crops.files, os.cpu_count() or 1)):
             frames += [] if frame is None else [frame]
-            progress(number + 1)
+            step(number + 1)
     if len(frames) < 2:
         raise FacematchError(
             f"{len(frames)} faces were found to blend; loss.teacher.blends needs two or more.",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from facematch.core.console import say, show_table
+from facematch.core.console import result, show_table
 from facematch.core.files import write_json
 from facematch.evaluation.tied_figures import tied_figures
 from facematch.pipeline.build import build_embedder, photo_embedder, with_checkpoint
@@ -26,7 +26,7 @@ def ask_test_set(settings: Settings, test: ValidationPeople, run: Path) -> None:
         ["figure, expected over the order of ties", "", "95 % interval"],
         [[each.name, "" if each.value is None else f"{each.value:.4f}", _interval(each.interval)] for each in figures],
     )
-    say(f"test figures: {run / 'test.json'}")
+    result(f"test figures: {run / 'test.json'}")
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

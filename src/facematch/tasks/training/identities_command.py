@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from facematch.charts.contact_sheet import titled
-from facematch.core.console import say, show_json
+from facematch.core.console import result, show_json
 from facematch.core.errors import FacematchError
 from facematch.core.evenly import evenly
 from facematch.core.files import write_bytes
@@ -31,15 +31,15 @@ def identities_command(config: Path, overrides: Sequence[str], *, as_json: bool 
         show_json({"split_by": "photo" if validation.by_photo else "person", **counts})
         return
     if validation.by_photo:
-        say(f"training: {len(people.people)} classes, {len(people.files)} photos")
-        say(
+        result(f"training: {len(people.people)} classes, {len(people.files)} photos")
+        result(
             f"validation: {len(validation.asked.files)} other photos of them, test: {len(validation.test.files)} photos"
         )
         return
-    say(f"training: {len(people.people)} people, {len(people.files)} photos")
-    say(f"validation: {len(validation.asked.people)} other people, {len(validation.asked.files)} photos")
+    result(f"training: {len(people.people)} people, {len(people.files)} photos")
+    result(f"validation: {len(validation.asked.people)} other people, {len(validation.asked.files)} photos")
     if validation.distractors.files:
-        say(f"distractors: {len(validation.distractors.people)} people, {len(validation.distractors.files)} photos")
+        result(f"distractors: {len(validation.distractors.people)} people, {len(validation.distractors.files)} photos")
 
 
 def augment_preview_command(
@@ -80,4 +80,4 @@ def augment_preview_command(
         show_json({"picture": str(out), "crops": len(images), "blends": len(made)})
         return
     blended = f", {len(made)} blends" if made else ""
-    say(f"{len(images)} crops{blended} and their variants: {out}")
+    result(f"{len(images)} crops{blended} and their variants: {out}")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from facematch.core.console import say
+from facematch.core.console import result
 from facematch.identities.published import PUBLISHED
 from facematch.pipeline.build import run_folder
 from facematch.pipeline.default_checkpoint import first_weights
@@ -25,7 +25,7 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
     with holding(folder.path):
         sweep_run(folder)
         if resume and (reason := finished(folder, settings)) is not None:
-            say(f"{folder.path} is finished: {reason}")
+            result(f"{folder.path} is finished: {reason}")
             return
         check_run(folder, settings, resume=resume, fresh=fresh)
         from facematch.tasks.training.command import train

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
 from facematch.embedders.network import ModuleEmbedder
-from facematch.evaluation.bootstrap import Figure, mean_figure
+from facematch.evaluation.bootstrap import Estimate, mean_figure
 from facematch.evaluation.mean_ap import mean_ap, tied_among, tied_between
 from facematch.evaluation.topk import Figures, each_photo_a_query, labelled_sides
 from facematch.identities import LabelledPhotos
@@ -76,7 +76,7 @@ class SeenPeople:
     labels: NDArray[np.int64]
     objective: Objective
 
-    def __call__(self, network: EmbeddingNetwork, size: int | None = None) -> Figure:
+    def __call__(self, network: EmbeddingNetwork, size: int | None = None) -> Estimate:
         """Return the share of photos whose own person has the largest logit, with its interval over people."""
         vectors = torch.from_numpy(_vectors(network, self.images, size)).to(next(network.parameters()).device)
         with torch.no_grad():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 
-from facematch.evaluation.bootstrap import Figure
+from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.topk import Figures, figures_from_dict
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.tasks.training.blending import FaceFrame
@@ -54,7 +54,7 @@ class Callbacks:
     report: Callable[[str], None]
     progress: Callable[[int, float, float], None]
     asked: str = "unseen people"
-    seen: Callable[[EmbeddingNetwork, int | None], Figure] | None = None
+    seen: Callable[[EmbeddingNetwork, int | None], Estimate] | None = None
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Progress:
         """Return how many epochs were begun."""
         return self.epoch if self.batch else self.epoch - 1
 
-    def results(self) -> tuple[Figures | None, Figure | None]:
+    def results(self) -> tuple[Figures | None, Estimate | None]:
         """Return the best validation and the accuracy on seen people then."""
         return (
             None if self.best is None else figures_from_dict(self.best),
@@ -92,12 +92,12 @@ class TrainingResult:
     best_epoch: int
     epochs: int
     reason: str
-    seen: Figure | None = None
+    seen: Estimate | None = None
 
 
-def figure_from_dict(values: Mapping[str, Any]) -> Figure:
-    """Return the figure that `Figure.as_dict` wrote. Raises ValueError for another."""
-    return TypeAdapter(Figure).validate_python(values)
+def figure_from_dict(values: Mapping[str, Any]) -> Estimate:
+    """Return the figure that `Estimate.as_dict` wrote. Raises ValueError for another."""
+    return TypeAdapter(Estimate).validate_python(values)
 
 
 def validation_line(figures: Figures) -> str:

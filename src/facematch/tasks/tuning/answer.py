@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from facematch.core.console import Stopwatch, loud, note, show_json
+from facematch.core.console import Stopwatch, info, show_json, warn
 from facematch.core.errors import FacematchError
 from facematch.embedders.embed import EmbeddedPhotos
 from facematch.pipeline.build import build_embedder, photo_embedder, trained_people
@@ -54,10 +54,10 @@ def answer_command(
     answered = set(ranking.queries)
     unanswered = [record.name for record in query.records if record.name not in answered]
     _print(answer, ranking, threshold, unanswered, as_json=as_json)
-    note(f"{len(answer)} queries, {int(answer.nobody.sum())} of them answered by nobody")
+    info(f"{len(answer)} queries, {int(answer.nobody.sum())} of them answered by nobody")
     if unanswered:
-        loud(f"{len(unanswered)} queries have no embedding and no answer: {', '.join(unanswered[:5])}")
-    note(f"seconds: {watch}")
+        warn(f"{len(unanswered)} queries have no embedding and no answer: {', '.join(unanswered[:5])}")
+    info(f"seconds: {watch}")
 
 
 def _tuned(settings: Settings, system: System, kind: Kind, probability: float) -> Fitted:
@@ -108,7 +108,7 @@ def _promised(
     threshold = fit_conformal(
         ranking.distances[:, 0], people.identities, rate, ranking.metric, gallery.embeddings.names, seed=settings.seed
     )
-    note(
+    info(
         f"of people in neither the gallery nor the {threshold.basis.people} validation people, but like these, at most "
         f"{threshold.promised:.2%} will wrongly be given a name, on average over such fits"
     )

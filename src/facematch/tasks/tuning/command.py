@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from facematch.core.console import Step as Progress
-from facematch.core.console import Stopwatch, loud, note, say, show_json, show_table, waiting, working
+from facematch.core.console import Stopwatch, info, progress, result, show_json, show_table, waiting, warn
 from facematch.core.errors import FacematchError
 from facematch.core.evenly import evenly
 from facematch.embedders.embed import PhotoEmbedder
@@ -99,8 +99,8 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
     reciprocal, codes = metric in ("euclidean", "cosine"), metric == "hamming"
     steps = grid(bench.dimensions, whiten=fitted is not None, reciprocal=reciprocal, codes=codes)
     tries = 2 * sum(map(len, steps.values()))  # about: each alone, and again beside the first that gains
-    with watch.stage("trying"), working("trying refine steps", tries) as progress:
-        measure = _counted(bench.measure, progress)
+    with watch.stage("trying"), progress("trying refine steps", tries) as step:
+        measure = _counted(bench.measure, step)
         chosen, rounds = choose(measure, steps, bench.people, goal, never=(NAMES_NEEDED,))
     with watch.stage("thresholds"), waiting("fitting thresholds …"):
         thresholds = tune_thresholds(sides[has_flip(chosen)], bench.ranker(chosen), tuned_folder(settings))
@@ -112,15 +112,15 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
         _show(bench, chosen, rounds, goal)
         show_thresholds(thresholds)
     _keep(settings, photo_embedder(settings, embedder), bench, (*views, *chosen), thresholds.fitted)
-    note(f"seconds: {watch}")
+    info(f"seconds: {watch}")
 
 
-def _counted(measure: Measure, progress: Progress) -> Measure:
+def _counted(measure: Measure, step: Progress) -> Measure:
     tried = itertools.count(1)
 
     def counted(steps: tuple[Step, ...]) -> Trial:
         trial = measure(steps)
-        progress(next(tried), ", ".join(step.step for step in steps))
+        step(next(tried), ", ".join(step.step for step in steps))
         return trial
 
     return counted
@@ -138,7 +138,7 @@ def _whitenings(
         return None
     others = other_people(settings, people.asked, trained_on)
     if others is None or len(others.files) < 2:
-        loud("no people but those validated on, so whitening cannot be fitted: name others in identities.train")
+        warn("no people but those validated on, so whitening cannot be fitted: name others in identities.train")
         return None
     files = evenly(others.files, _MOST)
     return {
@@ -161,20 +161,20 @@ def _show(bench: Bench, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Gain
         ["step", "parameters", "score", "mAP", "verdict"],
         [_row(gain, goal) for gain in rounds[0]],
     )
-    note(f"{NAMES_NEEDED} need to know whom each gallery photo shows: measured here, never chosen")
+    info(f"{NAMES_NEEDED} need to know whom each gallery photo shows: measured here, never chosen")
     for gains in rounds[1:]:
         for gain in gains:
             if gain.real(goal) and gain.name != NAMES_NEEDED:
                 both = f"score {_gain(gain.score, 0)}, mAP {_gain(gain.precision, 3)}"
-                note(f"with those before it, {gain.name} gains: {both}")
+                info(f"with those before it, {gain.name} gains: {both}")
     if asked < _FEW:
-        loud(f"insufficient data: {asked} people; with fewer than {_FEW} hardly any gain can be told from luck")
+        warn(f"insufficient data: {asked} people; with fewer than {_FEW} hardly any gain can be told from luck")
     if not chosen:
-        say("chosen: none; no step gains what could not be luck")
+        result("chosen: none; no step gains what could not be luck")
         return
     best = bench.measure(chosen)
-    say(f"chosen: {', '.join(step.step for step in chosen)}")
-    say(
+    result(f"chosen: {', '.join(step.step for step in chosen)}")
+    result(
         f"score {base.scores.mean():.0f} → {best.scores.mean():.0f}, mAP {base.precisions.mean():.3f} → "
         f"{best.precisions.mean():.3f} (on the people it was chosen on)"
     )
@@ -213,4 +213,4 @@ def _keep(
     for flip, whitening in (bench.fitted or {}).items():  # also when not chosen: it may be listed by hand
         whitening.save(whitening_file(settings, flip=flip))
     save_tuned(folder / "tuned.json", Tuned(chosen, thresholds, stage.fingerprint, settings.ranking.metric))
-    note(f"kept: {folder / 'tuned.json'}; use it with: --set refine=tuned")
+    info(f"kept: {folder / 'tuned.json'}; use it with: --set refine=tuned")

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.bootstrap import Figure, Floats, mean_figure
+from facematch.evaluation.bootstrap import Estimate, Floats, mean_figure
 from facematch.evaluation.classes import set_scores
 from facematch.evaluation.comparison import Comparison, paired
-from facematch.evaluation.judged import pooled, stacked
 from facematch.evaluation.open_set import OpenSet
+from facematch.evaluation.relevance import pooled, stacked
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Ranking
 from facematch.thresholds.calibration import CalibratedThreshold, fit_isotonic, fit_platt
@@ -33,9 +33,9 @@ class Measured:
     """
 
     name: str
-    f1: Figure | None
-    found: Figure | None
-    refused: Figure | None
+    f1: Estimate | None
+    found: Estimate | None
+    refused: Estimate | None
     against_static: Comparison | None
     missing: str = ""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.core.console import loud, note, show_table
+from facematch.core.console import info, show_table, warn
 from facematch.core.errors import FacematchError
 from facematch.evaluation.comparison import Comparison
 from facematch.evaluation.folds import halves
@@ -55,12 +55,12 @@ def tune_thresholds(people: EmbeddedPeople, rank: Ranker, folder: Path) -> Tuned
         try:
             fitted[name] = fit_threshold(name, whole).as_dict()
         except FacematchError as error:
-            loud(f"threshold {name}: {error.message}")
+            warn(f"threshold {name}: {error.message}")
     first = halves(people.identities)
     try:
         measured = tuple(measure_thresholds([open_set(_part(people, side), rank) for side in (first, ~first)]))
     except FacematchError as error:
-        loud(f"thresholds are not measured on other people: {error.message}")
+        warn(f"thresholds are not measured on other people: {error.message}")
         measured = ()
     return TunedThresholds(fitted, measured, _reliabilities(whole, folder))
 
@@ -76,10 +76,10 @@ def show_thresholds(tuned: TunedThresholds) -> None:
         [_row(each) for each in tuned.measured],
     )
     for name, error in tuned.calibration_errors.items():
-        note(f"{name}: expected calibration error {error:.3f} on pairs of people it was not fitted on")
+        info(f"{name}: expected calibration error {error:.3f} on pairs of people it was not fitted on")
     for each in tuned.measured:
         if each.missing:
-            note(f"{each.name}: {each.missing}")
+            info(f"{each.name}: {each.missing}")
 
 
 def _row(each: Measured) -> list[str]:
@@ -122,5 +122,5 @@ def _reliabilities(whole: OpenSet, folder: Path) -> dict[str, float]:
         errors[name] = expected_calibration_error(bins)
         path = folder / f"reliability-{name}.svg"
         write_reliability_plot(path, bins, f"P(same), {name}, on people it was not fitted on")
-        note(f"kept: {path}")
+        info(f"kept: {path}")
     return errors

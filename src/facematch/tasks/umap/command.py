@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facematch.core.cache import cache_folder
-from facematch.core.console import note, note_unread, results_aside, say, show_json, waiting, working
+from facematch.core.console import info, progress, result, results_aside, show_json, waiting, warn_unread
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_bytes
 from facematch.core.text import count_of, first_of, printable
@@ -44,7 +44,7 @@ def umap_tune_command(
         show_json({"photos": len(photos.names), "distinct": len(photos.pixels), **sweep_as_dict(found)})
     else:
         show_sweep(found, len(photos.pixels))
-    note(f"plotted: {plot}")
+    info(f"plotted: {plot}")
 
 
 def umap_fit_command(
@@ -69,7 +69,7 @@ def umap_fit_command(
     if len(found.candidates) > 1:
         show_sweep(found, len(photos.pixels))
     show_model(model, folder)
-    note(f"ask it: facematch umap query IMAGE --model {shlex.quote(str(folder))}", wrap=False)
+    info(f"ask it: facematch umap query IMAGE --model {shlex.quote(str(folder))}", wrap=False)
 
 
 def umap_query_command(image: Path, folder: Path, overrides: Sequence[str], *, k: int, as_json: bool) -> None:
@@ -85,9 +85,9 @@ def umap_query_command(image: Path, folder: Path, overrides: Sequence[str], *, k
         show_json({"image": str(image), "photos": len(model.photos.names), "found": found})
         return
     count = count_of(len(model.photos.names), "photo", "photos")
-    say(printable(f"{image.name}: the {len(hits)} nearest of {count} in the embedding (euclidean distance)"), "bold")
+    result(printable(f"{image.name}: the {len(hits)} nearest of {count} in the embedding (euclidean distance)"), "bold")
     for rank, hit in enumerate(hits, start=1):
-        say(printable(f"{rank:4}  {hit.distance:.4f}  {hit.name}"))
+        result(printable(f"{rank:4}  {hit.distance:.4f}  {hit.name}"))
 
 
 def umap_update_command(path: Path, folder: Path, overrides: Sequence[str], *, refit: bool, as_json: bool) -> None:
@@ -100,13 +100,13 @@ def umap_update_command(path: Path, folder: Path, overrides: Sequence[str], *, r
         "unchanged": changes.unchanged,
     }
     with results_aside(as_json):
-        say(", ".join(f"{count} {kind}" for kind, count in counts.items()))
+        result(", ".join(f"{count} {kind}" for kind, count in counts.items()))
         if changes or refit:
             model = _updated(model, now, settings, refit=refit)
             save_model(folder, model)
             show_model(model, folder)
         else:
-            say("nothing to do")
+            result("nothing to do")
     if as_json:
         show_json({**counts, **model_as_dict(model, folder)})
 
@@ -116,7 +116,7 @@ def _updated(model: UmapModel, now: GreyPixels, settings: Settings, *, refit: bo
     updated = model if refit else update_model(model, now)
     if refit or updated.drift > REFIT_SHARE:
         if not refit:
-            note(f"{updated.drift:.0%} of the photos changed since the fit, more than {REFIT_SHARE:.0%}: fitted again")
+            info(f"{updated.drift:.0%} of the photos changed since the fit, more than {REFIT_SHARE:.0%}: fitted again")
         found = _sweep(now, settings, (model.settings.n_neighbors,), model.settings, model.k)
         updated = _fitted(now, found.best, found.k)
     return updated
@@ -132,11 +132,11 @@ def umap_info_command(folder: Path, *, as_json: bool) -> None:
 
 
 def _read(path: Path, settings: Settings) -> GreyPixels:
-    with pixel_cache(cache_folder(settings.paths.cache)) as cache, working("grey pixels", 100) as step:
+    with pixel_cache(cache_folder(settings.paths.cache)) as cache, progress("grey pixels", 100) as step:
         photos = grey_pixels(
             path, cache, photo_limits(settings.photos), lambda done, total: step(100 * done // max(1, total))
         )
-    note_unread(photos.unread)
+    warn_unread(photos.unread)
     return photos
 
 
@@ -154,10 +154,10 @@ def _sweep(photos: GreyPixels, settings: Settings, sizes: Sequence[int], fixed: 
         )
     left_out = sorted(set(sizes) - {each.n_neighbors for each in every})
     if left_out:
-        note(f"n_neighbors {', '.join(map(str, left_out))} left out: it must be from 2 to below half of {rows} photos")
+        info(f"n_neighbors {', '.join(map(str, left_out))} left out: it must be from 2 to below half of {rows} photos")
     _prepare(settings, every[0])
     kept = cache_folder(settings.paths.cache) / "umap.sqlite"
-    return sweep(photos.pixels, every, fixed_k_for(rows, k), kept, working)
+    return sweep(photos.pixels, every, fixed_k_for(rows, k), kept, progress)
 
 
 def _prepare(settings: Settings, chosen: UmapSettings) -> None:

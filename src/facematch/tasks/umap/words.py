@@ -6,7 +6,7 @@ from typing import Any
 from facematch.charts.axes import Axis
 from facematch.charts.charts import Mark, Series, line_chart
 from facematch.charts.drawing import as_file
-from facematch.core.console import say, show_table
+from facematch.core.console import result, show_table
 from facematch.core.text import count_of
 from facematch.tasks.umap.model import FILE, UmapModel
 from facematch.tasks.umap.tune import Sweep
@@ -21,7 +21,7 @@ def show_sweep(found: Sweep, rows: int) -> None:
     columns = ("n_neighbors", "at k = its own n", f"at k = {found.k}", "")
     show_table(f"trustworthiness of UMAP, {rows:,} distinct photos", columns, table)
     best = found.best
-    say(
+    result(
         f"picked n_neighbors {best.settings.n_neighbors}: the most trustworthy at k = {found.k} ({best.fixed:.4f}); "
         "scores at a candidate's own n ask about other neighbourhoods and are not compared"
     )
@@ -63,15 +63,15 @@ def show_model(model: UmapModel, folder: Path) -> None:
     photos, placed = model.photos, int((~model.fitted).sum())
     same = len(photos.names) - len(photos.pixels)
     copies = f", {same} of them with the pixels of another" if same else ""
-    say(f"{folder / FILE}: {count_of(len(photos.names), 'photo', 'photos')}{copies}")
+    result(f"{folder / FILE}: {count_of(len(photos.names), 'photo', 'photos')}{copies}")
     each = model.settings
-    say(
+    result(
         f"UMAP: n_neighbors {each.n_neighbors}, {each.n_components} components, min_dist {each.min_dist:g}, "
         f"seed {each.seed}"
     )
     for k, value in sorted(model.trust.items()):
-        say(f"trustworthiness at k = {k}: {value:.4f} (of the photos that were fitted)")
-    say(f"placed since the fit: {placed}; changed since the fit: {model.drift:.0%}")
+        result(f"trustworthiness at k = {k}: {value:.4f} (of the photos that were fitted)")
+    result(f"placed since the fit: {placed}; changed since the fit: {model.drift:.0%}")
 
 
 def model_as_dict(model: UmapModel, folder: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ Ties = Literal["name", "worst", "best"]
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class RelevanceMatrix:
     """For each of Q queries, which of its k places hold a right gallery photo.
 
     `right` is Q×k `bool`; `distances` is Q×k `float32`, rising along each row, with infinity past the
@@ -52,7 +52,7 @@ class Judged:
             )
 
 
-def judge(
+def relevance_matrix(
     ranking: Ranking,
     relevant: Sequence[AbstractSet[str]],
     groups: Sequence[Hashable] | None = None,
@@ -60,7 +60,7 @@ def judge(
     ignored: Sequence[AbstractSet[str]] | None = None,
     exclude_same_name: bool = False,
     ties: Ties = "name",
-) -> Judged:
+) -> RelevanceMatrix:
     """Judge a ranking by the right gallery names of each query.
 
     `ignored` names leave a query's ranking before anything is counted (the junk of ROxford); with
@@ -91,18 +91,18 @@ def judge(
         right, distances = _without(right, distances, _members(ranking, number_of))
     found = np.array([len(each) for each in wanted], dtype=np.int64)
     left_out = np.array([len(each) for each in number_of], dtype=np.int64)
-    judged = Judged(ranking.queries, people, right, distances, found, len(place) - left_out - found)
+    judged = RelevanceMatrix(ranking.queries, people, right, distances, found, len(place) - left_out - found)
     return judged if ties == "name" else _with_ties(judged, ties)
 
 
-def pooled(parts: Sequence[Judged]) -> Judged:
+def pooled(parts: Sequence[RelevanceMatrix]) -> RelevanceMatrix:
     """Return several judged rankings as one: the queries of a validation in several folds.
 
     Shorter rows are filled up with infinity. Raises ValueError without any part.
     """
     if not parts:
         raise ValueError("there is no judged ranking to pool")
-    return Judged(
+    return RelevanceMatrix(
         tuple(name for part in parts for name in part.queries),
         tuple(group for part in parts for group in part.groups),
         stacked([part.right for part in parts]),
@@ -140,9 +140,9 @@ def _without(
     )
 
 
-def _with_ties(judged: Judged, ties: Ties) -> Judged:
+def _with_ties(judged: RelevanceMatrix, ties: Ties) -> RelevanceMatrix:
     judged.require_complete(f"ties={ties!r}")
     first = judged.right if ties == "worst" else ~judged.right
     order = np.lexsort((first, judged.distances), axis=1)
     right = np.take_along_axis(judged.right, order, 1)
-    return Judged(judged.queries, judged.groups, right, judged.distances, judged.relevant, judged.wrong)
+    return RelevanceMatrix(judged.queries, judged.groups, right, judged.distances, judged.relevant, judged.wrong)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.judged import Judged, judge, pooled
+from facematch.evaluation.relevance import RelevanceMatrix, pooled, relevance_matrix
 from facematch.ranking.ranking import Ranking
 
 GALLERY = tuple(f"g{i}" for i in range(6))
@@ -35,7 +35,7 @@ names = st.sets(st.sampled_from([*GALLERY, "elsewhere"]))
 @given(st.integers(0, 2**32 - 1), st.lists(st.tuples(names, names), max_size=4), st.integers(1, 6))
 def test_equals_a_naive_judgement(seed: int, answers: list[tuple[set[str], set[str]]], k: int) -> None:
     found = ranking(np.random.default_rng(seed), len(answers), k)
-    judged = judge(found, [a for a, _ in answers], ignored=[b for _, b in answers])
+    judged = relevance_matrix(found, [a for a, _ in answers], ignored=[b for _, b in answers])
     for query, (relevant, ignored) in enumerate(answers):
         right, distances = naive(found, query, relevant, ignored)
         assert judged.right[query].tolist() == right + [False] * (k - len(right))
@@ -50,9 +50,9 @@ def test_equals_a_naive_judgement(seed: int, answers: list[tuple[set[str], set[s
 def test_ties_move_only_within_equal_distances(seed: int) -> None:
     found = ranking(np.random.default_rng(seed), 3, 6)
     answers = [{"g1", "g4"}, {"g0"}, set(GALLERY)]
-    plain = judge(found, answers)
+    plain = relevance_matrix(found, answers)
     for ties, first in (("worst", False), ("best", True)):
-        judged = judge(found, answers, ties=ties)  # type: ignore[arg-type]
+        judged = relevance_matrix(found, answers, ties=ties)  # type: ignore[arg-type]
         for query in range(3):
             for distance in set(found.distances[query]):
                 at = found.distances[query] == distance
@@ -63,7 +63,7 @@ def test_ties_move_only_within_equal_distances(seed: int) -> None:
 def test_ties_of_a_short_ranking_are_refused() -> None:
     found = ranking(np.random.default_rng(0), 2, 3)
     with pytest.raises(FacematchError, match="needs the whole ranking; that of q0 ends after 3 of 6 photos"):
-        judge(found, [{"g0"}, {"g1"}], ties="worst")
+        relevance_matrix(found, [{"g0"}, {"g1"}], ties="worst")
 
 
 @pytest.mark.parametrize("excluded", [True, False])
@@ -75,7 +75,7 @@ def test_a_query_that_stands_in_the_gallery_is_neither_right_nor_wrong(excluded:
     ranking = Ranking(("g0",), GALLERY, np.array([order])[:, :k], distances[:, :k], "euclidean")
     for right in ({"g1"}, {"g0", "g1"}):
         for ignored in (None, [{"g0"}]):
-            judged = judge(ranking, [right], ignored=ignored, exclude_same_name=True)
+            judged = relevance_matrix(ranking, [right], ignored=ignored, exclude_same_name=True)
             assert (judged.relevant.tolist(), judged.wrong.tolist()) == ([1], [4])
             assert judged.right.tolist() == [[True] + [False] * (k - 1)]
             there = k - (k == 6 or not excluded)
@@ -87,14 +87,14 @@ def test_a_query_that_stands_in_the_gallery_is_neither_right_nor_wrong(excluded:
 def test_answers_of_another_number_are_an_error() -> None:
     found = ranking(np.random.default_rng(0), 2, 3)
     with pytest.raises(FacematchError, match="a ranking of 2 queries was judged with 1 answers"):
-        judge(found, [{"g0"}])
+        relevance_matrix(found, [{"g0"}])
 
 
 def test_pooled_parts_keep_their_rows() -> None:
     rng = np.random.default_rng(0)
-    short = judge(ranking(rng, 2, 3), [{"g0"}, {"g1"}], ["ann", "bob"])
-    long = judge(ranking(rng, 1, 6), [{"g2"}], ["cid"])
-    both: Judged = pooled([short, long])
+    short = relevance_matrix(ranking(rng, 2, 3), [{"g0"}, {"g1"}], ["ann", "bob"])
+    long = relevance_matrix(ranking(rng, 1, 6), [{"g2"}], ["cid"])
+    both: RelevanceMatrix = pooled([short, long])
     assert both.groups == ("ann", "bob", "cid")
     assert both.right.shape == both.distances.shape == (3, 6)
     assert both.right[0, :3].tolist() == short.right[0].tolist()
