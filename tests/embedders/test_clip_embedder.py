@@ -9,6 +9,7 @@ import torch
 from PIL import Image as PillowImage
 
 from facematch.core.errors import FacematchError
+from facematch.embedders import clip
 from facematch.embedders.clip import ClipEmbedder
 from facematch.embedders.clip_model import find_clip
 from facematch.faces.cropper import Cropper
@@ -35,7 +36,7 @@ def crops(count: int, size: int = 32) -> np.ndarray:
 
 def test_photos_wait_while_clip_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny_config(tmp_path, next(iter(TOWERS)))
-    loading = photos_waiting(monkeypatch, ClipEmbedder, "_load")
+    loading = photos_waiting(monkeypatch, clip, "load_clip")
     embedder = ClipEmbedder(find_clip(config, str(saved_weights(tmp_path, config)), 1, tmp_path), device="cpu")
     embedder.embed(crops(2))
     assert loading == [True]
@@ -66,7 +67,7 @@ def test_batches_change_nothing_and_lengths_are_one_or_as_they_come(tmp_path: Pa
         np.concatenate([embedder.embed(images[:2]), embedder.embed(images[2:])]), whole, atol=1e-6
     )
     np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-6)
-    plain = replace(embedder, normalise=False, _loaded=None).embed(images)
+    plain = replace(embedder, normalise=False).embed(images)
     assert not np.allclose(np.linalg.norm(plain, axis=1), 1, atol=1e-3)
     np.testing.assert_allclose(plain / np.linalg.norm(plain, axis=1, keepdims=True), whole, atol=1e-6)
 

@@ -124,7 +124,7 @@ class TestWithOpenClip:
 
         monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda repository, filename: None)
         monkeypatch.setattr("open_clip.download_pretrained", failing)
-        monkeypatch.setattr("facematch.embedders.clip_model._within_reach", lambda address: True)
+        monkeypatch.setattr("facematch.embedders.clip_model.within_reach", lambda address: True)
         with pytest.raises(FacematchError, match="could not be fetched: 404") as raised:
             find_clip("RN50", "openai", 1, tmp_path)
         assert "FILE" in raised.value.hint

@@ -13,10 +13,11 @@ from onnx import TensorProto, helper
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
 from facematch.embedders import Embedder
-from facematch.embedders.flip import FlipEmbedder
+from facematch.embedders import network as room
 from facematch.embedders.network import ModuleEmbedder, NetworkEmbedder, load_network, run_network
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.embedders.pixels import PixelEmbedder
+from facematch.embedders.views import FlipEmbedder
 from facematch.networks.checkpoint import read_checkpoint_header, save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
@@ -85,7 +86,7 @@ def test_photos_wait_while_a_network_is_loaded_and_computes(tmp_path: Path, monk
     network = EmbeddingNetwork(NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD))
     path = tmp_path / "best.safetensors"
     save_checkpoint(path, network, Fingerprint(), origin={}, people=(), metric="euclidean", trained={})
-    loading = photos_waiting(monkeypatch, NetworkEmbedder, "_load")
+    loading = photos_waiting(monkeypatch, room, "load_network")
     computing = photos_waiting(monkeypatch, EmbeddingNetwork, "forward")
     NetworkEmbedder(read_checkpoint_header(path), "cpu").embed(crops(2))
     assert (loading, computing) == ([True], [True])
@@ -277,7 +278,8 @@ def test_rows_are_counted_in_every_batch(tmp_path: Path) -> None:
         def run(self, names: None, given: object) -> list[NDArray[np.float32]]:
             return [np.zeros((3, 4), np.float32)]
 
-    embedder = OnnxEmbedder(mean_model(tmp_path / "m.onnx", ["N", 3, 16, 16], axes=[2, 3]), 16, _session=Three())
+    embedder = OnnxEmbedder(mean_model(tmp_path / "m.onnx", ["N", 3, 16, 16], axes=[2, 3]), 16)
+    embedder.__dict__["_loaded"] = Three(), True
     assert embedder.embed(crops(3, 16)).shape == (3, 4)
     with pytest.raises(FacematchError, match="it gives 3 vectors for 5 photos"):
         embedder.embed(crops(5, 16))

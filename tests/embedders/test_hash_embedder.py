@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from facematch.core.errors import FacematchError
-from facematch.embedders.flip import FlipEmbedder
 from facematch.embedders.hashes import HashEmbedder, HashKind
+from facematch.embedders.views import FlipEmbedder
 from facematch.pipeline.build import build_embedder
 from facematch.pipeline.system import with_views
 from facematch.ranking.codes import hamming_distances, pack_codes, unpack_codes

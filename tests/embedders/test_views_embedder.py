@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.embedders.flip import FlipEmbedder
 from facematch.embedders.pixels import PixelEmbedder
-from facematch.embedders.views import View, ViewsEmbedder, cut_view, make_views
+from facematch.embedders.views import FlipEmbedder, View, ViewsEmbedder, cut_view, make_views
 from facematch.faces.cropper import Cropper, cut_square
 from facematch.faces.detectors import NoDetector
 from facematch.faces.values import Face

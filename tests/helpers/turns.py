@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import AbstractContextManager
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,14 +22,14 @@ def begins_within(seconds: float, turn: AbstractContextManager[None]) -> bool:
     return begun.wait(seconds)
 
 
-def photos_waiting(monkeypatch: pytest.MonkeyPatch, owner: type, method: str) -> list[bool]:
+def photos_waiting(monkeypatch: pytest.MonkeyPatch, owner: type | ModuleType, method: str) -> list[bool]:
     """A list to which each call of a method adds whether photos had to wait meanwhile."""
     waited: list[bool] = []
     plain = getattr(owner, method)
 
-    def watched(*given: Any) -> Any:
+    def watched(*given: Any, **named: Any) -> Any:
         waited.append(not begins_within(0.2, one_core()))
-        return plain(*given)
+        return plain(*given, **named)
 
     monkeypatch.setattr(owner, method, watched)
     return waited

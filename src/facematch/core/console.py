@@ -1,6 +1,7 @@
 """What a person sees: results on standard output, progress and notes on standard error."""
 
 import json
+import logging
 import sys
 import textwrap
 import time
@@ -171,6 +172,19 @@ def waiting(what: str) -> Iterator[None]:
         return
     with err.status(what):
         yield
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Leave out what libraries log and warn of meanwhile."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 class Stopwatch:

@@ -23,7 +23,9 @@ class Embedder(Protocol):
         """Return N×D vectors of N×S×S×3 RGB crops."""
 
 
-def of_length_1(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Return N×D vectors scaled to length 1; the zero vector stays."""
+def of_length_1(vectors: NDArray[np.floating[Any]], normalise: bool = True) -> NDArray[np.float32]:
+    """Return N×D vectors scaled to length 1, where the zero vector stays; without `normalise` as they are."""
+    if not normalise:
+        return np.asarray(vectors, dtype=np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)

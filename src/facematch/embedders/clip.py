@@ -1,15 +1,14 @@
 """CLIP's image features (Radford et al. 2021), by open_clip: what its image tower says of a photo."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.core.console import silenced
 from facematch.core.cores import every_core
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
@@ -38,7 +37,6 @@ class ClipEmbedder:
     batch: int = 32
     normalise: bool = True
     precision: "Precision" = "auto"
-    _loaded: "tuple[Any, torch.device, bool] | None" = field(default=None, repr=False)  # and whether it is in bf16
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -52,9 +50,6 @@ class ClipEmbedder:
 
         Raises FacematchError for weights that do not fit the model.
         """
-        if self._loaded is None:
-            with every_core():
-                self._loaded = self._load()
         import torch
 
         network, device, in_bf16 = self._loaded
@@ -63,14 +58,15 @@ class ClipEmbedder:
             batch = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float() / 255
             mean, std = torch.tensor([self.model.mean, self.model.std], device=device)[..., None, None]
             found = network.encode_image((batch - mean) / std)
-        vectors: NDArray[np.float32] = found.float().cpu().numpy()
-        return of_length_1(vectors) if self.normalise else vectors
+        return of_length_1(found.float().cpu().numpy(), self.normalise)
 
-    def _load(self) -> tuple[Any, "torch.device", bool]:
+    @cached_property
+    def _loaded(self) -> tuple[Any, "torch.device", bool]:  # and whether it is in bf16
         from facematch.core.machine import choose_device, uses_bf16
 
-        device = choose_device(self.device)
-        return load_clip(self.model, self.seed).to(device), device, uses_bf16(self.precision, device)
+        with every_core():
+            device = choose_device(self.device)
+            return load_clip(self.model, self.seed).to(device), device, uses_bf16(self.precision, device)
 
 
 def load_clip(model: ClipModel, seed: int) -> Any:
@@ -85,7 +81,7 @@ def load_clip(model: ClipModel, seed: int) -> Any:
 
     if model.name.endswith(".json"):
         open_clip.add_model_config(model.name)
-    with torch.random.fork_rng(devices=[]), _quiet():
+    with torch.random.fork_rng(devices=[]), silenced():  # it warns of random weights before they are filled
         torch.manual_seed(seed)
         network = open_clip.create_model(
             Path(model.name).stem if model.name.endswith(".json") else model.name,
@@ -115,14 +111,3 @@ def _tensors_of_archive(file: str) -> dict[str, Any]:
     load: Any = torch.jit.load
     state = load(file, map_location="cpu").state_dict()
     return {name: tensor for name, tensor in state.items() if name not in sizes}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    # open_clip warns of random weights before they are filled.
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -163,9 +163,16 @@ def _described(name: str, weights: str, seed: int) -> ClipModel:
         digest = sha256_of_file(file)
     if file is not None and not published and openai and digest in openai["url"].split("/"):
         published = openai  # OpenAI's addresses hold the SHA-256 of their files
-    if file is not None and _is_torchscript(file):
-        archive = _require_openai(name, file, known=published is openai)
-    like = published or _agreed([open_clip.get_pretrained_cfg(spelt, tag) for tag in _tags(spelt)])
+    if file is not None and (archive := _is_torchscript(file)) and published is not openai:
+        raise FacematchError(
+            f"embedder.weights: {file} is a TorchScript archive: a program, not only numbers. It is not OpenAI's own "
+            f"file for {name} by its SHA-256, so it is not run.",
+            'If you trust it, save its numbers: python -c "import sys, torch; from safetensors.torch import save_file; '
+            "m = torch.jit.load(sys.argv[1], map_location='cpu'); save_file({k: v.contiguous() for k, v in "
+            'm.state_dict().items()}, sys.argv[2])" FILE.pt FILE.safetensors',
+        )
+    tags = open_clip.list_pretrained_tags_by_model(spelt)
+    like = published or _agreed([open_clip.get_pretrained_cfg(spelt, tag) for tag in tags])
     return ClipModel(
         name=name if name.endswith(".json") else spelt,
         file=None if file is None else str(file.absolute()),
@@ -179,12 +186,6 @@ def _described(name: str, weights: str, seed: int) -> ClipModel:
     )
 
 
-def _tags(spelt: str) -> list[str]:
-    import open_clip
-
-    return list(open_clip.list_pretrained_tags_by_model(spelt))
-
-
 def _agreed(published: list[dict[str, Any]]) -> dict[str, Any]:
     # How the model's published weights want their input, where all of them want the same.
     wanted = [{key: each[key] for key in ("mean", "std", "interpolation")} for each in published]
@@ -192,10 +193,12 @@ def _agreed(published: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _local(name: str, weights: str) -> Path:
+    import open_clip
+
     path = Path(weights).expanduser()
     if path.is_file():
         return path
-    tags = _tags(_spelt(name))
+    tags = list(open_clip.list_pretrained_tags_by_model(_spelt(name)))
     if path.suffix in _SUFFIXES or len(path.parts) > 1:
         raise FacematchError(f"embedder.weights: {path} does not exist.", _BRING)
     raise FacematchError(
@@ -211,18 +214,6 @@ def _is_torchscript(file: Path) -> bool:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
-def _require_openai(name: str, file: Path, *, known: bool) -> bool:
-    if not known:
-        raise FacematchError(
-            f"embedder.weights: {file} is a TorchScript archive: a program, not only numbers. It is not OpenAI's own "
-            f"file for {name} by its SHA-256, so it is not run.",
-            'If you trust it, save its numbers: python -c "import sys, torch; from safetensors.torch import save_file; '
-            "m = torch.jit.load(sys.argv[1], map_location='cpu'); save_file({k: v.contiguous() for k, v in "
-            'm.state_dict().items()}, sys.argv[2])" FILE.pt FILE.safetensors',
-        )
-    return True
-
-
 def _published(name: str, tag: str, published: dict[str, Any]) -> Path:
     # A tag's file: from the Hugging Face cache, else downloaded, where the host answers within seconds.
     import open_clip
@@ -235,14 +226,10 @@ def _published(name: str, tag: str, published: dict[str, Any]) -> Path:
         if isinstance(cached, str):
             return Path(cached)
     lacking = f"embedder.weights: the weights {tag} of {name} ({repository} at Hugging Face) are not in its cache"
-    if constants.HF_HUB_OFFLINE or not _within_reach(constants.ENDPOINT):
+    # Asked first, because huggingface_hub tries for most of a minute where there is no network.
+    if constants.HF_HUB_OFFLINE or not within_reach(getproxies().get("https", constants.ENDPOINT)):
         raise FacematchError(f"{lacking}, and {constants.ENDPOINT} is not within reach.", _BRING)
     try:
         return Path(open_clip.download_pretrained(published))
     except Exception as error:  # open_clip and huggingface_hub raise many kinds
         raise FacematchError(f"{lacking} and could not be fetched: {brief(error)}.", _BRING) from error
-
-
-def _within_reach(address: str) -> bool:
-    # Asked first, because huggingface_hub tries for most of a minute where there is no network.
-    return within_reach(getproxies().get("https", address))

@@ -30,6 +30,7 @@ from facematch.ranking.embeddings import Embeddings
 from facematch.settings.embedding import MissChoice
 
 _MOVED = 4096  # rows at once
+_Found = tuple[FaceRecord, Crop | NDArray[np.float32] | None]  # how a file ended: to be embedded, as kept, without
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +81,12 @@ class PhotoEmbedder:
             crop_cache(self.cache, self.cropper) as crops,
             Cache(self.cache / f"embeddings-{digest[:16]}.sqlite") as kept,
         ):
-            for index, found in enumerate(self._each(files, crops, kept, fresh=fresh)):
+            for index, (record, found) in enumerate(self._each(files, crops, kept, fresh=fresh)):
                 if isinstance(found, Crop):
                     waiting.append((index, found))
-                elif isinstance(found, tuple):
-                    vectors.put(index, found[1])
-                records.append(_record(found))
+                elif found is not None:
+                    vectors.put(index, found)
+                records.append(record)
                 if len(waiting) == self.embedder.batch:
                     self._flush(waiting, vectors, kept)
                 if on_progress is not None:
@@ -93,22 +94,18 @@ class PhotoEmbedder:
             self._flush(waiting, vectors, kept)
         return EmbeddedPhotos(self._embeddings(files, *vectors.take()), tuple(records))
 
-    def _each(self, files: Sequence[PhotoFile], crops: Cache, kept: Cache, *, fresh: bool) -> Iterator["_Found"]:
-        def decoded(file: PhotoFile, sha256: str) -> "tuple[FaceRecord, NDArray[np.float32]] | None":
-            if fresh:
-                return None
-            return kept.read(sha256, lambda note, data: (_from_note(note, file.name, sha256), _vector(data)))
-
-        def one(file: PhotoFile) -> "_Found":
+    def _each(self, files: Sequence[PhotoFile], crops: Cache, kept: Cache, *, fresh: bool) -> Iterator[_Found]:
+        def one(file: PhotoFile) -> _Found:
             read = read_bytes(file, self.limits)
             if isinstance(read, Unreadable):
-                return record_of(read)
+                return record_of(read), None
             data, sha256 = read
-            known = decoded(file, sha256)
-            if known is not None:
-                return known
+            if not fresh:
+                known = kept.read(sha256, lambda note, row: (_from_note(note, file.name, sha256), _vector(row)))
+                if known is not None:
+                    return known
             outcome = crop_bytes(file.name, data, sha256, self.cropper, crops, self.miss, self.limits)
-            return outcome if isinstance(outcome, Crop) else record_of(outcome)
+            return record_of(outcome), outcome if isinstance(outcome, Crop) else None
 
         cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
         return in_order(one, files, self.workers or os.cpu_count() or 1)
@@ -165,15 +162,6 @@ class _Vectors:
                 block = rows[start : start + _MOVED]
                 self.matrix[start : start + len(block)] = self.matrix[block]
         return self.there, self.matrix[: len(rows)]
-
-
-_Found = Crop | FaceRecord | tuple[FaceRecord, NDArray[np.float32]]
-
-
-def _record(found: _Found) -> FaceRecord:
-    if isinstance(found, tuple):
-        return found[0]
-    return record_of(found) if isinstance(found, Crop) else found
 
 
 def _note(record: FaceRecord) -> str:

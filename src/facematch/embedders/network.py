@@ -1,6 +1,7 @@
 """The trained network as an embedder."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,7 +54,6 @@ class NetworkEmbedder:
     device: str = "auto"
     batch: int = 64
     precision: "Precision" = "auto"
-    _loaded: "tuple[EmbeddingNetwork, bool] | None" = field(default=None, repr=False)  # and whether it is in bf16
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -63,18 +63,17 @@ class NetworkEmbedder:
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return N×D embeddings of N×S×S×3 RGB crops."""
-        if self._loaded is None:
-            with every_core():
-                self._loaded = self._load()
         network, in_bf16 = self._loaded
         return run_network(network, images, in_bf16=in_bf16)
 
-    def _load(self) -> tuple["EmbeddingNetwork", bool]:
+    @cached_property
+    def _loaded(self) -> tuple["EmbeddingNetwork", bool]:  # and whether it is in bf16
         from facematch.core.machine import choose_device, uses_bf16
 
-        device = choose_device(self.device)
-        in_bf16 = uses_bf16(self.precision, device)
-        return load_network(self.header, device, in_bf16=in_bf16), in_bf16
+        with every_core():
+            device = choose_device(self.device)
+            in_bf16 = uses_bf16(self.precision, device)
+            return load_network(self.header, device, in_bf16=in_bf16), in_bf16
 
 
 def load_network(header: CheckpointHeader, device: "torch.device", *, in_bf16: bool = False) -> "EmbeddingNetwork":

@@ -1,6 +1,6 @@
 """Any ONNX face model from a file, checked against the model's own inputs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -36,8 +36,6 @@ class OnnxEmbedder:
     std: tuple[float, float, float] = (128.0, 128.0, 128.0)
     batch: int = 32
     normalise: bool = True
-    _session: Any = field(default=None, repr=False)
-    _any_batch: bool = field(default=True, repr=False)
 
     def __post_init__(self) -> None:
         if not self.file.is_file():
@@ -64,19 +62,16 @@ class OnnxEmbedder:
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return N×D vectors of N×S×S×3 RGB crops. Raises FacematchError when the model does not take them."""
-        if self._session is None:
-            with every_core():
-                self._session = self._open()
+        session, any_batch = self._loaded
         parts = []
         for start in range(0, len(images), self.batch):
             some = images[start : start + self.batch]
             # A model of fixed batch gets its last batch filled up with copies.
-            filled = some if self._any_batch else np.resize(some, (self.batch, *some.shape[1:]))
+            filled = some if any_batch else np.resize(some, (self.batch, *some.shape[1:]))
             given = self._input(filled)
             with every_core():
-                parts.append(self._computed(self._session, given)[: len(some)])
-        vectors = np.concatenate(parts)
-        return of_length_1(vectors) if self.normalise else vectors
+                parts.append(self._computed(session, given)[: len(some)])
+        return of_length_1(np.concatenate(parts), self.normalise)
 
     def _input(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         if images.shape[1] != self.size:
@@ -97,7 +92,12 @@ class OnnxEmbedder:
                 raise ValueError(f"it gives {len(found)} vectors for {len(batch)} photos: whose is whose is not known")
             return np.asarray(found.reshape(len(found), -1), np.float32)
 
-    def _open(self) -> Any:
+    @cached_property
+    def _loaded(self) -> tuple[Any, bool]:  # ONNX Runtime's session, and whether it takes any batch
+        with every_core():
+            return self._open()
+
+    def _open(self) -> tuple[Any, bool]:
         try:
             import onnxruntime
         except ImportError as error:
@@ -110,13 +110,14 @@ class OnnxEmbedder:
             session = onnxruntime.InferenceSession(
                 str(self.file), options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
-        self._check(session)
+        any_batch = self._check(session)
         # Two, of which none is all: a model that gives one vector whatever it is given would fit a single photo.
-        trial = np.zeros((2 if self._any_batch else self.batch, self.size, self.size, 3), np.uint8)
+        trial = np.zeros((2 if any_batch else self.batch, self.size, self.size, 3), np.uint8)
         self._computed(session, self._input(trial))
-        return session
+        return session, any_batch
 
-    def _check(self, session: Any) -> None:
+    def _check(self, session: Any) -> bool:
+        # Returns whether it takes any batch.
         inputs = session.get_inputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)":
             found = brief(", ".join(f"{i.name} {i.type}{i.shape}" for i in inputs)) or "nothing"
@@ -131,9 +132,10 @@ class OnnxEmbedder:
                 f"{self.file} takes an input of shape {shape}, but the settings say {['N', *sides]}.",
                 "Set embedder.size and embedder.layout (nchw or nhwc) to the model's.",
             )
-        self._any_batch = not (isinstance(shape[0], int) and shape[0] > 0)
-        if not self._any_batch and shape[0] != self.batch:
+        any_batch = not (isinstance(shape[0], int) and shape[0] > 0)
+        if not any_batch and shape[0] != self.batch:
             raise FacematchError(
                 f"{self.file} takes batches of exactly {shape[0]}, but embedder.batch is {self.batch}.",
                 f"Set embedder.batch={shape[0]}.",
             )
+        return any_batch

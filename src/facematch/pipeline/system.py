@@ -12,8 +12,7 @@ from facematch.core.files import write_json
 from facematch.core.fingerprint import Fingerprint, require_same
 from facematch.core.foreign import read_as
 from facematch.embedders import Embedder
-from facematch.embedders.flip import FlipEmbedder
-from facematch.embedders.views import ViewsEmbedder, make_views
+from facematch.embedders.views import FlipEmbedder, ViewsEmbedder, make_views
 from facematch.identities import load_identities
 from facematch.pipeline.build import build_cropper, build_embedder, run_folder
 from facematch.ranking.embeddings import Metric

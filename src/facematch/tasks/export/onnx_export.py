@@ -3,10 +3,7 @@
 What an exporter notes beside the graph, such as the paths of the source code on this machine, is taken out.
 """
 
-import logging
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facematch.core.console import silenced
 from facematch.core.errors import FacematchError
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.onnx_metadata import INPUT, KEY, OUTPUT, OnnxMetadata
@@ -42,7 +40,7 @@ def export_network(network: EmbeddingNetwork, size: int) -> Model:
 
     tanh and scaling to length 1 are in the graph, BatchNorm is folded into the layer before it.
     """
-    with _quiet():
+    with silenced():
         program = torch.onnx.export(
             network.cpu().eval(),
             (torch.zeros(2, 3, size, size),),
@@ -112,7 +110,7 @@ def in_int8(model: Model, spec: NetworkSpec, batches: Iterable[NDArray[np.float3
             return None if batch is None else {INPUT: batch}
 
     cut, _ = _last_steps(model, spec)
-    with TemporaryDirectory() as folder, _quiet():
+    with TemporaryDirectory() as folder, silenced():
         plain, prepared, small = (Path(folder) / name for name in ("plain.onnx", "prepared.onnx", "int8.onnx"))
         onnx.save(model, plain)
         quant_pre_process(plain, prepared, skip_symbolic_shape=True)
@@ -169,15 +167,3 @@ def _without_notes(model: Model) -> Model:
         each.ClearField("metadata_props")
         each.ClearField("doc_string")
     return model
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    # Exporter and quantiser report on themselves, in warnings and at the root logger.
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)

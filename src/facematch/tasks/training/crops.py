@@ -12,7 +12,7 @@ from facematch.core.console import info, progress
 from facematch.core.errors import FacematchError
 from facematch.embedders import Embedder
 from facematch.embedders.embed import PhotoEmbedder
-from facematch.embedders.flip import FlipEmbedder
+from facematch.embedders.views import FlipEmbedder
 from facematch.faces.stream import crop_cache, crop_photos, in_order
 from facematch.faces.values import Box, Crop, coverage_of, record_of
 from facematch.identities import LabelledPhotos
