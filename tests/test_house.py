@@ -33,6 +33,10 @@ def imports(path: Path) -> Iterator[tuple[tuple[str, ...], str, int]]:
                     yield tuple(alias.name.split(".")[1:]), "", node.lineno
 
 
+# Notices for a person: only a command, and what several commands share, may print.
+PRINTING = ("pipeline", "tasks", "cli")
+
+
 def complaint(here: tuple[str, ...], there: tuple[str, ...], name: str) -> str | None:
     """Return what is wrong with an import of `name` from `there` in the module `here`, or None."""
     if not there:  # `from facematch import ROOM` or its version
@@ -41,6 +45,8 @@ def complaint(here: tuple[str, ...], there: tuple[str, ...], name: str) -> str |
             return None
     if len(here) == 1 or here[0] not in ROOMS:
         return None  # __init__ and __main__
+    if there[:2] == ("core", "console") and here[0] not in PRINTING:
+        return "prints below pipeline/"
     up, down = ROOMS.index(here[0]), ROOMS.index(there[0])
     if up < down:
         return "runs up"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facematch.core import shipped
-from facematch.core.console import info_once
+from facematch.core.console import show_messages
 from facematch.core.errors import FacematchError
 from facematch.core.shipped import find_settings, shipped_places, shipped_settings
 from facematch.settings.competition import load_form
@@ -20,7 +20,7 @@ TRIPLET = Path("config/triplet.yaml")
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    info_once.cache_clear()
+    show_messages()
 
 
 def settings_file(folder: Path, name: str) -> Path:
@@ -64,7 +64,7 @@ def test_a_file_that_is_nowhere_is_named_with_the_places_looked_at(tmp_path: Pat
 
 @pytest.mark.parametrize("scheme", ["environment", "user", "target"])
 def test_installed_they_lie_under_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    monkeypatch.setattr(shipped, "__file__", str(tmp_path / "target/facematch/shipped.py"))
+    monkeypatch.setattr(shipped, "__file__", str(tmp_path / "target/facematch/core/shipped.py"))
     monkeypatch.setattr(shipped, "_REPOSITORY", tmp_path / "nothing")
     monkeypatch.setattr("sysconfig.get_path", lambda name, kind="environment": str(tmp_path / kind.split("_")[-1]))
     monkeypatch.setattr("sysconfig.get_preferred_scheme", lambda kind: f"posix_{kind}")

@@ -247,3 +247,18 @@ def test_a_photo_without_a_face_is_decoded_once(folder: Path, tmp_path: Path, mo
     monkeypatch.setattr("facematch.faces.stream.decode", decode_and_note)
     run(folder, tmp_path / "cache", "whole", BrightSquare())
     assert sorted(decoded) == sorted([f"{number}.png" for number in range(10)] + ["broken.jpg"])
+
+
+def test_opencv_has_one_thread_while_photos_are_worked_on_and_its_own_afterwards() -> None:
+    files = [PhotoFile(f"{number}.jpg", f"/nowhere/{number}.jpg") for number in range(200)]
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(2)
+        assert set(in_order(lambda file: cv2.getNumThreads(), files, 2)) == {1}
+        assert cv2.getNumThreads() == 2
+        begun = in_order(lambda file: file.name, files, 2)
+        assert next(begun) == "0.jpg"
+        begun.close()  # whoever needs only the first few
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)

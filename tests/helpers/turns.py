@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from facematch.core.cores import one_core
+from facematch.core.cores import photo_turn
 
 
 def begins_within(seconds: float, turn: AbstractContextManager[None]) -> bool:
@@ -28,7 +28,7 @@ def photos_waiting(monkeypatch: pytest.MonkeyPatch, owner: type | ModuleType, me
     plain = getattr(owner, method)
 
     def watched(*given: Any, **named: Any) -> Any:
-        waited.append(not begins_within(0.2, one_core()))
+        waited.append(not begins_within(0.2, photo_turn()))
         return plain(*given, **named)
 
     monkeypatch.setattr(owner, method, watched)

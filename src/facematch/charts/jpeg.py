@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from facematch.core.cores import one_core
-from facematch.core.memory import turn_of_a_photo
+from facematch.core.cores import photo_turn
 from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, made_of, read_photo
 
 
@@ -24,7 +23,7 @@ class SmallPhoto:
 
 def read_small(file: PhotoFile, side: int, limits: PhotoLimits | None = None) -> SmallPhoto | Unreadable:
     """Read a photo and keep at most `side`×`side` pixels of it, or why there are none; the photo itself is let go."""
-    with one_core(), turn_of_a_photo():
+    with photo_turn():
         photo = read_photo(file, limits or PhotoLimits())
         if isinstance(photo, Unreadable):
             return photo

@@ -82,13 +82,12 @@ def arrange(app: typer.Typer, panels: Mapping[str, str] | None = None) -> None:
 
 def run_program(program: typer.Typer) -> None:
     """Run a program; an error ends it with what to do about it and with its exit code."""
-    from facematch.core.console import be_quiet, info_once, plain_warnings, show_error
+    from facematch.core.console import be_quiet, show_error, show_messages
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may hold half a character, or one that the terminal lacks
             stream.reconfigure(errors="backslashreplace")
-    plain_warnings()
-    info_once.cache_clear()
+    show_messages()
     be_quiet(False)
     # Completion is for the command `facematch`, though it be asked of `python -m facematch`.
     completing = any(each.endswith("-completion") for each in sys.argv[1:2])

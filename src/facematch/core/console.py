@@ -206,8 +206,25 @@ class Stopwatch:
         return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items())
 
 
-def plain_warnings() -> None:
-    """Show warnings as one plain line instead of file names and source code."""
+class _Shown(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        info_once(record.getMessage())
+
+
+_SHOWN = _Shown()
+
+
+def show_messages() -> None:
+    """Show what the library logs, each line once in a command, and warnings as one plain line without source code.
+
+    What Pillow says is left out: it is harmless, or becomes the reason why a photo is not read.
+    """
+    logger = logging.getLogger("facematch")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(_SHOWN)
+    info_once.cache_clear()
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         if issubclass(category, UserWarning):

@@ -1,11 +1,11 @@
 """What comes with facematch beside its code, settings files and a network, and where that lies."""
 
+import logging
 import sys
 import sysconfig
 from difflib import get_close_matches
 from pathlib import Path
 
-from facematch.core.console import info_once
 from facematch.core.errors import FacematchError
 
 CONFIG = Path("config")
@@ -32,7 +32,7 @@ def find_settings(path: Path) -> Path:
     """Return where a settings file lies.
 
     A relative `config/…` that is not in the current folder is looked for beside the program that runs (train.py,
-    request_send.py), then where facematch was installed; `say_taken` says which was taken. Raises FacematchError for a
+    request_send.py), then where facematch was installed; `log_taken` names the one taken. Raises FacematchError for a
     file that is nowhere, with the places looked at and the nearest name.
     """
     try:
@@ -55,7 +55,7 @@ def find_settings(path: Path) -> Path:
     )
 
 
-def say_taken(path: Path, found: Path) -> None:
-    """Say, once in a command, that a settings file was found in another folder than the current one."""
+def log_taken(path: Path, found: Path) -> None:
+    """Log that a settings file was found in another folder than the current one; a command shows it once."""
     if found != path:
-        info_once(f"{path}: not here, taken from {found.parent}")
+        logging.getLogger(__name__).info("%s: not here, taken from %s", path, found.parent)

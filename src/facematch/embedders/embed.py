@@ -14,7 +14,6 @@ from itertools import compress
 from pathlib import Path
 from typing import cast, get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -107,7 +106,6 @@ class PhotoEmbedder:
             outcome = crop_bytes(file.name, data, sha256, self.cropper, crops, self.miss, self.limits)
             return record_of(outcome), outcome if isinstance(outcome, Crop) else None
 
-        cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
         return in_order(one, files, self.workers or os.cpu_count() or 1)
 
     def _flush(self, waiting: list[tuple[int, Crop]], vectors: "_Vectors", kept: Cache) -> None:

@@ -3,19 +3,17 @@
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 from pydantic import BaseModel, FiniteFloat, TypeAdapter
 
 from facematch.core.cache import Cache
-from facematch.core.cores import one_core
+from facematch.core.cores import photo_turn, single_threaded_opencv
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import as_kind
-from facematch.core.memory import turn_of_a_photo
 from facematch.faces.cropper import Cropper
 from facematch.faces.values import Box, Crop, Miss, Outcome
 from facematch.photos.encoded import png_bytes, rgb_pixels
@@ -55,7 +53,7 @@ def crop_photos(
     """Yield a `Crop`, a `Miss` or an `Unreadable` for every file, in order.
 
     Threads do the work: decoding and detection release Python's lock. Each has one photo at a time, in the memory that
-    `facematch.core.memory` gives it; crops are a few dozen ahead. What a library raises for one photo is its own row.
+    `facematch.core.cores` gives it; crops are a few dozen ahead. What a library raises for one photo is its own row.
     `miss` says what a photo without a face becomes; with `error` the first one raises FacematchError. `on_progress`
     gets the number of files done.
     """
@@ -64,7 +62,6 @@ def crop_photos(
         read = read_bytes(file, limits)
         return read if isinstance(read, Unreadable) else crop_bytes(file.name, *read, cropper, cache, miss, limits)
 
-    cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
     for done, outcome in enumerate(in_order(one, files, workers or os.cpu_count() or 1), start=1):
         if on_progress is not None:
             on_progress(done)
@@ -106,7 +103,7 @@ def crop_bytes(
     return made
 
 
-def in_order(work: Callable[[PhotoFile], T], files: Sequence[PhotoFile], workers: int) -> Iterator[T]:
+def in_order(work: Callable[[PhotoFile], T], files: Sequence[PhotoFile], workers: int) -> Generator[T, None, None]:
     """Yield `work(file)` for each file in order, on `workers` threads, a bounded number ahead.
 
     No file is worked on while a network loads or computes on every core. Of many files a thread takes a few at a time:
@@ -119,24 +116,24 @@ def in_order(work: Callable[[PhotoFile], T], files: Sequence[PhotoFile], workers
         for file in some:
             if stopped:
                 break
-            with one_core(), turn_of_a_photo():
+            with photo_turn():
                 done.append(work(file))
         return done
 
     ahead = 16 * workers
     few = max(1, min(8, len(files) // ahead))
     waiting: deque[Future[list[T]]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="crop")
-    try:
-        for start in range(0, len(files), few):
-            waiting.append(pool.submit(in_turn, files[start : start + few]))
-            if len(waiting) * few >= ahead:
+    with single_threaded_opencv(), ThreadPoolExecutor(workers, thread_name_prefix="crop") as pool:
+        try:
+            for start in range(0, len(files), few):
+                waiting.append(pool.submit(in_turn, files[start : start + few]))
+                if len(waiting) * few >= ahead:
+                    yield from waiting.popleft().result()
+            while waiting:
                 yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-    finally:  # an error or Ctrl-C: what has not begun is dropped
-        stopped = True
-        pool.shutdown(wait=True, cancel_futures=True)
+        finally:  # an error or Ctrl-C: what has not begun is dropped
+            stopped = True
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _keep(cache: Cache, key: str, outcome: Crop | Miss) -> None:

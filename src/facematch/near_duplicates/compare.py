@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.core.cores import single_threaded_opencv
 from facematch.near_duplicates.descriptors import SIDE, Floats, Grey, detail
 
 SAME = 0.93  # least correlation of the detail of two thumbnails that lie on each other
@@ -51,9 +52,8 @@ def confirmed(
     `left` and `right` give the thumbnail of an index; they are called from `workers` threads, so the
     thumbnails of large sets need not be in memory. `on_progress` gets the number of candidates done.
     """
-    cv2.setNumThreads(1)  # one pair for each thread is faster than several threads on one pair
     seen: set[tuple[int, int]] = set()
-    with ThreadPoolExecutor(workers, thread_name_prefix="confirm") as pool:
+    with single_threaded_opencv(), ThreadPoolExecutor(workers, thread_name_prefix="confirm") as pool:
         for start in range(0, len(found), _AT_ONCE):
             block = found[start : start + _AT_ONCE]
             for pair in pool.map(lambda each: confirm(each, left(int(each["left"])), right(int(each["right"]))), block):

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter
 
 from facematch.core.cache import Cache
+from facematch.core.cores import photo_turn
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import as_kind
-from facematch.core.memory import turn_of_a_photo
 from facematch.faces.stream import in_order
 from facematch.near_duplicates import SIDE, describe, thumbnail, without_border
 from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, Unreadable, decode, made_of, read_bytes, read_photo
@@ -72,7 +71,6 @@ def read_contents(
     Threads do the work, each with one photo at a time. With `extents` sizes are told and
     borders looked for too: what was kept without them is decoded once more.
     """
-    cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
     found = in_order(lambda file: _content(file, cache, limits, extents=extents), files, os.cpu_count() or 1)
     for done, content in enumerate(found, start=1):
         on_progress(done)
@@ -87,7 +85,7 @@ def thumbnail_of(content: Content, cache: Cache, limits: PhotoLimits, *, inner: 
     kept = _kept(cache, content.sha256)
     if kept is not None and len(kept.thumbnails) > inner:
         return np.asarray(kept.thumbnails[int(inner)])
-    with turn_of_a_photo():
+    with photo_turn():
         photo = read_photo(content.file, limits)
         if not isinstance(photo, Photo):
             raise FacematchError(

@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from facematch.core.cores import take_memory
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of, sha256_of_file
-from facematch.core.memory import take_memory
 from facematch.photos.pixels import Rgb, memory_of, pixels
 from facematch.photos.reasons import NO_MEMORY, reason_of, reason_of_work, too_much
 

@@ -1,9 +1,7 @@
 """A file's bytes as upright RGB pixels, whatever the format, the depth and the colours."""
 
 import io
-import logging
 import struct
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, ImageCms
 from PIL import Image as PillowImage
 
-from facematch.core.memory import take_memory
+from facematch.core.cores import take_memory
 from facematch.photos.memory import bytes_needed, icon_needs, is_icon
 from facematch.photos.reasons import RefusedError, too_much
 
@@ -36,10 +34,6 @@ _TURNS: dict[object, _Turn] = {
 }
 _EXIF_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, OSError, struct.error)
 _STRIP = 1 << 18  # pixels that are converted at once: of a large photo no second copy is ever whole
-
-# Once, for all threads: what Pillow warns of is either harmless or becomes a reason here.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @cache

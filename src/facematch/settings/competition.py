@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from facematch.core.errors import FacematchError, nearest_name
-from facematch.core.shipped import find_settings, say_taken
+from facematch.core.shipped import find_settings, log_taken
 from facematch.settings.file import explain, read_yaml
 
 FORM_FILE = Path("config/competition.yaml")
@@ -82,7 +82,7 @@ class CompetitionForm(_Part):
 def load_form(path: Path | None) -> CompetitionForm:
     """Read the competition's form; None is `config/competition.yaml`, here or as it comes with facematch.
 
-    One that was changed and is taken from another folder is told in a note.
+    One that was changed and is taken from another folder is logged.
     Raises FacematchError that names the file, the key, what was found and the nearest known key.
     """
     found = path or find_settings(FORM_FILE)
@@ -91,5 +91,5 @@ def load_form(path: Path | None) -> CompetitionForm:
     except ValidationError as error:
         raise FacematchError(f"{found}: {'; '.join(explain(error, CompetitionForm))}.") from error
     if form != CompetitionForm():
-        say_taken(path or FORM_FILE, found)
+        log_taken(path or FORM_FILE, found)
     return form

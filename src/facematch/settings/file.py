@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from facematch.core.errors import FacematchError, nearest_name, typed
 from facematch.core.foreign import LONGEST, brief, found, read_limited, reading, require_limits
-from facematch.core.shipped import find_settings, say_taken
+from facematch.core.shipped import find_settings, log_taken
 from facematch.settings.root import Settings
 
 TRIPLET = Path("config/triplet.yaml")
@@ -148,7 +148,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
             values = _parse(read_limited(place, "settings").decode("utf-8-sig"))
         except ValueError as error:
             raise FacematchError(f"{path} is not a YAML file that can be read: {brief(error)}.") from error
-    say_taken(path, place)
+    log_taken(path, place)
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -197,8 +197,17 @@ def test_other_groups(name: str) -> None:
     assert augmentation(picture(16), 0).shape == (16, 16, 3)
 
 
-def test_importing_asks_no_server() -> None:
-    assert os.environ["NO_ALBUMENTATIONS_UPDATE"] == "1"
+def test_importing_asks_no_server_and_leaves_the_environment_as_it_was() -> None:
+    code = (
+        "import os, urllib.request\n"
+        "asked = []\n"
+        "urllib.request.OpenerDirector.open = lambda *given, **named: asked.append(given)\n"
+        "from facematch.tasks.training import augment\n"
+        "print(asked, 'NO_ALBUMENTATIONS_UPDATE' in os.environ)\n"
+    )
+    plain = {key: value for key, value in os.environ.items() if key != "NO_ALBUMENTATIONS_UPDATE"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain)
+    assert done.stdout == "[] False\n"
 
 
 def test_names_are_transforms_of_pictures() -> None:

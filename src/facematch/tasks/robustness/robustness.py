@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.core.cores import single_threaded_opencv
 from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import Estimate, mean_figure
 from facematch.faces.stream import in_order
@@ -116,6 +117,7 @@ def copies_within(
     return dict(copies)
 
 
+@single_threaded_opencv()
 def measure(
     methods: Sequence[Method],
     files: Sequence[PhotoFile],
@@ -130,7 +132,6 @@ def measure(
     `files` are photos of the folder that the methods know. `on_progress` gets the number of files done. Raises
     FacematchError when a file cannot be read any more.
     """
-    cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
     told: dict[str, list[Answers]] = {method.name: [] for method in methods}
     for start in range(0, len(files), _BLOCK):
         block = files[start : start + _BLOCK]

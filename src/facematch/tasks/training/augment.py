@@ -10,15 +10,21 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would otherwise ask a server for news
-
-import albumentations as alb
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from facematch.core.errors import FacematchError, nearest_name
+
+_QUIET = "NO_ALBUMENTATIONS_UPDATE"  # without it the import asks a server for news
+_UNSET = _QUIET not in os.environ
+os.environ.setdefault(_QUIET, "1")
+
+import albumentations as alb  # noqa: E402
+
+if _UNSET:
+    del os.environ[_QUIET]
 
 Image = NDArray[np.uint8]
 Step = Mapping[str, object]

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from facematch.core.cores import single_threaded_opencv
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
 from facematch.core.machine import choose_device, loader_workers, uses_bf16
@@ -99,6 +100,7 @@ class Trainer:
         )
         self.saved = time.monotonic()
 
+    @single_threaded_opencv()
     def run(self, callbacks: Callbacks, stop: StopRequest) -> TrainingResult:
         """Train until the last epoch, early stopping or a signal; the state is saved on leaving."""
         while (reason := self._ended()) is None:

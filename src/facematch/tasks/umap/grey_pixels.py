@@ -51,7 +51,6 @@ def grey_pixels(
     Raises FacematchError when `path` cannot be searched or holds no photo that can be read.
     """
     found = find_photos(path)
-    cv2.setNumThreads(1)  # one photo for each thread is faster than several threads on one photo
     names, digests, rows = [], [], []
     table = _Distinct(len(found.files))
     unread = [f"{bad.name} ({bad.reason})" for bad in found.unreadable]

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.core import memory
-from facematch.core.memory import SHARE, take_memory, turn_of_a_photo
+from facematch.core import cores
+from facematch.core.cores import SHARE, photo_turn, take_memory
 
 MOST = 5 * SHARE
 
 
 @pytest.fixture(autouse=True)
 def _two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(cores.os, "cpu_count", lambda: 2)
 
 
 class Taker:
@@ -27,7 +27,7 @@ class Taker:
         self.thread.start()
 
     def _work(self, sizes: tuple[int, ...]) -> None:
-        with turn_of_a_photo():
+        with photo_turn():
             for size in sizes:
                 take_memory(size, MOST)
             self.has.set()
@@ -92,10 +92,10 @@ def test_photos_together_take_no_more_than_there_is(sizes: list[int]) -> None:
     seen, lock = [], threading.Lock()
 
     def work(size: int) -> None:
-        with turn_of_a_photo():
+        with photo_turn():
             take_memory(size, MOST)
             with lock:
-                seen.append(memory._ROOM.taken)
+                seen.append(cores._ROOM.taken)
 
     threads = [threading.Thread(target=work, args=(size,)) for size in sizes]
     for thread in threads:
@@ -104,15 +104,15 @@ def test_photos_together_take_no_more_than_there_is(sizes: list[int]) -> None:
         thread.join(60)
     assert len(seen) == len(sizes)
     assert max(seen) <= max(MOST, *sizes)
-    assert memory._ROOM.taken == 0
+    assert cores._ROOM.taken == 0
 
 
 def test_an_error_gives_back_what_was_taken() -> None:
     def fail() -> None:
-        with turn_of_a_photo():
+        with photo_turn():
             take_memory(SHARE, MOST)
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
-    assert memory._ROOM.taken == 0
+    assert cores._ROOM.taken == 0
