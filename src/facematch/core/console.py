@@ -174,19 +174,6 @@ def waiting(what: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def silenced() -> Iterator[None]:
-    """Leave out what libraries log and warn of meanwhile."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
-
-
 class Stopwatch:
     """Seconds of each stage, in order."""
 

@@ -1,6 +1,9 @@
 """The one exception that reaches a user: what was found, what was expected, what to do; and every exit code."""
 
-from collections.abc import Iterable, Mapping
+import logging
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -59,3 +62,16 @@ def typed(command: str, folder: Path = Path()) -> str:
     """Return how a command is typed in a folder: in a clone `python train.py` and `python request_send.py`."""
     script = {"train": "train.py", "request": "request_send.py"}.get(command, "")
     return f"python {script}" if (folder / script).is_file() else f"facematch {command}"
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Leave out what libraries log and warn of meanwhile."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.core.console import silenced
 from facematch.core.cores import every_core
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, silenced
 from facematch.core.fingerprint import Fingerprint
 from facematch.core.foreign import brief
 from facematch.embedders import of_length_1

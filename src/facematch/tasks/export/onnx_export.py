@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facematch.core.console import silenced
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, silenced
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.onnx_metadata import INPUT, KEY, OUTPUT, OnnxMetadata
 from facematch.networks.spec import NetworkSpec
