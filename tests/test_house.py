@@ -15,6 +15,7 @@ ROOMS = (
 BETWEEN_TASKS = {
     ("compare", "training"),
     ("compare", "competition"),
+    ("hashing", "compare"),  # codes of unlike sizes are systems side by side: its tables and its chart
     ("robustness", "images"),
     ("rehearsal", "competition"),  # the submission that is scored is the one that is sent
 }

@@ -219,3 +219,15 @@ def test_an_interval_strip_shows_value_and_interval(
         assert [x for x, _ in points(line)] == list(bar)
         (dot,) = parsed(svg).iter(f"{SVG}circle")
         assert float(dot.get("cx", "")) == pytest.approx(4 + 112 * value)
+
+
+def test_names_of_lines_that_end_together_stay_on_the_chart() -> None:
+    lines = [Series(f"line {number}", [0, 1], [1, end]) for number, end in enumerate((0.0, 0.0, 0.01, 0.9))]
+    svg = line_chart("key", "Lines", "All end low", UNIT, UNIT, lines)
+    _, _, top, bottom = frame(svg)
+    places = {each.text: float(each.get("y", "")) for each in parsed(svg).iter(f"{SVG}text")}
+    ends = [places[f"line {number}"] for number in range(4)]
+    assert max(ends) <= bottom + 5
+    assert min(ends) >= top
+    assert ends[3] < ends[2]
+    assert min(abs(a - b) for i, a in enumerate(ends) for b in ends[:i]) >= 16

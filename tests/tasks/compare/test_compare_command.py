@@ -64,9 +64,9 @@ def test_tables_page_and_words(project: Path, run: Run) -> None:
     assert done.code == 0, done.err
     for words in (
         "8 queries of 2 people",
-        "ms crop",
-        "haar crops, pixels, euclidean",
-        "whole photos, pixels",
+        "ms a photo",
+        "haar crops, pixels",
+        "whole photos,",
         "Best: ",
     ):
         assert words in done.out

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chromium import CONTRAST
 from facematch.charts.axes import Axis, Box
-from facematch.tasks.compare.charts import Bargain, frontier, pareto_chart, place_labels
+from facematch.tasks.compare.charts import SystemPoint, pareto_front, place_labels, trade_off
 from facematch.tasks.compare.data import ComparedSystem, CompareReport, pair_words, training_words, verdict
 from facematch.tasks.compare.figures import FIGURES, system_figures
 from facematch.tasks.compare.page import compare_page
@@ -162,9 +162,9 @@ def test_a_page_without_any_figure_is_a_page_too() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 6), st.booleans()), max_size=12))
 @settings(deadline=None)
-def test_the_frontier_holds_what_nothing_beats(values: list[tuple[int, int, bool]]) -> None:
-    points = [Bargain(x, y, "", "", counts=counts) for x, y, counts in values]
-    chosen = [points[number] for number in frontier(points)]
+def test_the_pareto_front_holds_what_nothing_beats(values: list[tuple[int, int, bool]]) -> None:
+    points = [SystemPoint("", "", x, y, counts=counts) for x, y, counts in values]
+    chosen = [points[number] for number in pareto_front(points)]
     there = [point for point in points if point.counts]
     best = {
         (one.x, one.y) for one in there
@@ -195,12 +195,13 @@ def test_labels_lie_on_nothing_where_there_is_room(seed: int, count: int) -> Non
 
 
 def test_a_chart_is_drawn_of_one_point_and_of_equal_ones() -> None:
-    point = Bargain(3, 0.5, "1", "one <system>", (0.4, 0.6))
+    point = SystemPoint("1", "one <system>", 3, 0.5, (0.4, 0.6))
     for points in ([point], [point, replace(point, label="2", counts=False)]):
-        svg = pareto_chart("time", "t", "d", Axis("ms", 1, 10, log=True), Axis("mAP", 0, 1), points)
-        assert svg.count("<circle") == len(points)
-        assert "one &lt;system&gt;" in svg
-        assert svg.count('class="frontier"') == 1
+        chart = trade_off("time", "mAP", "ms", points)
+        assert chart.svg.count("<circle") == len(points)
+        assert "one &lt;system&gt;: mAP 0.500, 3 ms" in chart.svg
+        assert chart.svg.count('class="frontier"') == 1
+        assert ("Off the line" in chart.caption) is (len(points) == 2)
 
 
 @pytest.mark.parametrize(

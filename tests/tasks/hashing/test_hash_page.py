@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from chromium import CONTRAST
+from facematch.tasks.compare.table import Cell
 from facematch.tasks.hashing.data import HashReport, HashRun, Speed, against_best, same_photos
-from facematch.tasks.hashing.drawings import _letters, names_of
 from facematch.tasks.hashing.page import hash_page
-from facematch.tasks.hashing.table import figure_groups, variant_rows
+from facematch.tasks.hashing.tables import bit_table, correlation_map, hash_tables, radius_table, variant_table
 from hash_samples import NASTY, made_report, made_run, made_sides
 
 
@@ -32,9 +32,10 @@ def page(report: HashReport) -> str:
 
 
 def cells(report: HashReport, heading: str) -> dict[str, list[str]]:
-    """The values of each row of the one group whose heading begins so."""
-    (group,) = [each for each in figure_groups(report) if each.heading.startswith(heading)]
-    return {row.label: [cell.text for cell in row.cells] for row in group.rows}
+    """The values of each column of the one table whose heading begins so."""
+    (table,) = [each for each in hash_tables(report) if each.heading.startswith(heading)]
+    columns = zip(*(row.cells for row in table.rows), strict=True)
+    return {head.text: [cell.text for cell in column] for head, column in zip(table.columns[1:], columns, strict=True)}
 
 
 def codes_of(run: HashRun) -> Any:
@@ -42,39 +43,85 @@ def codes_of(run: HashRun) -> Any:
     return run.codes
 
 
-def test_each_row_tells_the_same_figure_of_every_run(report: HashReport) -> None:
+def test_each_column_holds_the_same_figure_of_every_run(report: HashReport) -> None:
     hashing = report.runs[:4]
     retrieval = cells(report, "Retrieval by codes")
-    assert retrieval["mAP"] == [*(f"{codes_of(run).mean_ap.value:.3f}" for run in hashing), "–"]
-    assert retrieval["precision within radius 2"] == [*(f"{codes_of(run).within.value:.3f}" for run in hashing), "–"]
+    assert retrieval["mAP"] == [f"{codes_of(run).mean_ap.value:.3f}" for run in hashing]
+    look_up = cells(report, "Look-up")
+    assert look_up["precision within radius 2"] == [f"{codes_of(run).within.value:.3f}" for run in hashing]
+    for run, half in zip(hashing, look_up["half of what is right"], strict=True):
+        radius = int(half.removeprefix("within radius "))
+        assert codes_of(run).curve.recall[radius - 1] < 0.5 <= codes_of(run).curve.recall[radius]
     floats = cells(report, "Retrieval by floats")
     assert floats["mAP"] == [f"{run.floats.mean_ap.value:.3f}" for run in report.runs]
-    assert floats["mAP, codes less floats"][0] == f"{codes_of(hashing[0]).cost.difference:+.3f}".replace("-", "−")
+    assert floats["codes less floats"][0] == f"{codes_of(hashing[0]).cost.difference:+.3f}".replace("-", "−")
+    assert floats["codes less floats"][4] == "–"
     cost = cells(report, "Size and speed")
-    assert cost["bytes of a code"] == ["2", "4", "6", "8", "–"]
-    assert cost["bytes of a photo's floats"] == ["64", "128", "192", "256", "1,024"]
+    assert cost["bytes of a photo"] == ["2, 64", "4, 128", "6, 192", "8, 256", "–, 1,024"]
     assert cost["queries a second, codes"] == ["1,200"] * 4 + ["–"]  # 24 queries in the median 0.02 s
     assert cost["queries a second, floats"] == ["120"] * 5
     assert cost["codes are faster by"] == ["10.0 times"] * 4 + ["–"]
-    assert cells(report, "How")["bits that count"][1] == f"{codes_of(hashing[1]).quality.effective_bits:.1f}"
+    bits = cells(report, "How")
+    assert bits["bits that count"][1] == f"{codes_of(hashing[1]).quality.effective_bits:.1f}"
+    others = np.abs(codes_of(hashing[1]).correlation)[~np.eye(32, dtype=bool)]
+    assert bits["correlation of two bits"][1] == f"{others.mean():.3f}, {others.max():.3f}"
+
+
+def test_every_radius_and_every_bit_has_a_row(report: HashReport) -> None:
+    radii, bits = radius_table(report), bit_table(report)
+    assert (len(radii.rows), len(bits.rows)) == (65, 64)
+    curve, quality = codes_of(report.runs[0]).curve, codes_of(report.runs[0]).quality
+    assert radii.rows[3].cells[0] == Cell(
+        f"{curve.precision[3]:.3f}", (f"recall {curve.recall[3]:.3f}", f"{curve.answered[3]:.0%} answered")
+    )
+    assert (radii.rows[0].cells[0].text, radii.rows[17].cells[0]) == ("–", Cell("–"))  # nothing there; no such radius
+    strength = np.abs(codes_of(report.runs[0]).correlation) * (1 - np.eye(16))
+    nearest = f"|r| {strength[5].max():.2f} with {strength[5].argmax()}"
+    assert bits.rows[5].cells[0] == Cell(f"{quality.balance[5]:.3f}", (f"entropy {quality.entropy[5]:.3f}", nearest))
+    assert bits.rows[16].cells[0] == Cell("–")
+
+
+@pytest.mark.parametrize(("size", "each"), [(8, 1), (64, 1), (136, 3)])
+def test_a_map_holds_every_correlation_in_hundredths(size: int, each: int) -> None:
+    values = np.random.default_rng(0).uniform(-1, 1, (size, size))
+    correlation = np.triu(values, 1) + np.triu(values, 1).T + np.eye(size)
+    run = made_run("any", made_sides(16))
+    lines = correlation_map(replace(codes_of(run), correlation=correlation)).splitlines()
+    strength = np.abs(correlation) * (1 - np.eye(size))
+    assert len(lines) == -(-size // each)
+    for row, line in enumerate(lines):
+        first, *shown = line.split()
+        assert int(first) == each * row
+        for column, text in enumerate(shown):
+            most = strength[each * row : each * (row + 1), each * column : each * (column + 1)].max()
+            assert text == "·" if each == 1 and row == column else int(text) == round(100 * most)
 
 
 def test_the_page_shows_all_of_it(report: HashReport, page: str) -> None:
     page = html.unescape(page)
-    for group in figure_groups(report):
-        assert group.heading in page
-    for rows in ([row for group in figure_groups(report) for row in group.rows], variant_rows(report.runs[:4])):
-        for row in rows:
-            assert f'<th scope="row">{row.label}</th>' in page
+    for table in (*hash_tables(report), radius_table(report), bit_table(report), variant_table(report)):
+        assert table.heading in page
+        for row in table.rows:
+            assert f'<span class="name">{row.head.text}' in page
             assert all(cell.text in page and all(words in page for words in cell.under) for cell in row.cells)
     assert "24 queries of 12 people or classes, 48 gallery photos" in page
     assert "float reference, 256 numbers" in page
     assert "one thread of a processor, 2 cores" in page
     assert "<b>Beware:</b> validation chose the network." in page
-    # Two comparisons, one precision–recall chart of four runs, and three charts of each run.
-    assert page.count("<svg") == page.count("</svg>") == 3 + 3 * 4
+    assert page.count("<pre") == 4
+    # What photos take, and one precision–recall chart of four runs.
+    assert page.count("<svg") == page.count("</svg>") == 2
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
+
+
+def test_codes_and_floats_of_every_run_are_points_of_the_chart(report: HashReport, page: str) -> None:
+    titles = re.findall(r'<g class="series [a-z]+"><title>([^<]+)</title>', page)
+    assert len(titles) == 2 * 4 + 1
+    first = report.runs[0]
+    assert f"made_16, codes: mAP {codes_of(first).mean_ap.value:.3f}, 2 bytes a photo" in titles
+    assert f"made_16, floats: mAP {first.floats.mean_ap.value:.3f}, 64 bytes a photo" in titles
+    assert "triplet, floats" in titles[-1]
 
 
 def test_the_best_codes_are_those_of_the_largest_map(report: HashReport) -> None:
@@ -86,7 +133,7 @@ def test_the_best_codes_are_those_of_the_largest_map(report: HashReport) -> None
         if not run.best:
             assert run.less_than_best is not None
             assert run.less_than_best.difference == pytest.approx(value - values[best])
-    assert cells(report, "Retrieval by codes")["mAP less that of the best codes"][best] == "the best"
+    assert cells(report, "Retrieval by codes")["less the best codes"][best] == "the best"
     assert report.runs[4].less_than_best is None
     plain = replace(hashing[best], best=False)
     twins = against_best((replace(plain, name="longer", dimensions=999), plain))
@@ -102,8 +149,8 @@ def test_runs_of_other_photos_are_not_compared() -> None:
     assert mixed.as_dict()["comparable"] is False
     page = hash_page(mixed).decode()
     assert "No chart compares the runs" in page
-    assert "mAP against code size" not in page
-    assert page.count("<svg") == 4 * 2  # each with a precision–recall chart of its own
+    assert "mAP against bytes" not in page
+    assert page.count("<svg") == 2  # each with a precision–recall chart of its own
     assert "one – test: they ask them: 24 queries of 12" in page
     assert "other – test: they ask them: 22 queries of 11" in page
 
@@ -111,39 +158,36 @@ def test_runs_of_other_photos_are_not_compared() -> None:
 def test_one_run_is_a_report_too() -> None:
     alone = made_report(made_run("only", made_sides(16, alone=True)))
     page = hash_page(alone).decode()
-    assert page.count("<svg") == 3 + 3
-    assert "mAP less that of the best codes" not in page
+    assert page.count("<svg") == 2
+    assert cells(alone, "Retrieval by codes")["less the best codes"] == ["the best"]
     assert "72 queries of 12 people or classes, 72 gallery photos" in page
 
 
 def test_runs_of_one_size_are_told_by_number() -> None:
     runs = tuple(made_run(name, made_sides(16, seed=seed)) for seed, name in enumerate(("plain", "pulled")))
-    assert names_of(runs) == {"plain": "run 1", "pulled": "run 2"}
     page = hash_page(made_report(*runs)).decode()
-    assert "16 bits, epoch 7; run 2" in page
-    assert 'class="band"' not in page  # two points at one size are no curve
-    sized = (*runs[:1], made_run("long", made_sides(24)))
-    assert names_of(sized) == {"plain": "16 bits", "long": "24 bits"}
+    assert ">1: 16 bits<" in page
+    assert ">2: 16 bits<" in page
+    assert '<span class="faint">2</span> <span class="name">pulled<small>16 bits, epoch 7' in page
 
 
 def test_five_runs_have_two_charts_of_precision_and_recall() -> None:
     runs = tuple(made_run(f"r{bits}", made_sides(bits, noise=0.3)) for bits in (8, 16, 24, 32, 40))
     page = hash_page(made_report(*runs)).decode()
-    assert page.count("<svg") == 2 + 2 + 3 * 5
-    assert [_letters(number) for number in (0, 25, 26, 27)] == ["a", "z", "ba", "bb"]
-    assert len({_letters(number) for number in range(2000)}) == 2000
+    assert page.count("<svg") == 1 + 2
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
 
 
 def test_what_cannot_be_told_is_said() -> None:
     few = made_run("few", made_sides(16, classes=3))
-    report = made_report(few)
-    under = {cell.under for group in figure_groups(report)[:1] for row in group.rows for cell in row.cells}
-    assert ("no interval",) in under
+    assert {row.cells[0].under for row in hash_tables(made_report(few))[0].rows} == {()}  # no interval
     constant = made_sides(16)
     ones = [replace(side, vectors=np.ones_like(side.vectors)) for side in (constant.query, constant.gallery)]
-    page = hash_page(made_report(made_run("dead", replace(constant, query=ones[0], gallery=ones[1])))).decode()
-    assert "16 of 16 bits never change" in page
-    assert "not defined" in page  # the correlation of two bits
+    dead = made_report(made_run("dead", replace(constant, query=ones[0], gallery=ones[1])))
+    assert cells(dead, "How")["never change"] == ["16"]
+    assert cells(dead, "How")["correlation of two bits"] == ["–, 0.000"]
+    page = hash_page(dead).decode()
     assert "nan" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
 
 
@@ -201,6 +245,6 @@ def test_it_can_be_read_on_any_screen(browser: Any, page: str, tmp_path: Path, s
     assert opened.locator("th:not([scope])").count() == 0
     # The first column stays where it is while the runs are scrolled through.
     opened.evaluate("document.querySelector('.scroll').scrollLeft = 120")
-    assert opened.evaluate("document.querySelector('.runs th[scope=row]').getBoundingClientRect().left") >= 0
+    assert opened.evaluate("document.querySelector('.systems th[scope=row]').getBoundingClientRect().left") >= 0
     assert wrong == []
     opened.close()

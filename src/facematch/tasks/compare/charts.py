@@ -1,4 +1,4 @@
-"""The charts of a comparison: what systems reach against what they take, with the best bargains joined by a line."""
+"""The charts of a comparison: what systems reach against what they take, with the Pareto front joined by a line."""
 
 import math
 from collections.abc import Sequence
@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from html import escape
 from itertools import product
 
+from markupsafe import Markup
+
 from facematch.charts.axes import Axis, Box
 from facematch.charts.drawing import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, drawing, frame, text
+from facematch.core.text import printable
+from facematch.tasks.compare.table import shown
 
 _DIGIT, _HEIGHT = 8.5, 13  # of a label, no less than any font takes
 _NEAR = 16  # a label farther than this from its point has a line to it
@@ -17,22 +21,31 @@ Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
-class Bargain:
-    """One system: what it takes (`x`), what it reaches (`y`) with the ends of its interval, its number, its name.
+class Chart:
+    """One chart: its heading, the SVG, and what it shows in words."""
+
+    heading: str
+    svg: Markup
+    caption: str
+
+
+@dataclass(frozen=True)
+class SystemPoint:
+    """One system: its number in the tables, its name, what it takes (`x`), what it reaches (`y`) with its interval.
 
     `counts` is False for one that is shown but cannot be the best.
     """
 
+    label: str
+    name: str
     x: float
     y: float
-    label: str
-    title: str
-    bar: tuple[float, float] | None = None
+    interval: tuple[float, float] | None = None
     counts: bool = True
 
 
-def frontier(points: Sequence[Bargain]) -> list[int]:
-    """Return the numbers of the points that no other beats in both ways (Pareto), from the cheapest to the best."""
+def pareto_front(points: Sequence[SystemPoint]) -> list[int]:
+    """Return the numbers of the points that no other beats in both ways, from the cheapest to the best."""
     chosen: list[int] = []
     order = [number for number, point in enumerate(points) if point.counts]
     for number in sorted(order, key=lambda number: (points[number].x, -points[number].y)):
@@ -41,22 +54,38 @@ def frontier(points: Sequence[Bargain]) -> list[int]:
     return chosen
 
 
-def pareto_chart(key: str, title: str, description: str, x: Axis, y: Axis, points: Sequence[Bargain]) -> str:
-    """Return a chart of points with their labels, none of which lies on another where there is room.
+def trade_off(key: str, by: str, unit: str, points: Sequence[SystemPoint], most: float = 1.0) -> Chart:
+    """Return the chart of what systems reach in figure `by`, of at most `most`, against what they take in `unit`.
 
-    The line joins the points of `frontier`; those on it are full, others hollow.
+    The line joins the points of `pareto_front`; those on it are full, others hollow.
     """
-    box = Box(x, y, LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM)
-    best = frontier(points)
+    front = pareto_front(points)
+    names = printable(", ".join(f"{points[number].label} {points[number].name}" for number in front))
+    words = (
+        f"Every point is a system, by its number in the tables, with its 95 % interval; the line joins those that no "
+        f"other beats in both {by} and {unit}: {names}."
+    )
+    if not all(point.counts for point in points):
+        words += " Off the line whatever they reach: systems that were trained on these people."
+    ends = [end for point in points for end in (point.y, *(point.interval or ()))]
+    room = 0.08 * (max(ends) - min(ends) or most)
+    box = Box(
+        Axis(f"{unit}, logarithmic", min(p.x for p in points) / 1.8, max(p.x for p in points) * 1.8, log=True),
+        Axis(by, max(0.0, min(ends) - room), min(most, max(ends) + room)),
+        LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM,
+    )  # fmt: skip
     at = [(float(box.across(point.x)), float(box.up(point.y))) for point in points]
-    labels = place_labels(at, [_bar(box, point) for point in points], [point.label for point in points], box)
-    parts = [frame(box), _steps([at[number] for number in best], box)]
+    bars = [_bar(box, point) for point in points]
+    labels = place_labels(at, bars, [point.label for point in points], box)
+    parts = [frame(box), _steps([at[number] for number in front], box)]
     for number, point in enumerate(points):
-        kind = "first" if number in best else "second" if point.counts else "third"
-        parts.append(f'<g class="series {kind}"><title>{escape(point.title)}</title>')
-        parts.append(_drawn(at[number], _bar(box, point), labels[number], point.label, full=number in best))
+        kind = "first" if number in front else "second" if point.counts else "out"
+        title = printable(f"{point.name}: {by} {shown(point.y, by)}, {point.x:,.3g} {unit}")
+        parts.append(f'<g class="series {kind}"><title>{escape(title)}</title>')
+        parts.append(_drawn(at[number], bars[number], labels[number], point.label, full=number in front))
         parts.append("</g>")
-    return drawing(key, title, description, "".join(parts))
+    heading = f"{by} against {unit}"
+    return Chart(heading, Markup(drawing(key, heading, words, "".join(parts))), words)
 
 
 def place_labels(
@@ -96,10 +125,10 @@ def _overlap(one: Rectangle, other: Rectangle) -> float:
     return max(0.0, wide) * max(0.0, high)
 
 
-def _bar(box: Box, point: Bargain) -> Rectangle | None:
-    if point.bar is None:
+def _bar(box: Box, point: SystemPoint) -> Rectangle | None:
+    if point.interval is None:
         return None
-    x, (low, high) = float(box.across(point.x)), box.up(point.bar).tolist()
+    x, (low, high) = float(box.across(point.x)), box.up(point.interval).tolist()
     return (x - 4, high, x + 4, low)
 
 

@@ -1,32 +1,21 @@
 """`facematch compare`: every listed system on the same photos, by the same protocol, side by side."""
 
-import platform
-import shlex
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from pathlib import Path
 
-from facematch import __version__
-from facematch.core.console import Stopwatch, info, result, show_json, show_table, waiting, warn
+from facematch.core.console import Stopwatch, info, result, show_json, waiting, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_bytes
 from facematch.pipeline.ensembles import ensemble_members
+from facematch.pipeline.how_made import how_made, without_server
 from facematch.refine.chain import needs_folds
 from facematch.settings.compare import CompareSettings, SystemSettings
 from facematch.settings.competition import load_form
 from facematch.settings.file import load_section
 from facematch.settings.root import Settings
-from facematch.tasks.compare.data import (
-    ComparedSystem,
-    CompareReport,
-    interval_words,
-    pair_words,
-    shown,
-    training_words,
-    verdict,
-)
-from facematch.tasks.compare.figures import FIGURES, system_figures
-from facematch.tasks.compare.page import compare_page
+from facematch.tasks.compare.data import ComparedSystem, CompareReport, pair_words, verdict
+from facematch.tasks.compare.figures import system_figures
+from facematch.tasks.compare.page import compare_page, cost_table, figure_table
 from facematch.tasks.compare.pairs import compare_pairs
 from facematch.tasks.compare.photos import ComparedPhotos, compared_photos
 from facematch.tasks.compare.systems import Bench, fusion_of, leak_of, settings_of
@@ -50,8 +39,8 @@ def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh
             systems.append(_asked(bench, entry, settings.get(entry.name)))
     shown_ones = [each for each in systems if each is not None]
     with watch.stage("comparing"), waiting("comparing every pair …"):
-        command = shlex.join(["facematch", "compare", "--config", str(config), *_given(overrides)])
-        report = _report(wanted, photos, shown_ones, sum(weights), command)
+        made = how_made(["compare"], [("--config", config)], overrides)
+        report = _report(wanted, photos, shown_ones, sum(weights), made)
     with watch.stage("page"):
         write_bytes(page, compare_page(report))
     if as_json:
@@ -125,14 +114,16 @@ def _in_folds(every: Iterable[Settings]) -> bool:
 
 
 def _report(
-    wanted: CompareSettings, photos: ComparedPhotos, systems: Sequence[ComparedSystem], most: float, command: str
+    wanted: CompareSettings,
+    photos: ComparedPhotos,
+    systems: Sequence[ComparedSystem],
+    most: float,
+    made: Sequence[tuple[str, str]],
 ) -> CompareReport:
     values = {each.name: each.result.values[wanted.by] for each in systems if each.result and each.counts}
     machines = {each.result.machine for each in systems if each.result}
     facts = (
-        ("command", command),
-        ("made", datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z")),
-        ("versions", f"facematch {__version__}, Python {platform.python_version()}"),
+        *made,
         ("times measured on", "; ".join(sorted(machines)) or "nothing"),
         ("every system", _shown_settings(None, wanted.overrides()) or "as its own settings say"),
         *((each.name, _shown_settings(each.config, each.overrides())) for each in wanted.systems if not each.fuse),
@@ -143,16 +134,8 @@ def _report(
 
 
 def _show(report: CompareReport) -> None:
-    show_table(
-        f"{report.asked}; [95 % interval over people]",
-        ["system", *FIGURES],
-        [[_name(each), *_cells(each)] for each in report.systems],
-    )
-    show_table(
-        "for each photo, and for a query of the whole gallery",
-        ["system", "what it is", "ms crop", "ms embed", "ms query", "bytes", "not embedded", "training"],
-        [_cost_row(each) for each in report.systems if each.result is not None],
-    )
+    figure_table(report).show()
+    cost_table(report).show()
     for pair in report.against_best:
         result(pair_words(pair, report.by))
     if len(report.pairs) > 1:
@@ -161,37 +144,5 @@ def _show(report: CompareReport) -> None:
         result(words, "bold")
 
 
-def _name(system: ComparedSystem) -> str:
-    return system.name + (" (trained on these people)" if system.spoilt else "")
-
-
-def _cells(system: ComparedSystem) -> list[str]:
-    if system.figures is None:
-        return ["failed", *[""] * (len(FIGURES) - 1)]
-    return [
-        f"{shown(system.figures[name].value, name)}\n{interval_words(system.figures[name], name)}".rstrip()
-        for name in FIGURES
-    ]
-
-
-def _cost_row(system: ComparedSystem) -> list[str]:
-    assert system.result is not None
-    outcome, cost = system.result, system.result.cost
-    missed = f"{outcome.lost} queries, {outcome.behind} gallery" if outcome.lost or outcome.behind else "none"
-    return [
-        system.name, system.words, f"{cost.crop_ms:.1f}", f"{cost.embed_ms:.1f}", f"{cost.rank_ms:.2f}",
-        f"{cost.bytes:,}", missed, training_words(outcome.training_seconds),
-    ]  # fmt: skip
-
-
 def _shown_settings(config: Path | None, overrides: Sequence[str]) -> str:
-    return "; ".join([*([str(config)] if config else []), *_without_server(overrides)])
-
-
-def _given(overrides: Sequence[str]) -> list[str]:
-    return [word for override in _without_server(overrides) for word in ("--set", override)]
-
-
-def _without_server(overrides: Sequence[str]) -> list[str]:
-    # Where submissions are sent has no part in a comparison, and is nobody's business who gets the page.
-    return [each for each in overrides if not each.strip().startswith(("server", "set.server"))]
+    return "; ".join([*([str(config)] if config else []), *without_server(overrides)])

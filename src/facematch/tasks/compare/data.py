@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from facematch.evaluation.bootstrap import Estimate
 from facematch.tasks.compare.pairs import REAL, Pair
 from facematch.tasks.compare.results import Result
+from facematch.tasks.compare.table import gain, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,16 +101,14 @@ class CompareReport:
 
 def pair_words(pair: Pair, by: str) -> str:
     """Return what is known of two systems in one line."""
-    found = pair.comparison
-    gain = signed(found.difference, by)
-    if found.interval is not None:
-        gain += f" [{' to '.join(signed(end, by) for end in found.interval)}]"
+    found, cell = pair.comparison, gain(pair.comparison, by)
+    difference = " ".join((cell.text, *cell.under))
     chance = _chance(found.p_value)
     if pair.adjusted != found.p_value:
         chance += f", adjusted {_chance(pair.adjusted)}"
     if pair.real:
-        return f"{pair.better} is better than {pair.worse}: {by} {gain}, {chance}"
-    return f"{pair.better} and {pair.worse} cannot be told apart on {found.people} people: {by} {gain}, {chance}"
+        return f"{pair.better} is better than {pair.worse}: {by} {difference}, {chance}"
+    return f"{pair.better} and {pair.worse} cannot be told apart on {found.people} people: {by} {difference}, {chance}"
 
 
 def _chance(p_value: float) -> str:
@@ -141,23 +140,6 @@ def verdict(report: CompareReport) -> list[str]:
     elif report.pairs:
         lines.append(f"Every other system is worse by more than luck explains, on {report.people:,} people.")
     return lines
-
-
-def shown(value: float | None, by: str) -> str:
-    """Return a figure's value as it is printed: whole points of a score, else three digits of a share."""
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if by == "score" else f"{value:.3f}"
-
-
-def signed(value: float, by: str) -> str:
-    """Return a difference with its sign."""
-    return (f"{value:+.0f}" if by == "score" else f"{value:+.3f}").replace("-", "−")
-
-
-def interval_words(figure: Estimate, by: str) -> str:
-    """Return a figure's interval in brackets, empty where there is none."""
-    return "" if figure.interval is None else f"[{'–'.join(shown(end, by) for end in figure.interval)}]"
 
 
 def training_words(seconds: float | None) -> str:

@@ -1,26 +1,15 @@
 """One HTML file that shows systems beside each other: it needs no network, no other file and no script."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
-from markupsafe import Markup
-
-from facematch.charts.axes import Axis
 from facematch.charts.page import render_page
-from facematch.core.text import printable
-from facematch.tasks.compare.charts import Bargain, frontier, pareto_chart
-from facematch.tasks.compare.data import (
-    ComparedSystem,
-    CompareReport,
-    interval_words,
-    pair_words,
-    shown,
-    training_words,
-    verdict,
-)
+from facematch.tasks.compare.charts import Chart, SystemPoint, trade_off
+from facematch.tasks.compare.data import ComparedSystem, CompareReport, pair_words, training_words, verdict
 from facematch.tasks.compare.figures import FIGURES
-from facematch.tasks.compare.results import Result
+from facematch.tasks.compare.results import Cost, Result
+from facematch.tasks.compare.table import Cell, Row, Table, estimate, headed
 
+STYLES = ("report.css", "comparison.css")
 _DEFINITIONS = (
     ("top-1, top-5, top-10", "share of queries with a right photo among the first 1, 5 or 10 (CMC at that rank)"),
     ("score", "the competition's, from the three before"),
@@ -56,70 +45,91 @@ _DEFINITIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Chart:
-    """One chart: its heading, the SVG, and what it shows in words."""
+def figure_table(report: CompareReport) -> Table:
+    """Return every figure of every system, or that it failed."""
+    rows = [
+        Row(_head(each), number=number, failed=each.failed or "no figures")
+        if each.figures is None
+        else Row(
+            _head(each), tuple(estimate(each.figures[name], name) for name in FIGURES), number, each is report.best
+        )
+        for number, each in _numbered(report)
+    ]
+    return Table(f"{report.asked}; [95 % interval over people]", headed("system", *FIGURES), tuple(rows))
 
-    heading: str
-    svg: Markup
-    caption: str
+
+def cost_table(report: CompareReport) -> Table:
+    """Return what every system takes, and what it did not embed."""
+    columns = headed(
+        "system", "ms a photo", "ms a query", "bytes a photo", Cell("not embedded", ("queries, gallery",)),
+        Cell("without a face", ("taken whole",)), "training",
+    )  # fmt: skip
+    rows = [
+        Row(Cell(each.name, (each.words,)), _costs(each.result), number)
+        for number, each in _numbered(report)
+        if each.result is not None
+    ]
+    return Table("for each photo, and for a query of the whole gallery", columns, tuple(rows))
 
 
 def compare_page(report: CompareReport) -> bytes:
     """Return the page as UTF-8. Everything that was named by a stranger is escaped."""
-    there = [each for each in report.systems if each.figures is not None]
     values = {
         "report": report,
-        "systems": report.systems,
-        "figures": FIGURES,
+        "figures": figure_table(report),
+        "costs": cost_table(report),
         "verdict": verdict(report),
         "against": [(pair.real, pair_words(pair, report.by)) for pair in report.against_best],
         "others": [
             (pair.real, pair_words(pair, report.by)) for pair in report.pairs if pair not in report.against_best
         ],
-        "charts": _charts(report) if any(report.value(each) is not None for each in there) else [],
-        "definitions": _DEFINITIONS,
+        "charts_of": _charts(report),
+        "meanings": _DEFINITIONS,
     }
-    filters: dict[str, Callable[..., str]] = {"value": _value, "interval": interval_words, "training": training_words}
-    return render_page(
-        __package__, "compare.html", values, styles=["report.css", "hash.css", "compare.css"], filters=filters
+    return render_page(__package__, "compare.html", values, styles=STYLES)
+
+
+def _numbered(report: CompareReport) -> Iterator[tuple[str, ComparedSystem]]:
+    return ((str(number), each) for number, each in enumerate(report.systems, start=1))
+
+
+def _head(system: ComparedSystem) -> Cell:
+    if not system.leak:
+        return Cell(system.name)
+    return Cell(system.name, ("trained on these people" if system.spoilt else "chosen on these people",))
+
+
+def _costs(result: Result) -> tuple[Cell, ...]:
+    cost = result.cost
+    return (
+        Cell(f"{cost.photo_ms:.1f}", (f"crop {cost.crop_ms:.1f}, embed {cost.embed_ms:.1f}",)),
+        Cell(f"{cost.rank_ms:.2f}"),
+        Cell(f"{cost.bytes:,}", (f"{cost.dimensions} {'bits' if cost.metric == 'hamming' else 'numbers'}",)),
+        Cell(f"{result.lost}, {result.behind}"),
+        Cell(f"{result.stand_ins}"),
+        Cell(training_words(result.training_seconds)),
     )
-
-
-def _value(system: ComparedSystem, name: str) -> str:
-    return "" if system.figures is None else shown(system.figures[name].value, name)
 
 
 def _charts(report: CompareReport) -> list[Chart]:
-    return [
-        _chart(report, "time", "milliseconds a photo", lambda result: max(result.cost.photo_ms, 0.001)),
-        _chart(report, "room", "bytes a photo", lambda result: max(result.cost.bytes, 1)),
+    # Of times and of sizes, each of all systems that have the figure that decides.
+    there = [
+        (number, each, each.result.cost, each.figures[report.by].interval, value)
+        for number, each in _numbered(report)
+        if each.result is not None and each.figures is not None and (value := report.value(each)) is not None
     ]
-
-
-def _chart(report: CompareReport, key: str, unit: str, cost: Callable[[Result], float]) -> Chart:
-    points = []
-    for number, each in enumerate(report.systems, start=1):
-        value = report.value(each)
-        if each.result is not None and each.figures is not None and value is not None:
-            figure, x = each.figures[report.by], cost(each.result)
-            title = printable(f"{each.name}: {report.by} {shown(value, report.by)}, {x:,.3g} {unit}")
-            points.append(Bargain(x, value, str(number), title, figure.interval, each.counts))
-    low, high = min(point.x for point in points), max(point.x for point in points)
-    best = ", ".join(f"{points[at].label} {report.systems[int(points[at].label) - 1].name}" for at in frontier(points))
-    words = (
-        f"Every point is a system, by its number in the tables, with its 95 % interval; the line joins those that no "
-        f"other beats in both {report.by} and {unit}: {printable(best)}."
+    kinds: tuple[tuple[str, str, Callable[[Cost], float]], ...] = (
+        ("time", "milliseconds a photo", lambda cost: max(cost.photo_ms, 0.001)),
+        ("room", "bytes a photo", lambda cost: max(cost.bytes, 1)),
     )
-    if any(not point.counts for point in points):
-        words += " Off the line whatever they reach: systems that were trained on these people."
-    axis = Axis(f"{unit}, logarithmic", low / 1.8, high * 1.8, log=True)
-    svg = pareto_chart(key, f"{report.by} against {unit}", words, axis, _reach(report, points), points)
-    return Chart(f"{report.by} against {unit}", Markup(svg), words)
-
-
-def _reach(report: CompareReport, points: Sequence[Bargain]) -> Axis:
-    most = report.most if report.by == "score" else 1.0
-    ends = [end for point in points for end in (point.y, *(point.bar or ()))]
-    room = 0.08 * (max(ends) - min(ends) or most)
-    return Axis(report.by, max(0.0, min(ends) - room), min(most, max(ends) + room))
+    return [
+        trade_off(
+            key,
+            report.by,
+            unit,
+            [SystemPoint(n, each.name, x(cost), y, interval, each.counts) for n, each, cost, interval, y in there],
+            report.most if report.by == "score" else 1.0,
+        )
+        for key, unit, x in kinds
+        if there
+    ]

@@ -1,21 +1,16 @@
 """`facematch hash-report`: runs that learned to hash beside each other, for the choice of a code size."""
 
-import platform
-import shlex
 from collections.abc import Sequence
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 
-from facematch import __version__
-from facematch.core.console import Stopwatch, info, progress, result, show_json, show_table, waiting, warn
+from facematch.core.console import Stopwatch, info, progress, result, show_json, waiting, warn
 from facematch.core.files import write_bytes
-from facematch.evaluation.bootstrap import Estimate
-from facematch.evaluation.comparison import Comparison
-from facematch.tasks.hashing.code_figures import PLACES, RADIUS, code_figures, float_figures
+from facematch.pipeline.how_made import how_made
+from facematch.tasks.hashing.code_figures import code_figures, float_figures
 from facematch.tasks.hashing.data import HashReport, HashRun, Speed, against_best, same_photos
 from facematch.tasks.hashing.page import hash_page
 from facematch.tasks.hashing.runs import LoadedRun, On, PeopleOfRuns, RunPhotos, load_runs
+from facematch.tasks.hashing.tables import hash_tables
 from facematch.tasks.hashing.timing import machine_words, time_rankings
 
 _PACKAGES = ("numpy", "faiss-cpu", "torch")
@@ -52,8 +47,9 @@ def hash_report_command(
     warnings = (*_warnings(done), *(words for run in loaded for words in run.warnings))
     for words in warnings:
         warn(words)
-    command = shlex.join(["facematch", "hash-report", *_given(runs, references, on, overrides)])
-    report = HashReport(done, warnings, machine_words(), _facts(command))
+    options = [*(("--reference", reference) for reference in references), ("--on", on)]
+    facts = how_made(["hash-report", *runs], options, overrides, _PACKAGES)
+    report = HashReport(done, warnings, machine_words(), facts)
     with watch.stage("page"):
         write_bytes(page, hash_page(report))
     if as_json:
@@ -110,86 +106,7 @@ def _warnings(runs: Sequence[HashRun]) -> list[str]:
 
 
 def _show(report: HashReport) -> None:
-    show_table(
-        "mAP, expected over the order of ties [95 % interval over people or classes]",
-        ["run", "codes", "mAP codes", "ties worst–best", "mAP floats", "codes less floats", "less the best codes"],
-        [_map_row(run, len(report.runs)) for run in report.runs],
-    )
+    for table in hash_tables(report):
+        table.show()
     for words in dict.fromkeys(run.floats.mean_ap.note for run in report.runs if run.floats.mean_ap.note):
         info(words)
-    show_table(
-        "look-up by code, and the bits of the gallery's codes",
-        [
-            "run", f"P@{PLACES}", "top-1", f"P within {RADIUS} bits", "nothing there", "bits that count",
-            "never change", "different codes", "gap to signs",
-        ],
-        [_use_row(run) for run in report.runs],
-    )  # fmt: skip
-    show_table(
-        f"for each photo, and for the first {PLACES} of {_galleries(report.runs)} photos on {report.machine}",
-        ["run", "bytes: codes", "floats", "queries a second: codes", "floats"],
-        [_cost_row(run) for run in report.runs],
-    )
-
-
-def _map_row(run: HashRun, runs: int) -> list[str]:
-    codes = run.codes
-    if codes is None:
-        return [run.name, "none", "", "", str(run.floats.mean_ap), "", ""]
-    bounds = "" if codes.bounds is None else f"{codes.bounds[0]:.3f}–{codes.bounds[1]:.3f}"
-    less = "the best" if run.best and runs > 1 else _signed(run.less_than_best)
-    size = f"{run.dimensions} bits"
-    return [run.name, size, str(codes.mean_ap), bounds, str(run.floats.mean_ap), _signed(codes.cost), less]
-
-
-def _use_row(run: HashRun) -> list[str]:
-    codes = run.codes
-    if codes is None:
-        return [f"{run.name}, floats", _short(run.floats.precision), _short(run.floats.top1), *[""] * 6]
-    quality = codes.quality
-    return [
-        run.name,
-        *map(_short, (codes.precision, codes.top1, codes.within, codes.empty)),
-        f"{quality.effective_bits:.1f}",
-        f"{quality.constant_bits}",
-        f"{quality.distinct:,}",
-        f"{quality.quantisation_gap:.3f}",
-    ]
-
-
-def _cost_row(run: HashRun) -> list[str]:
-    size, rate = run.code_bytes, run.speed.code_rate
-    codes = ("", "") if size is None or rate is None else (f"{size:,}", f"{rate:,.0f}")
-    return [run.name, codes[0], f"{run.float_bytes:,}", codes[1], f"{run.speed.float_rate:,.0f}"]
-
-
-def _short(figure: Estimate) -> str:
-    return "–" if figure.value is None else f"{figure.value:.3f}"
-
-
-def _signed(found: Comparison | None) -> str:
-    if found is None:
-        return ""
-    interval = "" if found.interval is None else f" [{found.interval[0]:+.3f} to {found.interval[1]:+.3f}]"
-    return f"{found.difference:+.3f}{interval}"
-
-
-def _galleries(runs: Sequence[HashRun]) -> str:
-    return " or ".join(f"{size:,}" for size in sorted({run.gallery for run in runs}))
-
-
-def _given(runs: Sequence[Path], references: Sequence[Path], on: On | None, overrides: Sequence[str]) -> list[str]:
-    words = [str(run) for run in runs]
-    for reference in references:
-        words += ["--reference", str(reference)]
-    words += [] if on is None else ["--on", on]
-    for override in overrides:
-        words += [] if override.strip().startswith("server") else ["--set", override]
-    return words
-
-
-def _facts(command: str) -> tuple[tuple[str, str], ...]:
-    packages = [f"{name} {version(name)}" for name in _PACKAGES]
-    versions = ", ".join([f"facematch {__version__}", f"Python {platform.python_version()}", *packages])
-    made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z")
-    return (("command", command), ("made", made), ("versions", versions))

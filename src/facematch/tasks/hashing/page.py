@@ -1,10 +1,27 @@
-"""One HTML file that shows codes beside each other: it needs no network, no other file and no script."""
+"""A hash report as one HTML file: its tables, what photos take against mAP, precision and recall by radius."""
 
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+
+from facematch.charts.axes import Axis
+from facematch.charts.charts import Mark, Series, line_chart
+from facematch.charts.drawing import DASHES
 from facematch.charts.page import render_page
+from facematch.core.text import printable
+from facematch.tasks.compare.charts import Chart, SystemPoint, trade_off
+from facematch.tasks.compare.page import STYLES
 from facematch.tasks.hashing.code_figures import PLACES, RADIUS
 from facematch.tasks.hashing.data import HashReport, HashRun, same_photos
-from facematch.tasks.hashing.drawings import comparison_drawings, names_of, run_drawings
-from facematch.tasks.hashing.table import figure_groups, variant_rows
+from facematch.tasks.hashing.tables import (
+    bit_table,
+    correlation_map,
+    hash_tables,
+    numbered,
+    radius_table,
+    variant_table,
+)
 
 _DEFINITIONS = (
     (
@@ -39,21 +56,61 @@ _DEFINITIONS = (
 def hash_page(report: HashReport) -> bytes:
     """Return the page as UTF-8. Everything that was named by a stranger is escaped."""
     hashing = [run for run in report.runs if run.codes is not None]
-    comparable, names = same_photos(report.runs), names_of(hashing)
+    comparable = same_photos(report.runs)
+    machine = ("machine", report.machine)
+    runs = [(run.name, f"photos {run.photos}, network {run.fingerprint[:16]}") for run in report.runs]
     values = {
         "report": report,
         "title": _title(report.runs),
         "asked": _asked(report.runs),
-        "names": names,
-        "hashing": hashing,
-        "groups": figure_groups(report),
-        "variants": variant_rows(hashing),
+        "tables": hash_tables(report),
         "comparable": comparable,
-        "comparison": comparison_drawings(report.runs, names) if comparable else [],
-        "drawings": [run_drawings(run, number, alone=not comparable) for number, run in enumerate(hashing)],
-        "definitions": _DEFINITIONS,
+        "charts_of": _charts(report, together=comparable),
+        "radii": radius_table(report),
+        "bits": bit_table(report),
+        "maps": [(run.name, correlation_map(run.codes)) for run in hashing if run.codes is not None],
+        "variants": variant_table(report),
+        "meanings": _DEFINITIONS,
+        "facts_of": (*report.facts, machine, *runs),
     }
-    return render_page(__package__, "hash.html", values, styles=["report.css", "hash.css"])
+    return render_page(__package__, "hash.html", values, styles=STYLES)
+
+
+def _charts(report: HashReport, *, together: bool) -> list[Chart]:
+    # What photos take against mAP, then precision and recall, each run alone where runs were asked about other photos.
+    points = []
+    for number, run in numbered(report.runs):
+        kinds = [("floats", f"{number}f", run.float_bytes, run.floats.mean_ap)]
+        if run.codes is not None:
+            kinds = [("codes", number, run.dimensions // 8, run.codes.mean_ap), *kinds]
+        points += [
+            SystemPoint(label, f"{run.name}, {kind}", size, figure.value, figure.interval)
+            for kind, label, size, figure in kinds
+            if figure.value is not None
+        ]
+    hashing = [each for each in numbered(report.runs) if each[1].codes is not None]
+    step = len(DASHES) if together else 1
+    curves = [_curves(hashing[at : at + step], at) for at in range(0, len(hashing), step)]
+    return [*([trade_off("bytes", "mAP", "bytes a photo", points)] if together else []), *curves]
+
+
+def _curves(runs: Sequence[tuple[str, HashRun]], at: int) -> Chart:
+    series, marks = [], []
+    for number, run in runs:
+        assert run.codes is not None
+        curve = run.codes.curve
+        series.append(Series(f"{number}: {run.dimensions} bits", curve.recall, curve.precision))
+        if np.isfinite(curve.precision[RADIUS]):
+            marks.append(Mark(float(curve.recall[RADIUS]), float(curve.precision[RADIUS]), ""))
+    heading = "Precision and recall by Hamming radius"
+    caption = (
+        "One point for each radius; a dot marks radius "
+        f"{RADIUS}. Precision is that of the queries with any photo within the radius. The runs: "
+        f"{printable(', '.join(f'{number} {run.name}' for number, run in runs))}."
+    )
+    key = "pr" + "".join(chr(ord("a") + int(digit)) for digit in str(at))
+    x, y = Axis("recall", 0, 1), Axis("precision", 0, 1)
+    return Chart(heading, Markup(line_chart(key, heading, caption, x, y, series, marks=marks)), caption)
 
 
 def _title(runs: tuple[HashRun, ...]) -> str:
@@ -63,14 +120,10 @@ def _title(runs: tuple[HashRun, ...]) -> str:
 
 def _asked(runs: tuple[HashRun, ...]) -> list[str]:
     # Who asked whom, once where it was the same for all.
-    every = {
+    every = [
         f"{run.asked}: {len(run.groups):,} queries of {run.people:,} people or classes, {run.gallery:,} gallery photos"
         for run in runs
-    }
-    if len(every) == 1:
-        return [every.pop()]
-    return [
-        f"{run.name} – {run.asked}: {len(run.groups):,} queries of {run.people:,} people or classes, "
-        f"{run.gallery:,} gallery photos"
-        for run in runs
     ]
+    if len(set(every)) == 1:
+        return every[:1]
+    return [f"{run.name} – {words}" for run, words in zip(runs, every, strict=True)]

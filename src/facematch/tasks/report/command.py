@@ -1,16 +1,11 @@
 """`facematch report`: an evaluation as one HTML file to look through and to send."""
 
-import platform
-import shlex
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import yaml
 
-from facematch import __version__
 from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress, result, show_json, waiting
 from facematch.core.errors import FacematchError
@@ -33,6 +28,7 @@ from facematch.pipeline.evaluated import (
     evaluate_embedded,
     evaluate_folders,
 )
+from facematch.pipeline.how_made import how_made
 from facematch.pipeline.open_sets import open_set
 from facematch.pipeline.runs import run_settings
 from facematch.pipeline.system import System, build_system, load_tuned, tuned_folder
@@ -100,10 +96,10 @@ def report_command(
         unknown = _open_set(people, system)
         ask = partial(stand, people=people.source, in_folds=needs_folds(system.steps))
     systems = _systems(settings, photos, ask)
-    named = (("--config", config), ("--query", query), ("--gallery", gallery), ("--truth", truth))
-    command = [*_given(run, named, overrides), *([] if attributes is None else ["--attributes", str(attributes)])]
-    line = shlex.join(["facematch", "report", *command])
-    page = report_page(_report(settings, photos, systems, unknown, described, line))
+    folders_given = (("--query", query), ("--gallery", gallery), ("--truth", truth))
+    options = (("--config", config), *folders_given, ("--attributes", attributes))
+    made = how_made(["report", *([] if run is None else [run])], options, overrides, _PACKAGES)
+    page = report_page(_report(settings, photos, systems, unknown, described, made))
     path = out or RESULTS / f"report-{settings.name}.html"
     write_bytes(path, page)
     if as_json:
@@ -151,7 +147,7 @@ def _report(
     systems: tuple[SystemRow, ...],
     unknown: RelevanceMatrix | None,
     attributes: Attributes | None,
-    command: str,
+    made: tuple[tuple[str, str], ...],
 ) -> ReportData:
     evaluated = photos.evaluated
     people = known_people(evaluated, photos.people)
@@ -180,7 +176,7 @@ def _report(
         records=photos.records,
         fingerprint=photos.embeddings.fingerprint,
         settings=_yaml(settings),
-        facts=(*_facts(command), ("intervals", f"{ROUNDS:,} draws of people, {rounds:,} for verification")),
+        facts=(*made, ("intervals", f"{ROUNDS:,} draws of people, {rounds:,} for verification")),
         unread=photos.unread,
         subgroups=() if attributes is None else _subgroups(evaluated, attributes),
         drawn=drawn,
@@ -245,23 +241,3 @@ def _yaml(settings: Settings) -> str:
     # Where submissions are sent has no part in an evaluation, and is nobody's business who gets the page.
     values = settings.model_dump(mode="json", exclude={"server"})
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-
-
-def _given(run: Path | None, named: Sequence[tuple[str, Path | None]], overrides: Sequence[str]) -> list[str]:
-    words = [] if run is None else [str(run)]
-    for option, value in named:
-        words += [] if value is None else [option, str(value)]
-    for override in overrides:
-        words += [] if override.strip().startswith("server") else ["--set", override]
-    return words
-
-
-def _facts(command: str) -> tuple[tuple[str, str], ...]:
-    found = [f"facematch {__version__}", f"Python {platform.python_version()}"]
-    for package in _PACKAGES:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue  # an extra that is not installed
-    when = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z")
-    return (("command", command), ("made", when), ("versions", ", ".join(found)))
