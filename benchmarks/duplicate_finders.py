@@ -32,16 +32,17 @@ from facematch.photos.photo import PhotoLimits, Rgb, find_photos
 from facematch.pipeline.images import load_image_settings
 from facematch.ranking.codes import hamming_distances
 from facematch.tasks.robustness.changes import CHANGES, change_named
+from facematch.tasks.robustness.command import open_system
 from facematch.tasks.robustness.methods import (
     Answers,
     Copies,
     Method,
     NearDuplicateMethod,
-    Views,
-    open_system,
-    views_of,
+    Pictures,
+    copies_within,
+    pictures_of,
 )
-from facematch.tasks.robustness.robustness import Column, copies_within, measure, picture_of, spread
+from facematch.tasks.robustness.robustness import Column, measure, picture_of, spread
 
 SYSTEMS = ("pixels", "phash", "dhash", "whash", "phash+turns")
 THRESHOLD = 10  # imagededup's max_distance_threshold; ImageHash has no threshold of its own and gets the same
@@ -141,11 +142,11 @@ def different_hashes(images: Sequence[Rgb]) -> int:
     return different
 
 
-def prepared(folder: Path, views: Views, contents: Sequence[Content], copies: Copies) -> list[Method]:
+def prepared(folder: Path, pictures: Pictures, contents: Sequence[Content], copies: Copies) -> list[Method]:
     """Every method, knowing the folder."""
     settings = load_image_settings(None)
-    methods: list[Method] = [NearDuplicateMethod(views, copies)]
-    methods += [open_system(settings, name, folder, copies, lambda percent: None) for name in SYSTEMS]
+    methods: list[Method] = [NearDuplicateMethod(pictures, copies)]
+    methods += [open_system(settings, name, folder, copies) for name in SYSTEMS]
     peers = installed_peers()
     ordered = sorted(contents, key=lambda each: each.file.name)
     hashes: list[list[Codes]] = [[] for _ in peers]
@@ -203,15 +204,14 @@ def main() -> int:
             (folder / f"{number}-{each.name}").symlink_to(each.absolute(), target_is_directory=True)
         cache = stack.enter_context(content_cache(folder / ".cache"))
         os.environ["FACEMATCH_CACHE"] = str(folder / ".cache")
-        read = read_contents(find_photos(folder).files, cache, LIMITS, extents=True)
-        contents = [content for content in read if isinstance(content, Content)]
-        views = views_of(contents, cache, LIMITS)
-        copies = copies_within(contents, views)
+        contents, _ = read_contents(find_photos(folder).files, cache, LIMITS)
+        pictures = pictures_of(contents, cache, LIMITS)
+        copies = copies_within(pictures)
         files = [contents[place].file for place in spread(len(contents), options.photos, options.seed)]
         print(f"{len(contents):,} photos, {len(copies)} of them with copies; {len(files)} are changed")
         if different_hashes([picture_of(file, LIMITS) for file in files[:50]]):
             return 1
-        methods = prepared(folder, views, contents, copies)
+        methods = prepared(folder, pictures, contents, copies)
         columns = measure(methods, files, changes, LIMITS, seed=options.seed)
     show(columns, [change.name for change in changes], len(files), len(contents))
     versions = f"Python {platform.python_version()}, OpenCV {cv2.__version__}"

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from facematch.near_duplicates.contents import Content, content_cache, read_contents
+from facematch.near_duplicates.contents import content_cache, read_contents
 from facematch.photos.photo import Photo, PhotoLimits, find_photos, read_photo
 from facematch.pipeline.images import load_image_settings
-from facematch.tasks.robustness.methods import EmbeddingMethod, NearDuplicateMethod, Views, open_system, views_of
+from facematch.tasks.robustness.command import open_system
+from facematch.tasks.robustness.methods import EmbeddingMethod, NearDuplicateMethod, Pictures, pictures_of
 from leak_photos import made_photo
 
 LIMITS = PhotoLimits()
@@ -28,17 +29,11 @@ def made_folder(folder: Path, count: int, width: int = 96, height: int = 64) -> 
     return folder
 
 
-def nothing(percent: int) -> None:
-    """No progress is shown."""
-
-
-def contents_of(folder: Path, cache: Path) -> tuple[list[Content], Views]:
+def folder_pictures(folder: Path, cache: Path) -> Pictures:
     with content_cache(cache) as opened:
-        read = list(read_contents(find_photos(folder).files, opened, LIMITS, extents=True))
-        contents = [each for each in read if isinstance(each, Content)]
-        views = views_of(contents, opened, LIMITS)
-        smalls = [views.thumbnail(number) for number in range(len(views.photos))]
-    return contents, replace(views, thumbnail=smalls.__getitem__)
+        pictures = pictures_of(read_contents(find_photos(folder).files, opened, LIMITS)[0], opened, LIMITS)
+        smalls = [pictures.views.thumbnail(view) for view in range(len(pictures.views.pictures))]
+    return replace(pictures, views=replace(pictures.views, thumbnail=smalls.__getitem__))
 
 
 def pixels(folder: Path, name: str) -> NDArray[np.uint8]:
@@ -49,8 +44,8 @@ def pixels(folder: Path, name: str) -> NDArray[np.uint8]:
 
 
 def near_duplicates(folder: Path, cache: Path, copies: dict[str, set[str]] | None = None) -> NearDuplicateMethod:
-    return NearDuplicateMethod(contents_of(folder, cache)[1], copies or {})
+    return NearDuplicateMethod(folder_pictures(folder, cache), copies or {})
 
 
 def system(name: str, folder: Path, copies: dict[str, set[str]] | None = None) -> EmbeddingMethod:
-    return open_system(load_image_settings(None), name, folder, copies or {}, nothing)
+    return open_system(load_image_settings(None), name, folder, copies or {})

@@ -92,5 +92,5 @@ def test_a_border_does_not_hide_a_copy() -> None:
     assert bordered is not None
     small = [thumbnail(image) for image in [*images, bordered]]
     found = candidates(np.stack([describe(each) for each in small]))
-    (pair,) = confirmed(found, small.__getitem__, small.__getitem__, 1)
+    (pair,) = confirmed(found, small.__getitem__, small.__getitem__)
     assert (pair.left, pair.right) == (3, 6)

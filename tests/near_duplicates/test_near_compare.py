@@ -22,15 +22,13 @@ from leak_photos import Rgb, brighter, cropped, grey, made_photo, mirrored, reco
 from shared import shared
 
 
-def pairs_of(
-    left: Sequence[Rgb], right: Sequence[Rgb] | None = None, workers: int = 2, turned: bool = False
-) -> list[NearDuplicate]:
+def pairs_of(left: Sequence[Rgb], right: Sequence[Rgb] | None = None, turned: bool = False) -> list[NearDuplicate]:
     small = [thumbnail(image) for image in left]
     others = small if right is None else [thumbnail(image) for image in right]
     one = np.stack([describe(each) for each in small])
     two = None if right is None else np.stack([describe(each) for each in others])
     found = candidates(one, two, turned=turned)
-    return list(confirmed(found, small.__getitem__, others.__getitem__, workers))
+    return list(confirmed(found, small.__getitem__, others.__getitem__))
 
 
 EDITS: dict[str, tuple[Callable[[Rgb], Rgb], bool, float]] = {
@@ -155,18 +153,21 @@ def test_a_symmetric_picture_is_told_once() -> None:
     vectors = np.stack([describe(small)])
     found = candidates(vectors, vectors)
     assert sorted(found["mirrored"].tolist()) == [False, True]
-    (pair,) = confirmed(found, lambda index: small, lambda index: small, 1)
+    (pair,) = confirmed(found, lambda index: small, lambda index: small)
     assert not pair.mirrored
 
 
-def test_how_many_work_and_where_thumbnails_come_from_changes_nothing() -> None:
+def test_how_many_work_and_where_thumbnails_come_from_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     photos = [made_photo(seed) for seed in range(6)]
     edited = [resized(image, 0.6) for image in photos]
-    assert pairs_of(photos, edited, workers=1) == pairs_of(photos, edited, workers=5)
+    expected = pairs_of(photos, edited)
+    for workers in (1, 5):
+        monkeypatch.setattr("os.cpu_count", lambda workers=workers: workers)
+        assert pairs_of(photos, edited) == expected
     done: list[int] = []
     small = [thumbnail(image) for image in photos]
     found = candidates(np.stack([describe(each) for each in small]))
-    assert list(confirmed(found, small.__getitem__, small.__getitem__, 1, done.append)) == []
+    assert list(confirmed(found, small.__getitem__, small.__getitem__, done.append)) == []
     assert not done or done[-1] == len(found)
 
 

@@ -45,10 +45,13 @@ def naive_candidates(
     left: NDArray[np.float32],
     right: NDArray[np.float32],
     within: bool,
-    turns: tuple[int, ...] = (0,),
-    like: float = LIKE,
+    turns: tuple[int, ...],
+    slack: float,
 ) -> dict[Way, tuple[float, float]]:
-    """Each photo's 20 nearest in every search, by loops: of each way to lay a pair the best likeness and its cut."""
+    """Each photo's 20 nearest in every search, by loops: of each way to lay a pair the best likeness and its cut.
+
+    float32 may round a likeness across a limit: with `slack` below 0 all that might be found, above it what surely is.
+    """
     best: dict[Way, tuple[float, float]] = {}
     for back, flip, turned, (window, cut) in product((False, True), (False, True), turns, enumerate(CUTS)):
         queries, gallery = (right, left) if back else (left, right)
@@ -56,13 +59,15 @@ def naive_candidates(
             laid = naive_laid(queries[query, 0], flip, turned)
             likeness = [float(laid @ each[window]) for each in gallery]
             others = [index for index in range(len(gallery)) if not (within and index == query)]
-            for index in sorted(others, key=lambda index: -likeness[index])[:NEIGHBOURS]:
+            falling = [*sorted((likeness[index] for index in others), reverse=True), *[-2.0] * (NEIGHBOURS + 1)]
+            least = max(LIKE, falling[NEIGHBOURS] if slack > 0 else falling[NEIGHBOURS - 1]) + slack
+            for index in [index for index in others if likeness[index] >= least]:
                 one, other, signed = (index, query, -cut) if back else (query, index, cut)
                 # The right one is laid like the left one; the query was laid like the other.
                 way = turned if back or flip else (360 - turned) % 360
                 if within and one > other:
                     one, other, signed, way = other, one, -signed, way if flip else (360 - way) % 360
-                if likeness[index] >= like and likeness[index] > best.get((one, other, flip, way), (0, 0))[0]:
+                if likeness[index] > best.get((one, other, flip, way), (0, 0))[0]:
                     best[one, other, flip, way] = likeness[index], signed
     return best
 
@@ -84,6 +89,10 @@ def test_the_search_by_quarter_turns_finds_what_loops_find(seed: int, left: int,
     compare_with_loops(seed, left, right, 4, 1, False, within, turned=True)
 
 
+def test_the_twentieth_and_the_next_may_be_equal_but_for_rounding() -> None:
+    compare_with_loops(9924, 39, 26, 1, 0, False, False, turned=False)
+
+
 def compare_with_loops(
     seed: int, left: int, right: int, kinds: int, blank: int, symmetric: bool, within: bool, turned: bool
 ) -> None:
@@ -97,15 +106,15 @@ def compare_with_loops(
         one = other if within else one
     found = candidates(one, None if within else other, turned=turned)
     turns = (0, 90, 180, 270) if turned else (0,)
-    # float32 may round a likeness across the limit
-    surely, expected = (naive_candidates(one, other, within, turns, LIKE + slack) for slack in (1e-6, -1e-6))
+    surely, expected = (naive_candidates(one, other, within, turns, slack) for slack in (1e-6, -1e-6))
     assert found.dtype == CANDIDATE
     keys = [(int(each["left"]), int(each["right"]), bool(each["mirrored"]), int(each["turned"])) for each in found]
     assert len(set(keys)) == len(keys)
     assert set(surely) <= set(keys) <= set(expected)
     for key, each in zip(keys, found, strict=True):
-        assert each["likeness"] == pytest.approx(expected[key][0], abs=1e-5)
-        assert each["cut"] == pytest.approx(expected[key][1], abs=1e-6)
+        assert surely.get(key, (-1, 0))[0] - 1e-5 <= each["likeness"] <= expected[key][0] + 1e-5
+        if surely.get(key) == expected[key]:
+            assert each["cut"] == pytest.approx(expected[key][1], abs=1e-6)
     assert (np.diff(found["likeness"]) <= 0).all()
 
 

@@ -29,7 +29,7 @@ def without_border(image: Rgb) -> Rgb | None:
     scale = min(1.0, _SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     rgb = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    small = np.dstack([cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), rgb])
+    small = cv2.merge([cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), *cv2.split(rgb)])
     mixed = 1 + math.ceil(_BLOCK * scale)
     left, top, right, bottom = 0, 0, *size
     for _ in range(_FRAMES):

@@ -1,5 +1,6 @@
-"""From candidates to pairs: two thumbnails are laid on each other and their detail is compared."""
+"""From candidates to pairs: two thumbnails are registered and their detail is compared."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ class NearDuplicate:
 
     `correlation` of their detail (at most 1); `area` of the right photo that the left one shows: below 1
     when the left one was cropped, above 1 when the right one was. The left one is the right one `mirrored`, where
-    that is said, and then `turned` clockwise by 0, 90, 180 or 270 degrees.
+    that is said, and then `turned` clockwise by 0, 90, 180 or 270 degrees. `inner` says of either whether its border
+    was left out.
     """
 
     left: int
@@ -38,22 +40,22 @@ class NearDuplicate:
     mirrored: bool
     area: float
     turned: int = 0
+    inner: tuple[bool, bool] = (False, False)
 
 
 def confirmed(
     found: NDArray[np.void],
     left: Callable[[int], Grey],
     right: Callable[[int], Grey],
-    workers: int,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Iterator[NearDuplicate]:
     """Yield the candidates that are near-duplicates, each pair once, in the order given.
 
-    `left` and `right` give the thumbnail of an index; they are called from `workers` threads, so the
-    thumbnails of large sets need not be in memory. `on_progress` gets the number of candidates done.
+    `left` and `right` return the thumbnail of an index; they are called from threads, so the thumbnails of large sets
+    need not be in memory. `on_progress` gets the number of candidates done.
     """
     seen: set[tuple[int, int]] = set()
-    with single_threaded_opencv(), ThreadPoolExecutor(workers, thread_name_prefix="confirm") as pool:
+    with single_threaded_opencv(), ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="confirm") as pool:
         for start in range(0, len(found), _AT_ONCE):
             block = found[start : start + _AT_ONCE]
             for pair in pool.map(lambda each: confirm(each, left(int(each["left"])), right(int(each["right"]))), block):

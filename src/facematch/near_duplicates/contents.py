@@ -1,13 +1,13 @@
-"""What photos hold, for comparing them: digests, a thumbnail and its descriptors, kept by content."""
+"""What photos hold, for comparing them: digests, size and colour, thumbnails and their descriptors, kept by content."""
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter
@@ -18,39 +18,36 @@ from facematch.core.errors import FacematchError
 from facematch.core.foreign import as_kind
 from facematch.faces.stream import in_order
 from facematch.near_duplicates import SIDE, describe, thumbnail, without_border
+from facematch.near_duplicates.descriptors import Floats, Grey
 from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, Unreadable, decode, made_of, read_bytes, read_photo
+from facematch.photos.pixels import Rgb
 
 _COLOURLESS = 2.0  # grey levels: a photo whose channels differ less than this on average has no colour
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Content:
-    """A photo to compare: its file, the SHA-256 of its bytes and of its decoded pixels, its descriptors.
+    """A photo to compare: its file, the SHA-256 of its bytes and of its decoded pixels, its size and colour.
 
-    `vectors` is 3×64 `float32`, all zeros for a photo without detail. The thumbnail stays in the cache.
-    `extent` is there where it was asked for.
+    `bytes` is the length of the file, `width` and `height` are in pixels, `grey` says that the photo has no colour,
+    and `inner` is the width and height that a plain frame or bars surround, or None. `vectors` (V×3×64) describe the
+    whole and, where there is one, the inside; zeros for a picture without detail. Thumbnails stay in the cache.
     """
 
     file: PhotoFile
     sha256: str
     pixels: str
-    vectors: NDArray[np.float32]
-    extent: "Extent | None" = None
-
-
-@dataclass(frozen=True, eq=False)
-class Extent:
-    """How large a photo is: its file in bytes, its width and height in pixels; whether it has no colour.
-
-    `inner` is the size of what a plain frame or bars surround, and `inner_vectors` describes it; where there is
-    no border they are None.
-    """
-
     bytes: int
-    size: tuple[int, int]
+    width: int
+    height: int
     grey: bool
     inner: tuple[int, int] | None
-    inner_vectors: NDArray[np.float32] | None
+    vectors: Floats = field(repr=False, compare=False)
+
+    @property
+    def plain(self) -> bool:
+        """Return whether the photo has too little detail for near-duplicates."""
+        return not self.vectors[0].any()
 
 
 def content_cache(folder: Path) -> Cache:
@@ -63,114 +60,109 @@ def read_contents(
     cache: Cache,
     limits: PhotoLimits,
     on_progress: Callable[[int], None] = lambda done: None,
-    *,
-    extents: bool = False,
-) -> Iterator[Content | Unreadable]:
-    """Yield the content of every file, in order; what was decoded before, under any name, is not decoded again.
+) -> tuple[list[Content], list[Unreadable]]:
+    """Return the contents of all files that are photos and the reasons of the others, both in the order given.
 
-    Threads do the work, each with one photo at a time. With `extents` sizes are told and
-    borders looked for too: what was kept without them is decoded once more.
+    What was decoded before, under any name, is not decoded again. Threads do the work, each with one photo at a time.
     """
-    found = in_order(lambda file: _content(file, cache, limits, extents=extents), files, os.cpu_count() or 1)
+    contents: list[Content] = []
+    unreadable: list[Unreadable] = []
+    found = in_order(lambda file: _content(file, cache, limits), files, os.cpu_count() or 1)
     for done, content in enumerate(found, start=1):
         on_progress(done)
-        yield content
+        if isinstance(content, Content):
+            contents.append(content)
+        else:
+            unreadable.append(content)
+    return contents, unreadable
 
 
-def thumbnail_of(content: Content, cache: Cache, limits: PhotoLimits, *, inner: bool = False) -> NDArray[np.uint8]:
+def thumbnail_of(content: Content, cache: Cache, limits: PhotoLimits, *, inner: bool = False) -> Grey:
     """Return a photo's thumbnail (`uint8` 96×96) from the cache, or from its file where the cache lost it.
 
-    With `inner` that of what its border surrounds: ask only where `extent` says that there is one.
+    `inner` is for that of what its border surrounds, where there is one. Raises FacematchError where the file cannot
+    be read any more.
     """
     kept = _kept(cache, content.sha256)
-    if kept is not None and len(kept.thumbnails) > inner:
-        return np.asarray(kept.thumbnails[int(inner)])
+    if kept is not None and len(kept[1]) > inner:
+        return np.asarray(kept[1][int(inner)])
     with photo_turn():
         photo = read_photo(content.file, limits)
         if not isinstance(photo, Photo):
             raise FacematchError(
                 f"{content.file.path} was read a moment ago and cannot be read now: {photo.reason}.", "Run it again."
             )
-        surrounded = without_border(photo.image) if inner else None
-        return thumbnail(photo.image if surrounded is None else surrounded)
+        return thumbnails(photo.image)[1][int(inner)]
 
 
-class _Note(BaseModel):
+def thumbnails(image: Rgb) -> tuple[Rgb | None, list[Grey]]:
+    """Return what a photo's border surrounds, or None, and the thumbnails (`uint8` 96×96) of the whole and of that."""
+    inner = without_border(image)
+    return inner, [thumbnail(part) for part in (image, inner) if part is not None]
+
+
+class _Facts(BaseModel):
+    # What the cache holds beside the thumbnails.
     pixels: str
-    size: tuple[int, int] = (0, 0)
-    grey: bool = False
-    inner: tuple[int, int] | None = None
+    size: tuple[int, int]
+    grey: bool
+    inner: tuple[int, int] | None
 
 
-_NOTE = TypeAdapter(_Note)
+_FACTS = TypeAdapter(_Facts)
+_Kept = tuple[_Facts, NDArray[np.uint8]]  # and the thumbnails of the whole and of what a border surrounds
 
 
-@dataclass(frozen=True, eq=False)
-class _Kept:
-    # What the cache holds: `note` has the digest of the pixels, and with extents `size`, `grey` and `inner`;
-    # the thumbnail, and behind it that of what a border surrounds.
-    note: dict[str, Any]
-    thumbnails: NDArray[np.uint8]
-
-
-def _content(file: PhotoFile, cache: Cache, limits: PhotoLimits, *, extents: bool) -> Content | Unreadable:
+def _content(file: PhotoFile, cache: Cache, limits: PhotoLimits) -> Content | Unreadable:
     read = read_bytes(file, limits)
     if isinstance(read, Unreadable):
         return read
     data, sha256 = read
     kept = _kept(cache, sha256)
-    if kept is None or (extents and "size" not in kept.note):
+    if kept is None:
         photo = decode(file.name, data, sha256, limits)
-        if isinstance(photo, Unreadable):
-            return photo
-        made = made_of(photo, lambda whole: _made(whole.image, extents=extents))
+        made = photo if isinstance(photo, Unreadable) else made_of(photo, lambda whole: _made(whole.image))
         if isinstance(made, Unreadable):
             return made
         kept = made
-        cache.put(sha256, json.dumps(kept.note), kept.thumbnails.tobytes())
-    extent = _extent(kept, len(data)) if extents else None
-    return Content(file, sha256, kept.note["pixels"], describe(kept.thumbnails[0]), extent)
+        cache.put(sha256, kept[0].model_dump_json(), kept[1].tobytes())
+    facts, small = kept
+    vectors = np.stack([describe(each) for each in small])
+    return Content(file, sha256, facts.pixels, len(data), *facts.size, facts.grey, facts.inner, vectors)
 
 
-def _made(image: NDArray[np.uint8], *, extents: bool) -> _Kept:
-    note: dict[str, Any] = {"pixels": _pixel_digest(image)}
-    whole = thumbnail(image)
-    if not extents:
-        return _Kept(note, whole[None])
-    inner = without_border(image)
-    note |= {"size": _size(image), "grey": _is_grey(image), "inner": None if inner is None else _size(inner)}
-    return _Kept(note, np.stack([whole] if inner is None else [whole, thumbnail(inner)]))
-
-
-def _extent(kept: _Kept, length: int) -> Extent:
-    width, height = kept.note["size"]
-    if kept.note["inner"] is None:
-        return Extent(length, (width, height), kept.note["grey"], None, None)
-    across, down = kept.note["inner"]
-    return Extent(length, (width, height), kept.note["grey"], (across, down), describe(kept.thumbnails[1]))
+def _made(image: Rgb) -> _Kept:
+    inner, small = thumbnails(image)
+    within = None if inner is None else _size(inner)
+    return _Facts(pixels=_digest(image), size=_size(image), grey=_is_grey(image), inner=within), np.stack(small)
 
 
 def _kept(cache: Cache, sha256: str) -> _Kept | None:
-    def decoded(note: str, data: bytes) -> _Kept:
-        told = as_kind(_NOTE, json.loads(note)).model_dump(exclude_unset=True)
-        thumbnails = np.frombuffer(data, np.uint8).reshape(-1, SIDE, SIDE)
-        if len(thumbnails) != 1 + (told.get("inner") is not None):
-            raise ValueError("its thumbnails are others than it tells of")
-        return _Kept(told, thumbnails)
+    def decoded(note: str, data: bytes) -> _Kept | None:
+        values = json.loads(note)
+        if "pixels" in values and "size" not in values:  # an earlier version kept thumbnails alone
+            return None
+        facts = as_kind(_FACTS, values)
+        small = np.frombuffer(data, np.uint8).reshape(-1, SIDE, SIDE)
+        if len(small) != 1 + (facts.inner is not None):
+            raise ValueError(f"{len(small)} thumbnails are not as many as its sizes")
+        return facts, small
 
     return cache.read(sha256, decoded)
 
 
-def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
+def _size(image: Rgb) -> tuple[int, int]:
     return image.shape[1], image.shape[0]
 
 
-def _is_grey(image: NDArray[np.uint8]) -> bool:
+def _is_grey(image: Rgb) -> bool:
     every = max(1, min(image.shape[:2]) // 256)
-    return float(np.ptp(image[::every, ::every], axis=-1).mean()) < _COLOURLESS
+    red, green, blue = cv2.split(np.ascontiguousarray(image[::every, ::every]))
+    spread = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
+    return float(spread.mean()) < _COLOURLESS
 
 
-def _pixel_digest(image: NDArray[np.uint8]) -> str:
+def _digest(image: Rgb) -> str:
     digest = hashlib.sha256(f"{image.shape[1]}x{image.shape[0]}:".encode())
     digest.update(image.data)
     return digest.hexdigest()

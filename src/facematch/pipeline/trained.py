@@ -9,7 +9,8 @@ from pydantic import BaseModel, TypeAdapter
 from facematch.core.cache import Cache
 from facematch.core.files import write_json
 from facematch.core.foreign import read_as
-from facematch.near_duplicates.overlap import Leak, PhotoSet, Working, find_leaks
+from facematch.near_duplicates.contents import read_contents
+from facematch.near_duplicates.match import Progress, match
 from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, digest_of
 
 _NAME = "photos.json"
@@ -60,21 +61,28 @@ def trained_photos(run: Path) -> Mapping[str, Path] | None:
 
 
 def check_untrained(
-    trained: Mapping[str, Path], asked: Sequence[PhotoFile], cache: Cache, limits: PhotoLimits, working: Working
+    trained: Mapping[str, Path], queries: Sequence[PhotoFile], cache: Cache, limits: PhotoLimits, progress: Progress
 ) -> TrainedCheck:
-    """Look for photos that a network was trained on, by their bytes, their pixels and what they show.
+    """Look for queries that a network was trained on, by their bytes, their pixels and what they show.
 
     Names do not count. Copies in other bytes are found as `facematch leaks` finds them, which needs the training
     photos themselves.
     """
-    by_bytes = {file.name: trained[sha256] for file, sha256 in _digests(asked, limits) if sha256 in trained}
+    with progress("photos of queries", len(queries)) as step:
+        photos, bad = read_contents(queries, cache, limits, step)
+    digests = {photo.file.name: photo.sha256 for photo in photos} | {each.name: each.sha256 or "" for each in bad}
+    by_bytes = {name: trained[sha256] for name, sha256 in digests.items() if sha256 in trained}
     seen = {name: f"{name} = {path} (same bytes)" for name, path in by_bytes.items()}
-    there = tuple(PhotoFile(str(path), path) for path in trained.values() if path.is_file())
-    rest = tuple(file for file in asked if file.name not in by_bytes)
+    there = [PhotoFile(str(path), path) for path in trained.values() if path.is_file()]
+    rest = [photo for photo in photos if photo.file.name not in by_bytes]
     if there and rest:
-        sides = (PhotoSet("training", "photos.json", there), PhotoSet("queries", "", rest))
-        for leak in find_leaks(sides, cache, limits, working).leaks:
-            seen |= {name: f"{name} = {leak.left[0]} ({_how(leak)})" for name in leak.right if name not in seen}
+        with progress("photos of the training", len(there)) as step:
+            known, _ = read_contents(there, cache, limits, step)
+        for found in match(known, rest, cache, limits, progress, "training and queries: "):
+            how = found.kind if found.near is None else f"{found.kind}, correlation {found.near.correlation:.3f}"
+            for photo in found.right:
+                name = photo.file.name
+                seen.setdefault(name, f"{name} = {min(file.file.name for file in found.left)} ({how})")
     return TrainedCheck(tuple(seen[name] for name in sorted(seen)), len(trained), len(trained) - len(there))
 
 
@@ -83,7 +91,3 @@ def _digests(files: Sequence[PhotoFile], limits: PhotoLimits) -> Iterator[tuple[
         digest = digest_of(file, limits)
         if not isinstance(digest, Unreadable):
             yield file, digest
-
-
-def _how(leak: Leak) -> str:
-    return leak.kind if leak.correlation is None else f"{leak.kind}, correlation {leak.correlation:.3f}"

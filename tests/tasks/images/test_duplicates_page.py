@@ -9,18 +9,20 @@ import pytest
 from PIL import Image as PillowImage
 
 from chromium import CONTRAST
+from facematch.near_duplicates.contents import Content
 from facematch.photos.photo import PhotoFile, PhotoLimits
 from facematch.tasks.images import duplicates_page as module
 from facematch.tasks.images.copies import Copies, CopyFile
 from facematch.tasks.images.duplicates_page import duplicates_page
-from facematch.tasks.images.views import Facts
 
 
 def copy_of(folder: Path, name: str, change: str | None, width: int = 300, height: int = 50) -> CopyFile:
     path = folder / name
     if width:
         PillowImage.fromarray(np.full((height, width, 3), 200, np.uint8)).save(path, "PNG")
-    return CopyFile(Facts(PhotoFile(str(path), path), width, height, 1_500_000, grey=False), change)
+    vectors = np.zeros((1, 3, 64), np.float32)
+    content = Content(PhotoFile(str(path), path), "", "", 1_500_000, width, height, False, None, vectors)
+    return CopyFile(content, change)
 
 
 def page_of(*groups: tuple[CopyFile, ...]) -> str:

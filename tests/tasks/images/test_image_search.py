@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
 from facematch.pipeline.images import ImageSet, embed_images, image_sets, image_stage, load_image_settings
+from facematch.tasks.images.orientation import ORIENTATIONS, UPRIGHT, Orientation, oriented
 from facematch.tasks.images.search import Hit, embed_queries, nearest_images, search_sets
-from facematch.tasks.images.turns import AS_IT_IS, TURNS, Turn, laid
 from image_folders import made_folder, saved
 from leak_photos import made_photo
 
@@ -19,29 +19,29 @@ SYSTEMS = ("pixels", "phash", "dhash", "whash")
 
 def test_there_are_eight_ways_the_plainest_first() -> None:
     picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    made = [laid(picture, turn) for turn in TURNS]
-    assert TURNS[0] == AS_IT_IS == Turn(0, mirrored=False)
+    made = [oriented(picture, turn) for turn in ORIENTATIONS]
+    assert ORIENTATIONS[0] == UPRIGHT == Orientation(0, mirrored=False)
     np.testing.assert_array_equal(made[0], picture)
-    assert len({each.tobytes() + bytes(each.shape) for each in made}) == len({str(turn) for turn in TURNS}) == 8
+    assert len({each.tobytes() + bytes(each.shape) for each in made}) == len({str(turn) for turn in ORIENTATIONS}) == 8
     assert all(each.flags.c_contiguous for each in made)
 
 
 @pytest.mark.parametrize(
     ("turn", "words", "expected"),
     [
-        (Turn(0), "", [[1, 2], [3, 4]]),
-        (Turn(1), "turned 90° clockwise", [[3, 1], [4, 2]]),
-        (Turn(2), "turned upside down", [[4, 3], [2, 1]]),
-        (Turn(3), "turned 90° anticlockwise", [[2, 4], [1, 3]]),
-        (Turn(0, mirrored=True), "mirrored", [[2, 1], [4, 3]]),
-        (Turn(1, mirrored=True), "mirrored, then turned 90° clockwise", [[4, 2], [3, 1]]),
-        (Turn(2, mirrored=True), "mirrored top to bottom", [[3, 4], [1, 2]]),
-        (Turn(3, mirrored=True), "mirrored, then turned 90° anticlockwise", [[1, 3], [2, 4]]),
+        (Orientation(0), "", [[1, 2], [3, 4]]),
+        (Orientation(1), "turned 90° clockwise", [[3, 1], [4, 2]]),
+        (Orientation(2), "turned upside down", [[4, 3], [2, 1]]),
+        (Orientation(3), "turned 90° anticlockwise", [[2, 4], [1, 3]]),
+        (Orientation(0, mirrored=True), "mirrored", [[2, 1], [4, 3]]),
+        (Orientation(1, mirrored=True), "mirrored, then turned 90° clockwise", [[4, 2], [3, 1]]),
+        (Orientation(2, mirrored=True), "mirrored top to bottom", [[3, 4], [1, 2]]),
+        (Orientation(3, mirrored=True), "mirrored, then turned 90° anticlockwise", [[1, 3], [2, 4]]),
     ],
 )
-def test_the_words_say_what_is_done(turn: Turn, words: str, expected: list[list[int]]) -> None:
+def test_the_words_say_what_is_done(turn: Orientation, words: str, expected: list[list[int]]) -> None:
     picture = np.repeat(np.array([[1, 2], [3, 4]], np.uint8)[..., None], 3, axis=2)
-    assert laid(picture, turn)[..., 0].tolist() == expected
+    assert oriented(picture, turn)[..., 0].tolist() == expected
     assert str(turn) == words
 
 
@@ -51,20 +51,20 @@ def searched(system: str, image: Path, folder: Path, k: int, *, turned: bool = T
     return nearest_images(query, embed_images(stage, folder), k)
 
 
-@pytest.mark.parametrize("turn", TURNS, ids=lambda turn: f"{turn.quarters}{turn.mirrored}")
+@pytest.mark.parametrize("turn", ORIENTATIONS, ids=lambda turn: f"{turn.quarters}{turn.mirrored}")
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_a_turned_copy_is_found_and_told(tmp_path: Path, system: str, turn: Turn) -> None:
+def test_a_turned_copy_is_found_and_told(tmp_path: Path, system: str, turn: Orientation) -> None:
     folder = made_folder(tmp_path / "in")
     image = made_photo(77, 96, 64)
     query = saved(tmp_path, "query.png", image)
-    saved(folder, "copy.png", laid(image, turn))
+    saved(folder, "copy.png", oriented(image, turn))
     found = searched(system, query, folder, 3)
     assert found[0].file.name == "copy.png"
     assert found[0].distance < found[1].distance / 4
-    assert found[0].turn == turn
+    assert found[0].orientation == turn
     plain = searched(system, query, folder, 1, turned=False)
-    assert plain[0].turn == AS_IT_IS
-    assert (plain[0].distance == found[0].distance) == (turn == AS_IT_IS)
+    assert plain[0].orientation == UPRIGHT
+    assert (plain[0].distance == found[0].distance) == (turn == UPRIGHT)
 
 
 @pytest.mark.parametrize("k", [1, 4, 6, 50])
@@ -79,7 +79,7 @@ def test_the_nearest_equal_a_naive_search(tmp_path: Path, system: str, k: int) -
     naive = naive_search(asked.embeddings.as_floats(), images, coded=system != "pixels")
     assert [hit.file.name for hit in found] == [name for _, name, _ in naive[:k]]
     np.testing.assert_allclose([hit.distance for hit in found], [each for each, _, _ in naive[:k]], rtol=1e-6)
-    assert [hit.turn for hit in found] == [TURNS[row] for _, _, row in naive[:k]]
+    assert [hit.orientation for hit in found] == [ORIENTATIONS[row] for _, _, row in naive[:k]]
 
 
 def naive_search(queries: np.ndarray, images: ImageSet, *, coded: bool) -> list[tuple[float, str, int]]:
@@ -96,9 +96,9 @@ def naive_search(queries: np.ndarray, images: ImageSet, *, coded: bool) -> list[
 @given(seed=st.integers(0, 1000), columns=st.integers(1, 40), rows=st.integers(1, 40))
 def test_turning_four_times_or_mirroring_twice_changes_nothing(seed: int, columns: int, rows: int) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (rows, columns, 3), dtype=np.uint8)
-    for turn in TURNS:
-        back = turn if turn.mirrored else Turn(-turn.quarters % 4)  # a reflection undoes itself
-        np.testing.assert_array_equal(laid(laid(image, turn), back), image)
+    for turn in ORIENTATIONS:
+        back = turn if turn.mirrored else Orientation(-turn.quarters % 4)  # a reflection undoes itself
+        np.testing.assert_array_equal(oriented(oriented(image, turn), back), image)
 
 
 def test_a_symmetric_picture_is_told_as_it_is(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_symmetric_picture_is_told_as_it_is(tmp_path: Path) -> None:
     half = made_photo(3, 40, 40)
     image = saved(tmp_path, "query.png", np.ascontiguousarray(np.hstack([half, half[:, ::-1]])))
     saved(folder, "copy.png", np.ascontiguousarray(np.hstack([half, half[:, ::-1]])))
-    assert searched("dhash", image, folder, 1)[0].turn == AS_IT_IS
+    assert searched("dhash", image, folder, 1)[0].orientation == UPRIGHT
 
 
 def test_equal_distances_stand_by_name(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from facematch.core.errors import FacematchError
 from facematch.near_duplicates import NearDuplicate
 from facematch.near_duplicates.contents import Content, read_contents
 from facematch.photos.photo import PhotoFile, PhotoLimits
+from facematch.tasks.images.edits import describe_edits
+from facematch.tasks.images.orientation import ORIENTATIONS, Orientation, oriented
 from facematch.tasks.images.source import Source, find_source
-from facematch.tasks.images.turns import TURNS, Turn, laid
-from facematch.tasks.images.views import Facts, changes_of, facts_of
 from image_folders import Rgb, made_folder, quiet, saved
 from leak_photos import cropped, encoded, grey, made_photo, mirrored, recompressed, resized
 from shared import shared
@@ -25,8 +25,9 @@ def source_of(image: Path, folder: Path, cache: Cache) -> Source:
     return find_source(image, folder, cache, PhotoLimits(), quiet)
 
 
-def facts(width: int, height: int, *, grey: bool = False) -> Facts:
-    return Facts(PhotoFile("a.jpg", Path("a.jpg")), width, height, 1000, grey)
+def content(width: int, height: int, *, grey: bool = False, inner: tuple[int, int] | None = None) -> Content:
+    vectors = np.zeros((1, 3, 64), np.float32)
+    return Content(PhotoFile("a.jpg", Path("a.jpg")), "", "", 1000, width, height, grey, inner, vectors)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +35,8 @@ def facts(width: int, height: int, *, grey: bool = False) -> Facts:
     [
         (lambda image: recompressed(image, 40), ()),
         (mirrored, ("mirrored",)),
-        (lambda image: laid(image, Turn(1)), ("turned 90° clockwise",)),
-        (lambda image: laid(image, Turn(3, mirrored=True)), ("mirrored, then turned 90° anticlockwise",)),
+        (lambda image: oriented(image, Orientation(1)), ("turned 90° clockwise",)),
+        (lambda image: oriented(image, Orientation(3, mirrored=True)), ("mirrored, then turned 90° anticlockwise",)),
         (lambda image: resized(image, 0.5), ("reduced to 50%",)),
         (lambda image: resized(image, 2), ("enlarged to 200%",)),
         (grey, ("without colour",)),
@@ -52,13 +53,13 @@ def test_what_was_done_to_a_photo_is_told(
     assert found.copies[0].kind == "near-duplicate"
     assert found.copies[0].changes == changes
     assert (found.copies[0].correlation or 0) > 0.97
-    assert (found.photos, found.plain) == (6, False)
+    assert (found.photos, found.image.plain) == (6, False)
 
 
-@pytest.mark.parametrize("turn", TURNS[1:], ids=lambda turn: f"{turn.quarters}{turn.mirrored}")
-def test_every_turn_is_told_as_what_makes_the_image(tmp_path: Path, cache: Cache, turn: Turn) -> None:
+@pytest.mark.parametrize("turn", ORIENTATIONS[1:], ids=lambda turn: f"{turn.quarters}{turn.mirrored}")
+def test_every_turn_is_told_as_what_makes_the_image(tmp_path: Path, cache: Cache, turn: Orientation) -> None:
     saved(tmp_path / "in", "original.png", PHOTO)
-    found = source_of(saved(tmp_path, "image.png", laid(PHOTO, turn)), tmp_path / "in", cache)
+    found = source_of(saved(tmp_path, "image.png", oriented(PHOTO, turn)), tmp_path / "in", cache)
     assert [copy.changes for copy in found.copies] == [(str(turn),)]
 
 
@@ -88,33 +89,38 @@ def test_sizes_are_compared_where_both_show_the_same(
     image: tuple[int, int], photo: tuple[int, int], turned: int, area: float, expected: tuple[str, ...]
 ) -> None:
     pair = NearDuplicate(0, 0, 0.99, mirrored=False, area=area, turned=turned)
-    assert changes_of(facts(*image), facts(*photo), pair) == expected
+    assert describe_edits(content(*image), content(*photo), pair) == expected
 
 
 def test_colour_is_told_only_where_it_changed() -> None:
     pair = NearDuplicate(0, 0, 0.99, mirrored=False, area=1.0)
-    plain, coloured = facts(10, 10, grey=True), facts(10, 10)
-    assert changes_of(plain, plain, pair) == changes_of(coloured, coloured, pair) == ()
-    assert changes_of(plain, coloured, pair) == ("without colour",)
-    assert changes_of(coloured, plain, pair) == ("with colour",)
+    plain, coloured = content(10, 10, grey=True), content(10, 10)
+    assert describe_edits(plain, plain, pair) == describe_edits(coloured, coloured, pair) == ()
+    assert describe_edits(plain, coloured, pair) == ("without colour",)
+    assert describe_edits(coloured, plain, pair) == ("with colour",)
 
 
 def test_the_facts_of_a_photo_are_those_of_its_file(tmp_path: Path, cache: Cache) -> None:
     coloured = saved(tmp_path, "a.png", PHOTO)
     framed = saved(tmp_path, "b.jpg", np.pad(grey(PHOTO), ((30, 30), (20, 20), (0, 0))))
     files = [PhotoFile(path.name, path) for path in (coloured, framed)]
-    one, other = read_contents(files, cache, PhotoLimits(), extents=True)
-    assert isinstance(one, Content)
-    assert isinstance(other, Content)
-    assert facts_of(one) == Facts(files[0], 320, 240, coloured.stat().st_size, grey=False)
-    assert facts_of(one, inner=True) == facts_of(one)
-    assert facts_of(other) == Facts(files[1], 360, 300, framed.stat().st_size, grey=True)
-    within = facts_of(other, inner=True)
-    assert (abs(within.width - 320) <= 4, abs(within.height - 240) <= 4) == (True, True)
-    (short,) = read_contents(files[:1], cache, PhotoLimits())
-    assert isinstance(short, Content)
-    with pytest.raises(ValueError, match="without its extent"):
-        facts_of(short)
+    (one, other), _ = read_contents(files, cache, PhotoLimits())
+    assert (one.width, one.height, one.bytes, one.grey, one.inner) == (320, 240, coloured.stat().st_size, False, None)
+    assert (other.width, other.height, other.bytes, other.grey) == (360, 300, framed.stat().st_size, True)
+    assert [len(each.vectors) for each in (one, other)] == [1, 2]
+    within = other.inner or (0, 0)
+    assert (abs(within[0] - 320) <= 4, abs(within[1] - 240) <= 4) == (True, True)
+
+
+def test_sizes_are_those_within_a_border_that_was_cut() -> None:
+    pair = NearDuplicate(0, 0, 0.99, mirrored=False, area=1, inner=(False, True))
+    assert describe_edits(content(100, 80), content(260, 200, inner=(200, 160)), pair) == (
+        "border cut off", "reduced to 50%",
+    )  # fmt: skip
+    back = NearDuplicate(0, 0, 0.99, mirrored=False, area=1, turned=90, inner=(True, False))
+    assert describe_edits(content(300, 300, inner=(160, 200)), content(200, 160), back) == (
+        "border added", "turned 90° clockwise",
+    )  # fmt: skip
 
 
 def test_a_border_is_told_on_either_side(tmp_path: Path, cache: Cache) -> None:
@@ -174,7 +180,7 @@ def test_a_plain_image_is_found_by_its_pixels_only(tmp_path: Path, cache: Cache)
     saved(tmp_path / "in", "same.bmp", plain)
     saved(tmp_path / "in", "smaller.png", plain[::2, ::2])
     found = source_of(saved(tmp_path, "image.png", plain), tmp_path / "in", cache)
-    assert found.plain
+    assert found.image.plain
     assert [(copy.photo.file.name, copy.kind) for copy in found.copies] == [("same.bmp", "the same pixels")]
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from command_helpers import Run
 from facematch.photos.photo import PhotoFile
+from facematch.tasks.images.orientation import UPRIGHT
 from facematch.tasks.images.search import Hit, softmax_of_list
-from facematch.tasks.images.turns import AS_IT_IS
 from image_folders import made_folder
 from tiny_clip import tiny_config
 
@@ -23,7 +23,7 @@ COSINE = ("--system", "pixels", "--set", "ranking.metric=cosine")
 def hits(distances: list[float], itself: int | None = None) -> list[Hit]:
     file = PhotoFile("a", Path("a"))
     return [
-        Hit(file, distance, AS_IT_IS, "the same bytes" if place == itself else None)
+        Hit(file, distance, UPRIGHT, "the same bytes" if place == itself else None)
         for place, distance in enumerate(distances)
     ]
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image as PillowImage
 
 from facematch.core.errors import FacematchError
-from facematch.near_duplicates.overlap import PhotoSet
 from facematch.pipeline.people import training_and_validation
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
+from facematch.tasks.leaks.leaks import PhotoSet
 from facematch.tasks.leaks.sets import configured_sets, named_sets
 
 

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from facematch.tasks.images.turns import TURNS, laid
+from facematch.tasks.images.orientation import ORIENTATIONS, oriented
 from facematch.tasks.robustness.changes import change_named, changed
-from facematch.tasks.robustness.methods import Answers, EmbeddingMethod, Method
+from facematch.tasks.robustness.methods import Answers, EmbeddingMethod, Method, copies_within
 from leak_photos import made_photo
-from robustness_folders import made_folder, near_duplicates, pixels, saved, system
+from robustness_folders import folder_pictures, made_folder, near_duplicates, pixels, saved, system
 
 
 def asked(method: Method, folder: Path, names: Sequence[str], change: str) -> Answers:
@@ -22,8 +23,8 @@ def plain_first(method: EmbeddingMethod, folder: Path, name: str, change: str) -
     """The nearest by (distance, name) over the ways a picture is laid, by loops."""
     small = method.reduce(changed(pixels(folder, name), change_named(change)))
     best = []
-    for turn in method.turns:
-        query = method.embed(laid(small, turn)[None])[0].astype(float)
+    for turn in method.orientations:
+        query = method.embed(oriented(small, turn)[None])[0].astype(float)
         for other, vector in zip(method.gallery.names, method.gallery.as_floats(), strict=True):
             if other not in method.copies.get(name, ()):
                 best.append((float(np.round(((query - vector) ** 2).sum(), 6)), other))
@@ -46,7 +47,7 @@ def test_turned_pictures_are_found_by_turning_them(tmp_path: Path) -> None:
     for change in ("mirrored", "turned-90", "turned-180", "turned-270"):
         assert asked(system("phash+turns", folder), folder, names, change).first.all()
         assert not asked(system("phash", folder), folder, names, change).first.all()
-    assert len(system("phash+turns", folder).turns) == len(TURNS) == 8
+    assert len(system("phash+turns", folder).orientations) == len(ORIENTATIONS) == 8
 
 
 def test_hashes_call_copies_what_differs_in_ten_bits_or_fewer(tmp_path: Path) -> None:
@@ -117,3 +118,16 @@ def test_near_duplicates_count_other_photos_but_no_copies(tmp_path: Path) -> Non
     assert told.false is not None
     assert told.false.tolist() == [0, 0, 0]
     assert told.first.all()
+
+
+def test_copies_within_a_folder_are_those_of_equal_pixels_and_near_duplicates(tmp_path: Path) -> None:
+    folder = made_folder(tmp_path / "photos", 4, 192, 128)
+    saved(folder, "same.bmp", made_photo(0, 192, 128))
+    saved(folder, "small.png", cv2.resize(made_photo(1, 192, 128), (96, 64), interpolation=cv2.INTER_AREA))
+    saved(folder, "framed.png", np.pad(np.rot90(made_photo(2, 192, 128)), ((20, 20), (12, 12), (0, 0))))
+    for name in ("blank1.png", "blank2.png"):  # no detail: compared by their pixels
+        saved(folder, name, np.full((20, 20, 3), 9, np.uint8))
+    found = copies_within(folder_pictures(folder, tmp_path))
+    pairs = {("0.png", "same.bmp"), ("1.png", "small.png"), ("2.png", "framed.png"), ("blank1.png", "blank2.png")}
+    assert {(one, other) for one, others in found.items() for other in others if one < other} == pairs
+    assert all(one in found[other] for one, others in found.items() for other in others)

@@ -20,14 +20,12 @@ from facematch.tasks.robustness.robustness import (
     Column,
     Robustness,
     cell,
-    copies_within,
     images_per_second,
     made_from,
     measure,
     spread,
 )
-from leak_photos import made_photo
-from robustness_folders import LIMITS, contents_of, made_folder, near_duplicates, saved, system
+from robustness_folders import LIMITS, made_folder, near_duplicates, system
 
 
 @given(st.integers(0, 300), st.integers(1, 100), st.integers(0, 3))
@@ -43,22 +41,6 @@ def test_a_sample_has_one_of_each_stretch(count: int, most: int, seed: int) -> N
 def test_another_seed_draws_another_sample() -> None:
     assert spread(1000, 50, 1) != spread(1000, 50, 2)
     assert spread(20, 50, 1) == list(range(20))
-
-
-def test_copies_within_a_folder_are_those_of_equal_pixels_and_near_duplicates(tmp_path: Path) -> None:
-    folder = made_folder(tmp_path / "photos", 4, 192, 128)
-    saved(folder, "same.bmp", made_photo(0, 192, 128))
-    saved(folder, "small.png", cv2.resize(made_photo(1, 192, 128), (96, 64), interpolation=cv2.INTER_AREA))
-    saved(folder, "framed.png", np.pad(np.rot90(made_photo(2, 192, 128)), ((20, 20), (12, 12), (0, 0))))
-    for name in ("blank1.png", "blank2.png"):  # no detail: compared by their pixels
-        saved(folder, name, np.full((20, 20, 3), 9, np.uint8))
-    steps: list[int] = []
-    found = copies_within(*contents_of(folder, tmp_path), steps.append)
-    pairs = {("0.png", "same.bmp"), ("1.png", "small.png"), ("2.png", "framed.png"), ("blank1.png", "blank2.png")}
-    assert {(one, other) for one, others in found.items() for other in others if one < other} == pairs
-    assert all(one in found[other] for one, others in found.items() for other in others)
-    assert steps == sorted(steps)
-    assert steps[-1] == 100
 
 
 class Oracle:

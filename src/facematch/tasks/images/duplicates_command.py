@@ -55,10 +55,10 @@ def duplicates_command(
         elif as_csv:
             _print_csv(found)
         else:
-            _say(found)
+            _print(found)
 
 
-def _say(found: Copies) -> None:
+def _print(found: Copies) -> None:
     for number, group in enumerate(found.groups[:_GROUPS], start=1):
         result(f"{number}: {len(group)} files, {room(freed(group))} could be freed", "bold")
         rows = [(f"{each.facts.width}×{each.facts.height}", room(each.facts.bytes)) for each in group[:_FILES]]
@@ -75,7 +75,7 @@ def _say(found: Copies) -> None:
     if found.plain:
         result(f"{count_of(found.plain, 'photo', 'photos')} without detail, compared by bytes and pixels only")
     if found.groups:
-        result("Nothing was deleted. What was done is told of each against the largest copy (*) of its group.")
+        result("Nothing was deleted. Each change is against the largest copy (*) of its group.")
 
 
 def _as_json(found: Copies) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from facematch.photos.photo import PhotoFile
 from facematch.pipeline.images import ImageSet
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import distance_estimator
-from facematch.tasks.images.turns import AS_IT_IS, TURNS, Turn, laid
+from facematch.tasks.images.orientation import ORIENTATIONS, UPRIGHT, Orientation, oriented
 
 Identical = Literal["the very same file", "the same bytes"]
 
@@ -24,24 +24,24 @@ LOGIT_SCALE = 100.0  # what CLIP multiplies a cosine by before a softmax (Radfor
 
 @dataclass(frozen=True, eq=False)
 class ImageQuery:
-    """An image to search for: its file, the SHA-256 of its bytes, and an embedding of each way it is laid."""
+    """An image to search for: its file, the SHA-256 of its bytes, and an embedding of each orientation."""
 
     file: PhotoFile
     sha256: str
-    turns: tuple[Turn, ...]
+    orientations: tuple[Orientation, ...]
     embeddings: Embeddings
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A photo that was found: its distance from the image laid as `turn` says, which makes them most alike.
+    """A photo that was found: its distance from the image in the orientation that makes them most alike.
 
     `identical` says that the photo is the image itself.
     """
 
     file: PhotoFile
     distance: float
-    turn: Turn
+    orientation: Orientation
     identical: Identical | None = None
 
 
@@ -70,32 +70,32 @@ def embed_queries(stage: PhotoEmbedder, images: Sequence[Path], *, turned: bool)
         for file, outcome in zip(files, outcomes, strict=True):
             if not isinstance(outcome, Crop):
                 raise FacematchError(f"{file.name} is no photo that can be read: {outcome.reason}.", "Name another.")
-            queries.append(_query(stage, file, outcome, TURNS if turned else (AS_IT_IS,)))
+            queries.append(_query(stage, file, outcome, ORIENTATIONS if turned else (UPRIGHT,)))
     return tuple(queries)
 
 
-def _query(stage: PhotoEmbedder, file: PhotoFile, crop: Crop, turns: tuple[Turn, ...]) -> ImageQuery:
-    vectors = stage.embedder.embed(np.stack([laid(crop.image, turn) for turn in turns]))
-    names = tuple(f"{turn.quarters}{'m' if turn.mirrored else ''}" for turn in turns)
+def _query(stage: PhotoEmbedder, file: PhotoFile, crop: Crop, orientations: tuple[Orientation, ...]) -> ImageQuery:
+    vectors = stage.embedder.embed(np.stack([oriented(crop.image, each) for each in orientations]))
+    names = tuple(f"{each.quarters}{'m' if each.mirrored else ''}" for each in orientations)
     coded = stage.metric == "hamming"
     found = Embeddings(names, vectors, "euclidean" if coded else stage.metric, stage.fingerprint)
-    return ImageQuery(file, crop.sha256, turns, found.as_codes() if coded else found)
+    return ImageQuery(file, crop.sha256, orientations, found.as_codes() if coded else found)
 
 
 def nearest_images(query: ImageQuery, images: ImageSet, k: int) -> tuple[Hit, ...]:
     """Return the `k` nearest photos (fewer in a smaller folder) by (distance, name), the image itself among them.
 
-    The distance of a photo is the least over the ways the query is laid; of equal ones the plainest is told.
+    The distance of a photo is the least over the orientations of the query; of equal ones the plainest is given.
     """
     if not len(images.embeddings):
         return ()
-    # The k nearest of all are among the k nearest of each way.
+    # The k nearest of all are among the k nearest of each orientation.
     ranking = distance_estimator(query.embeddings, images.embeddings, k)
-    best: dict[str, tuple[float, Turn]] = {}
-    for row, turn in enumerate(query.turns):
+    best: dict[str, tuple[float, Orientation]] = {}
+    for row, orientation in enumerate(query.orientations):
         for name, distance in zip(ranking.names(row), ranking.distances[row].tolist(), strict=True):
             if name not in best or distance < best[name][0]:
-                best[name] = distance, turn
+                best[name] = distance, orientation
     order = sorted(best, key=lambda name: (best[name][0], name))[:k]
     return tuple(Hit(images.files[name], *best[name], _identical(query, images, name)) for name in order)
 

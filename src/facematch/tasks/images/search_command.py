@@ -48,7 +48,7 @@ def search_command(
     if as_json:
         show_json(_as_json(queries, found, folder, chosen))
     else:
-        _say(queries, found, folder, chosen)
+        _print(queries, found, folder, chosen)
     if page is not None:
         write_found(page, f"Nearest photos by {chosen}", _rows(queries, found), stage.limits)
         info(f"to look at: {page}")
@@ -67,7 +67,7 @@ def _by_similarity(query: ImageQuery) -> bool:
     return query.embeddings.metric == "cosine"
 
 
-def _say(queries: Sequence[ImageQuery], found: Searched, folder: Path, system: str) -> None:
+def _print(queries: Sequence[ImageQuery], found: Searched, folder: Path, system: str) -> None:
     for query, hits in zip(queries, found.nearest, strict=True):
         measure = f"{query.embeddings.metric} distance"
         if _by_similarity(query):
@@ -77,7 +77,7 @@ def _say(queries: Sequence[ImageQuery], found: Searched, folder: Path, system: s
         columns = _columns(query, hits)
         width = max(map(len, columns))
         for place, (hit, column) in enumerate(zip(hits, columns, strict=True), start=1):
-            how = hit.identical or (f"the image {hit.turn}" if str(hit.turn) else "")
+            how = hit.identical or (f"the image {hit.orientation}" if str(hit.orientation) else "")
             result(printable(f"{place:4}  {column.rjust(width)}  {hit.file.name}{f'  ({how})' if how else ''}"))
 
 
@@ -113,8 +113,8 @@ def _hits_as_json(query: ImageQuery, hits: Sequence[Hit]) -> list[dict[str, Any]
             "photo": hit.file.name,
             "path": str(hit.file.path),
             "distance": hit.distance,
-            "turned_clockwise": 90 * hit.turn.quarters,
-            "mirrored": hit.turn.mirrored,
+            "turned_clockwise": 90 * hit.orientation.quarters,
+            "mirrored": hit.orientation.mirrored,
             "identical": hit.identical,
         }
         for place, hit in enumerate(hits, start=1)
@@ -141,4 +141,4 @@ def _rows(queries: Sequence[ImageQuery], found: Searched) -> list[Row]:
 def _detail(query: ImageQuery, hit: Hit) -> str:
     near = f"similarity {1 - hit.distance:.4f}" if _by_similarity(query) else ""
     near = near or shown_distance(hit.distance, _bits(query))
-    return ", ".join(part for part in (near, hit.identical or str(hit.turn)) if part)
+    return ", ".join(part for part in (near, hit.identical or str(hit.orientation)) if part)

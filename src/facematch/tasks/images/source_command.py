@@ -8,11 +8,10 @@ from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress, result, show_json, warn_unread
 from facematch.core.errors import USAGE, FacematchError
 from facematch.core.text import count_of, printable
-from facematch.near_duplicates.contents import content_cache
+from facematch.near_duplicates.contents import Content, content_cache
 from facematch.pipeline.build import photo_limits
 from facematch.pipeline.images import load_image_settings
 from facematch.tasks.images.source import Copy, Source, find_source
-from facematch.tasks.images.views import Facts
 
 _ALMOST_CERTAIN = 0.97
 
@@ -29,12 +28,12 @@ def source_command(image: Path, folder: Path, config: Path | None, overrides: Se
     except FacematchError as error:
         raise FacematchError(error.message, error.hint, USAGE) from None
     warn_unread(found.unread)
-    if found.plain:
+    if found.image.plain:
         info(f"{printable(str(image))} has too little detail for near-duplicates: only bytes and pixels were compared")
     if as_json:
         show_json(_as_json(found, folder))
     elif found.copies:
-        _say(found, folder)
+        _print(found, folder)
     if not found.others:
         raise FacematchError(
             f"none of {count_of(found.photos, 'photo', 'photos')} in {folder} shows {image}"
@@ -52,7 +51,7 @@ def how(copy: Copy) -> str:
     return f"→ {changes} ({sure}: correlation {copy.correlation:.3f})"
 
 
-def _say(found: Source, folder: Path) -> None:
+def _print(found: Source, folder: Path) -> None:
     result(printable(f"{found.image.file.name}: {_size(found.image)}"), "bold")
     among = f"{len(found.copies)} of {count_of(found.photos, 'photo', 'photos')} in {folder}"
     result(printable(f"shown by {among}, the largest first; → says what was done to a photo to make the image"))
@@ -70,8 +69,8 @@ def _parts(copy: Copy) -> tuple[str, str]:
     return f"{copy.photo.width}×{copy.photo.height}", f"{copy.photo.bytes:,} bytes"
 
 
-def _size(facts: Facts) -> str:
-    return f"{facts.width}×{facts.height} pixels, {facts.bytes:,} bytes"
+def _size(photo: Content) -> str:
+    return f"{photo.width}×{photo.height} pixels, {photo.bytes:,} bytes"
 
 
 def _as_json(found: Source, folder: Path) -> dict[str, Any]:
@@ -80,7 +79,7 @@ def _as_json(found: Source, folder: Path) -> dict[str, Any]:
         "photos": found.photos,
         "not_read": list(found.unread),
         "image": _facts(found.image),
-        "without_detail": found.plain,
+        "without_detail": found.image.plain,
         "copies": [
             {
                 **_facts(copy.photo),
@@ -94,12 +93,12 @@ def _as_json(found: Source, folder: Path) -> dict[str, Any]:
     }
 
 
-def _facts(facts: Facts) -> dict[str, Any]:
+def _facts(photo: Content) -> dict[str, Any]:
     return {
-        "photo": facts.file.name,
-        "path": str(facts.file.path),
-        "width": facts.width,
-        "height": facts.height,
-        "bytes": facts.bytes,
-        "grey": facts.grey,
+        "photo": photo.file.name,
+        "path": str(photo.file.path),
+        "width": photo.width,
+        "height": photo.height,
+        "bytes": photo.bytes,
+        "grey": photo.grey,
     }

@@ -10,10 +10,10 @@ from facematch.core.errors import USAGE, FacematchError
 from facematch.core.files import write_bytes
 from facematch.core.text import count_of, first_of, printable
 from facematch.near_duplicates.contents import content_cache
-from facematch.near_duplicates.overlap import KINDS, Findings, Leak, PhotoSet, find_leaks
 from facematch.pipeline.build import photo_limits
 from facematch.settings.file import TRIPLET, load_settings
 from facematch.settings.root import Settings
+from facematch.tasks.leaks.leaks import KINDS, Findings, Leak, PhotoSet, find_leaks
 from facematch.tasks.leaks.sets import Absent, configured_sets, named_sets
 from facematch.tasks.leaks.words import change, ends, heading, how_sure, remedy
 

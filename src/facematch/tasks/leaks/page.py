@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from facematch.charts.picture_page import Album, Group, Line, Picture, picture_page
-from facematch.near_duplicates.overlap import KINDS, Leak, PhotoSet
 from facematch.photos.photo import PhotoFile, PhotoLimits
+from facematch.tasks.leaks.leaks import KINDS, Leak, PhotoSet
 from facematch.tasks.leaks.words import change, heading, how_sure, remedy
 
 SHOWN = 200  # pairs on a page

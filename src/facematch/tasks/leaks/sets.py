@@ -14,10 +14,10 @@ from facematch.identities import (
     load_many,
     split_identities,
 )
-from facematch.near_duplicates.overlap import PhotoSet
 from facematch.photos.photo import find_photos
 from facematch.pipeline.build import photo_limits
 from facematch.settings.root import Settings
+from facematch.tasks.leaks.leaks import PhotoSet
 
 EXAMPLE = "For example: facematch leaks train=FOLDER test=FOLDER"
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from facematch.core.text import count_of, printable
-from facematch.near_duplicates.overlap import Kind, Leak
+from facematch.tasks.leaks.leaks import Kind, Leak
 
 _ONE_SIDE = "keep it on one side only: a query in its own gallery finds itself, what training has seen is no test"
 _TOLD: dict[Kind, tuple[str, str, str]] = {

@@ -1,6 +1,6 @@
 """`facematch robustness`: which method finds the original of which changed photo, on one's own photos."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,22 +13,25 @@ from facematch.core.files import write_bytes
 from facematch.core.text import count_of, printable
 from facematch.evaluation.bootstrap import Estimate
 from facematch.near_duplicates.contents import Content, content_cache, read_contents
-from facematch.photos.photo import PhotoLimits, Unreadable, find_photos
+from facematch.photos.photo import PhotoLimits, find_photos
 from facematch.pipeline.build import photo_limits
-from facematch.pipeline.images import SYSTEMS, load_image_settings
+from facematch.pipeline.images import SYSTEMS, embed_images, image_stage, load_image_settings
 from facematch.settings.root import Settings
+from facematch.tasks.images.orientation import ORIENTATIONS, UPRIGHT
 from facematch.tasks.robustness.changes import CHANGES, Change, change_named
 from facematch.tasks.robustness.methods import (
     NEAR_DUPLICATES,
-    WITH_TURNS,
     Copies,
+    EmbeddingMethod,
     Method,
     NearDuplicateMethod,
-    Views,
-    open_system,
-    views_of,
+    Pictures,
+    copies_within,
+    pictures_of,
 )
-from facematch.tasks.robustness.robustness import Column, Robustness, copies_within, measure, spread
+from facematch.tasks.robustness.robustness import Column, Robustness, measure, spread
+
+WITH_TURNS = "+turns"  # after a system's name: pictures are queries mirrored and turned by quarters too
 
 
 def robustness_command(
@@ -50,10 +53,9 @@ def robustness_command(
     with content_cache(cache_folder(settings.paths.cache)) as cache:
         contents, unread = _contents(path, cache, limits)
         warn_unread(unread)
-        views = views_of(contents, cache, limits)
-        with progress("copies within the folder", 100) as step:
-            copies = copies_within(contents, views, step)
-        methods, missing = _opened(names, settings, path, views, copies)
+        pictures = pictures_of(contents, cache, limits)
+        copies = copies_within(pictures, progress)
+        methods, missing = _opened(names, settings, path, pictures, copies)
         files = [contents[place].file for place in spread(len(contents), photos, seed)]
         with progress(f"{count_of(len(chosen), 'change', 'changes')} of photos", len(files)) as step:
             columns = measure(methods, files, chosen, limits, seed=seed, on_progress=step)
@@ -65,7 +67,7 @@ def robustness_command(
     if as_json:
         show_json(_as_json(outcome))
     else:
-        _say(outcome)
+        _print(outcome)
     if page is not None:
         from facematch.tasks.robustness.page import example_pictures, robustness_page
 
@@ -93,27 +95,25 @@ def _changes(given: str) -> tuple[Change, ...]:
 def _contents(path: Path, cache: Cache, limits: PhotoLimits) -> tuple[list[Content], list[str]]:
     found = find_photos(path)
     with progress("photos", len(found.files)) as step:
-        read = list(read_contents(found.files, cache, limits, step, extents=True))
-    contents = [each for each in read if isinstance(each, Content)]
-    bad = [each for each in (*found.unreadable, *read) if isinstance(each, Unreadable)]
+        contents, bad = read_contents(found.files, cache, limits, step)
     if len(contents) < 2:
         there = count_of(len(contents), "photo that can be read", "photos that can be read")
         raise FacematchError(
             f"{path} holds {there}; to be found among others, a photo needs at least one other.",
             "Name a folder of photos.",
         )
-    return contents, [f"{each.name} ({each.reason})" for each in bad]
+    return contents, [f"{each.name} ({each.reason})" for each in (*found.unreadable, *bad)]
 
 
 def _opened(
-    names: Sequence[str], settings: Settings, path: Path, views: Views, copies: Copies
+    names: Sequence[str], settings: Settings, path: Path, pictures: Pictures, copies: Copies
 ) -> tuple[list[Method], list[Column]]:
     # The methods that can be had, and a column with the reason for each of the others.
     methods: list[Method] = []
     missing: list[Column] = []
     for name in names:
         if name == NEAR_DUPLICATES:
-            methods.append(NearDuplicateMethod(views, copies))
+            methods.append(NearDuplicateMethod(pictures, copies))
             continue
         try:
             with progress(f"photos by {name}", 100) as step:
@@ -125,7 +125,20 @@ def _opened(
     return methods, missing
 
 
-def _say(outcome: Robustness) -> None:
+def open_system(
+    settings: Settings, name: str, path: Path, copies: Copies, on_progress: Callable[[int], None] = lambda percent: None
+) -> EmbeddingMethod:
+    """Embed a folder by a system of `SYSTEMS`; with `+turns` after its name pictures are queries in all orientations.
+
+    `on_progress` gets the percentage done. Raises FacematchError for an unknown system, a missing library and a
+    missing model.
+    """
+    stage = image_stage(settings, name.removesuffix(WITH_TURNS))
+    gallery = embed_images(stage, path, on_progress).embeddings
+    return EmbeddingMethod(name, stage, gallery, copies, ORIENTATIONS if name.endswith(WITH_TURNS) else (UPRIGHT,))
+
+
+def _print(outcome: Robustness) -> None:
     asked = f"{count_of(outcome.asked, 'photo', 'photos')} of {outcome.photos:,} in {escape(printable(outcome.folder))}"
     columns = [column for column in outcome.columns if column.cells is not None]
     asking = [column for column in columns if column.rule]

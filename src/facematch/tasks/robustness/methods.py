@@ -1,11 +1,9 @@
-"""What is asked whether a changed picture comes from a folder: embeddings, hashes, near-duplicates."""
+"""Methods to find the photo of a folder that a changed picture was made from: embeddings, hashes, near-duplicates."""
 
 import math
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,21 +12,19 @@ from numpy.typing import NDArray
 from facematch.core.cache import Cache
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.faces.values import Crop
-from facematch.near_duplicates import candidates, confirmed, describe, thumbnail, without_border
+from facematch.near_duplicates import describe
 from facematch.near_duplicates.compare import SAME
-from facematch.near_duplicates.contents import Content, thumbnail_of
+from facematch.near_duplicates.contents import Content, thumbnails
+from facematch.near_duplicates.match import Progress, Views, by_pixels, near_duplicates, silent, views_of
 from facematch.near_duplicates.search import NEIGHBOURS
 from facematch.photos.photo import Photo, PhotoLimits
 from facematch.photos.pixels import Rgb
-from facematch.pipeline.images import embed_images, image_stage
 from facematch.ranking.codes import hamming_distances
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import distance_estimator
-from facematch.settings.root import Settings
-from facematch.tasks.images.turns import AS_IT_IS, TURNS, Turn, laid
+from facematch.tasks.images.orientation import UPRIGHT, Orientation, oriented
 
 NEAR_DUPLICATES = "near-duplicates"
-WITH_TURNS = "+turns"  # after a system's name: pictures are asked mirrored and turned by quarters too
 SAME_BITS = 10  # of 64: what imagededup calls a copy where it is not told (`max_distance_threshold`)
 
 Smalls = NDArray[np.uint8]
@@ -39,7 +35,7 @@ Copies = Mapping[str, AbstractSet[str]]
 class Answers:
     """What a method answers to Q pictures, each made from one photo of the folder.
 
-    `first` says whether that photo stands first. A method that also says whether two photos are one has
+    `first` says whether that photo ranks first. A method that also says whether two photos are one has
     `found`, whether that photo is called a copy, and `false`, how many other photos are; others have None.
     """
 
@@ -71,9 +67,9 @@ class Method(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingMethod:
-    """A system of `SYSTEMS` and the folder it embedded; a picture is asked as it is, or laid in all of `turns`.
+    """A system of `SYSTEMS` and the folder it embedded; a picture is a query in all of `orientations`.
 
-    Photos at one distance stand by name. A hash calls photos copies that differ in at most 10 of 64 bits.
+    Photos at one distance rank by name. A hash calls photos copies that differ in at most 10 of 64 bits.
     `copies` are the photos of the folder that are one with a photo: they are neither right nor wrong.
     """
 
@@ -81,7 +77,7 @@ class EmbeddingMethod:
     stage: PhotoEmbedder
     gallery: Embeddings
     copies: Copies
-    turns: tuple[Turn, ...] = (AS_IT_IS,)
+    orientations: tuple[Orientation, ...] = (UPRIGHT,)
 
     @property
     def rule(self) -> str:
@@ -105,23 +101,23 @@ class EmbeddingMethod:
         return np.concatenate([self.stage.embedder.embed(smalls[i : i + step]) for i in range(0, len(smalls), step)])
 
     def answers(self, smalls: Smalls, names: Sequence[str], wanted: Sequence[str]) -> Answers:
-        """Rank the folder for every picture; the distance of a photo is the least over the ways it is laid."""
+        """Rank the folder for every picture; the distance of a photo is the least over the orientations."""
         known = [self.copies.get(name, frozenset()) for name in wanted]
         width = 1 + max(map(len, known), default=0)
-        ways = [self._queries(smalls, names, turn) for turn in self.turns]
+        queries = [self._queries(smalls, names, orientation) for orientation in self.orientations]
         best = [(math.inf, "")] * len(wanted)
-        for ranking in (distance_estimator(way, self.gallery, width) for way in ways):
+        for ranking in (distance_estimator(each, self.gallery, width) for each in queries):
             for row, distances in enumerate(ranking.distances.tolist()):
                 others = zip(distances, ranking.names(row), strict=True)
                 best[row] = min(best[row], next((each for each in others if each[1] not in known[row]), best[row]))
         first = np.array([name == right for (_, name), right in zip(best, wanted, strict=True)], dtype=np.bool_)
         if not self.gallery.packed:
             return Answers(first)
-        apart = np.minimum.reduce([hamming_distances(way.vectors, self.gallery.vectors) for way in ways])
+        apart = np.minimum.reduce([hamming_distances(each.vectors, self.gallery.vectors) for each in queries])
         return Answers(first, *self._within(apart <= self.radius, known, wanted))
 
-    def _queries(self, smalls: Smalls, names: Sequence[str], turn: Turn) -> Embeddings:
-        vectors = self.embed(np.stack([laid(small, turn) for small in smalls]))
+    def _queries(self, smalls: Smalls, names: Sequence[str], orientation: Orientation) -> Embeddings:
+        vectors = self.embed(np.stack([oriented(small, orientation) for small in smalls]))
         coded = self.gallery.packed
         queries = Embeddings(
             tuple(names), vectors, "euclidean" if coded else self.gallery.metric, self.gallery.fingerprint
@@ -139,54 +135,47 @@ class EmbeddingMethod:
 
 
 @dataclass(frozen=True, eq=False)
-class Views:
-    """What near-duplicates compare of a folder: each photo whole, and within its border where it has one.
+class Pictures:
+    """The pictures of a folder, each once: the names of the files that show each, and its views."""
 
-    `photos` (V) says which of the `names` each view shows, `vectors` (V×3×64) describe it, and `thumbnail` gives
-    the picture of one.
-    """
-
-    names: tuple[str, ...]
-    photos: NDArray[np.int64]
-    vectors: NDArray[np.float32]
-    thumbnail: Callable[[int], Smalls]
+    names: tuple[tuple[str, ...], ...]
+    views: Views
 
 
-def views_of(contents: Sequence[Content], cache: Cache, limits: PhotoLimits) -> Views:
-    """Return the views of photos that were read with their extents."""
-    photos, inner, vectors = [], [], []
-    for number, content in enumerate(contents):
-        within = None if content.extent is None else content.extent.inner_vectors
-        for border_cut, described in ((False, content.vectors), (True, within)):
-            if described is not None:
-                photos.append(number)
-                inner.append(border_cut)
-                vectors.append(described)
+def pictures_of(contents: Sequence[Content], cache: Cache, limits: PhotoLimits) -> Pictures:
+    """Return the pictures of a folder's photos."""
+    groups = list(by_pixels(contents).values())
+    names = tuple(tuple(each.file.name for each in same) for same in groups)
+    return Pictures(names, views_of([same[0] for same in groups], cache, limits))
 
-    def small(view: int) -> Smalls:
-        return thumbnail_of(contents[photos[view]], cache, limits, inner=inner[view])
 
-    names = tuple(content.file.name for content in contents)
-    return Views(names, np.array(photos, dtype=np.int64), np.stack(vectors), small)
+def copies_within(pictures: Pictures, progress: Progress = silent) -> dict[str, set[str]]:
+    """Return for each photo that has copies their names: photos of equal pixels, and near-duplicates."""
+    copies = [set(names) for names in pictures.names]
+    for pair in near_duplicates(pictures.views, progress=progress, what="copies within the folder: "):
+        copies[pair.left].update(pictures.names[pair.right])
+        copies[pair.right].update(pictures.names[pair.left])
+    found = zip(pictures.names, copies, strict=True)
+    return {name: every - {name} for names, every in found for name in names if len(every) > 1}
 
 
 @dataclass(frozen=True, eq=False)
 class NearDuplicateMethod:
     """Near-duplicates as `facematch source` finds them: mirrored, turned by quarters, with and without borders.
 
-    The best correlation stands first. Pictures are asked in small groups, in which each finds just what it
+    The best correlation ranks first. Pictures are compared in small groups, in which each finds just what it
     would find alone.
     """
 
-    views: Views
+    pictures: Pictures
     copies: Copies
     name: str = NEAR_DUPLICATES
     rule: str = f"one lies on the other and their detail correlates by {SAME} or more"
 
     def reduce(self, image: Rgb) -> Smalls:
         """Return two thumbnails: of the picture, and of what its border surrounds, or black."""
-        inner, whole = without_border(image), thumbnail(image)
-        return np.stack([whole, np.zeros_like(whole) if inner is None else thumbnail(inner)])
+        whole, *inner = thumbnails(image)[1]
+        return np.stack([whole, *inner] if inner else [whole, np.zeros_like(whole)])
 
     def embed(self, smalls: Smalls) -> NDArray[np.float32]:
         """Return the descriptors of N×2 thumbnails, N×2×3×64; those of black ones are zeros, which nothing finds."""
@@ -207,26 +196,11 @@ class NearDuplicateMethod:
 
     def _pairs(self, smalls: Smalls) -> list[dict[str, float]]:
         # For each picture the photos that are one with it, and the best correlation of any two views.
-        asked = smalls.reshape(-1, *smalls.shape[2:])
-        vectors = self.embed(smalls)
-        found = candidates(vectors.reshape(-1, *vectors.shape[2:]), self.views.vectors, turned=True)
-        told: list[dict[str, float]] = [{} for _ in smalls]
-        for pair in confirmed(found, asked.__getitem__, self.views.thumbnail, os.cpu_count() or 1):
-            name = self.views.names[self.views.photos[pair.right]]
-            own = told[pair.left // 2]
-            own[name] = max(own.get(name, -1.0), pair.correlation)
-        return told
-
-
-def open_system(
-    settings: Settings, name: str, path: Path, copies: Copies, on_progress: Callable[[int], None]
-) -> EmbeddingMethod:
-    """Embed a folder by a system of `SYSTEMS`; with `+turns` after its name, pictures are asked in all eight ways.
-
-    `on_progress` gets the percentage done. Raises FacematchError for an unknown system, a missing library and a
-    missing model.
-    """
-    system, turned = name.removesuffix(WITH_TURNS), name.endswith(WITH_TURNS)
-    stage = image_stage(settings, system)
-    gallery = embed_images(stage, path, on_progress).embeddings
-    return EmbeddingMethod(name, stage, gallery, copies, TURNS if turned else (AS_IT_IS,))
+        both = smalls.reshape(-1, *smalls.shape[2:])
+        vectors = self.embed(smalls).reshape(len(both), 3, 64)
+        queries = Views(np.arange(len(both)) // 2, np.arange(len(both)) % 2 > 0, vectors, both.__getitem__)
+        best: list[dict[str, float]] = [{} for _ in smalls]
+        for pair in near_duplicates(queries, self.pictures.views):
+            for name in self.pictures.names[pair.right]:
+                best[pair.left][name] = max(best[pair.left].get(name, -1.0), pair.correlation)
+        return best

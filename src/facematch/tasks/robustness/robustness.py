@@ -7,7 +7,6 @@ the near-duplicates pipeline) are neither right nor wrong for any method.
 import math
 import os
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,12 +18,10 @@ from facematch.core.cores import single_threaded_opencv
 from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import Estimate, mean_figure
 from facematch.faces.stream import in_order
-from facematch.near_duplicates import candidates, confirmed
-from facematch.near_duplicates.contents import Content
 from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, read_photo
 from facematch.photos.pixels import Rgb
 from facematch.tasks.robustness.changes import NONE, Change, changed
-from facematch.tasks.robustness.methods import Answers, Method, Smalls, Views
+from facematch.tasks.robustness.methods import Answers, Method, Smalls
 
 LONGEST = 2048  # pixels of the longer side of what is changed: larger photos are reduced first
 OVERALL = "all changes"  # but `none`
@@ -92,31 +89,6 @@ def spread(count: int, most: int, seed: int) -> list[int]:
     return [int(place) for place in np.random.default_rng(seed).integers(edges[:-1], edges[1:])]
 
 
-def copies_within(
-    contents: Sequence[Content], views: Views, on_progress: Progress = lambda percent: None
-) -> dict[str, set[str]]:
-    """Return for each photo that has any, the other photos that are one with it. `views` are of the same photos.
-
-    `on_progress` gets the percentage done.
-    """
-    found = candidates(views.vectors, None, lambda percent: on_progress(percent // 2), turned=True)
-    total = max(1, len(found))
-    near = confirmed(
-        found, views.thumbnail, views.thumbnail, os.cpu_count() or 1, lambda done: on_progress(50 + 50 * done // total)
-    )
-    pairs = [(int(views.photos[pair.left]), int(views.photos[pair.right])) for pair in near]
-    same: dict[str, list[int]] = defaultdict(list)
-    for number, content in enumerate(contents):
-        same[content.pixels].append(number)
-    pairs += [(one, other) for group in same.values() for one in group for other in group]
-    copies: dict[str, set[str]] = defaultdict(set)
-    for one, other in pairs:
-        if one != other:
-            copies[views.names[one]].add(views.names[other])
-            copies[views.names[other]].add(views.names[one])
-    return dict(copies)
-
-
 @single_threaded_opencv()
 def measure(
     methods: Sequence[Method],
@@ -132,7 +104,7 @@ def measure(
     `files` are photos of the folder that the methods know. `on_progress` gets the number of files done. Raises
     FacematchError when a file cannot be read any more.
     """
-    told: dict[str, list[Answers]] = {method.name: [] for method in methods}
+    answers: dict[str, list[Answers]] = {method.name: [] for method in methods}
     for start in range(0, len(files), _BLOCK):
         block = files[start : start + _BLOCK]
         work = in_order(lambda file: _reduced(file, methods, changes, limits, seed), block, os.cpu_count() or 1)
@@ -141,11 +113,11 @@ def measure(
         names = [f"{file.name} ({change.name})" for file in block for change in changes]
         for place, method in enumerate(methods):
             pictures = np.concatenate([each[place] for each in smalls])
-            told[method.name].append(method.answers(pictures, names, wanted))
+            answers[method.name].append(method.answers(pictures, names, wanted))
         on_progress(start + len(block))
     rates = images_per_second(methods, files, limits)
     photos = [file.name for file in files]
-    return [column(method, told[method.name], changes, photos, rates[method.name]) for method in methods]
+    return [column(method, answers[method.name], changes, photos, rates[method.name]) for method in methods]
 
 
 def column(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.tasks.images.stars import stars
+from facematch.tasks.images.hubs import groups_of_links
 
 COUNT = 9
 PAIRS = st.sets(st.tuples(st.integers(0, COUNT - 1), st.integers(0, COUNT - 1)).filter(lambda pair: pair[0] < pair[1]))
@@ -41,7 +41,7 @@ def test_groups_are_those_of_a_naive_search(links: set[tuple[int, int]], hidden:
         assert not {(each, greatest) for each in others} & links  # nothing is compared twice
         return {each: f"{each}-{greatest}" for each in others if (each, greatest) in hidden}
 
-    groups = stars(COUNT, told, check)
+    groups = groups_of_links(COUNT, told, check)
     assert [(greatest, set(members)) for greatest, members in groups] == naive(links, hidden)
     for greatest, members in groups:
         assert members == {each: f"{each}-{greatest}" for each in sorted(members)}
@@ -52,11 +52,15 @@ def test_groups_are_those_of_a_naive_search(links: set[tuple[int, int]], hidden:
 
 def test_a_chain_is_no_group() -> None:
     chain = {(number, number + 1): "alike" for number in range(5)}
-    assert stars(6, chain, lambda others, greatest: {}) == [(5, {4: "alike"}), (3, {2: "alike"}), (1, {0: "alike"})]
-    whole = stars(6, chain, lambda others, greatest: dict.fromkeys(others, "direct"))
+    assert groups_of_links(6, chain, lambda others, greatest: {}) == [
+        (5, {4: "alike"}),
+        (3, {2: "alike"}),
+        (1, {0: "alike"}),
+    ]
+    whole = groups_of_links(6, chain, lambda others, greatest: dict.fromkeys(others, "direct"))
     assert whole == [(5, {0: "direct", 1: "direct", 2: "direct", 3: "direct", 4: "alike"})]
 
 
 def test_without_links_there_is_no_group() -> None:
-    assert stars(0, {}, lambda others, greatest: {}) == []
-    assert stars(3, {}, lambda others, greatest: {}) == []
+    assert groups_of_links(0, {}, lambda others, greatest: {}) == []
+    assert groups_of_links(3, {}, lambda others, greatest: {}) == []

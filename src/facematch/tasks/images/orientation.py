@@ -1,11 +1,10 @@
-"""The eight ways a picture can be laid: as it is, mirrored, and both turned by quarters."""
+"""The eight orientations of a picture: as it is, mirrored, and both turned by quarters."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Rgb = NDArray[np.uint8]
+from facematch.photos.pixels import Rgb
 
 _WORDS = {
     (0, False): "",
@@ -20,7 +19,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Turn:
+class Orientation:
     """What is done to a picture: first mirrored left to right, or not, then turned clockwise by quarters."""
 
     quarters: int = 0
@@ -31,11 +30,11 @@ class Turn:
         return _WORDS[self.quarters, self.mirrored]
 
 
-AS_IT_IS = Turn()
-TURNS: tuple[Turn, ...] = tuple(Turn(quarters, mirrored) for quarters, mirrored in _WORDS)  # the plainest first
+UPRIGHT = Orientation()
+ORIENTATIONS: tuple[Orientation, ...] = tuple(Orientation(*key) for key in _WORDS)  # the plainest first
 
 
-def laid(image: Rgb, turn: Turn) -> Rgb:
-    """Return a picture (H×W×3, or W×H×3 after an odd number of quarters) laid as `turn` says; C-contiguous."""
-    start = image[:, ::-1] if turn.mirrored else image
-    return np.ascontiguousarray(np.rot90(start, -turn.quarters))
+def oriented(image: Rgb, orientation: Orientation) -> Rgb:
+    """Return a picture (H×W×3, or W×H×3 after an odd number of quarters) in an orientation; C-contiguous."""
+    start = image[:, ::-1] if orientation.mirrored else image
+    return np.ascontiguousarray(np.rot90(start, -orientation.quarters))

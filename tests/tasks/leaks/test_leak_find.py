@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from facematch.near_duplicates.contents import Content, content_cache
-from facematch.near_duplicates.overlap import KINDS, Findings, Leak, PhotoSet, _exact, find_leaks
-from facematch.photos.photo import PhotoFile, PhotoLimits, find_photos
+from facematch.near_duplicates.contents import content_cache
+from facematch.photos.photo import PhotoLimits, find_photos
+from facematch.tasks.leaks.leaks import KINDS, Findings, Leak, PhotoSet, find_leaks
 from facematch.tasks.leaks.words import change, ends, heading, how_sure, remedy
 from leak_photos import cropped, encoded, made_photo, mirrored, resized
 
@@ -159,40 +157,6 @@ def test_the_second_run_does_not_need_the_pixels(tmp_path: Path, monkeypatch: py
     shutil.rmtree(tmp_path / "cache")
     with pytest.raises(AssertionError, match="decoded again"):
         leaks_of(left, right)
-
-
-# --- copies, by loops -----------------------------------------------------------------------------
-
-CONTENTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), max_size=6)  # pixels, way of saving
-
-
-def contents_of(drawn: list[tuple[int, int]]) -> list[Content]:
-    vectors = np.zeros((3, 64), np.float32)
-    return [
-        Content(PhotoFile(f"{number}", Path(f"{number}")), f"{pixels}-{way}", f"{pixels}", vectors)
-        for number, (pixels, way) in enumerate(drawn)
-    ]
-
-
-@settings(max_examples=200, deadline=None)
-@given(left=CONTENTS, right=CONTENTS)
-def test_every_two_photos_with_the_same_pixels_are_told(
-    left: list[tuple[int, int]], right: list[tuple[int, int]]
-) -> None:
-    one, other = contents_of(left), contents_of(right)
-    leaks = _exact(("a", "b"), one, other)
-    assert len(set(leaks)) == len(leaks)
-    told = {(kind, i, j) for leak in leaks for kind in [leak.kind] for i in leak.left for j in leak.right}
-    for i, first in enumerate(one):
-        for j, second in enumerate(other):
-            pair = (str(i), str(j))
-            assert (("same bytes", *pair) in told) == (first.sha256 == second.sha256)
-            if first.pixels != second.pixels:
-                assert not any(each[1:] == pair for each in told)
-    # Whoever has its pixels on the other side is named, at least once.
-    shared = {content.pixels for content in one} & {content.pixels for content in other}
-    assert {i for _, i, _ in told} == {str(i) for i, content in enumerate(one) if content.pixels in shared}
-    assert {j for _, _, j in told} == {str(j) for j, content in enumerate(other) if content.pixels in shared}
 
 
 # --- words ----------------------------------------------------------------------------------------

@@ -1,0 +1,46 @@
+"""What was done to a photo to make an image of it, in words."""
+
+from facematch.near_duplicates import NearDuplicate
+from facematch.near_duplicates.contents import Content
+from facematch.tasks.images.orientation import Orientation
+
+_SAME = 0.02  # share by which sizes and areas may differ for nothing to be said
+
+
+def describe_edits(image: Content, photo: Content, pair: NearDuplicate) -> tuple[str, ...]:
+    """Return what was done to the photo to become the image, borders first; the image is the left one of the pair.
+
+    Sizes are compared where both show the same part, so a crop alone is no change of size.
+    """
+    cut, orientation = pair.inner, Orientation(pair.turned // 90, pair.mirrored)
+    edits = ["" if cut[0] == cut[1] else "border added" if cut[0] else "border cut off", str(orientation)]
+    area = pair.area
+    if area < 1 - _SAME:
+        edits.append(f"cropped to {area:.0%}")
+    elif area > 1 + _SAME:
+        edits.append(f"less cropped (the photo shows {1 / area:.0%} of the image)")
+    size, before = _size(image, cut[0]), _size(photo, cut[1])
+    edits.append(_resized(size, before[::-1] if orientation.quarters % 2 else before, area))
+    if image.grey != photo.grey:
+        edits.append("without colour" if image.grey else "with colour")
+    return tuple(edit for edit in edits if edit)
+
+
+def largest_first(content: Content) -> tuple[int, int, str]:
+    """Return what sorts copies by falling pixels, then falling bytes, then name."""
+    return -content.width * content.height, -content.bytes, content.file.name
+
+
+def _size(content: Content, inner: bool) -> tuple[int, int]:
+    return content.inner if inner and content.inner is not None else (content.width, content.height)
+
+
+def _resized(image: tuple[int, int], photo: tuple[int, int], area: float) -> str:
+    across, down = image[0] / photo[0], image[1] / photo[1]
+    if abs(area - 1) > _SAME:  # how much was cut from which side is not known
+        across = down = (across * down / area) ** 0.5
+    if max(abs(across - 1), abs(down - 1)) <= _SAME:
+        return ""
+    if abs(across / down - 1) > _SAME:
+        return f"width resized to {across:.0%}, height to {down:.0%}"
+    return f"{'reduced' if across < 1 else 'enlarged'} to {across:.0%}"

@@ -1,0 +1,111 @@
+"""What two sets share: people by their names, photos by bytes, by decoded pixels and by content."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from facematch.core.cache import Cache
+from facematch.near_duplicates.contents import Content, read_contents
+from facematch.near_duplicates.match import Match, Progress, match
+from facematch.photos.photo import PhotoFile, PhotoLimits
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """One side of a split: its photos, and whose face each shows where that is known.
+
+    `source` says where it comes from, `unread` names files that are no photos with their reasons, and
+    `unused` counts photos that a run leaves out (copies, people with too few photos).
+    """
+
+    name: str
+    source: str
+    files: tuple[PhotoFile, ...]
+    identities: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    unused: int = 0
+
+    @property
+    def people(self) -> dict[str, tuple[str, ...]]:
+        """The names of each identity's photos; empty where no one is named."""
+        found: dict[str, list[str]] = {}
+        for file, who in zip(self.files, self.identities, strict=False):
+            found.setdefault(who, []).append(file.name)
+        return {who: tuple(names) for who, names in found.items()}
+
+
+Kind = Literal["same person", "same bytes", "same pixels", "near-duplicate"]
+KINDS: tuple[Kind, ...] = ("same person", "same bytes", "same pixels", "near-duplicate")  # worst first
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Something that is in two sets: the names of the photos on either side.
+
+    `person` is set for the kind "same person"; `correlation` (of the detail, at most 1), `mirrored` and `area`
+    (of the right photo that the left one shows; above 1 when the right one was cropped) for "near-duplicate".
+    """
+
+    kind: Kind
+    sets: tuple[str, str]
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    person: str | None = None
+    correlation: float | None = None
+    mirrored: bool = False
+    area: float | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Leaks, worst first; for each set how many photos, which files are none, and how many are too plain to compare."""
+
+    leaks: tuple[Leak, ...]
+    photos: dict[str, int]
+    unread: dict[str, tuple[str, ...]]
+    plain: dict[str, int]
+
+
+def find_leaks(sets: Sequence[PhotoSet], cache: Cache, limits: PhotoLimits, progress: Progress) -> Findings:
+    """Compare every two sets.
+
+    Each file is read once; no more than a descriptor of it stays in memory. A pair of photos is reported
+    once, as the worst kind that holds. Photos without detail (one colour, smooth gradients) are compared by
+    their bytes and pixels only.
+    """
+    contents: dict[str, list[Content]] = {}
+    unread = {}
+    for each in sets:
+        with progress(f"photos of {each.name}", len(each.files)) as step:
+            contents[each.name], bad = read_contents(each.files, cache, limits, step)
+        unread[each.name] = (*each.unread, *(f"{file.name} ({file.reason})" for file in bad))
+    leaks: list[Leak] = []
+    for left, right in combinations(sets, 2):
+        what = f"{left.name} and {right.name}: "
+        shared = match(contents[left.name], contents[right.name], cache, limits, progress, what)
+        leaks += [*_people(left, right), *(_leak((left.name, right.name), each) for each in shared)]
+    plain = {name: sum(content.plain for content in found) for name, found in contents.items()}
+    photos = {name: len(found) for name, found in contents.items()}
+    return Findings(tuple(sorted(leaks, key=_worst_first)), photos, unread, plain)
+
+
+def _worst_first(leak: Leak) -> tuple[int, float, tuple[str, str], str, tuple[str, ...], tuple[str, ...]]:
+    return KINDS.index(leak.kind), -(leak.correlation or 0), leak.sets, leak.person or "", leak.left, leak.right
+
+
+def _people(left: PhotoSet, right: PhotoSet) -> Iterator[Leak]:
+    one, other = left.people, right.people
+    for who in sorted(one.keys() & other.keys()):
+        yield Leak("same person", (left.name, right.name), one[who], other[who], person=who)
+
+
+def _leak(sets: tuple[str, str], shared: Match) -> Leak:
+    ends, near = (_names(shared.left), _names(shared.right)), shared.near
+    if near is None:
+        return Leak(shared.kind, sets, *ends)
+    return Leak(shared.kind, sets, *ends, None, near.correlation, near.mirrored, near.area)
+
+
+def _names(contents: Iterable[Content]) -> tuple[str, ...]:
+    return tuple(sorted(content.file.name for content in contents))
