@@ -23,7 +23,7 @@ import cv2.data
 import numpy as np
 from side_by_side import in_turn, shown
 
-from facematch.core.evenly import evenly
+from facematch.core.text import evenly
 from facematch.faces.cropper import choose_face
 from facematch.faces.detectors import HaarDetector, intersection_over_union
 from facematch.faces.values import Face, Image

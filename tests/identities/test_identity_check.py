@@ -84,13 +84,14 @@ def test_empty_files_are_dropped(tmp_path: Path) -> None:
     photos = {"ann/1": "a", "ann/2": "b", "bob/1": "c", "bob/2": "d", "bob/3": ""}
     checked = check_identities(labelled_folder(tmp_path, photos), LIMITS, 2)
     assert [file.name for file in checked.labelled.files] == ["ann/1", "ann/2", "bob/1", "bob/2"]
-    assert [(problem.kind, problem.subject) for problem in checked.problems] == [("unreadable file", "bob/3")]
+    assert [(problem.kind, problem.text) for problem in checked.problems] == [("unreadable file", "bob/3 (empty file)")]
 
 
 def test_files_above_the_limit_are_dropped(tmp_path: Path) -> None:
     photos = {"ann/1": "a", "ann/2": "b", "bob/1": "c", "bob/2": "d", "bob/3": "e" * 101}
     checked = check_identities(labelled_folder(tmp_path, photos), PhotoLimits(max_bytes=100), 2)
-    assert [(problem.kind, problem.subject) for problem in checked.problems] == [("unreadable file", "bob/3")]
+    assert [problem.kind for problem in checked.problems] == ["unreadable file"]
+    assert checked.problems[0].text.startswith("bob/3 (0.000101 MB")
 
 
 def test_people_with_too_few_photos_are_left_out(tmp_path: Path) -> None:

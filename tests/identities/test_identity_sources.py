@@ -59,7 +59,7 @@ def test_loose_photos_and_empty_folders_are_reported(tmp_path: Path) -> None:
     (tmp_path / "carl" / "deep").mkdir(parents=True)
     labelled, problems = load_identities(tmp_path)
     assert labelled.people == ("ann",)
-    assert [(problem.kind, problem.subject) for problem in problems] == [
+    assert [(problem.kind, problem.text) for problem in problems] == [
         ("loose file", "loose.jpg"),
         ("empty identity", "carl"),
     ]
@@ -86,8 +86,8 @@ def test_person_whose_folder_is_a_link(tmp_path: Path) -> None:
     (people / "loop").symlink_to(people, target_is_directory=True)
     labelled, problems = load_identities(people)
     assert labelled.counts == {"ann": 1, "bob": 2}
-    assert [(problem.kind, problem.subject) for problem in problems] == [
-        ("unreadable file", "loop"),
+    assert [(problem.kind, problem.text) for problem in problems] == [
+        ("unreadable file", "loop (link that loops back to the folder searched)"),
         ("empty identity", "loop"),
     ]
 
@@ -181,8 +181,7 @@ def test_photos_in_another_folder(tmp_path: Path) -> None:
 def test_first_photo_that_is_missing_is_no_header(tmp_path: Path) -> None:
     put(tmp_path, "2.jpg", "3.jpg")
     _, problems = load_identities(write_list(tmp_path, PLAIN))
-    assert [(problem.kind, problem.subject) for problem in problems] == [("missing file", "list.txt line 1")]
-    assert problems[0].text == "1.jpg (list.txt line 1)"
+    assert [(problem.kind, problem.text) for problem in problems] == [("missing file", "1.jpg (list.txt line 1)")]
     assert str(tmp_path) in problems[0].remedy
     assert "identities.images" in problems[0].remedy
 
@@ -190,7 +189,7 @@ def test_first_photo_that_is_missing_is_no_header(tmp_path: Path) -> None:
 def test_second_line_is_never_a_header(tmp_path: Path) -> None:
     put(tmp_path, *EXPECTED)
     _, problems = load_identities(write_list(tmp_path, "image label\nphoto name\n" + PLAIN))
-    assert [problem.subject for problem in problems] == ["list.txt line 2"]
+    assert [problem.text for problem in problems] == ["photo (list.txt line 2)"]
 
 
 def test_lines_without_two_fields(tmp_path: Path) -> None:

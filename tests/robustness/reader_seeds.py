@@ -79,22 +79,22 @@ def _run(path: Path) -> Any:
 
 _checkpoint = _saved(tensors.made_checkpoint)
 _torch = tensors.torch_network
-_landmarks = _by("evaluation.revisited.load_ground_truth")
+_landmarks = _by("tasks.protocols.revisited.load_ground_truth")
 
 _ALL = (
-    Reader("yaml", "c.yaml", YAML, _configs("triplet", "hashing", "onnx"), _by("settings_file.load_settings")),
+    Reader("yaml", "c.yaml", YAML, _configs("triplet", "hashing", "onnx"), _by("settings.file.load_settings")),
     Reader("set", "value", TEXT + YAML[:2], _texts("server.url=http://a/", "faces={size: 64}"), records.override),
-    Reader("form", "form.yaml", YAML, _configs("competition"), _by("competition.form.load_form")),
+    Reader("form", "form.yaml", YAML, _configs("competition"), _by("settings.competition.load_form")),
     Reader("comparison", "compare.yaml", YAML, _configs("compare"), records.comparison),
     Reader(
         "embeddings", "e.safetensors", HEADER, tensors.embedding_files(".safetensors"),
-        _by("embedding_files.read_embeddings"),
+        _by("ranking.embedding_files.read_embeddings"),
     ),
-    Reader("npz", "e.npz", ARCHIVE, tensors.embedding_files(".npz"), _by("embedding_files.read_embeddings")),
+    Reader("npz", "e.npz", ARCHIVE, tensors.embedding_files(".npz"), _by("ranking.embedding_files.read_embeddings")),
     Reader("whitening", "w.safetensors", HEADER, _saved(tensors.save_whitening), tensors.apply_whitening),
     Reader(
         "umap", "umap.safetensors", HEADER, _saved(tensors.save_umap, "umap.safetensors"),
-        _by("reverse.umap_model.load_model", lambda path: path.parent),
+        _by("tasks.umap.model.load_model", lambda path: path.parent),
     ),
     Reader("header", "h.safetensors", HEADER, _checkpoint, _by("networks.checkpoint.read_checkpoint_header"), _torch),
     Reader(
@@ -104,18 +104,18 @@ _ALL = (
     Reader("state dict", "w.pth", ARCHIVE, _saved(tensors.save_weights), tensors.start_from, _torch, 0.3),
     Reader(
         "onnx metadata", "m.onnx", (bytes_changed, tensors.onnx_told, tensors.onnx_told), tensors.models,
-        _by("embedders.onnx_metadata.read_onnx_metadata"), _torch,
+        _by("networks.onnx_metadata.read_onnx_metadata"), _torch,
     ),
     Reader("onnx", "r.onnx", BYTES, tensors.models, tensors.run_onnx, _torch),
     Reader("tuned", "run/tuned/tuned.json", JSON, records.tuned, records.read_tuned),
     Reader("thresholds", "t.json", JSON, _values(*records.THRESHOLDS), records.threshold),
     Reader(
         "trained photos", "photos.json", JSON, _values({"photos": {"ab" * 32: "/a.jpg", "cd" * 32: "/b.jpg"}}),
-        _by("leaks.trained.trained_photos", lambda path: path.parent),
+        _by("pipeline.trained.trained_photos", lambda path: path.parent),
     ),
     Reader(
         "ground truth", "truth.json", JSON, _values({"q.jpg": ["a.jpg", "b.jpg"], "r.jpg": []}),
-        _by("rehearsal.score.read_ground_truth"),
+        _by("evaluation.score.read_ground_truth"),
     ),
     Reader(
         "outcomes", "o.json", JSON,
@@ -135,7 +135,7 @@ _ALL = (
     Reader(
         "pairs", "pairs.txt", TEXT,
         _texts("2 1\nA 1 2\nA 1 B 1\nC 3 4\nC 1 D 2\n", "a,b,same,fold\nx,y,1,0\nx,z,0,1\n"),
-        _by("evaluation.labelled_pairs.load_pairs"),
+        _by("tasks.protocols.labelled_pairs.load_pairs"),
     ),
     Reader("attributes", "a.csv", TEXT, _texts("photo,age,light\na/1.jpg,30,day\nb,41,night\n"), records.attributes),
     Reader("list", "list.txt", TEXT, records.people, _by("identities.sources.load_identities")),
@@ -145,15 +145,15 @@ _ALL = (
     Reader("journal", "journal.sqlite", BYTES, records.journals, records.journal, share=0.6),
     Reader(
         "run log", "log.jsonl", TEXT, _texts('{"step": 1, "loss": 0.5}\n{"epoch": 1}\n'),
-        _by("training.run_folder.read_log", _run),
+        _by("pipeline.run_folder.read_log", _run),
     ),
     Reader(
         "run settings", "settings.yaml", YAML, _configs("triplet", "hashing"),
-        _by("training.run_folder.settings_of", _run),
+        _by("pipeline.run_folder.settings_of", _run),
     ),
     Reader(
         "run people", "identities.json", JSON, _values({"training": ["a"], "validation": ["b", "c"], "sha256": "ab"}),
-        _by("training.run_folder.validated_on", lambda path: path.parent),
+        _by("pipeline.run_folder.validated_on", lambda path: path.parent),
     ),
     *(
         [Reader("clip", "c.json", JSON, _values({"embed_dim": 4, "vision_cfg": {"image_size": 32}}),

@@ -135,7 +135,7 @@ def ask_cache(path: Path) -> None:
     Path(f"{path}-journal").unlink(missing_ok=True)
     with Cache(path) as kept:
         for key, row in ROWS.items():
-            found = kept.get(key)
+            found = kept.read(key, lambda note, data: (note, data))
             assert found in (None, row), "a row that nobody put there"
             if found is None:
                 kept.put(key, *row)

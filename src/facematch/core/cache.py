@@ -58,24 +58,17 @@ class Cache:
         self._table: sqlite3.Connection | None = None
         self._open()
 
-    def get(self, key: str) -> tuple[str, bytes] | None:
-        """Return (note, data) of a key; None where there is none, or where they are not what was put."""
+    def read(self, key: str, decode: Callable[[str, bytes], T]) -> T | None:
+        """Return what `decode` makes of the note and data of a key; None where there are none it can read."""
         with self._lock:
             row = self._asked(key)
         if row is None:
             return None
-        note, data = row
-        if isinstance(note, bytes) and isinstance(data, bytes):
-            with suppress(UnicodeDecodeError):
-                return note.decode(), data
-        self._warn("row", f"a row of {self._path} is not what was put there: such rows are made again")
-        return None
-
-    def read(self, key: str, decode: Callable[[str, bytes], T]) -> T | None:
-        """Return what `decode` makes of the note and data of a key; None where there are none it can read."""
-        found = self.get(key)
         try:
-            return None if found is None else decode(*found)
+            note, data = row
+            if not isinstance(data, bytes):
+                raise TypeError("it is not what was put there")
+            return decode(note.decode(), data)
         except Exception as error:  # whatever a row of another version, or a changed one, leads to
             self._warn("row", f"a row of {self._path} cannot be read ({brief(error)}): such rows are made again")
             return None

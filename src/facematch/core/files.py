@@ -38,10 +38,11 @@ def replacing(path: Path) -> Iterator[Path]:
         hidden = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix))
         temporary = hidden / path.name
         temporary.touch()
+        mode = temporary.stat().st_mode  # as the user allows; safetensors makes files that only the user reads
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(mode)
         temporary.replace(path)
     except OSError as error:
         raise _not_written(path, error.strerror or str(error)) from error
@@ -116,9 +117,3 @@ def _not_written(path: Path, why: str) -> FacematchError:
         f"{path} could not be written: {why}.",
         "Free space on the disk or choose a folder you may write to; nothing was left half written.",
     )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

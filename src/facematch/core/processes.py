@@ -1,4 +1,4 @@
-"""Which processes of this machine are alive."""
+"""What the system knows: which processes of this machine are alive, which hosts answer."""
 
 import os
 import socket
@@ -6,6 +6,9 @@ import sys
 import zlib
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
+
+_SECONDS = 3.0  # for a host to answer
 
 
 def alive(process: int) -> bool:
@@ -36,3 +39,13 @@ def here() -> str:
     numbers = Path("/proc/self/ns/pid")
     space = numbers.readlink() if numbers.is_symlink() else ""
     return f"{zlib.crc32(f'{socket.gethostname()} {space}'.encode()):08x}"
+
+
+def within_reach(address: str) -> bool:
+    """Return whether the host of a URL takes a connection within seconds: libraries would try for a minute."""
+    url = urlsplit(address)
+    try:
+        with socket.create_connection((url.hostname, url.port or 443), timeout=_SECONDS):
+            return True
+    except OSError:
+        return False

@@ -22,7 +22,7 @@ from facematch.core.errors import FacematchError, nearest_name
 from facematch.core.files import sha256_of, sha256_of_file
 from facematch.core.fingerprint import Fingerprint
 from facematch.core.foreign import as_kind, brief, read_json, reading
-from facematch.core.reach import within_reach
+from facematch.core.processes import within_reach
 
 Rgb = tuple[float, float, float]
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from gzip import BadGzipFile
 from pathlib import Path
 
@@ -33,6 +34,11 @@ class Archive:
     algorithm: str
     checksum: str
 
+    @property
+    def again(self) -> str:
+        """Return what to do about a file that is not this archive."""
+        return f"Fetch {self.name} again from {self.source}."
+
 
 def unpack(
     archives: Mapping[Archive, Path],
@@ -54,45 +60,37 @@ def unpack(
     that leads outside its folder, or a device; when the folder cannot be written or the disk is full; and
     on a Python whose tarfile has no filters (PEP 706).
     """
-    _require_filters(archives, target)
-    size = sum(archive.size for archive in archives)
-    done = 0
-    report = on_progress or (lambda done, total: None)
-    for archive, path in archives.items():
-        for position in _check(archive, path):
-            report(done + position, 2 * size)
-        done += archive.size
-    with appearing(target, inner, size) as folder:
+    if not hasattr(tarfile, "data_filter"):
+        raise FacematchError(
+            "This Python cannot unpack archives safely: its tarfile has no filters, which came with 3.10.12, 3.11.4 "
+            "and 3.12.",
+            f"Update Python, or unpack {' and '.join(archive.name for archive in archives)} yourself to make {target}.",
+        )
+    size, done = sum(archive.size for archive in archives), 0
+
+    def all_of(work: Callable[[Archive, Path], Iterator[int]]) -> None:
+        nonlocal done
         for archive, path in archives.items():
-            for position in _extract(archive, path, folder):
-                report(done + position, 2 * size)
+            for position in work(archive, path):
+                if on_progress is not None:
+                    on_progress(done + position, 2 * size)
             done += archive.size
 
-
-def _require_filters(archives: Mapping[Archive, Path], target: Path) -> None:
-    if hasattr(tarfile, "data_filter"):
-        return
-    raise FacematchError(
-        "This Python cannot unpack archives safely: its tarfile has no filters, which came with 3.10.12, 3.11.4 "
-        "and 3.12.",
-        f"Update Python, or unpack {' and '.join(archive.name for archive in archives)} yourself to make {target}.",
-    )
-
-
-# --- checking -------------------------------------------------------------------------------------
+    all_of(_check)
+    with appearing(target, inner, size) as folder:
+        all_of(partial(_extract, folder=folder))
 
 
 def _check(archive: Archive, path: Path) -> Iterator[int]:
     """Yield the bytes checked so far; raise FacematchError when it is not the published archive."""
-    again = f"Fetch {archive.name} again from {archive.source}."
     try:
         size = path.stat().st_size
         if size != archive.size:
             what = "it was cut short" if size < archive.size else "it is another one"
             raise FacematchError(
-                f"{path} has {size:,} bytes, the published archive has {archive.size:,}: {what}.", again
+                f"{path} has {size:,} bytes, the published archive has {archive.size:,}: {what}.", archive.again
             )
-        digest = hashlib.new(archive.algorithm, usedforsecurity=False)  # tells a bad download, not a forged one
+        digest = hashlib.new(archive.algorithm, usedforsecurity=False)  # a bad download shows, not a forged one
         with path.open("rb") as opened:
             while block := opened.read(_BLOCK):
                 digest.update(block)
@@ -103,38 +101,27 @@ def _check(archive: Archive, path: Path) -> Iterator[int]:
         raise FacematchError(
             f"{path} is not the published archive: its {archive.algorithm.upper()} is {digest.hexdigest()}, "
             f"expected {archive.checksum}.",
-            again,
+            archive.again,
         )
-
-
-# --- unpacking ------------------------------------------------------------------------------------
 
 
 def _extract(archive: Archive, path: Path, folder: Path) -> Iterator[int]:
     """Unpack a checked archive into `folder`; yield the bytes unpacked so far."""
-    again = f"Fetch {archive.name} again from {archive.source}."
     try:
         with path.open("rb") as opened, tarfile.open(fileobj=opened, mode="r:*") as tar:
             for member in tar:
-                tar.extract(member, folder, filter=_inside)
+                tar.extract(member, folder, filter="data")
                 yield opened.tell()
     except tarfile.FilterError as error:
         raise FacematchError(
             f"{path} holds {error.tarinfo.name!r}, which does not stay in the folder that it is unpacked "
             "to, or is a device; nothing was unpacked.",
-            again,
+            archive.again,
         ) from error
     except _DAMAGED as error:
         why = printable(str(error).partition("\n")[0].rstrip(":"))
-        raise FacematchError(f"{path} is damaged: {why}; nothing was unpacked.", again) from error
+        raise FacematchError(f"{path} is damaged: {why}; nothing was unpacked.", archive.again) from error
     yield archive.size
-
-
-def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
-    # The standard filter only strips a leading slash; no published archive has one.
-    if member.name.startswith(("/", os.sep)):
-        raise tarfile.AbsolutePathError(member)
-    return tarfile.data_filter(member, folder)
 
 
 @contextmanager
@@ -146,9 +133,17 @@ def appearing(target: Path, inner: str, size: int) -> Iterator[Path]:
         new = staged / "new"  # made with the user's own mode, which mkdtemp is not
         new.mkdir()
         yield new
+        if not (new / inner).is_dir():
+            raise FacematchError(
+                f"{target} could not be unpacked: the archive holds no folder {inner}.", "Fetch the published archive."
+            )
         if hasattr(os, "sync"):
             os.sync()  # else a power cut after the rename could leave files without their bytes
-        _place(new / inner, target)
+        try:
+            (new / inner).rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process was faster: whoever reads the folder checks what is in it
+                raise
     except OSError as error:
         raise FacematchError(
             f"{target} could not be unpacked: {error.strerror or error}.",
@@ -158,17 +153,3 @@ def appearing(target: Path, inner: str, size: int) -> Iterator[Path]:
     finally:
         if staged is not None:
             shutil.rmtree(staged, ignore_errors=True)
-
-
-def _place(made: Path, target: Path) -> None:
-    if not made.is_dir():
-        raise FacematchError(
-            f"{target} could not be unpacked: the archive holds no folder {made.name}.",
-            "Fetch the published archive.",
-        )
-    try:
-        made.rename(target)
-    except OSError:
-        # Another process was faster. Whoever reads the folder checks what is in it, so either will do.
-        if not target.is_dir():
-            raise

@@ -9,7 +9,7 @@ from functools import partial
 
 from facematch.core.errors import FacematchError
 from facematch.core.text import count_of, first_of
-from facematch.identities.values import LabelledPhotos, Pair, Problem, summarise_problems
+from facematch.identities.values import LabelledPhotos, Pair, Problem, summarise_problems, unread_file
 from facematch.photos.photo import PhotoLimits, Unreadable, digest_of
 
 
@@ -77,14 +77,13 @@ def _by_content(
     labelled: LabelledPhotos, limits: PhotoLimits, on_progress: Callable[[int], None]
 ) -> tuple[dict[str, list[Pair]], list[Problem]]:
     copies: dict[str, list[Pair]] = defaultdict(list)
-    problems = []
+    problems: list[Problem] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         digests = pool.map(partial(digest_of, limits=limits), labelled.files)
         for done, (pair, digest) in enumerate(zip(labelled.pairs, digests, strict=True), start=1):
             on_progress(done)
             if isinstance(digest, Unreadable):
-                text = f"{digest.name} ({digest.reason})"
-                problems.append(Problem("unreadable file", digest.name, text, "replace or remove it"))
+                problems.append(unread_file(digest))
             else:
                 copies[digest].append(pair)
     return copies, problems
@@ -93,18 +92,18 @@ def _by_content(
 def _copy(first: Pair, other: Pair, one_person: bool) -> Problem:
     text = f"{first[0].name} = {other[0].name}"
     if one_person:
-        return Problem("same bytes twice", other[0].name, text, "nothing: one of them is used")
+        return Problem("same bytes twice", text, "nothing: one of them is used")
     remedy = "none of them is used: keep the copy whose person is right and delete the others"
-    return Problem("same bytes under two identities", other[0].name, text, remedy)
+    return Problem("same bytes under two identities", text, remedy)
 
 
 def _too_few_photos(who: str, count: int, min_photos: int) -> Problem:
     if count == 0:
-        return Problem("no photo left", who, who, "add photos or remove this person")
+        return Problem("no photo left", who, "add photos or remove this person")
     remedy = f"left out: add photos or set identities.min_photos: {count}"
     if count == 1:
-        return Problem("single photo", who, who, remedy)
-    return Problem("too few photos", who, f"{who} ({count})", remedy)
+        return Problem("single photo", who, remedy)
+    return Problem("too few photos", f"{who} ({count})", remedy)
 
 
 def _too_few_people(

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -74,20 +74,23 @@ def load_published(name: str, root: Path, *, on_progress: Report | None = None) 
 def _load(data: _DataSet, root: Path, on_progress: Report | None = None) -> PublishedSplit:
     try:
         folder = _find(data, root) or _unpack(data, root, on_progress)
-        _require_whole(data, folder)
-        train, test = data.read(folder)
-        _require_names(folder, train, test)
-        _require_counts(data, folder, train, test)
-        photos = folder / _photo_folder(data, folder)
-        _require_files(photos, [*train, *test])
+        if missing := _missing(data, folder):
+            archives = f"{_and(archive.name for archive in data.archives)} from {data.archives[0].source}"
+            verb = "is" if len(missing) == 1 else "are"
+            raise FacematchError(
+                f"{folder} is only a part of {data.name}: {_and(missing)} {verb} missing.",
+                f"Unpack {archives} there, or move the folder away and put that in its place: it is unpacked once.",
+            )
+        sides, photos = data.read(folder), folder / _photo_folder(data, folder)
+        if mistake := next(_mistakes(data, photos, *sides), None):
+            raise _other(folder, mistake)
     except OSError as error:
         where = printable(str(error.filename or root))
         raise FacematchError(f"{data.name}: {where} cannot be read: {error.strerror}.", "Allow reading it.") from error
-    return PublishedSplit(_labelled(photos, train), _labelled(photos, test))
-
-
-def _labelled(photos: Path, names: list[str]) -> LabelledPhotos:
-    return LabelledPhotos.of((PhotoFile(name, photos / name), _class_of(name)) for name in names)
+    train, test = (
+        LabelledPhotos.of((PhotoFile(name, photos / name), _class_of(name)) for name in side) for side in sides
+    )
+    return PublishedSplit(train, test)
 
 
 def _class_of(name: str) -> str:
@@ -116,11 +119,12 @@ def _photo_folder(data: _DataSet, folder: Path) -> str:
 
 
 def _unpack(data: _DataSet, root: Path, on_progress: Report | None) -> Path:
-    found: dict[Archive, Path] = {}
-    for archive in data.archives:
-        for path in (root / data.name / archive.name, root / archive.name):
-            if path.is_file():
-                found[archive] = path
+    found = {
+        archive: path
+        for archive in data.archives
+        for path in (root / data.name / archive.name, root / archive.name)
+        if path.is_file()
+    }
     absent = [archive for archive in data.archives if archive not in found]
     if absent:
         beside = f", only {_and(archive.name for archive in found)}" if found else ""
@@ -145,45 +149,24 @@ def _and(names: Iterable[str]) -> str:
 # --- checking -------------------------------------------------------------------------------------
 
 
-def _require_whole(data: _DataSet, folder: Path) -> None:
-    missing = _missing(data, folder)
-    if missing:
-        archives = f"{_and(archive.name for archive in data.archives)} from {data.archives[0].source}"
-        raise FacematchError(
-            f"{folder} is only a part of {data.name}: {_and(missing)} {'is' if len(missing) == 1 else 'are'} missing.",
-            f"Unpack {archives} there, or move the folder away and put that in its place: it is unpacked once.",
-        )
-
-
-def _require_names(folder: Path, train: list[str], test: list[str]) -> None:
-    for name in (*train, *test):
+def _mistakes(data: _DataSet, photos: Path, train: list[str], test: list[str]) -> Iterator[str]:
+    every = [*train, *test]
+    for name in every:
         if not (_NAME.fullmatch(name) and name.isprintable()):
-            raise _spoilt(folder, f"{printable(name)!r} is listed, which is not `<class>/<file>`")
-    for names, where in ((train, "for training"), (test, "for test"), ([*train, *test], "for training and for test")):
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise _spoilt(folder, f"{count_of(len(twice), 'photo', 'photos')} listed twice {where}: {first_of(twice)}")
-
-
-def _require_counts(data: _DataSet, folder: Path, train: list[str], test: list[str]) -> None:
-    classes = len({_class_of(name) for name in (*train, *test)})
-    if (len(train), len(test), classes) != (data.train, data.test, data.classes):
-        found, expected = (
-            f"{counts[0]:,} training and {counts[1]:,} test photos of {counts[2]:,} classes"
-            for counts in ((len(train), len(test), classes), (data.train, data.test, data.classes))
-        )
-        raise _spoilt(folder, f"it lists {found}, expected {expected}")
-
-
-def _require_files(photos: Path, names: list[str]) -> None:
-    absent = [name for name in names if not (photos / name).is_file() or not (photos / name).stat().st_size]
+            yield f"{printable(name)!r} is listed, which is not `<class>/<file>`"
+    for names, where in ((train, "for training"), (test, "for test"), (every, "for training and for test")):
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            yield f"{count_of(len(twice), 'photo', 'photos')} listed twice {where}: {first_of(twice)}"
+    listed = len(train), len(test), len(set(map(_class_of, every)))
+    if listed != (expected := (data.train, data.test, data.classes)):
+        words = "{:,} training and {:,} test photos of {:,} classes"
+        yield f"it lists {words.format(*listed)}, expected {words.format(*expected)}"
+    absent = [name for name in every if not (photos / name).is_file() or not (photos / name).stat().st_size]
     if absent:
-        raise _spoilt(
-            photos, f"{len(absent):,} of {len(names):,} listed photos are missing or empty: {first_of(absent)}"
-        )
+        yield f"{len(absent):,} of {len(every):,} listed photos are missing or empty: {first_of(absent)}"
 
 
-def _spoilt(path: Path, found: str) -> FacematchError:
+def _other(path: Path, found: str) -> FacematchError:
     return FacematchError(
         f"{path} is not as published: {found}.",
         "Move the unpacked folder away and put the published archive in its place, which is unpacked once.",
@@ -197,19 +180,16 @@ def _read_birds(folder: Path) -> _Sides:
     """Read the lists of CUB-200-2011: lines of a photo's number and its name, class or side (1: training)."""
     photos, labels, sides, classes = (_table(folder / name) for name in _BIRD_LISTS)
     for name, table in zip(_BIRD_LISTS[1:3], (labels, sides), strict=True):
-        odd = sorted(photos.keys() ^ table.keys())
-        if odd:
-            raise _spoilt(folder / name, f"its numbers are not those of {_BIRD_LISTS[0]}: {first_of(odd)}")
+        if odd := sorted(photos.keys() ^ table.keys()):
+            raise _other(folder / name, f"its numbers are not those of {_BIRD_LISTS[0]}: {first_of(odd)}")
     for number, photo in photos.items():
         label = classes.get(labels[number], f"class {labels[number]}")
         if label != _class_of(photo):
-            raise _spoilt(folder / _BIRD_LISTS[1], f"{printable(photo)} is labelled {printable(label)}")
+            raise _other(folder / _BIRD_LISTS[1], f"{printable(photo)} is labelled {printable(label)}")
         if sides[number] not in ("0", "1"):
-            raise _spoilt(folder / _BIRD_LISTS[2], f"{printable(photo)} has {printable(sides[number])!r}, not 0 or 1")
-    return (
-        [photo for number, photo in photos.items() if sides[number] == "1"],
-        [photo for number, photo in photos.items() if sides[number] == "0"],
-    )
+            raise _other(folder / _BIRD_LISTS[2], f"{printable(photo)} has {printable(sides[number])!r}, not 0 or 1")
+    train, test = ([photo for number, photo in photos.items() if sides[number] == side] for side in "10")
+    return train, test
 
 
 def _table(path: Path) -> dict[str, str]:
@@ -217,16 +197,16 @@ def _table(path: Path) -> dict[str, str]:
     try:
         lines = read_text(path).split("\n")
     except ValueError:
-        raise _spoilt(path, "it is not UTF-8 text") from None
+        raise _other(path, "it is not UTF-8 text") from None
     table: dict[str, str] = {}
     for at, line in enumerate(lines, start=1):
         number, _, value = line.strip().partition(" ")
-        if value and number not in table:
+        if number and not value:
+            raise _other(path, f"line {at} is not `<number> <value>`")
+        if number in table:
+            raise _other(path, f"line {at} has {number} again")
+        if number:
             table[number] = value.strip()
-        elif number:
-            raise _spoilt(
-                path, f"line {at} is not `<number> <value>`" if not value else f"line {at} has {number} again"
-            )
     return table
 
 
@@ -240,24 +220,23 @@ def _read_dogs(folder: Path) -> _Sides:
             who = _class_of(photo)
             if label_of.setdefault(who, label) != label or class_of.setdefault(label, who) != who:
                 found = f"the label {label:g} of {printable(photo)} does not agree with the folders of the others"
-                raise _spoilt(folder / name, found)
+                raise _other(folder / name, found)
     train, test = ([photo for photo, _ in pairs] for pairs in read)
     return train, test
 
 
 def _mat(path: Path) -> list[tuple[str, float]]:
     """Read the photos and labels of a MATLAB 5 file; nothing in one is run."""
+    from scipy.io import loadmat  # here, as it takes a quarter of a second that other commands need not wait
+
     data = path.read_bytes()
     try:
-        from scipy.io import loadmat  # here, as it takes a quarter of a second that other commands need not wait
-
         found: dict[str, Any] = loadmat(BytesIO(data), variable_names=("file_list", "labels"), squeeze_me=True)
-        photos = [str(photo) for photo in np.ravel(found["file_list"])]
-        labels = [float(label) for label in np.ravel(found["labels"])]
-        return list(zip(photos, labels, strict=True))
+        photos, labels = (np.ravel(found[key]).tolist() for key in ("file_list", "labels"))
+        return [(str(photo), float(label)) for photo, label in zip(photos, labels, strict=True)]
     except Exception as error:  # scipy raises many kinds for a damaged file
         why = printable(" ".join(str(error).split())[:100])
-        raise _spoilt(path, f"it is no MATLAB 5 file with a label for each of a file_list ({why})") from error
+        raise _other(path, f"it is no MATLAB 5 file with a label for each of a file_list ({why})") from error
 
 
 # --- the data sets --------------------------------------------------------------------------------

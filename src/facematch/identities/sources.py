@@ -10,7 +10,7 @@ from pathlib import Path
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import brief, read_limited, reading
 from facematch.core.text import count_of, first_of, printable
-from facematch.identities.values import LabelledPhotos, Pair, Problem
+from facematch.identities.values import LabelledPhotos, Pair, Problem, unread_file
 from facematch.photos.photo import PhotoFile, find_photos
 
 LAYOUT = (
@@ -90,7 +90,12 @@ def _prefixes(sources: Sequence[Path]) -> list[str]:
 
 def _load_folder(folder: Path) -> Loaded:
     found = find_photos(folder)
-    problems = [_not_read(file.name, file.reason) for file in found.unreadable]
+    problems = [
+        Problem("hidden file", file.name, "rename it where it is wanted")
+        if "hidden" in file.reason
+        else unread_file(file)
+        for file in found.unreadable
+    ]
     pairs: list[Pair] = []
     loose: list[str] = []
     for file in found.files:
@@ -99,10 +104,10 @@ def _load_folder(folder: Path) -> Loaded:
             pairs.append((file, person))
         else:
             loose.append(file.name)
-    problems += [Problem("loose file", name, name, "move it into the folder of its person") for name in loose]
+    problems += [Problem("loose file", name, "move it into the folder of its person") for name in loose]
     with_photos = {file.path.relative_to(folder).parts[0] for file, _ in pairs}
     empty = [printable(name) for name in _folders_in(folder) if name not in with_photos]
-    problems += [Problem("empty identity", name, name, "add photos or remove the folder") for name in empty]
+    problems += [Problem("empty identity", name, "add photos or remove the folder") for name in empty]
     if not pairs:
         unread = [problem.text for problem in problems if problem.kind == "unreadable file"]
         raise FacematchError(
@@ -120,12 +125,6 @@ def _folders_in(folder: Path) -> list[str]:
         return [path.name for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     except OSError:  # find_photos has named the reason
         return []
-
-
-def _not_read(name: str, reason: str) -> Problem:
-    if "hidden" in reason:
-        return Problem("hidden file", name, name, "rename it where it is wanted")
-    return Problem("unreadable file", name, f"{name} ({reason})", "replace or remove it")
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -147,9 +146,9 @@ def _load_list(path: Path, base: Path) -> Loaded:
             problems.append(_bad_line(line, where, base))
         elif len(people[name]) > 1:
             text = f"{name} as {line.who} ({where})"
-            problems.append(Problem("listed under two identities", where, text, "keep the line whose person is right"))
+            problems.append(Problem("listed under two identities", text, "keep the line whose person is right"))
         elif name in pairs:
-            problems.append(Problem("listed twice", where, f"{name} ({where})", "nothing: one is used"))
+            problems.append(Problem("listed twice", f"{name} ({where})", "nothing: one is used"))
         else:
             pairs[name] = (PhotoFile(name, base / line.photo), line.who)
     if not pairs:
@@ -203,8 +202,8 @@ def _without_header(lines: list[_Line]) -> list[_Line]:
 def _bad_line(line: _Line, where: str, base: Path) -> Problem:
     if line.photo:
         text = f"{brief(line.photo)} ({where})"
-        return Problem("missing file", where, text, f"put it into {base}, or name its folder in identities.images")
-    return Problem("bad line", where, f"{brief(line.text, 80)!r} ({where})", "write `<photo> <person>`")
+        return Problem("missing file", text, f"put it into {base}, or name its folder in identities.images")
+    return Problem("bad line", f"{brief(line.text, 80)!r} ({where})", "write `<photo> <person>`")
 
 
 def _nothing_usable(path: Path, base: Path, lines: list[_Line]) -> FacematchError:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from facematch.core.text import count_of, first_of, printable
-from facematch.photos.photo import PhotoFile
+from facematch.photos.photo import PhotoFile, Unreadable
 
 Pair = tuple[PhotoFile, str]
 
@@ -71,17 +71,21 @@ class LabelledPhotos:
 class Problem:
     """Something to mend in the labelled photos.
 
-    `kind` is one of a few words ("single photo"), `subject` the person, file or line it is about,
-    `text` how to show it ("ann (1 photo)") and `remedy` what to do.
+    `kind` is one of a few words ("single photo"), `text` names the person, file or line ("ann (1 photo)"), and
+    `remedy` is what to do.
     """
 
     kind: str
-    subject: str
     text: str
     remedy: str
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.text} – {self.remedy}"
+
+
+def unread_file(file: Unreadable) -> Problem:
+    """Return the problem that a file could not be read, with its reason."""
+    return Problem("unreadable file", f"{file.name} ({file.reason})", "replace or remove it")
 
 
 def summarise_problems(problems: Iterable[Problem], limit: int = 5) -> list[str]:

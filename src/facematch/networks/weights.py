@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
 from facematch.core.foreign import reading
-from facematch.core.reach import within_reach
+from facematch.core.processes import within_reach
 from facematch.core.tensor_file import read_tensor_header
 from facematch.networks.checkpoint import checkpoint_file, read_checkpoint_header
 from facematch.networks.embedding import EmbeddingNetwork

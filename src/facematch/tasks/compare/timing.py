@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from facematch.core.evenly import evenly
+from facematch.core.text import evenly
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.evaluation.divisions import Division, Rank, rank_division
 from facematch.faces.values import Crop, Miss

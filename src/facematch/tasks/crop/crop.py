@@ -12,8 +12,8 @@ from facematch.charts.jpeg import SmallPhoto, read_small, shrunk
 from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress, result, show_json
 from facematch.core.errors import FacematchError
-from facematch.core.evenly import evenly
 from facematch.core.files import sha256_of, write_bytes
+from facematch.core.text import evenly
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop, FaceRecord, coverage_of, record_of
 from facematch.photos.encoded import png_bytes

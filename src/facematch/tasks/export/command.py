@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress, result, show_json, waiting, warn
 from facematch.core.errors import FacematchError
-from facematch.core.evenly import evenly
 from facematch.core.files import replacing, sha256_of_file
+from facematch.core.text import evenly
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from facematch.core.evenly import evenly
+from facematch.core.text import evenly
 from facematch.pipeline.timing import machine
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import distance_estimator

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facematch.core.console import info, result, show_json, show_table, warn
 from facematch.core.errors import FacematchError
-from facematch.core.evenly import evenly
+from facematch.core.text import evenly
 from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.classes import SetScores, pooled_figures, set_scores, top_k_accepted

@@ -8,8 +8,8 @@ import numpy as np
 from facematch.charts.contact_sheet import titled
 from facematch.core.console import result, show_json
 from facematch.core.errors import FacematchError
-from facematch.core.evenly import evenly
 from facematch.core.files import write_bytes
+from facematch.core.text import evenly
 from facematch.identities import LabelledPhotos
 from facematch.photos.encoded import png_bytes
 from facematch.pipeline.people import training_and_validation

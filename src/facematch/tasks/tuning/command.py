@@ -11,7 +11,7 @@ import numpy as np
 from facematch.core.console import Step as Progress
 from facematch.core.console import Stopwatch, info, progress, result, show_json, show_table, waiting, warn
 from facematch.core.errors import FacematchError
-from facematch.core.evenly import evenly
+from facematch.core.text import evenly
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.evaluation.comparison import Comparison
 from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_folds

@@ -2,7 +2,7 @@
 
 import socket
 
-from facematch.core.reach import within_reach
+from facematch.core.processes import within_reach
 
 
 def test_a_host_is_within_reach_while_it_listens() -> None:
