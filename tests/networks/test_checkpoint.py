@@ -129,7 +129,7 @@ SPEC = {"backbone": "resnet18", "embedding": 8, "normalise": True, "mean": [0.5]
         ({"told": ["a"]}, "valid dictionary"),
         ({"told": {"facematch": 3}}, "facematch: .* string"),
         ({"told": {"facematch": "[" * 200_000}}, "too deep|deep"),
-        ({"told": {"facematch": "[]"}}, "dictionary|instance"),
+        ({"told": {"facematch": "[]"}}, "mapping"),
         ({"told": {"facematch": "{"}}, "Expecting"),
     ],
     ids=lambda value: str(value)[:40],

@@ -1,6 +1,7 @@
 """ReLU and residuals computed in convolutions: the same numbers, from fewer operations, or nothing changed."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -77,6 +78,31 @@ def test_what_is_no_sum_with_a_residual_stays(network: Small) -> None:
         fuse_activations(traced, in_bf16=False)
         torch.testing.assert_close(traced(images), expected)
     assert count(traced, FusedConvolution) == 0
+
+
+def missing(*given: object) -> Tensor:
+    raise AttributeError("no such operation")
+
+
+def other(images: Tensor, *given: object) -> Tensor:
+    """What has the arguments and does something else."""
+    return torch.zeros_like(images)
+
+
+@pytest.mark.parametrize("operation", [missing, other])
+def test_operations_that_are_missing_or_others_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, operation: Callable[..., Tensor]
+) -> None:
+    monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace(_convolution_pointwise=operation))
+    can_fuse.cache_clear()
+    try:
+        assert not can_fuse(in_bf16=False)
+        network, images = folded("resnet18"), torch.rand(1, 3, 32, 32)
+        expected = network(images)
+        fuse_activations(network, in_bf16=False)
+        torch.testing.assert_close(network(images), expected, rtol=0, atol=0)
+    finally:
+        can_fuse.cache_clear()
 
 
 def test_without_the_operations_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:

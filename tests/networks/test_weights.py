@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pytest
 import torch
+import torchvision
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
@@ -113,13 +114,13 @@ def test_imagenet_offline_names_the_file_to_bring(monkeypatch: pytest.MonkeyPatc
     assert "Bring resnet18-" in caught.value.hint
 
 
-def test_auto_falls_back_to_random_and_says_so_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_falls_back_to_random_and_warns(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object, **__: object) -> None:
         raise OSError("unreachable")
 
     monkeypatch.setattr(socket, "create_connection", refused)
     network, origin = initial_network(SPEC, "auto", 3)
-    assert origin.loud
+    assert origin.warning
     assert "RANDOM" in origin.notice
     assert (
         "https://download.pytorch.org/models/resnet18-f37072fd.pth, brought here: --set network.weights="
@@ -159,7 +160,7 @@ def test_a_download_is_checked_against_its_digest(tmp_path: Path, monkeypatch: p
 
     (tmp_path / "resnet18-00000000.pth").write_bytes((tmp_path / "served.pth").read_bytes())
     listed = type("Listed", (), {"DEFAULT": Weights(), "__len__": lambda _: 1})()
-    monkeypatch.setattr(module.torchvision.models, "get_model_weights", lambda _: listed)
+    monkeypatch.setattr(torchvision.models, "get_model_weights", lambda _: listed)
     with pytest.raises(FacematchError, match="invalid hash value"):
         initial_network(SPEC, "imagenet", 1)
     assert not list((tmp_path / "hub" / "checkpoints").glob("*.pth"))
@@ -182,11 +183,11 @@ def test_a_run_is_a_start_with_backbone_head_and_people(tmp_path: Path) -> None:
     assert origin.source == str(tmp_path / "run/best.safetensors")
     assert origin.people == ("ann", "bob")
     assert "backbone and head of" in origin.notice
-    assert not origin.loud
+    assert not origin.warning
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours", "words", "is_loud"),
+    ("theirs", "ours", "words", "warned"),
     [
         ("features", 8, "it has no head, so the head of 8 dimensions begins RANDOM", True),
         (16, 8, "its head has 16 dimensions, so the head of 8 dimensions begins RANDOM", True),
@@ -195,14 +196,14 @@ def test_a_run_is_a_start_with_backbone_head_and_people(tmp_path: Path) -> None:
     ],
 )
 def test_what_of_a_run_is_not_taken_is_said(
-    tmp_path: Path, theirs: int | Literal["features"], ours: int | Literal["features"], words: str, is_loud: bool
+    tmp_path: Path, theirs: int | Literal["features"], ours: int | Literal["features"], words: str, warned: bool
 ) -> None:
     # A classifier without unit length is a start for triplets of unit length: only pixels must be alike.
     first = trained_run(tmp_path / "run", replace(SPEC, embedding=theirs, normalise=False))
     second, origin = initial_network(replace(SPEC, embedding=ours), str(tmp_path / "run"), 9)
     assert weights_digest(first.backbone) == weights_digest(second.backbone)
     assert words in origin.notice
-    assert origin.loud is is_loud
+    assert origin.warning is warned
     random = initial_network(replace(SPEC, embedding=ours), "none", 9)[0]
     assert weights_digest(second.head) == weights_digest(random.head)
 

@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import GetPydanticSchema, TypeAdapter
+from pydantic_core.core_schema import no_info_plain_validator_function
 
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import as_kind, brief, found
@@ -50,6 +51,12 @@ class Fingerprint:
 def fingerprint_of(settings: Any) -> Fingerprint:
     """Return the fingerprint whose settings a file holds. Raises ValueError for anything but names and values."""
     return Fingerprint(as_kind(_SETTINGS, settings))
+
+
+# As a field of what a file holds.
+StoredFingerprint = Annotated[
+    Fingerprint, GetPydanticSchema(lambda kind, handler: no_info_plain_validator_function(fingerprint_of))
+]
 
 
 def require_same(ours: Fingerprint, our_name: str, theirs: Fingerprint, their_name: str, remedy: str = "") -> None:

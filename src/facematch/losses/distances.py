@@ -1,5 +1,6 @@
 """All distances within a batch, with gradients that stay finite where two embeddings are equal."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -13,6 +14,15 @@ Distance = Literal["euclidean", "squared", "cosine"]
 def working_dtype(device: torch.device) -> torch.dtype:
     """Return the precision in which distances and losses are summed: float64 where the device has it."""
     return torch.float32 if device.type == "mps" else torch.float64
+
+
+def require_known(setting: str, name: str, known: Sequence[str]) -> None:
+    """Raise FacematchError for a name that is none of those known; `setting` is what it is the value of."""
+    if name not in known:
+        raise FacematchError(
+            f"{setting} {name!r} is not known{nearest_name(name, known)}; known are {', '.join(known)}.",
+            f"In a settings file it is loss.{setting}.",
+        )
 
 
 def pairwise_distances(embeddings: Tensor, kind: Distance = "euclidean") -> Tensor:
@@ -29,12 +39,7 @@ def pairwise_distances(embeddings: Tensor, kind: Distance = "euclidean") -> Tens
     """
     if embeddings.ndim != 2 or not embeddings.is_floating_point():
         raise FacematchError(f"embeddings are {tuple(embeddings.shape)} of {embeddings.dtype}; B×D floats are needed.")
-    if kind not in get_args(Distance):
-        known = get_args(Distance)
-        raise FacematchError(
-            f"distance {kind!r} is not known{nearest_name(kind, known)}; known are {', '.join(known)}.",
-            "In a settings file it is loss.distance.",
-        )
+    require_known("distance", kind, get_args(Distance))
     with torch.autocast(device_type=embeddings.device.type, enabled=False):
         x = embeddings.to(working_dtype(embeddings.device))  # B×D
         # ‖u−v‖² = 2 − 2 u·v for unit vectors: one way to compute them all, without cancellation.

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from facematch.core.errors import FacematchError, nearest_name
-from facematch.losses.distances import Distance, pairwise_distances, working_dtype
+from facematch.core.errors import FacematchError
+from facematch.losses.distances import Distance, pairwise_distances, require_known, working_dtype
 from facematch.losses.mining import Margin, Mining, mine, pairs_of
 
 Reduction = Literal["active", "valid"]
@@ -100,15 +100,8 @@ def _check(embeddings: Tensor, labels: Tensor, mining: str, margin: float | str,
             f"labels are {labels.dtype}; integers are needed.",
             "Number the identities: a float32 cannot tell numbers above 16,777,216 apart.",
         )
-    for name, value, known in (
-        ("mining", mining, get_args(Mining)),
-        ("reduction", reduction, get_args(Reduction)),
-    ):
-        if value not in known:
-            raise FacematchError(
-                f"{name} {value!r} is not known{nearest_name(value, known)}; known are {', '.join(known)}.",
-                f"In a settings file it is loss.{name}.",
-            )
+    require_known("mining", mining, get_args(Mining))
+    require_known("reduction", reduction, get_args(Reduction))
     if margin == "soft":
         if mining == "semi-hard":
             raise FacematchError(

@@ -9,13 +9,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, PlainValidator, TypeAdapter
 
 from facematch.core.errors import FacematchError, typed
 from facematch.core.files import replacing
-from facematch.core.fingerprint import Fingerprint
+from facematch.core.fingerprint import Fingerprint, StoredFingerprint
 from facematch.core.foreign import as_kind, brief, parse_json, reading
 from facematch.core.tensor_file import read_tensor_header
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
@@ -38,20 +38,6 @@ class _Origin(BaseModel, extra="allow"):
     sha256: str = ""
 
 
-class _Header(BaseModel):
-    # What stands in a file, of the type it has to have.
-    format: Literal["facematch checkpoint 1"]
-    spec: NetworkSpec
-    fingerprint: dict[str, Any]
-    origin: _Origin
-    people: tuple[str, ...]
-    metric: Metric
-    trained: dict[str, Any]
-
-
-_HEADER = TypeAdapter(_Header)
-
-
 @dataclass(frozen=True)
 class CheckpointHeader:
     """What a checkpoint tells without its tensors.
@@ -62,13 +48,17 @@ class CheckpointHeader:
     """
 
     path: Path
-    spec: NetworkSpec
-    fingerprint: Fingerprint
-    origin: Mapping[str, Any]
-    people: tuple[str, ...]
-    metric: str
-    trained: Mapping[str, Any]  # epoch, validation figures
     numbers: int
+    format: Literal["facematch checkpoint 1"]
+    spec: NetworkSpec
+    fingerprint: StoredFingerprint
+    origin: Annotated[Mapping[str, Any], PlainValidator(lambda found: _Origin.model_validate(found).model_dump())]
+    people: tuple[str, ...]
+    metric: Metric
+    trained: dict[str, Any]  # epoch, validation figures
+
+
+_HEADER = TypeAdapter(CheckpointHeader)
 
 
 def save_checkpoint(
@@ -125,20 +115,12 @@ def read_checkpoint_header(path: Path) -> CheckpointHeader:
     with reading(file, "checkpoint", _OURS):
         if "facematch" not in found.metadata:
             raise ValueError("it was not written by facematch's training")
-        header = as_kind(_HEADER, parse_json(found.metadata["facematch"], "header"))
+        kept = parse_json(found.metadata["facematch"], "header")
+        header = as_kind(_HEADER, {**kept, "path": file, "numbers": found.numbers})
         spec, head = header.spec, found.tensors.get("head.weight")
         if spec.embedding != "features" and (head is None or head.shape[:1] != (spec.embedding,)):
             raise ValueError(f"it speaks of {spec.embedding} dimensions, which its tensors do not have")
-    return CheckpointHeader(
-        file,
-        spec,
-        Fingerprint(header.fingerprint),
-        header.origin.model_dump(),
-        header.people,
-        header.metric,
-        header.trained,
-        found.numbers,
-    )
+    return header
 
 
 def checkpoint_file(path: Path) -> Path:

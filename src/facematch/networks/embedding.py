@@ -1,6 +1,7 @@
 """A torchvision classification backbone with a linear embedding in place of its last layer."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torchvision
@@ -85,8 +86,14 @@ def published_parameters(backbone: str) -> int:
 
     Raises ValueError for an unknown name. Nothing is built.
     """
+    best = published_weights(backbone)
+    return 0 if best is None else int(best.meta["num_params"])
+
+
+def published_weights(backbone: str) -> Any:
+    """Return torchvision's best weights of a network, which know their `url`; None where it has none."""
     weights = torchvision.models.get_model_weights(backbone)
-    return int(weights.DEFAULT.meta["num_params"]) if len(weights) else 0
+    return weights.DEFAULT if len(weights) else None
 
 
 def freeze_stages(network: EmbeddingNetwork, stages: Iterable[str]) -> None:

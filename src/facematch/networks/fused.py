@@ -2,10 +2,12 @@
 
 The residual is added and ReLU taken while a convolution's result is still in the processor's cache; otherwise each is
 a walk through memory. These operations of oneDNN are what PyTorch's compiler calls, which wants a C++ compiler on the
-user's machine; its deprecated TorchScript calls them as well. Where they are missing nothing is changed.
+user's machine; its deprecated TorchScript calls them as well. They are private: each is tried once, and nothing is
+changed where one is missing or does something else.
 """
 
 import operator
+from functools import cache
 from typing import Any
 
 import torch
@@ -61,11 +63,20 @@ def _added(node: fx.Node) -> tuple[Any, ...]:
     return node.args if adds and len(node.users) == 1 else (node,)
 
 
+@cache
 def can_fuse(*, in_bf16: bool) -> bool:
-    """Return whether this PyTorch and this processor have the operations."""
-    return hasattr(torch.ops.mkldnn, "_convolution_pointwise") and (
-        not in_bf16 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
+    """Return whether this PyTorch and this processor have the operations: both are tried, once, on a tiny picture."""
+    convolution = nn.Conv2d(2, 2, 3, padding=1).to(torch.bfloat16 if in_bf16 else torch.float32)
+    fused, images = FusedConvolution(convolution), torch.linspace(-1, 1, 32).view(1, 2, 4, 4).to(convolution.weight)
+    try:
+        with torch.inference_mode():
+            plain = convolution(images)
+            return all(
+                torch.allclose(fused(images, *residual), sum(residual, plain).relu(), atol=0.1 if in_bf16 else 1e-4)
+                for residual in ((), (images,))
+            )
+    except Exception:  # missing, with other arguments, or refused by the processor
+        return False
 
 
 def _fits(node: Any, modules: dict[str, nn.Module]) -> bool:

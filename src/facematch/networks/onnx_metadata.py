@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
-from pydantic import BaseModel, FiniteFloat, PositiveInt, TypeAdapter
+from pydantic import AliasPath, Field, FiniteFloat, PositiveInt, TypeAdapter
 
-from facematch.core.fingerprint import Fingerprint
+from facematch.core.fingerprint import StoredFingerprint
 from facematch.core.foreign import as_kind, parse_json, reading
 from facematch.ranking.embeddings import Metric
 
@@ -19,35 +19,12 @@ Rgb = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 Precision = Literal["float32", "float16", "int8"]
 KEY = "facematch"
 INPUT, OUTPUT = "image", "embedding"  # names in the graph
-_FORMAT = "facematch onnx 1"
 _METADATA_PROPS = 14  # the field's number in onnx.proto's ModelProto
 _LONGEST = 1 << 26  # bytes of one entry
 
 
-class _Input(BaseModel):
-    size: PositiveInt
-    mean: Rgb
-    std: Rgb
-
-
-class _Output(BaseModel):
-    normalise: bool
-    metric: Metric
-    dimension: PositiveInt
-
-
-class _Told(BaseModel):
-    # What stands in a file, of the type it has to have.
-    format: Literal["facematch onnx 1"]
-    input: _Input
-    output: _Output
-    crops: dict[str, Any]
-    network: dict[str, Any]
-    people: tuple[str, ...]
-    precision: Precision
-
-
-_TOLD = TypeAdapter(_Told)
+def _in(*place: str) -> Any:
+    return Field(validation_alias=AliasPath(*place))  # where in the JSON text a field is
 
 
 @dataclass(frozen=True)
@@ -61,16 +38,17 @@ class OnnxMetadata:
     int8.
     """
 
-    size: int
-    mean: Rgb
-    std: Rgb
-    normalise: bool
-    metric: str
-    dimension: int
-    crops: Fingerprint
-    network: Fingerprint
+    size: Annotated[PositiveInt, _in("input", "size")]
+    mean: Annotated[Rgb, _in("input", "mean")]
+    std: Annotated[Rgb, _in("input", "std")]
+    normalise: Annotated[bool, _in("output", "normalise")]
+    metric: Annotated[Metric, _in("output", "metric")]
+    dimension: Annotated[PositiveInt, _in("output", "dimension")]
+    crops: StoredFingerprint
+    network: StoredFingerprint
     people: tuple[str, ...]
     precision: Precision
+    format: Literal["facematch onnx 1"] = "facematch onnx 1"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -89,7 +67,7 @@ class OnnxMetadata:
         side = self.size
         given = {key: value for key, value in self.settings.items() if key != "normalise"}
         values = {
-            "format": _FORMAT,
+            "format": self.format,
             "what": "a network that turns the picture of a face into an embedding, written by `facematch export`",
             "input": {
                 "name": INPUT,
@@ -113,6 +91,9 @@ class OnnxMetadata:
         return json.dumps(values, ensure_ascii=False, indent=1)
 
 
+_METADATA = TypeAdapter(OnnxMetadata)
+
+
 def read_onnx_metadata(file: Path) -> OnnxMetadata | None:
     """Return what a file of `facematch export` says; None for any other file, and where there is none.
 
@@ -120,21 +101,7 @@ def read_onnx_metadata(file: Path) -> OnnxMetadata | None:
     """
     with reading(file, "embedder.file", "Export it again."):
         text = _entries(file).get(KEY)
-        if text is None:
-            return None
-        told = as_kind(_TOLD, parse_json(text, "header"))
-    return OnnxMetadata(
-        told.input.size,
-        told.input.mean,
-        told.input.std,
-        told.output.normalise,
-        told.output.metric,
-        told.output.dimension,
-        Fingerprint(told.crops),
-        Fingerprint(told.network),
-        told.people,
-        told.precision,
-    )
+        return None if text is None else as_kind(_METADATA, parse_json(text, "header"))
 
 
 def _entries(file: Path) -> dict[str, str]:

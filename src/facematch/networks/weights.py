@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlparse
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from facematch.core.errors import FacematchError
@@ -16,28 +15,29 @@ from facematch.core.foreign import reading
 from facematch.core.processes import within_reach
 from facematch.core.tensor_file import read_tensor_header
 from facematch.networks.checkpoint import checkpoint_file, read_checkpoint_header
-from facematch.networks.embedding import EmbeddingNetwork
+from facematch.networks.embedding import EmbeddingNetwork, published_weights
 from facematch.networks.spec import NetworkSpec
 
+_DIGEST = re.compile(r"-([0-9a-f]{8,})\.pth$")  # which torchvision's file names carry
 _AGAIN = "Give a whole state dict: tensors by name and nothing else, in a .pth or .safetensors file."
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a network's first weights came from: `source` for the record, `notice` for the user.
+    """Where a network's first weights came from: `source` for the record, `notice` for the user, perhaps a `warning`.
 
     `people` are those that the weights were trained on here: they are nobody that validation may call unseen.
     """
 
     source: str
     notice: str
-    loud: bool = False
+    warning: bool = False
     people: tuple[str, ...] = ()
 
     @property
     def record(self) -> dict[str, object]:
         """Return what a checkpoint keeps of it; the people are in the checkpoint's own list."""
-        return {"source": self.source, "notice": self.notice, "loud": self.loud}
+        return {"source": self.source, "notice": self.notice, "loud": self.warning}
 
 
 def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[EmbeddingNetwork, Origin]:
@@ -45,7 +45,7 @@ def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[Embeddi
 
     `imagenet` downloads torchvision's best ImageNet weights (or takes them from torch's cache) and
     checks their digest; `none` is random; `auto` is `imagenet` when the file is cached or its host
-    answers within seconds, else random with a loud notice; anything else is a file (.pth of a state
+    answers within seconds, else random with a warning; anything else is a file (.pth of a state
     dict, or .safetensors) or a run folder. Of a checkpoint of facematch the backbone is taken, and its
     head where that fits; the notice says which.
 
@@ -57,7 +57,7 @@ def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[Embeddi
     if weights == "none":
         return network, Origin("none", "weights: random (network.weights: none)")
     if weights == "auto" and not _within_reach(spec.backbone):
-        return network, Origin("none", _random_notice(spec.backbone), loud=True)
+        return network, Origin("none", _random_notice(spec.backbone), warning=True)
     if weights in ("imagenet", "auto"):
         state, source = _imagenet(spec.backbone)
         _load_backbone(network.backbone, state, source)
@@ -77,10 +77,8 @@ def native_size(backbone: str) -> int | None:
     Every backbone but vision transformers takes other sizes too: its last feature map is averaged, or pooled to a
     fixed one (VGG).
     """
-    weights = torchvision.models.get_model_weights(backbone)
-    if not len(weights):
-        return None
-    return int(weights.DEFAULT.transforms.keywords["crop_size"])
+    best = published_weights(backbone)
+    return None if best is None else int(best.transforms.keywords["crop_size"])
 
 
 def read_weights_file(path: Path) -> dict[str, Tensor]:
@@ -93,7 +91,7 @@ def read_weights_file(path: Path) -> dict[str, Tensor]:
             f"network.weights: {path} does not exist; expected imagenet, none, auto or a file.",
             "Give a .pth state dict (for example resnet50-11ad3fa6.pth of torchvision) or a .safetensors file.",
         )
-    expected = re.search(r"-([0-9a-f]{8,})\.pth$", path.name)
+    expected = _DIGEST.search(path.name)
     found = sha256_of_file(path) if expected else ""
     if expected and not found.startswith(expected[1]):
         raise FacematchError(
@@ -117,9 +115,9 @@ def read_weights_file(path: Path) -> dict[str, Tensor]:
 
 
 def _random_notice(backbone: str) -> str:
-    known = torchvision.models.get_model_weights(backbone)
+    best = published_weights(backbone)
     ways = ["the network that comes with facematch: --set network.init_from=default"] if backbone == "resnet50" else []
-    ways += [f"{known.DEFAULT.url}, brought here: --set network.weights=FILE"] if len(known) else []
+    ways += [] if best is None else [f"{best.url}, brought here: --set network.weights=FILE"]
     return (
         "weights: RANDOM – no ImageNet weights in torch's cache and no network to fetch them. Training from nothing "
         "needs more photos and more time."
@@ -127,22 +125,21 @@ def _random_notice(backbone: str) -> str:
 
 
 def _imagenet(backbone: str) -> tuple[dict[str, Tensor], str]:
-    weights = torchvision.models.get_model_weights(backbone)
-    if not len(weights):
+    best = published_weights(backbone)
+    if best is None:
         raise FacematchError(f"torchvision has no ImageNet weights for {backbone}.", "Set network.weights: none.")
-    url = str(weights.DEFAULT.url)
-    path = _cached(url)
+    path = _cached(best.url)
     if not path.is_file():
-        digest = re.search(r"-([0-9a-f]{8,})\.pth$", path.name)
+        digest = _DIGEST.search(path.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(url, str(path), digest[1] if digest else None, progress=False)
+            torch.hub.download_url_to_file(best.url, str(path), digest[1] if digest else None, progress=False)
         except (OSError, RuntimeError) as error:
             raise FacematchError(
                 f"network.weights: ImageNet weights for {backbone} could not be fetched: {error}.",
                 f"Bring {path.name} by another way and set network.weights to its path, or to none.",
             ) from error
-    return read_weights_file(path), str(weights.DEFAULT)
+    return read_weights_file(path), str(best)
 
 
 def _cached(url: str) -> Path:
@@ -150,12 +147,8 @@ def _cached(url: str) -> Path:
 
 
 def _within_reach(backbone: str) -> bool:
-    weights = torchvision.models.get_model_weights(backbone)
-    if not len(weights):
-        return False
-    if _cached(weights.DEFAULT.url).is_file():
-        return True
-    return within_reach(str(weights.DEFAULT.url))
+    best = published_weights(backbone)
+    return best is not None and (_cached(best.url).is_file() or within_reach(best.url))
 
 
 def _load_backbone(backbone: nn.Module, state: dict[str, Tensor], source: str) -> None:
@@ -175,14 +168,16 @@ def _load_backbone(backbone: nn.Module, state: dict[str, Tensor], source: str) -
 
 def _load_own(network: EmbeddingNetwork, state: dict[str, Tensor], path: Path) -> Origin:
     # Tensors alone, without our header, say nothing of how they were trained.
-    described = path.suffix == ".safetensors" and "facematch" in read_tensor_header(path, "network.weights").metadata
-    header = read_checkpoint_header(path) if described else None
-    if header is not None:
+    people: tuple[str, ...] = ()
+    if path.suffix == ".safetensors" and "facematch" in read_tensor_header(path, "network.weights").metadata:
+        header = read_checkpoint_header(path)
         _require_same_input(network.spec, header.spec, path)
-    people = header.people if header is not None else ()
-    body = {name.removeprefix("backbone."): t for name, t in state.items() if name.startswith("backbone.")}
+        people = header.people
+    body, head = (
+        {name.removeprefix(part): tensor for name, tensor in state.items() if name.startswith(part)}
+        for part in ("backbone.", "head.")
+    )
     _load_backbone(network.backbone, body, str(path))
-    head = {name.removeprefix("head."): t for name, t in state.items() if name.startswith("head.")}
     wanted = network.head.state_dict()
     if not wanted:
         left = ", without its head, which network.embedding: features has none of" if head else ""
@@ -195,7 +190,7 @@ def _load_own(network: EmbeddingNetwork, state: dict[str, Tensor], path: Path) -
     notice = (
         f"weights: backbone of {path}; {found}, so the head of {wanted['weight'].shape[0]} dimensions begins RANDOM"
     )
-    return Origin(str(path), notice, loud=True, people=people)
+    return Origin(str(path), notice, warning=True, people=people)
 
 
 def _require_same_input(ours: NetworkSpec, theirs: NetworkSpec, path: Path) -> None:

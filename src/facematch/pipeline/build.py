@@ -1,10 +1,11 @@
 """From settings to stages: the edge where the YAML file becomes plain arguments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from facematch.core.cache import cache_folder
+from facematch.core.console import progress
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint, require_same
 from facematch.embedders import Embedder
@@ -12,11 +13,13 @@ from facematch.embedders.embed import PhotoEmbedder
 from facematch.embedders.views import ViewsEmbedder
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import Detector, HaarDetector, NoDetector, YunetDetector
+from facematch.faces.stream import crop_cache, crop_photos
+from facematch.faces.values import Outcome
 from facematch.networks.checkpoint import CheckpointHeader, read_checkpoint_header
 from facematch.networks.onnx_metadata import OnnxMetadata, read_onnx_metadata
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
-from facematch.photos.photo import PhotoLimits
-from facematch.settings.embedding import EmbedderSettings, FaceSettings
+from facematch.photos.photo import PhotoFile, PhotoLimits
+from facematch.settings.embedding import EmbedderSettings, FaceSettings, MissChoice
 from facematch.settings.root import PhotoSettings, Settings
 
 Progress = Callable[[int], None]
@@ -40,6 +43,16 @@ def build_cropper(faces: FaceSettings) -> Cropper:
 def photo_limits(photos: PhotoSettings) -> PhotoLimits:
     """Return the limits that `photos:` describes."""
     return PhotoLimits(photos.max_pixels, photos.max_bytes, photos.max_memory)
+
+
+def crops_of(settings: Settings, files: Sequence[PhotoFile], miss: MissChoice, what: str) -> Iterator[Outcome]:
+    """Yield how each photo ends when it is cropped as `faces:` says, or was before; `what` names the progress.
+
+    `miss` says what a photo without a face becomes; with `error` the first one raises FacematchError.
+    """
+    cropper, limits = build_cropper(settings.faces), photo_limits(settings.photos)
+    with crop_cache(cache_folder(settings.paths.cache), cropper) as cache, progress(what, len(files)) as step:
+        yield from crop_photos(files, cropper, cache, miss=miss, limits=limits, on_progress=step)
 
 
 def photo_embedder(settings: Settings, embedder: Embedder) -> PhotoEmbedder:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from facematch.core.errors import FacematchError
+from facematch.settings.training import TrainingSettings
 from facematch.tasks.training.batches import Sampling, epoch_batches, pk_batches
 
 Labels = NDArray[np.int64]
@@ -133,10 +135,9 @@ def test_fewer_than_two_identities(counts: list[int]) -> None:
 
 
 @pytest.mark.parametrize(("identities", "photos"), [(1, 4), (0, 4), (4, 0)])
-def test_batches_without_a_triplet(identities: int, photos: int) -> None:
-    with pytest.raises(FacematchError, match="holds no triplet") as caught:
-        pk_batches(labels_of([2, 2]), identities, photos, seed=1, epoch=1)
-    assert "training.identities_per_batch" in caught.value.hint
+def test_settings_refuse_batches_without_a_triplet(identities: int, photos: int) -> None:
+    with pytest.raises(ValidationError, match=r"identities_per_batch|photos_per_identity"):
+        TrainingSettings(identities_per_batch=identities, photos_per_identity=photos)
 
 
 @settings(max_examples=60, deadline=None)

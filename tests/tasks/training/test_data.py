@@ -66,7 +66,7 @@ def test_blends_come_twice_with_what_the_teacher_is_asked_once(workers: int) -> 
     pictures = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
     points = [(float(x), float(y)) for x, y in FIVE_POINTS]
     frames = [face_frame(picture, points, (10, 10, 90, 90), 0.1) for picture in pictures]
-    blends = Blends(frames, 0.5, 20, lambda images: images.reshape(len(images), -1).astype(np.float32))
+    blends = Blends(frames, 20, 0.5, lambda images: images.reshape(len(images), -1).astype(np.float32))
     batches = with_blends(BATCHES[:2], 0.5)
     drawn = augmented_batches(IMAGES, noisy, batches, seed=7, epoch=1, first=0, workers=workers, blends=blends)
     for number, (batch, asked) in enumerate(drawn):

@@ -243,7 +243,7 @@ def taught(kind: str) -> TrainingSet:
         return replace(TRAIN, targets=targets)
     points = [(float(x), float(y)) for x, y in FIVE_POINTS * SIDE / 112]
     frames = [face_frame(image, points, (0, 0, SIDE, SIDE), 0.0) for image in TRAIN.images]
-    return replace(TRAIN, targets=targets, blends=Blends(frames, 0.5, 16, squares))
+    return replace(TRAIN, targets=targets, blends=Blends(frames, 16, 0.5, squares))
 
 
 def learner(folder: Path, kind: str) -> Trainer:

@@ -81,10 +81,10 @@ def test_a_classifier_is_linear_and_its_targets_are_smoothed(embeddings: Tensor,
     logits = embeddings @ weight.T + bias
     value = objective(embeddings, LABELS, None, 1)
     assert value.loss.item() == pytest.approx(entropy(logits, smoothing), rel=1e-5)
-    torch.testing.assert_close(objective.logits(embeddings), logits)
+    assert objective.scorer is not None
+    torch.testing.assert_close(objective.scorer(embeddings), logits)
     right = np.mean([row.argmax() == label for row, label in zip(logits.detach(), LABELS, strict=True)])
     assert value.diagnostics["batch_accuracy"].item() == pytest.approx(right)
-    assert objective.classifies
 
 
 @pytest.mark.parametrize(("name", "classifies"), [("arcface", True), ("multisimilarity", False)])
@@ -96,9 +96,9 @@ def test_a_named_loss_is_the_librarys(embeddings: Tensor, name: str, classifies:
     reference = losses.ArcFaceLoss(PEOPLE, SIZE) if classifies else losses.MultiSimilarityLoss()
     value = objective(embeddings, LABELS, None, 1)
     assert value.loss.item() == reference(embeddings, LABELS).item()
-    assert objective.classifies is classifies
+    assert (objective.scorer is not None) is classifies
     if classifies:
-        torch.testing.assert_close(objective.logits(embeddings), reference.get_logits(embeddings))
+        torch.testing.assert_close(objective.scorer(embeddings), reference.get_logits(embeddings))
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before() -> None:
@@ -157,7 +157,7 @@ def test_a_teacher_adds_what_the_batchs_photos_lose(embeddings: Tensor, kind: st
         assert value.diagnostics[name].item() == pytest.approx(number, rel=1e-4)
     alone = labels(embeddings, LABELS, None, 1).loss.item()
     assert value.loss.item() == pytest.approx(alone + 0.5 * sum(expected.values()), rel=1e-4)
-    assert objective.classifies
+    assert objective.scorer is not None
 
 
 def test_blends_are_nobody_and_learned_from_the_teacher_alone(embeddings: Tensor) -> None:
@@ -183,7 +183,7 @@ def test_labels_have_no_part_in_the_epochs_of_the_teacher_alone(embeddings: Tens
     assert set(objective.state_dict()) == keys
     objective.watch({"spread": 0.0}, 2)  # a collapse is looked for among triplets only, and there are none
     line = {"spread": 0.5, "teacher_cosine": 0.25}
-    assert ["active" in objective.told(line, epoch) for epoch in (3, 4)] == [False, True]  # also before any batch
+    assert ["active" in objective.summary(line, epoch) for epoch in (3, 4)] == [False, True]  # also before any batch
 
 
 def test_a_teacher_alone_needs_no_labels(embeddings: Tensor) -> None:
@@ -192,7 +192,7 @@ def test_a_teacher_alone_needs_no_labels(embeddings: Tensor) -> None:
     value = objective(embeddings, torch.zeros(12, dtype=torch.int64), targets, 1)
     assert value.loss.item() == pytest.approx(0, abs=1e-5)
     assert not list(objective.parameters())
-    assert not objective.classifies
+    assert objective.scorer is None
     other = objective(embeddings, torch.zeros(12, dtype=torch.int64), targets.flip(0), 1)
     torch.autograd.backward(other.loss)
     assert embeddings.grad is not None

@@ -9,7 +9,7 @@ from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
 from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 from facematch.settings.training import LearningRate, TrainingSettings
-from facematch.tasks.training.classifier import CosineClassifier
+from facematch.tasks.training.objective import CosineClassifier
 from facematch.tasks.training.optimiser import build_optimiser
 
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from torch.optim import lr_scheduler
 
-from facematch.core.errors import FacematchError
+from facematch.settings.training import TrainingSettings
 from facematch.tasks.training.schedule import Schedule, learning_rate_factor
 
 Maker = Callable[[torch.optim.Optimizer], Any]
@@ -146,10 +147,7 @@ def test_it_rises_to_one_and_never_again(
         assert after <= here
 
 
-def test_wrong_arguments_are_named() -> None:
-    with pytest.raises(FacematchError, match=r"'cosin' is not known \(did you mean 'cosine'\?\)"):
-        factor("cosin", 0)  # type: ignore[arg-type]
-    with pytest.raises(FacematchError, match="step is -1"):
-        factor("step", -1)
-    with pytest.raises(FacematchError, match="step_size 0, from 1 on"):
-        factor("step", 5, step_size=0)
+@pytest.mark.parametrize("wrong", [{"schedule": "cosin"}, {"step_epochs": 0}, {"warmup_updates": -1}])
+def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        TrainingSettings.model_validate(wrong)

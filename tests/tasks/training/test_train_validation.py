@@ -27,5 +27,5 @@ def test_crops_are_reduced_to_the_size_that_is_trained_at() -> None:
     objective = build_objective(
         LossSettings(name="cross-entropy"), TrainingSettings(), 0.2, dimensions=8, people=4, seed=1
     )
-    seen = [SeenPeople(each, np.arange(8) // 2, objective) for each in (CROPS, SMALL)]
+    seen = [SeenPeople(each, np.arange(8) // 2, objective.scorer) for each in (CROPS, SMALL)]
     assert seen[0](network, 32) == seen[1](network)

@@ -8,28 +8,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.core.cache import cache_folder
-from facematch.core.console import info, progress, result, show_json, waiting, warn
+from facematch.core.console import info, result, show_json, waiting, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import replacing, sha256_of_file
 from facematch.core.text import evenly
-from facematch.embedders.onnx import OnnxEmbedder
-from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop
 from facematch.identities import person_digest
 from facematch.networks.checkpoint import CheckpointHeader, load_checkpoint, save_checkpoint
-from facematch.networks.onnx_metadata import OnnxMetadata, Precision, read_onnx_metadata
+from facematch.networks.onnx_metadata import OnnxMetadata, Precision
 from facematch.photos.photo import PhotoFile
-from facematch.pipeline.build import build_cropper, photo_limits, trained_header
+from facematch.pipeline.build import crops_of, trained_header
 from facematch.pipeline.default_checkpoint import settings_in_use
 from facematch.pipeline.evaluated import photos_of
 from facematch.pipeline.people import ValidationPeople, validation_photos
 from facematch.pipeline.runs import run_settings
 from facematch.settings.root import Settings
-from facematch.tasks.export.cost import Agreement, agreement, costs, costs_as_dict, show_costs
+from facematch.tasks.export.cost import Agreement, agreement, costs, costs_as_dict, exported_embedder, show_costs
 
 if TYPE_CHECKING:
     from facematch.networks.embedding import EmbeddingNetwork
@@ -61,7 +59,9 @@ def export_command(
     and int8 cost, by default the run's validation people where they can be had.
     """
     _check_request(out, precision, calibrate, force=force)
-    settings = _settings(checkpoint, config, overrides)
+    settings = (
+        settings_in_use(config, overrides) if checkpoint is None else run_settings(checkpoint, overrides, config=config)
+    )
     header = trained_header(settings)
     if out.suffix == ".safetensors":
         _write_checkpoint(settings, header, out, precision, as_json=as_json)
@@ -81,35 +81,23 @@ def export_command(
         with replacing(out) as temporary:
             shutil.copyfile(files[precision], temporary)
     if as_json:
+        against = {name: asdict(each) for name, each in checked.items()}
         written = _as_json(out, precision, header, with_people)
-        show_json(
-            {
-                **written,
-                "against_torch": {name: asdict(each) for name, each in checked.items()},
-                "costs": costs_as_dict(cost),
-            }
-        )
+        show_json({**written, "against_torch": against, "costs": costs_as_dict(cost)})
         return
     for name, each in checked.items():
         result(f"{name} against torch: {each}")
     if cost:
         show_costs(cost)
-    told = "names" if with_people else "holds digests of the names of"
-    result(
-        f"{out}: {out.stat().st_size / 1e6:.1f} MB, {precision}; it {told} the {len(header.people)} people it learned"
-    )
+    named = "names" if with_people else "holds digests of the names of"
+    learned = f"it {named} the {len(header.people)} people it learned"
+    result(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {precision}; {learned}")
     info(f"use it with: --set embedder.kind=onnx --set embedder.file={out}")
 
 
 def _as_json(out: Path, precision: Precision, header: CheckpointHeader, named: bool) -> dict[str, Any]:
-    people = {"people": len(header.people), "people_named": named}
-    return {
-        "file": str(out),
-        "bytes": out.stat().st_size,
-        "sha256": sha256_of_file(out),
-        "precision": precision,
-        **people,
-    }
+    written = {"file": str(out), "bytes": out.stat().st_size, "sha256": sha256_of_file(out), "precision": precision}
+    return {**written, "people": len(header.people), "people_named": named}
 
 
 def _write_checkpoint(
@@ -152,13 +140,6 @@ def _check_request(out: Path, precision: Precision, calibrate: Path | None, *, f
         )
 
 
-def _settings(checkpoint: Path | None, config: Path, overrides: Sequence[str]) -> Settings:
-    # Those that the run was started with, where they are beside the checkpoint.
-    return (
-        settings_in_use(config, overrides) if checkpoint is None else run_settings(checkpoint, overrides, config=config)
-    )
-
-
 def _precisions(chosen: Precision, *, measured: bool, calibrated: bool) -> list[Precision]:
     # What is written: float32 is what all are made of and compared with.
     there: dict[Precision, bool] = {"float32": True, "float16": measured, "int8": measured and calibrated}
@@ -188,25 +169,14 @@ def _images_to_check(settings: Settings, ranges: Images | None, people: Validati
         return _crops(settings, people.asked.files, _CHECKED, "the people measured on")
     small = np.random.default_rng(0).integers(0, 256, size=(_CHECKED // 4, 8, 8, 3), dtype=np.uint8)
     info("checked on made pictures; name photos with --calibrate or --measure to check on real crops")
-    return np.stack([_enlarged(each, settings.faces.size) for each in small])
-
-
-def _enlarged(image: Images, side: int) -> Images:
-    import cv2
-
-    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+    side = settings.faces.size
+    return np.stack([cv2.resize(each, (side, side), interpolation=cv2.INTER_CUBIC) for each in small])
 
 
 def _crops(settings: Settings, files: Sequence[PhotoFile], most: int, where: str) -> Images:
     # Faces of at most `most` photos, evenly spread over the files.
     chosen = evenly(files, most)
-    cropper, limits = build_cropper(settings.faces), photo_limits(settings.photos)
-    with (
-        crop_cache(cache_folder(settings.paths.cache), cropper) as cache,
-        progress("cropping", len(chosen)) as step,
-    ):
-        met = crop_photos(chosen, cropper, cache, miss="skip", limits=limits, on_progress=step)
-        images = [each.image for each in met if isinstance(each, Crop)]
+    images = [each.image for each in crops_of(settings, chosen, "skip", "cropping") if isinstance(each, Crop)]
     if not images:
         raise FacematchError(f"{where}: no face was found in {len(chosen)} photos.", "Name other photos.")
     return np.stack(images)
@@ -216,7 +186,7 @@ def _write_all(
     folder: Path,
     wanted: Sequence[Precision],
     network: "EmbeddingNetwork",
-    told: OnnxMetadata,
+    metadata: OnnxMetadata,
     ranges: Images | None,
 ) -> dict[Precision, Path]:
     import torch
@@ -225,7 +195,7 @@ def _write_all(
 
     files = {}
     with waiting("exporting …"):
-        plain = export_network(network, told.size)
+        plain = export_network(network, metadata.size)
     for each in wanted:
         model = plain
         if each == "float16":
@@ -236,7 +206,7 @@ def _write_all(
             with waiting("calibrating int8 …"), torch.inference_mode():
                 model = in_int8(plain, network.spec, (network.preprocess(torch.from_numpy(p)).numpy() for p in parts))
         files[each] = folder / f"{each}.onnx"
-        save_model(model, replace(told, precision=each), files[each])
+        save_model(model, replace(metadata, precision=each), files[each])
     return files
 
 
@@ -264,11 +234,9 @@ def _metadata(header: CheckpointHeader, network: "EmbeddingNetwork", with_people
 def _checked(precision: Precision, file: Path, network: "EmbeddingNetwork", images: Images) -> Agreement:
     from facematch.embedders.network import run_network
 
-    told = read_onnx_metadata(file)
-    assert told is not None
     expected = np.concatenate([run_network(network, images[at : at + 16]) for at in range(0, len(images), 16)])
     try:
-        vectors = OnnxEmbedder(file, batch=16, **told.settings).embed(images)
+        vectors = exported_embedder(file, 16).embed(images)
     except FacematchError as error:
         raise FacematchError(
             f"{network.spec.backbone} cannot be exported in {precision}: {error.message}", "Export it without."

@@ -65,7 +65,7 @@ def costs(
 
     Embeddings are compared as floats, also those whose signs are codes.
     """
-    embedders = {each: _embedder(file, settings.embedder.batch) for each, file in files.items()}
+    embedders = {each: exported_embedder(file, settings.embedder.batch) for each, file in files.items()}
     embedded = {each: _embedded(settings, embedder, people, each) for each, embedder in embedders.items()}
     judged = {each: _judged(found) for each, found in embedded.items()}
     rates = _rates(embedders, images)
@@ -118,10 +118,11 @@ def _signed(found: Comparison) -> str:
     return f"{found.difference:+.3f}{interval}"
 
 
-def _embedder(file: Path, batch: int) -> OnnxEmbedder:
-    told = read_onnx_metadata(file)
-    assert told is not None  # written by this command
-    return OnnxEmbedder(file, batch=batch, **told.settings)
+def exported_embedder(file: Path, batch: int) -> OnnxEmbedder:
+    """Return the embedder of a file that this command has written."""
+    written = read_onnx_metadata(file)
+    assert written is not None
+    return OnnxEmbedder(file, batch=batch, **written.settings)
 
 
 def _embedded(settings: Settings, embedder: OnnxEmbedder, people: ValidationPeople, what: str) -> EmbeddedPeople:

@@ -128,16 +128,16 @@ def in_int8(model: Model, spec: NetworkSpec, batches: Iterable[NDArray[np.float3
         return _without_notes(onnx.load(small))
 
 
-def save_model(model: Model, told: OnnxMetadata, path: Path) -> None:
+def save_model(model: Model, metadata: OnnxMetadata, path: Path) -> None:
     """Write a model with what it says about itself at its end. Protobuf messages are joined by writing one after the
     other."""
     from onnx import ModelProto
 
-    words = ModelProto()
-    words.metadata_props.add(key=KEY, value=told.as_json())
+    header = ModelProto()
+    header.metadata_props.add(key=KEY, value=metadata.as_json())
     with path.open("wb") as opened:
         opened.write(model.SerializeToString(deterministic=True))
-        opened.write(words.SerializeToString())
+        opened.write(header.SerializeToString())
 
 
 def _in_float32(node: Any) -> list[Any]:

@@ -48,13 +48,7 @@ FACE_DEFAULT: tuple[dict[str, object], ...] = (
     },
     {"name": "RandomBrightnessContrast", "brightness_limit": 0.2, "contrast_limit": 0.25, "p": 0.6},
     {"name": "RandomGamma", "gamma_limit": [70, 140], "p": 0.3},
-    {
-        "name": "HueSaturationValue",
-        "hue_shift_limit": 6,
-        "sat_shift_limit": 25,
-        "val_shift_limit": 0,
-        "p": 0.4,
-    },
+    {"name": "HueSaturationValue", "hue_shift_limit": 6, "sat_shift_limit": 25, "val_shift_limit": 0, "p": 0.4},
     {"name": "ToGray", "p": 0.1},
     {
         "name": "OneOf",
@@ -118,8 +112,8 @@ class Augmentation:
         return self._own.pipeline
 
 
-def build_augmentation(steps: Sequence[Step], size: int = 112) -> Augmentation:
-    """Check `steps` and return the pipeline; each is `{name: <albumentations class>, **arguments}`.
+def build_augmentation(steps: Sequence[Step] | None, size: int = 112) -> Augmentation:
+    """Check `steps`, by default FACE_DEFAULT, and return the pipeline; each is `{name: <albumentations class>, …}`.
 
     `OneOf`, `SomeOf`, `RandomOrder` and `Sequential` take further steps under `transforms`. Where `p`
     is not given it is albumentations' own (mostly 0.5). No steps: pictures stay as they are. Every
@@ -127,6 +121,7 @@ def build_augmentation(steps: Sequence[Step], size: int = 112) -> Augmentation:
     an unknown name or argument (with the nearest), a wrong value, or a result that is not a picture
     of the same size.
     """
+    steps = FACE_DEFAULT if steps is None else steps
     for number, step in enumerate(steps, start=1):
         _try(_transform(step, f"augment step {number}"), f"augment step {number}", size)
     return Augmentation(tuple(steps))

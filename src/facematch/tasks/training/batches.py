@@ -109,13 +109,8 @@ def pk_batches(
       a chunk only where the identity has fewer than K photos, and then as evenly as possible.
     - A batch that is short is filled with further chunks of other identities, each in its turn.
     - With fewer identities than P, P is the number of identities.
-    - Fewer than two identities have no negative: FacematchError. P below 2 or K below 1 too.
+    - Fewer than two identities have no negative: FacematchError.
     """
-    if identities_per_batch < 2 or photos_per_identity < 1:
-        raise FacematchError(
-            f"A batch of {identities_per_batch} identities × {photos_per_identity} photos holds no triplet.",
-            "Set training.identities_per_batch and training.photos_per_identity to 2 or more.",
-        )
     rng = default_rng(SeedSequence(seed, spawn_key=(epoch,)))
     photos = _photos_of_each(labels)
     if len(photos) < 2:

@@ -27,7 +27,7 @@ _REMEDY = (
 
 
 class Observation(NamedTuple):
-    """What one training step showed; see `TripletLoss` for the meaning of each number."""
+    """What one training step showed, by the names of `TripletLoss`."""
 
     loss: float
     active_share: float
@@ -44,22 +44,12 @@ class CollapseGuard:
     """
 
     def __init__(self, steps: int, margin: float | Literal["soft"]) -> None:
-        if steps < 1:
-            raise FacematchError(f"the collapse guard watches {steps} steps.", "Set training.collapse_steps.")
         self._window: deque[Observation] = deque(maxlen=steps)
         self._margin = margin
 
-    def observe(
-        self, loss: float, active_share: float, mean_positive: float, mean_negative: float, spread: float
-    ) -> None:
-        """Take in one step. Raises FacematchError for a loss that is not finite and for a collapse."""
-        if not math.isfinite(loss):
-            raise FacematchError(
-                f"The loss is {loss}: the numbers of the network have run out of range.",
-                "Lower training.learning_rate, set training.gradient_norm (5 for example), or use "
-                "training.precision: fp32.",
-            )
-        self._window.append(Observation(loss, active_share, mean_positive, mean_negative, spread))
+    def observe(self, seen: Observation) -> None:
+        """Take in one step. Raises FacematchError for a collapse."""
+        self._window.append(seen)
         if len(self._window) == self._window.maxlen and collapsed(self._window, self._margin):
             raise FacematchError(_what_was_seen(self._window, self._margin), _REMEDY)
 
@@ -68,14 +58,8 @@ class CollapseGuard:
         return [list(seen) for seen in self._window]
 
     def load(self, state: Sequence[Sequence[float]]) -> None:
-        """Take over a window that `state` returned; of a longer one, its last steps."""
-        if any(len(row) != len(Observation._fields) for row in state):
-            raise FacematchError(
-                f"a saved step of the collapse guard holds {len(Observation._fields)} numbers; found others.",
-                "The checkpoint is damaged or of another version: resume from an older one or begin anew.",
-            )
-        self._window.clear()
-        self._window.extend(Observation(*map(float, row)) for row in state)
+        """Take over a window that `state` returned; of a longer one, its last steps. Raises TypeError for another."""
+        self._window = deque((Observation(*map(float, row)) for row in state), self._window.maxlen)
 
 
 def collapsed(window: Sequence[Observation], margin: float | Literal["soft"]) -> bool:
@@ -91,7 +75,7 @@ def collapsed(window: Sequence[Observation], margin: float | Literal["soft"]) ->
         return True
     gaps = [seen.mean_negative - seen.mean_positive for seen in window]
     losses = [seen.loss for seen in window]
-    at = _margin_loss(margin)
+    at = math.log(2) if margin == "soft" else margin
     before, after = _halves(losses)
     return (
         all(gap <= SAME_DISTANCE * seen.mean_negative for gap, seen in zip(gaps, window, strict=True))
@@ -110,10 +94,6 @@ def _what_was_seen(window: Sequence[Observation], margin: float | Literal["soft"
         f"{spread:.3g} (1 is well spread, 0 is one point), the mean distance {positive:.3g} within identities "
         f"and {negative:.3g} between them, the loss {loss:.4g} at {at}, with {active:.1%} of the triplets active."
     )
-
-
-def _margin_loss(margin: float | Literal["soft"]) -> float:
-    return math.log(2) if margin == "soft" else margin
 
 
 def _mean(values: Sequence[float]) -> float:

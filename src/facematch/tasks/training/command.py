@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from facematch.core.console import Stopwatch, info, progress, result, warn
@@ -17,14 +16,19 @@ from facematch.networks.digest import weights_digest
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.weights import Origin, initial_network, native_size
 from facematch.pipeline.beside import show_trained
-from facematch.pipeline.build import build_cropper, network_spec, photo_limits, with_checkpoint
+from facematch.pipeline.build import (
+    build_cropper,
+    network_spec,
+    photo_limits,
+    with_checkpoint,
+)
 from facematch.pipeline.default_checkpoint import first_weights
 from facematch.pipeline.people import ValidationPeople, training_and_validation
 from facematch.pipeline.run_folder import RunFolder, lengthen, start_run
 from facematch.pipeline.trained import write_trained_photos
 from facematch.settings.root import Settings
 from facematch.settings.training import OWN_LOSSES, LossSettings
-from facematch.tasks.training.augment import FACE_DEFAULT, build_augmentation
+from facematch.tasks.training.augment import build_augmentation
 from facematch.tasks.training.crops import training_crops, training_set
 from facematch.tasks.training.final_test import ask_test_set
 from facematch.tasks.training.loop import Trainer
@@ -39,15 +43,13 @@ from facematch.tasks.training.values import Callbacks, Progress, TrainingResult,
 def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, resume: bool, fresh: bool) -> None:
     """Train as the settings say; leaves with 128 + signal when it was stopped by one. `again` is how to go on then."""
     watch = Stopwatch()
-    augment = build_augmentation(
-        settings.augment if settings.augment is not None else FACE_DEFAULT, settings.faces.size
-    )
+    augment = build_augmentation(settings.augment, settings.faces.size)
     _check_loss(settings.loss)
     if resume:
         check_state(folder, settings)
     with watch.stage("reading labels"):
         people, validation = training_and_validation(settings)
-    asked = "held-out photos" if validation.by_photo else "unseen people"
+    measured_on = "held-out photos" if validation.by_photo else "unseen people"
     network, origin = _first_network(settings, validation)
     with watch.stage("cropping"):
         crops = training_crops(settings, people, "training photos" if validation.by_photo else "training people")
@@ -62,7 +64,8 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
     _same_people(folder, data, crops.people, validation.asked.people, resume=resume)
     before = Path(origin.source).parent if origin.people else None
     write_trained_photos(folder.path, people.files, photo_limits(settings.photos), before)
-    record = {**origin.record, "seed": settings.seed, "sha256": weights_digest(network)}
+    known = tuple(sorted({*people.people, *origin.people}))
+    save = _saver(settings, folder, known, origin, weights_digest(network), objective, crops.people)
     trainer = Trainer(
         network,
         objective,
@@ -76,14 +79,10 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
     if resume and trainer.resume():
         info(f"resumed at epoch {trainer.at.epoch}, batch {trainer.at.batch}")
     else:
-        info(f"before training: {asked}: {_short(validate(trainer.network))}")
-    with watch.stage("training"), _progress(settings.training.epochs, trainer.at) as step:
-        known = tuple(sorted({*people.people, *origin.people}))
-        save = partial(_save, settings, folder, known, record, objective, crops.people)
-        callbacks = Callbacks(validate, save, info, step, asked, seen)
-        with stop_on_signals() as stop:
-            outcome = trainer.run(callbacks, stop)
-    _conclude(folder, outcome, again, watch, asked)
+        info(f"before training: {measured_on}: {_short(validate(trainer.network))}")
+    with watch.stage("training"), _progress(settings.training.epochs, trainer.at) as step, stop_on_signals() as stop:
+        outcome = trainer.run(Callbacks(validate, save, info, step, measured_on, seen), stop)
+    _conclude(folder, outcome, again, watch, measured_on)
     if outcome.best is not None and not validation.by_photo:
         show_trained(with_checkpoint(settings, folder.path), validation, config)
     if validation.as_test is not None:
@@ -111,7 +110,7 @@ def _objective(settings: Settings, network: EmbeddingNetwork, data: TrainingSet)
 
 def _first_network(settings: Settings, validation: ValidationPeople) -> tuple[EmbeddingNetwork, Origin]:
     network, origin = initial_network(network_spec(settings), first_weights(settings), settings.seed)
-    (warn if origin.loud else info)(origin.notice)
+    (warn if origin.warning else info)(origin.notice)
     _require_unseen(origin, validation)
     made_for = native_size(settings.network.backbone)
     if made_for is not None and made_for > 2 * settings.faces.size:
@@ -130,7 +129,7 @@ def _require_unseen(origin: Origin, validation: ValidationPeople) -> None:
     if both := sorted(others & set(origin.people)):
         raise FacematchError(
             f"{len(both)} people of the validation were in the training of {origin.source}, first {both[0]}.",
-            "Use that run's identities and seed, which settings.yaml in its folder tells, or name other people with "
+            "Use that run's identities and seed, which are in settings.yaml in its folder, or name other people with "
             "--set identities.validation=FOLDER: figures mean nothing on people the network has seen.",
         )
 
@@ -144,33 +143,31 @@ def _progress(epochs: int, at: Progress) -> Iterator[Callable[[int, float, float
         )
 
 
-def _save(
+def _saver(
     settings: Settings,
     folder: RunFolder,
     people: tuple[str, ...],
-    origin: dict[str, object],
+    origin: Origin,
+    first_weights: str,
     objective: Objective,
     rows: tuple[str, ...],
-    name: str,
-    network: EmbeddingNetwork,
-    epoch: int,
-    figures: Figures | None,
-) -> None:
-    save_checkpoint(
-        folder.path / f"{name}.safetensors",
-        network,
-        build_cropper(settings.faces).fingerprint,
-        origin=origin,
-        people=people,
-        metric=settings.ranking.metric,
-        trained={"epoch": epoch, "validation": figures.as_dict() if figures else None},
-    )
-    if objective.classifies:
-        save_classes(folder.path / f"{name}-classes.safetensors", objective, rows)
+) -> Callable[[str, EmbeddingNetwork, int, Figures | None], None]:
+    # What writes a checkpoint, and beside it the weights that tell the training people apart.
+    record = {**origin.record, "seed": settings.seed, "sha256": first_weights}
+    crops, metric = build_cropper(settings.faces).fingerprint, settings.ranking.metric
+
+    def save(name: str, network: EmbeddingNetwork, epoch: int, figures: Figures | None) -> None:
+        path = folder.path / f"{name}.safetensors"
+        trained = {"epoch": epoch, "validation": figures.as_dict() if figures else None}
+        save_checkpoint(path, network, crops, origin=record, people=people, metric=metric, trained=trained)
+        if objective.scorer is not None:
+            save_classes(folder.path / f"{name}-classes.safetensors", objective, rows)
+
+    return save
 
 
 def _same_people(
-    folder: RunFolder, data: TrainingSet, names: tuple[str, ...], asked: tuple[str, ...], *, resume: bool
+    folder: RunFolder, data: TrainingSet, names: tuple[str, ...], unseen: tuple[str, ...], *, resume: bool
 ) -> None:
     # What was trained on is written down; a resumed run must see the very same photos.
     digest = hashlib.sha256(data.images.tobytes() + data.labels.tobytes()).hexdigest()
@@ -183,16 +180,16 @@ def _same_people(
                 f"the training photos are not those {folder.path} was started with.",
                 "Bring back the same photos to resume, or start a new run with another name: --set name=NAME.",
             )
-    write_json(path, {"training": list(names), "validation": list(asked), "sha256": digest})
+    write_json(path, {"training": list(names), "validation": list(unseen), "sha256": digest})
 
 
-def _conclude(folder: RunFolder, outcome: TrainingResult, again: str, watch: Stopwatch, asked: str) -> None:
+def _conclude(folder: RunFolder, outcome: TrainingResult, again: str, watch: Stopwatch, measured_on: str) -> None:
     info(f"seconds: {watch}")
     if outcome.stopped:
         info(f"stopped and saved. Go on with: {again}", wrap=False)
         raise SystemExit(128 + outcome.stopped)
     if outcome.best is not None:
-        result(f"finished: {outcome.reason}. Best epoch {outcome.best_epoch}, {asked}: {_short(outcome.best)}")
+        result(f"finished: {outcome.reason}. Best epoch {outcome.best_epoch}, {measured_on}: {_short(outcome.best)}")
     if outcome.seen is not None:
         photos = f"{outcome.seen.count} held-out photos of {outcome.seen.people} training people"
         result(f"{outcome.seen.name} at that epoch: {outcome.seen} ({photos})")

@@ -2,22 +2,20 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress
 from facematch.core.errors import FacematchError
 from facematch.embedders import Embedder
-from facematch.embedders.embed import PhotoEmbedder
 from facematch.embedders.views import FlipEmbedder
-from facematch.faces.stream import crop_cache, crop_photos, in_order
+from facematch.faces.stream import in_order
 from facematch.faces.values import Box, Crop, coverage_of, record_of
 from facematch.identities import LabelledPhotos
 from facematch.photos.photo import Photo, PhotoFile, Unreadable, made_of, read_photo
-from facematch.pipeline.build import build_cropper, build_embedder, photo_limits
+from facematch.pipeline.build import build_cropper, build_embedder, crops_of, photo_embedder, photo_limits
 from facematch.settings.embedding import MissChoice
 from facematch.settings.root import Settings
 from facematch.settings.training import TeacherSettings
@@ -49,21 +47,14 @@ class LabelledCrops:
 
 def labelled_crops(settings: Settings, people: LabelledPhotos, miss: MissChoice, what: str) -> LabelledCrops:
     """Crop labelled photos; `miss` says what one without a face becomes, `what` they are called on the way."""
-    size = settings.faces.size
-    cropper, records, images, kept, boxes = build_cropper(settings.faces), [], [], [], []
-    with (
-        crop_cache(cache_folder(settings.paths.cache), cropper) as cache,
-        progress(f"cropping {what}", len(people.files)) as step,
-    ):
-        outcomes = crop_photos(
-            people.files, cropper, cache, miss=miss, limits=photo_limits(settings.photos), on_progress=step
-        )
-        for outcome, pair in zip(outcomes, people.pairs, strict=True):
-            records.append(record_of(outcome))
-            if isinstance(outcome, Crop):
-                images.append(outcome.image)
-                kept.append(pair)
-                boxes.append(outcome.box)
+    size, records, images, kept, boxes = settings.faces.size, [], [], [], []
+    outcomes = crops_of(settings, people.files, miss, f"cropping {what}")
+    for outcome, pair in zip(outcomes, people.pairs, strict=True):
+        records.append(record_of(outcome))
+        if isinstance(outcome, Crop):
+            images.append(outcome.image)
+            kept.append(pair)
+            boxes.append(outcome.box)
     if records:
         info(f"{what}: {coverage_of(records)}")
     stacked = np.stack(images) if images else np.empty((0, size, size, 3), np.uint8)
@@ -86,15 +77,14 @@ def training_crops(settings: Settings, people: LabelledPhotos, what: str) -> Lab
 
 def training_set(settings: Settings, crops: LabelledCrops) -> TrainingSet:
     """Return the crops with their people numbered in the order of their names, and what a teacher makes of them."""
-    teacher, labels = settings.loss.teacher, numbered(crops, crops.people)
-    if teacher is None:
-        return TrainingSet(crops.images, labels, len(crops.people))
+    data = TrainingSet(crops.images, numbered(crops, crops.people), len(crops.people))
+    if (teacher := settings.loss.teacher) is None:
+        return data
     embedder, blends = teacher_embedder(settings, teacher), None
     targets = teacher_targets(settings, teacher, embedder, crops.files)
     if teacher.blends:
-        frames, aligned = frames_to_blend(settings, teacher, crops)
-        blends = Blends(frames, teacher.blends, aligned, embedder.embed)
-    return TrainingSet(crops.images, labels, len(crops.people), targets, blends)
+        blends = Blends(*frames_to_blend(settings, teacher, crops), teacher.blends, embedder.embed)
+    return replace(data, targets=targets, blends=blends)
 
 
 def numbered(crops: LabelledCrops, people: Sequence[str]) -> NDArray[np.int64]:
@@ -119,14 +109,8 @@ def teacher_targets(
     when the teacher embeds no photo.
     """
     faces = teacher.faces or settings.faces
-    stage = PhotoEmbedder(
-        build_cropper(faces),
-        embedder,
-        "cosine",
-        faces.miss_training,
-        photo_limits(settings.photos),
-        cache_folder(settings.paths.cache),
-    )
+    taught = settings.model_copy(update={"faces": faces.model_copy(update={"miss": faces.miss_training})})
+    stage = replace(photo_embedder(taught, embedder), metric="cosine")
     with progress("the teacher embeds", len(files)) as step:
         found = stage.run(files, step)
     if not len(found.embeddings):

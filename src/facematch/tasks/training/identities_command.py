@@ -47,16 +47,10 @@ def augment_preview_command(
 ) -> None:
     """Write a picture: crops of training photos on the left, augmented variants beside them; then as many blends."""
     settings = load_settings(config, overrides)
-    from facematch.tasks.training.augment import (  # after that check: it loads torch
-        FACE_DEFAULT,
-        build_augmentation,
-        preview,
-    )
+    from facematch.tasks.training.augment import build_augmentation, preview  # after that check: it loads torch
     from facematch.tasks.training.crops import frames_to_blend, labelled_crops
 
-    augment = build_augmentation(
-        settings.augment if settings.augment is not None else FACE_DEFAULT, settings.faces.size
-    )
+    augment = build_augmentation(settings.augment, settings.faces.size)
     people, _ = training_and_validation(settings)
     tried = LabelledPhotos.of(evenly(people.pairs, 4 * count))
     crops = labelled_crops(settings, tried, "skip", "training photos tried")

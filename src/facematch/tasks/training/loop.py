@@ -6,6 +6,7 @@ weights, bit for bit, as an unbroken one on the same machine.
 
 import math
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,7 @@ from facematch.tasks.training.optimiser import build_optimiser, load_optimiser
 from facematch.tasks.training.run_state import load_state, reading_state, save_state
 from facematch.tasks.training.schedule import learning_rate_factor
 from facematch.tasks.training.stopping import StopRequest
-from facematch.tasks.training.values import (
-    Callbacks,
-    Progress,
-    TrainingResult,
-    TrainingSet,
-    validation_line,
-)
+from facematch.tasks.training.values import Callbacks, Progress, TrainingResult, TrainingSet, validation_line
 
 _SAVE_EVERY_SECONDS = 60.0
 
@@ -103,15 +98,27 @@ class Trainer:
     @single_threaded_opencv()
     def run(self, callbacks: Callbacks, stop: StopRequest) -> TrainingResult:
         """Train until the last epoch, early stopping or a signal; the state is saved on leaving."""
+        at = self.at
         while (reason := self._ended()) is None:
-            self._epoch(callbacks, stop)
+            batches, started, first = self._batches(at.epoch), time.monotonic(), at.batch
+            images = self._images(batches)
+            set_training_mode(self.network, self.freeze)
+            while at.batch < len(batches) and not stop:
+                at.last = self._step(*next(images), batches[at.batch], at.epoch - 1 + at.batch / len(batches))
+                at.batch, at.step = at.batch + 1, at.step + 1
+                callbacks.progress(at.epoch, at.batch / len(batches), at.last["loss"])
+                self._save_sometimes()
+            if not stop:
+                seconds, photos = time.monotonic() - started, sum(map(len, batches[first:]))
+                self._validate(callbacks, photos / max(seconds, 1e-9), None if first else started)
+                at.epoch, at.batch = at.epoch + 1, 0
             if stop:
                 self.save_state()
-                callbacks.save("last", self.network, self.at.epoch, None)
+                callbacks.save("last", self.network, at.epoch, None)
                 return self._result(stop.signal, "stopped")
             self._save_sometimes()
         self.save_state()
-        callbacks.save("last", self.network, self.at.epoch - 1, None)
+        callbacks.save("last", self.network, at.epoch - 1, None)
         result = self._result(0, reason)
         write_json(self.folder.finished, {"epochs": result.epochs, "reason": reason, "best_epoch": result.best_epoch})
         return result
@@ -126,34 +133,18 @@ class Trainer:
         if time.monotonic() - self.saved > _SAVE_EVERY_SECONDS:
             self.save_state()
 
-    def _epoch(self, callbacks: Callbacks, stop: StopRequest) -> None:
-        at = self.at
-        batches = self._batches(at.epoch)
-        images = augmented_batches(
+    def _images(self, batches: list[NDArray[np.int64]]) -> Iterator[tuple[Tensor, NDArray[np.uint8]]]:
+        return augmented_batches(
             self.data.images,
             self.augment,
             batches,
             seed=self.seed,
-            epoch=at.epoch,
-            first=at.batch,
+            epoch=self.at.epoch,
+            first=self.at.batch,
             workers=loader_workers(self.training.workers, self.device),
-            size=self.training.size_at(at.epoch),
+            size=self.training.size_at(self.at.epoch),
             blends=self.data.blends,
         )
-        set_training_mode(self.network, self.freeze)
-        started, first = time.monotonic(), at.batch
-        while at.batch < len(batches) and not stop:
-            at.last = self._step(*next(images), batches[at.batch], at.epoch - 1 + at.batch / len(batches))
-            at.batch += 1
-            at.step += 1
-            callbacks.progress(at.epoch, at.batch / len(batches), at.last["loss"])
-            self._save_sometimes()
-        if stop:
-            return
-        seconds = time.monotonic() - started
-        speed = sum(len(batch) for batch in batches[first:]) / seconds if at.batch > first else 0.0
-        self._validate(callbacks, speed, None if first else started)
-        at.epoch, at.batch = at.epoch + 1, 0
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
         people, photos = self.training.identities_per_batch, self.training.photos_per_identity
@@ -163,14 +154,14 @@ class Trainer:
         return with_blends(batches, share)
 
     def _step(
-        self, images: Tensor, asked: NDArray[np.uint8], batch: NDArray[np.int64], epochs_done: float
+        self, images: Tensor, new_faces: NDArray[np.uint8], batch: NDArray[np.int64], epochs_done: float
     ) -> dict[str, float]:
         training = self.training
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate(group["base_lr"], epochs_done)
         torch.manual_seed((self.seed << 32) + self.at.step)  # dropout
         labels = torch.from_numpy(np.where(batch == BLEND, -1, self.data.labels[batch])).to(self.device)
-        targets = self._targets(batch, asked)
+        targets = self._targets(batch, new_faces)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             embeddings = self.network(images.to(self.device, non_blocking=True))
         value = self.objective(embeddings, labels, targets, self.at.epoch)
@@ -180,9 +171,9 @@ class Trainer:
         if training.gradient_norm is not None:
             norm = nn.utils.clip_grad_norm_(self.network.parameters(), training.gradient_norm)
         self.optimiser.step()
-        told = {"loss": value.loss.detach(), **value.diagnostics, "gradient_norm": norm}
-        numbers = torch.stack([each.float() for each in told.values()]).tolist()  # waits for the device once
-        line = dict(zip(told, numbers, strict=True)) | {"learning_rate": self.optimiser.param_groups[0]["lr"]}
+        scalars = {"loss": value.loss.detach(), **value.diagnostics, "gradient_norm": norm}
+        numbers = torch.stack([each.float() for each in scalars.values()]).tolist()  # waits for the device once
+        line = dict(zip(scalars, numbers, strict=True)) | {"learning_rate": self.optimiser.param_groups[0]["lr"]}
         self.log.step(self.at.epoch, self.at.step, line)
         if not math.isfinite(line["loss"]):
             raise FacematchError(
@@ -192,14 +183,14 @@ class Trainer:
         self.objective.watch(line, self.at.epoch)
         return line
 
-    def _targets(self, batch: NDArray[np.int64], asked: NDArray[np.uint8]) -> Tensor | None:
-        # What the teacher makes of a batch's photos, known before, and of its blends, which it is asked about now.
+    def _targets(self, batch: NDArray[np.int64], new_faces: NDArray[np.uint8]) -> Tensor | None:
+        # What the teacher makes of a batch's photos, known before, and of its blends, which it embeds now.
         if self.data.targets is None:
             return None
         targets = self.data.targets[batch]
         if self.data.blends is not None:
             new = batch == BLEND
-            targets[new] = np.repeat(self.data.blends.embed(asked), COPIES, axis=0)[: new.sum()]
+            targets[new] = np.repeat(self.data.blends.embed(new_faces), COPIES, axis=0)[: new.sum()]
         return torch.from_numpy(targets).to(self.device)
 
     def _learning_rate(self, base: float, epochs_done: float) -> float:
@@ -221,14 +212,14 @@ class Trainer:
         # `started`: when the epoch began, to tell the time left; None for an epoch resumed half-way.
         at, training = self.at, self.training
         line: dict[str, Any] = {**at.last, "images_per_second": speed}
-        told = self.objective.told(at.last, at.epoch)
-        text = f"epoch {at.epoch}/{training.epochs}  loss {at.last.get('loss', 0):.4f}  {told}"
+        text = f"epoch {at.epoch}/{training.epochs}  loss {at.last.get('loss', 0):.4f}  "
+        text += self.objective.summary(at.last, at.epoch)
         if at.epoch % training.validate_every == 0 or at.epoch == training.epochs:
             size = training.size_at(at.epoch)
             figures = callbacks.validate(self.network, size)
             seen = callbacks.seen(self.network, size) if callbacks.seen is not None else None
             line |= {"validation": figures.as_dict(), **({} if seen is None else {"seen": seen.as_dict()})}
-            text += f"  {callbacks.asked}: {validation_line(figures)}"
+            text += f"  {callbacks.measured_on}: {validation_line(figures)}"
             text += "" if seen is None else f"  seen people: accuracy {seen.value:.3f}"
             if size != training.size_at(max(1, at.best_epoch)):  # what was best on smaller crops is not compared
                 at.best, at.without_better = None, 0

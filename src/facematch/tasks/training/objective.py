@@ -4,6 +4,7 @@ The loop knows nothing of which objective it has. Each is an `nn.Module`, so its
 the network's head and its state is saved and resumed with the run.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,7 @@ from facematch.losses.mining import Margin
 from facematch.losses.quantisation import quantisation_penalty
 from facematch.losses.triplet import spread, triplet_loss
 from facematch.settings.training import LossSettings, TrainingSettings
-from facematch.tasks.training.classifier import CosineClassifier
-from facematch.tasks.training.collapse import CollapseGuard
+from facematch.tasks.training.collapse import CollapseGuard, Observation
 
 Line = dict[str, float]
 
@@ -38,20 +38,37 @@ class Objective(nn.Module):
         raise NotImplementedError
 
     @property
-    def classifies(self) -> bool:
-        """Return whether it scores the training people, so that an accuracy can be told."""
-        return False
+    def scorer(self) -> Callable[[Tensor], Tensor] | None:
+        """Return what gives N×D embeddings the scores N×P of the training people, the largest for whom a photo shows.
 
-    def logits(self, embeddings: Tensor) -> Tensor:
-        """Return the scores N×P of the training people, the largest for whom a photo shows."""
-        raise NotImplementedError
+        None where it does not classify.
+        """
+        return None
 
     def watch(self, line: Line, epoch: int) -> None:
         """Take in the numbers of one step. Raises FacematchError when the run is hopeless."""
 
-    def told(self, line: Line, epoch: int) -> str:
+    def summary(self, line: Line, epoch: int) -> str:
         """Return the diagnostics of an epoch's last step in a few words."""
         return f"spread {line.get('spread', 0):.2f}"
+
+
+class CosineClassifier(nn.Module):
+    """People as classes: logits N×P, `scale` times the cosine between an embedding and each person's weight vector.
+
+    Normalised softmax (Wang et al. 2017, NormFace), so what it teaches is what a ranking by angle uses.
+    """
+
+    def __init__(self, embedding: int, people: int, scale: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(people, embedding) / embedding**0.5)
+        self.scale = scale
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Return the logits of N×D embeddings."""
+        return self.scale * functional.linear(
+            functional.normalize(embeddings, dim=1), functional.normalize(self.weight, dim=1)
+        )
 
 
 class TripletObjective(Objective):
@@ -100,17 +117,11 @@ class TripletObjective(Objective):
     def watch(self, line: Line, epoch: int) -> None:
         """Stop a run that has collapsed."""
         if self._guard is not None and epoch > self._loss.classifier_epochs:
-            self._guard.observe(
-                loss=line["triplet_loss"],
-                active_share=line["active_share"],
-                mean_positive=line["mean_positive"],
-                mean_negative=line["mean_negative"],
-                spread=line["spread"],
-            )
+            self._guard.observe(Observation(line["triplet_loss"], *(line[name] for name in Observation._fields[1:])))
 
-    def told(self, line: Line, epoch: int) -> str:
+    def summary(self, line: Line, epoch: int) -> str:
         """Return the share of active triplets and the spread."""
-        return f"active {line.get('active_share', 0):.0%}  {super().told(line, epoch)}"
+        return f"active {line.get('active_share', 0):.0%}  {super().summary(line, epoch)}"
 
     def get_extra_state(self) -> Any:
         """Return what the guard has seen."""
@@ -142,18 +153,13 @@ class ClassObjective(Objective):
         return Value(loss, {"batch_accuracy": right, "spread": spread(embeddings.detach())})
 
     @property
-    def classifies(self) -> bool:
-        """Return True."""
-        return True
+    def scorer(self) -> Callable[[Tensor], Tensor]:
+        """Return the classifier."""
+        return self.classifier
 
-    def logits(self, embeddings: Tensor) -> Tensor:
-        """Return the classifier's scores."""
-        scores: Tensor = self.classifier(embeddings)
-        return scores
-
-    def told(self, line: Line, epoch: int) -> str:
+    def summary(self, line: Line, epoch: int) -> str:
         """Return the accuracy on the batch and the spread."""
-        return f"batch accuracy {line.get('batch_accuracy', 0):.0%}  {super().told(line, epoch)}"
+        return f"batch accuracy {line.get('batch_accuracy', 0):.0%}  {super().summary(line, epoch)}"
 
 
 class NamedObjective(Objective):
@@ -168,15 +174,9 @@ class NamedObjective(Objective):
         return Value(self.loss(embeddings, labels), {"spread": spread(embeddings.detach())})
 
     @property
-    def classifies(self) -> bool:
-        """Return whether the loss scores people."""
-        return hasattr(self.loss, "get_logits")
-
-    def logits(self, embeddings: Tensor) -> Tensor:
-        """Return the loss's own scores of the people."""
-        scorer: Any = self.loss
-        scores: Tensor = scorer.get_logits(embeddings)
-        return scores
+    def scorer(self) -> Callable[[Tensor], Tensor] | None:
+        """Return the loss's own scores of the people, where it has them."""
+        return getattr(self.loss, "get_logits", None)
 
 
 class NoObjective(Objective):

@@ -40,13 +40,8 @@ def hashing_overrides(
 
     A data set that is not published is a folder of classes under data/, a fifth of whose photos is the test.
     """
-    found = []
-    if exp_name is not None:
-        found.append(f"name={exp_name}")
-    if code_size is not None:
-        found.append(f"network.embedding={code_size}")
-    if triplet_margin is not None:
-        found.append(f"loss.margin={triplet_margin}")
+    given = {"name": exp_name, "network.embedding": code_size, "loss.margin": triplet_margin}
+    found = [f"{setting}={value}" for setting, value in given.items() if value is not None]
     if dataset_name in PUBLISHED:
         found.append(f"identities.dataset={dataset_name}")
     elif dataset_name is not None:

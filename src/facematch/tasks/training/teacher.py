@@ -1,5 +1,6 @@
 """Distillation: another embedder's embeddings of the training photos, beside what the labels teach."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -44,29 +45,24 @@ class TaughtObjective(Objective):
             parts["teacher_cosine"] = cosine_distillation(self.projection(embeddings), teacher, present)
         if self._kind != "cosine":
             parts["teacher_relation"] = relational_distillation(embeddings, teacher, present)
-        told = {name: part.detach() for name, part in parts.items()}
         loss = value.loss + self._weight * torch.stack(list(parts.values())).sum()
-        return Value(loss, {**value.diagnostics, **told})
+        return Value(loss, value.diagnostics | {name: part.detach() for name, part in parts.items()})
 
     @property
-    def classifies(self) -> bool:
-        """Return whether what learns from the labels does."""
-        return self.labels.classifies
-
-    def logits(self, embeddings: Tensor) -> Tensor:
-        """Return the scores of what learns from the labels."""
-        return self.labels.logits(embeddings)
+    def scorer(self) -> Callable[[Tensor], Tensor] | None:
+        """Return that of what learns from the labels."""
+        return self.labels.scorer
 
     def watch(self, line: Line, epoch: int) -> None:
         """Watch for what the labels' objective watches for."""
         if epoch > self._alone:
             self.labels.watch(line, epoch)
 
-    def told(self, line: Line, epoch: int) -> str:
+    def summary(self, line: Line, epoch: int) -> str:
         """Return the words of the labels' objective and the distillation losses."""
         losses = "  ".join(
             f"{shown} {line[name]:.3f}"
             for name, shown in (("teacher_cosine", "teacher 1−cos"), ("teacher_relation", "relations"))
             if name in line
         )
-        return f"{(self._nothing if epoch <= self._alone else self.labels).told(line, epoch)}  {losses}"
+        return f"{(self._nothing if epoch <= self._alone else self.labels).summary(line, epoch)}  {losses}"

@@ -1,7 +1,7 @@
 """What training is measured by: retrieval on unseen people, or on held-out photos of the training classes; and, of
 what classifies, the accuracy on held-out photos of the training people."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,13 +74,13 @@ class SeenPeople:
 
     images: Images
     labels: NDArray[np.int64]
-    objective: Objective
+    scorer: Callable[[torch.Tensor], torch.Tensor]
 
     def __call__(self, network: EmbeddingNetwork, size: int | None = None) -> Estimate:
         """Return the share of photos whose own person has the largest logit, with its interval over people."""
         vectors = torch.from_numpy(_vectors(network, self.images, size)).to(next(network.parameters()).device)
         with torch.no_grad():
-            named = self.objective.logits(vectors).argmax(dim=1).cpu().numpy()
+            named = self.scorer(vectors).argmax(dim=1).cpu().numpy()
         return mean_figure("accuracy on seen people", named == self.labels, self.labels.tolist())
 
 
@@ -107,16 +107,16 @@ def seen_crops(
 
     Raises FacematchError when `identities.seen_share` was asked for and the loss has no classes.
     """
-    if settings.identities.seen_share and not objective.classifies:
+    if settings.identities.seen_share and objective.scorer is None:
         raise FacematchError(
             f"identities.seen_share is {settings.identities.seen_share}, but loss.name: {settings.loss.name} does not "
             "classify, so there is no accuracy on seen people.",
             "Set identities.seen_share: 0, or a loss with classes: cross-entropy, arcface, proxyanchor.",
         )
-    if not objective.classifies or not seen.files:
+    if objective.scorer is None or not seen.files:
         return None
     crops = labelled_crops(settings, seen.only(people), settings.faces.miss, "held-out photos of training people")
-    return SeenPeople(crops.images, numbered(crops, people), objective) if crops.files else None
+    return SeenPeople(crops.images, numbered(crops, people), objective.scorer) if crops.files else None
 
 
 def _vectors(network: EmbeddingNetwork, images: Images, size: int | None) -> NDArray[np.float32]:

@@ -1,8 +1,8 @@
 """The values of a training run: what goes in, where it stands, how it ended."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,16 @@ from facematch.evaluation.topk import Figures, figures_from_dict
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.tasks.training.blending import FaceFrame
 
+_ESTIMATE = TypeAdapter(Estimate)
+
 
 @dataclass(frozen=True, eq=False)
 class Blends:
     """New faces, `share` of every batch; `embed` asks the teacher about aligned ones."""
 
     frames: Sequence[FaceFrame]
-    share: float
     aligned: int  # the side of what the teacher is shown, in pixels
+    share: float
     embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
@@ -42,18 +44,18 @@ class TrainingSet:
 class Callbacks:
     """What the loop asks of its surroundings.
 
-    `validate` measures retrieval on what `asked` names, unseen people or held-out photos, and `seen`, where there
+    `validate` measures retrieval on what `measured_on` names, unseen people or held-out photos, and `seen`, where there
     is one, the accuracy on held-out photos of the training people; `save` writes a checkpoint (file name, network,
     epoch, figures); `report` shows one line for each epoch and `progress` gets (epoch, progress 0–1, loss) for each
     step.
-    Both measures are told the side in pixels to which training reduces its crops now, or None.
+    Both measures are given the side in pixels to which training reduces its crops now, or None.
     """
 
     validate: Callable[[EmbeddingNetwork, int | None], Figures]
     save: Callable[[str, EmbeddingNetwork, int, Figures | None], None]
     report: Callable[[str], None]
     progress: Callable[[int, float, float], None]
-    asked: str = "unseen people"
+    measured_on: str = "unseen people"
     seen: Callable[[EmbeddingNetwork, int | None], Estimate] | None = None
 
 
@@ -79,7 +81,7 @@ class Progress:
         """Return the best validation and the accuracy on seen people then."""
         return (
             None if self.best is None else figures_from_dict(self.best),
-            None if self.seen is None else figure_from_dict(self.seen),
+            None if self.seen is None else _ESTIMATE.validate_python(self.seen),
         )
 
 
@@ -93,11 +95,6 @@ class TrainingResult:
     epochs: int
     reason: str
     seen: Estimate | None = None
-
-
-def figure_from_dict(values: Mapping[str, Any]) -> Estimate:
-    """Return the figure that `Estimate.as_dict` wrote. Raises ValueError for another."""
-    return TypeAdapter(Estimate).validate_python(values)
 
 
 def validation_line(figures: Figures) -> str:
