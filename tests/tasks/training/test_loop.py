@@ -25,8 +25,8 @@ from facematch.settings.training import LossSettings, TrainingSettings
 from facematch.tasks.training.blending import blended_face, face_frame
 from facematch.tasks.training.data import COPIES, augmented_batches, picture_seed
 from facematch.tasks.training.loop import Trainer
+from facematch.tasks.training.objective import TaughtObjective
 from facematch.tasks.training.stopping import StopRequest, stop_on_signals
-from facematch.tasks.training.teacher import TaughtObjective
 from facematch.tasks.training.values import Blends, TrainingResult, TrainingSet
 from training_helpers import (
     SIDE,

@@ -13,8 +13,7 @@ from facematch.losses.mining import Margin
 from facematch.losses.quantisation import quantisation_penalty
 from facematch.settings.embedding import EmbedderSettings
 from facematch.settings.training import LossSettings, TeacherSettings, TrainingSettings
-from facematch.tasks.training.objective import Objective, build_objective
-from facematch.tasks.training.teacher import TaughtObjective
+from facematch.tasks.training.objective import Objective, TaughtObjective, build_objective
 
 PEOPLE, SIZE = 4, 6
 TEACHER = TeacherSettings(embedder=EmbedderSettings(kind="pixels"))

@@ -4,8 +4,10 @@ What an exporter notes beside the graph, such as the paths of the source code on
 """
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -97,17 +99,10 @@ def in_int8(model: Model, spec: NetworkSpec, batches: Iterable[NDArray[np.float3
     float32: in int8 the sums, softmax and GELU of a ViT-B/32 took its least cosine from .998 to .72.
     """
     import onnx
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._batches = iter(batches)
-
-        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            batch = next(self._batches, None)
-            return None if batch is None else {INPUT: batch}
-
+    reader = SimpleNamespace(get_next=partial(next, ({INPUT: batch} for batch in batches), None))
     cut, _ = _last_steps(model, spec)
     with TemporaryDirectory() as folder, silenced():
         plain, prepared, small = (Path(folder) / name for name in ("plain.onnx", "prepared.onnx", "int8.onnx"))
@@ -116,7 +111,7 @@ def in_int8(model: Model, spec: NetworkSpec, batches: Iterable[NDArray[np.float3
         quantize_static(
             prepared,
             small,
-            Reader(),
+            reader,
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=True,

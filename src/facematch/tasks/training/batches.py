@@ -121,11 +121,14 @@ def pk_batches(
     chunks = [_chunks(own, photos_per_identity, rng) for own in photos]
     per_batch = min(identities_per_batch, len(photos))
     batches = _pack([len(own) for own in chunks], per_batch, rng)
-    _top_up(batches, per_batch, len(photos), rng)
-    return [
-        np.concatenate([_next_chunk(chunks[who], photos[who], photos_per_identity, rng) for who in batch])
-        for batch in batches
-    ]
+    deck: list[int] = []
+    for batch in batches:
+        batch += _deal(deck, len(photos), per_batch - len(batch), set(batch), rng)
+
+    def next_chunk(who: int) -> Indices:
+        return chunks[who].pop() if chunks[who] else np.resize(rng.permutation(photos[who]), photos_per_identity)
+
+    return [np.concatenate([next_chunk(who) for who in batch]) for batch in batches]
 
 
 def _photos_of_each(labels: NDArray[np.int64]) -> list[Indices]:
@@ -147,10 +150,6 @@ def _chunks(photos: Indices, size: int, rng: Generator) -> list[Indices]:
     return [*chunks, rest]
 
 
-def _next_chunk(left: list[Indices], photos: Indices, size: int, rng: Generator) -> Indices:
-    return left.pop() if left else np.resize(rng.permutation(photos), size)
-
-
 def _pack(chunk_counts: list[int], per_batch: int, rng: Generator) -> list[list[int]]:
     """Place every identity into as many different batches as it has chunks; return who is in each.
 
@@ -164,12 +163,6 @@ def _pack(chunk_counts: list[int], per_batch: int, rng: Generator) -> list[list[
         for batch in _deal(deck, number, chunk_counts[who], set(), rng):
             batches[batch].append(who)
     return batches
-
-
-def _top_up(batches: list[list[int]], per_batch: int, identities: int, rng: Generator) -> None:
-    deck: list[int] = []
-    for batch in batches:
-        batch += _deal(deck, identities, per_batch - len(batch), set(batch), rng)
 
 
 def _deal(deck: list[int], cards: int, count: int, without: set[int], rng: Generator) -> list[int]:

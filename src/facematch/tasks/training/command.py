@@ -35,7 +35,6 @@ from facematch.tasks.training.loop import Trainer
 from facematch.tasks.training.objective import Objective, build_objective
 from facematch.tasks.training.run_state import check_state, save_classes
 from facematch.tasks.training.stopping import stop_on_signals
-from facematch.tasks.training.teacher import TaughtObjective
 from facematch.tasks.training.validation import seen_crops, validation_crops
 from facematch.tasks.training.values import Callbacks, Progress, TrainingResult, TrainingSet
 
@@ -55,7 +54,15 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
         crops = training_crops(settings, people, "training photos" if validation.by_photo else "training people")
         validate = validation_crops(settings, validation, crops)
     data = training_set(settings, crops)
-    objective = _objective(settings, network, data)
+    objective = build_objective(
+        settings.loss,
+        settings.training,
+        settings.margin,
+        dimensions=network.dimensions,
+        people=data.people,
+        seed=settings.seed,
+        taught=None if data.targets is None else data.targets.shape[1],
+    )
     seen = seen_crops(settings, validation.seen, crops.people, objective)
     if resume:
         lengthen(folder, settings)
@@ -95,17 +102,6 @@ def _check_loss(loss: LossSettings) -> None:
         require_loss(loss.name, loss.options)
     if loss.idle:
         warn(f"{', '.join(f'loss.{key}' for key in loss.idle)}: not used by loss.name: {loss.name}")
-
-
-def _objective(settings: Settings, network: EmbeddingNetwork, data: TrainingSet) -> Objective:
-    # What the labels teach, and beside it the teacher, where there is one.
-    loss, teacher, wide = settings.loss, settings.loss.teacher, network.dimensions
-    labels = build_objective(
-        loss, settings.training, settings.margin, dimensions=wide, people=data.people, seed=settings.seed
-    )
-    if teacher is None or data.targets is None:
-        return labels
-    return TaughtObjective(labels, data.targets.shape[1], teacher.kind, teacher.weight, wide, teacher.alone_epochs)
 
 
 def _first_network(settings: Settings, validation: ValidationPeople) -> tuple[EmbeddingNetwork, Origin]:

@@ -30,16 +30,15 @@ def identities_command(config: Path, overrides: Sequence[str], *, as_json: bool 
         counts = {side: {"people": len(each.people), "photos": len(each.files)} for side, each in sides.items()}
         show_json({"split_by": "photo" if validation.by_photo else "person", **counts})
         return
+    asked, others = validation.asked, validation.distractors
     if validation.by_photo:
         result(f"training: {len(people.people)} classes, {len(people.files)} photos")
-        result(
-            f"validation: {len(validation.asked.files)} other photos of them, test: {len(validation.test.files)} photos"
-        )
+        result(f"validation: {len(asked.files)} other photos of them, test: {len(validation.test.files)} photos")
         return
     result(f"training: {len(people.people)} people, {len(people.files)} photos")
-    result(f"validation: {len(validation.asked.people)} other people, {len(validation.asked.files)} photos")
-    if validation.distractors.files:
-        result(f"distractors: {len(validation.distractors.people)} people, {len(validation.distractors.files)} photos")
+    result(f"validation: {len(asked.people)} other people, {len(asked.files)} photos")
+    if others.files:
+        result(f"distractors: {len(others.people)} people, {len(others.files)} photos")
 
 
 def augment_preview_command(
@@ -60,16 +59,12 @@ def augment_preview_command(
     if teacher is not None and teacher.blends:
         frames, aligned = frames_to_blend(settings, teacher, crops)
         made = [blended_face(frames, settings.faces.size, aligned, seed)[0] for seed in range(count)]
-    grids = [
-        titled(preview(images, augment, seed=settings.seed), "Crops of training photos, and what training sees of each")
-    ]
+    crops_seen = preview(images, augment, seed=settings.seed)
+    grids = [titled(crops_seen, "Crops of training photos, and what training sees of each")]
     if made:
-        blends = preview(made, augment, seed=settings.seed + 1)
-        grids.append(
-            titled(blends, "Blends of two faces, which the teacher is asked about, and what training sees of each")
-        )
-    picture = np.vstack(grids)
-    write_bytes(out, png_bytes(picture))
+        title = "Blends of two faces, which the teacher is asked about, and what training sees of each"
+        grids.append(titled(preview(made, augment, seed=settings.seed + 1), title))
+    write_bytes(out, png_bytes(np.vstack(grids)))
     if as_json:
         show_json({"picture": str(out), "crops": len(images), "blends": len(made)})
         return

@@ -1,4 +1,4 @@
-"""What a run tells while it goes: a JSON-lines file and TensorBoard, one entry for each step and epoch."""
+"""What a run writes while it goes: a JSON-lines file and TensorBoard, one entry for each step and epoch."""
 
 import json
 import os
@@ -31,12 +31,12 @@ class TrainingLog:
 
     def step(self, epoch: int, step: int, values: dict[str, float]) -> None:
         """Log the figures of one training step."""
-        self._add({"kind": "step", "epoch": epoch, "step": step, **values})
+        self._add("step", epoch, step, values)
         self._draw("train", values, step)
 
     def epoch(self, epoch: int, step: int, values: dict[str, Any]) -> None:
         """Log the figures of one epoch; its validation becomes TensorBoard curves of their own."""
-        self._add({"kind": "epoch", "epoch": epoch, "step": step, **values})
+        self._add("epoch", epoch, step, values)
         self._draw("validation", values.get("validation", {}), step)
         self.flush()
 
@@ -59,8 +59,8 @@ class TrainingLog:
             with self._written(), log.open("rb+") as opened:
                 opened.truncate(length)
 
-    def _add(self, values: dict[str, Any]) -> None:
-        self._lines.append(json.dumps(values) + "\n")
+    def _add(self, kind: str, epoch: int, step: int, values: Mapping[str, Any]) -> None:
+        self._lines.append(json.dumps({"kind": kind, "epoch": epoch, "step": step, **values}) + "\n")
 
     def _draw(self, group: str, values: Mapping[str, Any], step: int) -> None:
         # Not by PyTorch's writer, whose thread prints a traceback where the disk is full.

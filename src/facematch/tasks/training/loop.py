@@ -26,9 +26,8 @@ from facematch.tasks.training.batches import epoch_batches
 from facematch.tasks.training.data import BLEND, COPIES, Augment, augmented_batches, with_blends
 from facematch.tasks.training.log import TrainingLog
 from facematch.tasks.training.objective import Objective
-from facematch.tasks.training.optimiser import build_optimiser, load_optimiser
+from facematch.tasks.training.optimiser import build_optimiser, learning_rate, load_optimiser
 from facematch.tasks.training.run_state import load_state, reading_state, save_state
-from facematch.tasks.training.schedule import learning_rate_factor
 from facematch.tasks.training.stopping import StopRequest
 from facematch.tasks.training.values import Callbacks, Progress, TrainingResult, TrainingSet, validation_line
 
@@ -158,7 +157,7 @@ class Trainer:
     ) -> dict[str, float]:
         training = self.training
         for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate(group["base_lr"], epochs_done)
+            group["lr"] = learning_rate(training, group["base_lr"], self.at.step, epochs_done, self.batches_per_epoch)
         torch.manual_seed((self.seed << 32) + self.at.step)  # dropout
         labels = torch.from_numpy(np.where(batch == BLEND, -1, self.data.labels[batch])).to(self.device)
         targets = self._targets(batch, new_faces)
@@ -192,21 +191,6 @@ class Trainer:
             new = batch == BLEND
             targets[new] = np.repeat(self.data.blends.embed(new_faces), COPIES, axis=0)[: new.sum()]
         return torch.from_numpy(targets).to(self.device)
-
-    def _learning_rate(self, base: float, epochs_done: float) -> float:
-        # Schedules count steps; epochs may differ by a batch or two, so steps come from epochs done, but for
-        # the one that is published in updates.
-        training, per_epoch = self.training, self.batches_per_epoch
-        warmup = round(training.warmup_epochs * per_epoch)
-        return base * learning_rate_factor(
-            training.schedule,
-            self.at.step if training.schedule == "inverse-sqrt" else round(epochs_done * per_epoch),
-            total_steps=training.epochs * per_epoch,
-            warmup_steps=warmup if training.warmup_updates is None else training.warmup_updates,
-            step_size=training.step_epochs * per_epoch,
-            step_factor=training.step_factor,
-            warmup_from=training.warmup_from / base if base else 0.0,
-        )
 
     def _validate(self, callbacks: Callbacks, speed: float, started: float | None) -> None:
         # `started`: when the epoch began, to tell the time left; None for an epoch resumed half-way.

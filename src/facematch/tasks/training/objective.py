@@ -6,13 +6,14 @@ the network's head and its state is saved and resumed with the run.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from facematch.losses.by_name import build_loss
+from facematch.losses.distillation import cosine_distillation, relational_distillation
 from facematch.losses.mining import Margin
 from facematch.losses.quantisation import quantisation_penalty
 from facematch.losses.triplet import spread, triplet_loss
@@ -187,19 +188,94 @@ class NoObjective(Objective):
         return Value(embeddings.new_zeros(()), {"spread": spread(embeddings.detach())})
 
 
-def build_objective(
-    loss: LossSettings, training: TrainingSettings, margin: Margin, *, dimensions: int, people: int, seed: int
-) -> Objective:
-    """Return what `loss:` says about learning from the labels; its weights are random from `seed`.
+class TaughtObjective(Objective):
+    """Another objective's loss plus `weight` times the distillation loss of the faces the teacher embedded.
 
-    `margin` is that of the triplets, resolved. Raises FacematchError for a loss or an option that is not known.
+    A row of NaN among its embeddings (B×E) is a photo it could not embed, which has no distillation loss; a label
+    of −1 is a blend, which is nobody and has no other. Where E is not the network's D, the embeddings are compared
+    after a linear projection D → E that is trained beside the network and is no part of it (FitNets' regressor).
+    Both kinds together are added. In the first `alone` epochs the labels' objective has no part.
+    """
+
+    def __init__(
+        self,
+        labels: Objective,
+        wide: int,
+        kind: Literal["cosine", "relational", "both"],
+        weight: float,
+        dimensions: int,
+        alone: int = 0,
+    ) -> None:
+        super().__init__()
+        self.labels, self._kind, self._weight, self._alone = labels, kind, weight, alone
+        self._nothing = NoObjective()
+        projected = kind != "relational" and wide != dimensions
+        self.projection = nn.Linear(dimensions, wide, bias=False) if projected else nn.Identity()
+
+    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
+        """Return the sum; `teacher_cosine` and `teacher_relation` are the distillation losses by themselves."""
+        assert targets is not None
+        if epoch <= self._alone:
+            value: Value = self._nothing(embeddings, labels, None, epoch)
+        else:
+            known = labels >= 0
+            value = self.labels(embeddings[known], labels[known], None, epoch)
+        present = targets.isfinite().all(dim=1)
+        teacher = targets.masked_fill(~present[:, None], 0)
+        parts: dict[str, Tensor] = {}
+        if self._kind != "relational":
+            parts["teacher_cosine"] = cosine_distillation(self.projection(embeddings), teacher, present)
+        if self._kind != "cosine":
+            parts["teacher_relation"] = relational_distillation(embeddings, teacher, present)
+        loss = value.loss + self._weight * torch.stack(list(parts.values())).sum()
+        return Value(loss, value.diagnostics | {name: part.detach() for name, part in parts.items()})
+
+    @property
+    def scorer(self) -> Callable[[Tensor], Tensor] | None:
+        """Return that of what learns from the labels."""
+        return self.labels.scorer
+
+    def watch(self, line: Line, epoch: int) -> None:
+        """Watch for what the labels' objective watches for."""
+        if epoch > self._alone:
+            self.labels.watch(line, epoch)
+
+    def summary(self, line: Line, epoch: int) -> str:
+        """Return the words of the labels' objective and the distillation losses."""
+        losses = "  ".join(
+            f"{shown} {line[name]:.3f}"
+            for name, shown in (("teacher_cosine", "teacher 1−cos"), ("teacher_relation", "relations"))
+            if name in line
+        )
+        return f"{(self._nothing if epoch <= self._alone else self.labels).summary(line, epoch)}  {losses}"
+
+
+def build_objective(
+    loss: LossSettings,
+    training: TrainingSettings,
+    margin: Margin,
+    *,
+    dimensions: int,
+    people: int,
+    seed: int,
+    taught: int | None = None,
+) -> Objective:
+    """Return what `loss:` says is learned; its weights are random from `seed`.
+
+    `margin` is that of the triplets, resolved; `taught` is how many numbers the teacher's embeddings have, where there
+    is one. Raises FacematchError for a loss or an option that is not known.
     """
     torch.manual_seed(seed)
+    labels: Objective
     if loss.name == "triplet":
         guard = CollapseGuard(training.collapse_steps, margin) if training.collapse_guard else None
-        return TripletObjective(loss, margin, guard, dimensions, people)
-    if loss.name == "cross-entropy":
-        return ClassObjective(dimensions, people, loss.label_smoothing)
-    if loss.name == "none":
-        return NoObjective()
-    return NamedObjective(build_loss(loss.name, loss.options, people=people, dimensions=dimensions))
+        labels = TripletObjective(loss, margin, guard, dimensions, people)
+    elif loss.name == "cross-entropy":
+        labels = ClassObjective(dimensions, people, loss.label_smoothing)
+    elif loss.name == "none":
+        labels = NoObjective()
+    else:
+        labels = NamedObjective(build_loss(loss.name, loss.options, people=people, dimensions=dimensions))
+    if taught is None or (teacher := loss.teacher) is None:
+        return labels
+    return TaughtObjective(labels, taught, teacher.kind, teacher.weight, dimensions, teacher.alone_epochs)
