@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from facematch.core.cores import single_threaded_opencv
 from facematch.faces.values import Image
 from facematch.tasks.training.blending import blended_face
 from facematch.tasks.training.values import Blends
@@ -80,7 +81,8 @@ def augmented_batches(
         collate_fn=_together,
         prefetch_factor=4 if workers else None,
     )
-    return cast(Iterator[tuple[Tensor, NDArray[np.uint8]]], iter(loader))
+    with single_threaded_opencv():  # a process that begins now would wait for this one's other threads, and has none
+        return cast(Iterator[tuple[Tensor, NDArray[np.uint8]]], iter(loader))
 
 
 def with_blends(batches: Sequence[NDArray[np.int64]], share: float) -> list[NDArray[np.int64]]:
