@@ -17,7 +17,7 @@ from statistics import median
 
 from side_by_side import Times, in_turn, shown
 
-from facematch.cli import app
+from facematch.cli.app import app
 from facematch.pipeline.timing import machine
 
 REACH = 0.25

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from facematch.cli import app
+from facematch.cli.app import app
 from facematch.cli.program import PANELS
 from facematch.core.errors import EXIT_CODES
 
@@ -137,7 +137,7 @@ def test_a_closed_pipe_is_no_error_message(tmp_path: Path) -> None:
 
 def test_quiet_leaves_results_warnings_and_errors(tmp_path: Path) -> None:
     code = (
-        "import sys; from facematch.cli.app import main; from facematch import console\n"
+        "import sys; from facematch.cli.app import main; from facematch.core import console\n"
         "from facematch.tasks.sample import command as sample; from facematch.core.errors import FacematchError\n"
         "def said(*_, **__):\n"
         "    console.result('a result'); console.info('a note'); console.warn('a warning')\n"

@@ -5,7 +5,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from facematch.cli import app
+from facematch.cli.app import app
 
 
 def commands() -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ _TRY_ALL = """
 import io, json, sys
 from contextlib import redirect_stderr, redirect_stdout
 import typer
-from facematch.cli import app
+from facematch.cli.app import app
 from facematch.core.errors import FacematchError
 
 class NoTorch:
