@@ -27,7 +27,7 @@ from facematch.tasks.robustness.changes import change_named, changed
 from facematch.tasks.umap.fit import UmapSettings, curve_of, place, warm_up
 from facematch.tasks.umap.grey_pixels import SIDE, Pixels
 from facematch.tasks.umap.library import prepare_numba
-from facematch.tasks.umap.neighbours import nearest_rows
+from facematch.tasks.umap.neighbours import find_neighbours
 from facematch.tasks.umap.tune import FIXED_K, fixed_k_for, sizes_for, sweep
 
 CHANGES = ("jpeg-50", "size-0.5", "brightness+20", "crop-5")
@@ -107,7 +107,7 @@ def main() -> None:
         words = "  ".join(f"{each!s:20}" for each in figures(nearest, queries, right, copies, originals))
         print(f"{name:32}{trust:>8}  {words}", flush=True)
 
-    show("pixels", "–", lambda asked, k: nearest_rows(asked, database, k).positions.astype(np.int64))
+    show("pixels", "–", lambda asked, k: find_neighbours(database, k, asked).positions.astype(np.int64))
     for each in found.candidates:
         settings, embedding = each.settings, each.embedding
         mark = " (tuned)" if each is found.best else " (untuned)" if settings.n_neighbors == 15 else ""

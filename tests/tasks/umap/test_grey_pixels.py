@@ -10,7 +10,7 @@ from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of
 from facematch.photos.photo import PhotoLimits
 from facematch.tasks.umap import grey_pixels as module
-from facematch.tasks.umap.grey_pixels import GreyPixels, grey_pixels, joined, pixel_cache
+from facematch.tasks.umap.grey_pixels import GreyPixels, distinct, grey_pixels, pixel_cache
 from shared import shared
 from umap_photos import made_pixels, write_photos
 
@@ -73,10 +73,10 @@ def test_every_odd_file_ends_as_a_photo_or_a_reason(tmp_path: Path) -> None:
     assert all(each.endswith(")") for each in found.unread)
 
 
-def test_joined_rows_stand_where_they_are_said_to() -> None:
+def test_distinct_rows_stand_where_they_are_said_to() -> None:
     pixels = made_pixels(3, 2)
-    parts = [pixels[:4], pixels[[5, 1, 4]], pixels[:0]]
-    together, rows = joined(parts)
-    np.testing.assert_array_equal(together, pixels[[0, 1, 2, 3, 5, 4]])
-    for part, row in zip(parts, rows, strict=True):
-        np.testing.assert_array_equal(together[row], part)
+    rows = pixels[[0, 1, 2, 3, 5, 1, 4, 5]]
+    found, places = distinct(rows)
+    np.testing.assert_array_equal(found, pixels[[0, 1, 2, 3, 5, 4]])
+    np.testing.assert_array_equal(found[places], rows)
+    assert [len(each) for each in distinct(pixels[:0])] == [0, 0]

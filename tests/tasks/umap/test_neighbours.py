@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from facematch.tasks.umap import neighbours as module
-from facematch.tasks.umap.neighbours import Neighbours, blocks, find_neighbours, nearest_rows, squared_distances
+from facematch.tasks.umap.neighbours import Neighbours, blocks, find_neighbours, squared_distances
 
 ROWS = arrays(np.uint8, st.tuples(st.integers(1, 12), st.just(3)), elements=st.integers(0, 255))
 
@@ -34,7 +34,7 @@ def test_tiles_of_columns_are_put_together(monkeypatch: pytest.MonkeyPatch) -> N
     for name, value in {"_COLUMNS": 7, "_EXACT": 16, "_ROWS": (2, 4), "_CELLS": 60}.items():
         monkeypatch.setattr(module, name, value)
     np.testing.assert_array_equal(squared_distances(pixels, pixels), whole)
-    parts = list(blocks(pixels))
+    parts = list(blocks(pixels, pixels))
     assert [rows.start for rows, _ in parts] == list(range(0, 23, 2))
     np.testing.assert_array_equal(np.concatenate([part for _, part in parts]), whole)
 
@@ -54,7 +54,7 @@ def test_neighbours_are_sorted_by_distance_then_position_itself_first(pixels: np
 @given(ROWS, ROWS, st.data())
 def test_nearest_rows_are_those_of_a_loop(query: np.ndarray, pixels: np.ndarray, data: st.DataObject) -> None:
     k = data.draw(st.integers(1, len(pixels)))
-    found = nearest_rows(query, pixels, k)
+    found = find_neighbours(pixels, k, query)
     for row, one in enumerate(query.astype(int)):
         squared = [int(((one - other) ** 2).sum()) for other in pixels.astype(int)]
         assert found.positions[row].tolist() == sorted(range(len(pixels)), key=lambda i: (squared[i], i))[:k]
@@ -63,26 +63,14 @@ def test_nearest_rows_are_those_of_a_loop(query: np.ndarray, pixels: np.ndarray,
 def test_progress_ends_at_all_rows_and_fewer_neighbours_are_the_first() -> None:
     pixels = np.random.default_rng(4).integers(0, 256, (9, 5), np.uint8)
     done: list[int] = []
-    found = find_neighbours(pixels, 6, done.append)
+    found = find_neighbours(pixels, 6, on_progress=done.append)
     assert done[-1] == 9
-    np.testing.assert_array_equal(found.first(3).positions, find_neighbours(pixels, 3).positions)
-    with pytest.raises(ValueError, match="6 neighbours are known, not 7"):
-        found.first(7)
+    np.testing.assert_array_equal(found.positions[:, :3], find_neighbours(pixels, 3).positions)
 
 
-def test_bad_arguments_are_refused() -> None:
-    pixels = np.zeros((4, 3), np.uint8)
-    for k in (0, 5):
-        with pytest.raises(ValueError, match="1 to 4"):
-            find_neighbours(pixels, k)
-        with pytest.raises(ValueError, match="1 to 4"):
-            nearest_rows(pixels, pixels, k)
-    with pytest.raises(ValueError, match="uint8"):
-        squared_distances(pixels, pixels.astype(np.float32))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="equally long"):
-        squared_distances(pixels, pixels[:, :2])
-    with pytest.raises(ValueError, match="at most"):
-        squared_distances(np.zeros((1, 40_000), np.uint8), np.zeros((1, 40_000), np.uint8))
+def test_the_largest_distance_of_the_widest_rows_is_exact() -> None:
+    ends = np.array([np.zeros(32_768), np.full(32_768, 255)], np.uint8)
+    assert squared_distances(ends, ends).tolist() == [[0, 32_768 * 255**2], [32_768 * 255**2, 0]]
 
 
 def test_they_are_what_umap_learn_takes_as_precomputed() -> None:

@@ -15,13 +15,14 @@ from facematch.tasks.umap.fit import (
     curve_of,
     epochs_of,
     fewest_rows,
-    fit_umap,
+    lay_out,
     memberships,
     neighbour_graph,
     place,
 )
+from facematch.tasks.umap.grey_pixels import Pixels
 from facematch.tasks.umap.library import prepare_numba, umap_module
-from facematch.tasks.umap.neighbours import find_neighbours, nearest_rows
+from facematch.tasks.umap.neighbours import Neighbours, find_neighbours
 from facematch.tasks.umap.trustworthiness import trustworthiness
 from facematch.tasks.umap.tune import FIXED_K, SIZES, fit_all, fixed_k_for, sizes_for, sweep
 from umap_photos import made_pixels
@@ -30,6 +31,10 @@ pytest.importorskip("umap")
 SETTINGS = UmapSettings(n_neighbors=8, n_components=3)
 PIXELS = made_pixels(20, 6)
 NEW = np.clip(0.6 * PIXELS[::5] + 0.4 * PIXELS[2::5], 0, 255).astype(np.uint8)
+
+
+def fit_umap(neighbours: Neighbours, pixels: Pixels, settings: UmapSettings) -> Embedding:
+    return lay_out(neighbour_graph(neighbours, settings), pixels, settings)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +90,7 @@ def test_the_embedding_is_as_trustworthy_as_umap_learns() -> None:
 
 
 def test_memberships_are_those_of_a_transform() -> None:
-    near = nearest_rows(NEW, PIXELS, 8)
+    near = find_neighbours(PIXELS, 8, NEW)
     umap = umap_module()
     sigmas, rhos = umap.smooth_knn_dist(near.distances, 8.0, local_connectivity=0.0)
     found = umap.compute_membership_strengths(near.positions, near.distances, sigmas, rhos, False, True)[2]
@@ -171,13 +176,11 @@ def test_sizes_are_those_for_which_the_score_is_defined() -> None:
     assert (epochs_of(10_000), epochs_of(10_001)) == (500, 200)
 
 
-def test_bad_settings_and_too_few_photos_are_refused() -> None:
+def test_bad_settings_are_refused_and_the_fewest_photos_counted() -> None:
     for values in ({"n_neighbors": 1}, {"n_components": 0}, {"min_dist": 1.0}, {"seed": -1}):
         with pytest.raises(ValueError, match="n_neighbors from 2"):
             UmapSettings(**values)  # type: ignore[arg-type]
-    few = PIXELS[: fewest_rows(SETTINGS) - 1]
-    with pytest.raises(ValueError, match="needs at least 17 distinct photos; found 16"):
-        fit_umap(find_neighbours(few, 8), few, SETTINGS)
+    assert [fewest_rows(each) for each in (SETTINGS, UmapSettings(2, 1), UmapSettings(5, 20))] == [17, 12, 42]
 
 
 def test_the_fewest_photos_are_enough() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from facematch.core.errors import FacematchError
 from facematch.tasks.umap.fit import UmapSettings
-from facematch.tasks.umap.grey_pixels import GreyPixels, joined
+from facematch.tasks.umap.grey_pixels import GreyPixels, distinct
 from facematch.tasks.umap.model import FILE, Hit, UmapModel, load_model, query_model, save_model
 from facematch.tasks.umap.update import Changes, compare, update_model
 from umap_photos import made_pixels
@@ -21,7 +21,7 @@ SETTINGS = UmapSettings(n_neighbors=4, n_components=3)
 
 def photos(names: str, rows: list[int]) -> GreyPixels:
     """Files a, b, … that show rows of PIXELS; a file's digest tells its name and row."""
-    pixels, (found,) = joined([PIXELS[rows]])
+    pixels, found = distinct(PIXELS[rows])
     return GreyPixels(tuple(names), tuple(f"{name}{row}" for name, row in zip(names, rows, strict=True)), found, pixels)
 
 

@@ -9,7 +9,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from pydantic import ConfigDict
 
 from facematch.tasks.umap.grey_pixels import Pixels
 from facematch.tasks.umap.library import kernel_module, umap_module
-from facematch.tasks.umap.neighbours import Neighbours, find_neighbours, nearest_rows
+from facematch.tasks.umap.neighbours import Neighbours, find_neighbours
 
 Embedding = NDArray[np.float32]
 _SMALL, _EPOCHS_SMALL, _EPOCHS, _EPOCHS_PLACING = 10_000, 500, 200, 100  # umap-learn's
@@ -50,38 +50,23 @@ def fewest_rows(settings: UmapSettings) -> int:
     return max(2 * settings.n_components + 2, 2 * settings.n_neighbors + 1, 12)
 
 
-def fit_umap(
-    neighbours: Neighbours,
-    pixels: Pixels,
-    settings: UmapSettings,
-    on_epoch: Callable[[], None] = lambda: None,
-) -> Embedding:
-    """Return the embedding (N×C `float32`) of N distinct rows of pixels, whose nearest neighbours are given.
-
-    Of more neighbours than `n_neighbors` the nearest are used. Raises ValueError for fewer, and for fewer rows than
-    `fewest_rows`.
-    """
-    return lay_out(neighbour_graph(neighbours, settings), pixels, settings, on_epoch)
-
-
 def warm_up(settings: UmapSettings) -> None:
     """Compile what a fit and a placing need, by a small one."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (fewest_rows(settings) + 1, 64), np.uint8)
-    embedding = fit_umap(find_neighbours(pixels[1:], settings.n_neighbors), pixels[1:], settings)
+    graph = neighbour_graph(find_neighbours(pixels[1:], settings.n_neighbors), settings)
+    embedding = lay_out(graph, pixels[1:], settings)
     place(pixels[:1], pixels[1:], embedding, settings, curve_of(settings))
 
 
 def neighbour_graph(neighbours: Neighbours, settings: UmapSettings) -> Any:
-    """Return the fuzzy graph of the nearest neighbours, a sparse N×N matrix. Not to be run in several threads."""
-    rows, needed = len(neighbours.positions), fewest_rows(settings)
-    if rows < needed:
-        raise ValueError(f"{settings} needs at least {needed} distinct photos; found {rows}")
-    near = neighbours.first(settings.n_neighbors)
-    umap, random = umap_module(), np.random.RandomState(settings.seed)
-    graph, _, _ = umap.fuzzy_simplicial_set(
-        near.positions, settings.n_neighbors, random, "euclidean", knn_indices=near.positions, knn_dists=near.distances
-    )
+    """Return the fuzzy graph of the nearest neighbours of N rows, a sparse N×N matrix, for `fewest_rows` or more.
+
+    Of more neighbours than `n_neighbors` the nearest are used. Not to be run in several threads.
+    """
+    n, random = settings.n_neighbors, np.random.RandomState(settings.seed)
+    near, far = (np.ascontiguousarray(each[:, :n]) for each in (neighbours.positions, neighbours.distances))
+    graph, _, _ = umap_module().fuzzy_simplicial_set(near, n, random, "euclidean", knn_indices=near, knn_dists=far)
     return graph
 
 
@@ -93,7 +78,7 @@ def epochs_of(rows: int) -> int:
 def lay_out(
     graph: Any, pixels: Pixels, settings: UmapSettings, on_epoch: Callable[[], None] = lambda: None
 ) -> Embedding:
-    """Return the embedding of a `neighbour_graph`; safe in threads.
+    """Return the embedding (N×C `float32`) of a `neighbour_graph`; safe in threads.
 
     `pixels` decide only how parts of the graph without an edge between them begin.
     """
@@ -107,9 +92,8 @@ def lay_out(
     low, high = first.min(axis=0), first.max(axis=0)
     embedding = np.ascontiguousarray(10 * (first - low) / (high - low), dtype=np.float32)
     states = np.arange(1, len(pixels) + 1, dtype=np.uint64) * _MIX + np.uint64(settings.seed)
-    every = umap.make_epochs_per_sample(edges.data, epochs)
-    layout = _Layout(embedding, embedding, edges.row, edges.col, every, np.maximum(states, 1))
-    layout.run(epochs, 1.0, curve_of(settings), both=True, on_epoch=on_epoch)
+    graph_edges = _Edges(edges.row, edges.col, umap.make_epochs_per_sample(edges.data, epochs))
+    _optimise(embedding, embedding, graph_edges, np.maximum(states, 1), epochs, 1.0, curve_of(settings), on_epoch)
     return embedding
 
 
@@ -128,7 +112,7 @@ def place(
     its memberships, and moves for 100 epochs against the embedding, which stays. Its place does not depend on the
     photos asked with it.
     """
-    near = nearest_rows(query, pixels, min(settings.n_neighbors, len(pixels)))
+    near = find_neighbours(pixels, min(settings.n_neighbors, len(pixels)), query)
     placed = embedding[near.positions[:, 0]].copy()
     new = np.flatnonzero(near.distances[:, 0] > 0)
     if len(new):
@@ -147,8 +131,8 @@ def _placed(near: Neighbours, embedding: Embedding, seed: int, curve: tuple[floa
     head, column = np.nonzero(used)
     states = np.full(len(weights), (seed + 1) * int(_MIX) % 2**64 or 1, dtype=np.uint64)
     every = (strongest / weights.clip(1e-30))[used]
-    layout = _Layout(moving, embedding, head.astype(np.int32), near.positions[head, column], every, states)
-    layout.run(_EPOCHS_PLACING, 0.25, curve, both=False)  # a quarter of the fit's learning rate, as umap-learn
+    edges = _Edges(head.astype(np.int32), near.positions[head, column], every)
+    _optimise(moving, embedding, edges, states, _EPOCHS_PLACING, 0.25, curve)  # a quarter of the fit's learning rate
     return moving
 
 
@@ -168,40 +152,35 @@ def memberships(distances: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(np.exp(-far / np.maximum(sigma, far.mean(axis=1, keepdims=True) / 1000)))
 
 
-class _Layout:
-    # Edges with their times: `every` so many epochs an edge is due. What moves is changed in place.
-    def __init__(
-        self,
-        moving: Embedding,
-        fixed: Embedding,
-        head: NDArray[np.int32],
-        tail: NDArray[np.int32],
-        every: NDArray[np.float64],
-        states: NDArray[np.uint64],
-    ) -> None:
-        self.moving, self.fixed, self.head, self.tail = moving, fixed, head, tail
-        self.every, self.due = np.asarray(every, np.float64), np.array(every, np.float64)
-        self.every_push = self.every / _PUSHES
-        self.due_push, self.states = self.every_push.copy(), states
+class _Edges(NamedTuple):
+    # Between rows that move and fixed ones; `every` so many epochs an edge is due.
+    head: NDArray[np.int32]
+    tail: NDArray[np.int32]
+    every: NDArray[np.float64]
 
-    def run(
-        self,
-        epochs: int,
-        rate: float,
-        curve: tuple[float, float],
-        *,
-        both: bool,
-        on_epoch: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Run all epochs; the learning rate falls from `rate` to 0."""
-        kernel = kernel_module()
-        run_epoch, (pull, push) = kernel.epoch_kernel(self.moving.shape[1]), kernel.strengths(*curve)
-        for epoch in range(epochs):
-            alpha = np.float32(rate * (1 - max(0, epoch - 1) / epochs))  # umap-learn lowers it after each epoch
-            run_epoch(
-                self.moving, self.fixed, self.head, self.tail, self.every, self.due, self.every_push, self.due_push,
-                self.states, pull, push, alpha, epoch, both,
-            )  # fmt: skip
-            on_epoch()
-        if not math.isfinite(float(self.moving.sum())):
-            warnings.warn("the layout of UMAP left the range of numbers", stacklevel=2)
+
+def _optimise(
+    moving: Embedding,
+    fixed: Embedding,
+    edges: _Edges,
+    states: NDArray[np.uint64],
+    epochs: int,
+    rate: float,
+    curve: tuple[float, float],
+    on_epoch: Callable[[], None] = lambda: None,
+) -> None:
+    # Changes `moving` in place, and both ends of an edge where it is `fixed`; the learning rate falls from `rate` to 0.
+    kernel = kernel_module()
+    run_epoch, (pull, push) = kernel.epoch_kernel(moving.shape[1]), kernel.strengths(*curve)
+    every = np.asarray(edges.every, np.float64)
+    every_push = every / _PUSHES
+    due, due_push = every.copy(), every_push.copy()
+    for epoch in range(epochs):
+        alpha = np.float32(rate * (1 - max(0, epoch - 1) / epochs))  # umap-learn lowers it after each epoch
+        run_epoch(
+            moving, fixed, edges.head, edges.tail, every, due, every_push, due_push, states, pull, push, alpha, epoch,
+            moving is fixed,
+        )  # fmt: skip
+        on_epoch()
+    if not math.isfinite(float(moving.sum())):
+        warnings.warn("the layout of UMAP left the range of numbers", stacklevel=2)

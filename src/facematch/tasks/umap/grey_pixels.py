@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,8 +51,9 @@ def grey_pixels(
     Raises FacematchError when `path` cannot be searched or holds no photo that can be read.
     """
     found = find_photos(path)
-    names, digests, rows = [], [], []
-    table = _Distinct(len(found.files))
+    names: list[str] = []
+    digests: list[str] = []
+    rows = np.empty((len(found.files), SIDE * SIDE), np.uint8)
     unread = [f"{bad.name} ({bad.reason})" for bad in found.unreadable]
     grey = in_order(lambda file: _grey(file, cache, limits), found.files, os.cpu_count() or 1)
     for done, (file, one) in enumerate(zip(found.files, grey, strict=True), start=1):
@@ -60,20 +61,22 @@ def grey_pixels(
         if isinstance(one, Unreadable):
             unread.append(f"{one.name} ({one.reason})")
             continue
+        digest, rows[len(names)] = one
         names.append(file.name)
-        digests.append(one[0])
-        rows.append(table.row_of(one[1]))
+        digests.append(digest)
     if not names:
         why = f": {unread[0]}" if unread else ", it is empty"
         raise FacematchError(f"{path} holds no photo that can be read{why}.", "Give a folder of photos.")
-    return GreyPixels(tuple(names), tuple(digests), np.array(rows, np.int64), table.pixels(), tuple(unread))
+    pixels, places = distinct(rows[: len(names)])
+    return GreyPixels(tuple(names), tuple(digests), places, pixels, tuple(unread))
 
 
-def joined(parts: Sequence[Pixels]) -> tuple[Pixels, list[NDArray[np.int64]]]:
-    """Return the distinct rows of all parts in the order they come, and where each part's rows stand among them."""
-    table = _Distinct(sum(len(part) for part in parts))
-    rows = [np.array([table.row_of(row) for row in part], np.int64) for part in parts]
-    return table.pixels(), rows
+def distinct(rows: Pixels) -> tuple[Pixels, NDArray[np.int64]]:
+    """Return the distinct ones of N rows, in the order they come first, and where each row is among them (N)."""
+    numbers: dict[bytes, int] = {}
+    found = [numbers.setdefault(hashlib.sha256(row.tobytes()).digest(), len(numbers)) for row in rows]
+    places = np.array(found, np.int64)
+    return rows[np.unique(places, return_index=True)[1]], places
 
 
 def _grey(file: PhotoFile, cache: Cache, limits: PhotoLimits) -> tuple[str, Pixels] | Unreadable:
@@ -97,18 +100,3 @@ def _grey(file: PhotoFile, cache: Cache, limits: PhotoLimits) -> tuple[str, Pixe
 def _row(photo: Photo) -> Pixels:
     grey = cv2.cvtColor(photo.image, cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), dtype=np.uint8).ravel()
-
-
-class _Distinct:
-    # Rows of pixels, each kept once; room for `most` is taken at once, and given by the system as it fills.
-    def __init__(self, most: int) -> None:
-        self._pixels = np.empty((most, SIDE * SIDE), np.uint8)
-        self._row: dict[bytes, int] = {}
-
-    def row_of(self, row: Pixels) -> int:
-        number = self._row.setdefault(hashlib.sha256(row.tobytes()).digest(), len(self._row))
-        self._pixels[number] = row
-        return number
-
-    def pixels(self) -> Pixels:
-        return self._pixels[: len(self._row)]

@@ -16,7 +16,6 @@ from facematch.tasks.umap.grey_pixels import Pixels
 
 Squared = NDArray[np.int32]
 _EXACT = 1024  # columns whose products float32 adds up exactly
-_WIDEST = 32_768  # columns whose squared distance fits an int32
 _ROWS, _CELLS, _COLUMNS = (128, 1024), 1 << 22, 2048  # least and most rows of a block; its distances; a tile's columns
 _POSITION = (1 << 32) - 1
 _SELF = -(1 << 62)  # before any distance, and a multiple of 2^32
@@ -24,7 +23,7 @@ _SELF = -(1 << 62)  # before any distance, and a multiple of 2^32
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """The k nearest rows of each of N rows, by (distance, position): `positions` N×k `int32`, `distances` `float32`.
+    """The k nearest rows of each of Q rows, by (distance, position): `positions` Q×k `int32`, `distances` `float32`.
 
     Where rows were searched among themselves, each is its own first neighbour, at distance 0, as UMAP expects.
     Distances are Euclidean.
@@ -33,19 +32,9 @@ class Neighbours:
     positions: NDArray[np.int32]
     distances: NDArray[np.float32]
 
-    def first(self, k: int) -> "Neighbours":
-        """Return the k nearest of them. Raises ValueError when there are fewer."""
-        if not 1 <= k <= self.positions.shape[1]:
-            raise ValueError(f"{self.positions.shape[1]} neighbours are known, not {k}")
-        return Neighbours(np.ascontiguousarray(self.positions[:, :k]), np.ascontiguousarray(self.distances[:, :k]))
-
 
 def squared_distances(left: Pixels, right: Pixels) -> Squared:
-    """Return all squared Euclidean distances (L×R `int32`) of `uint8` rows, without rounding."""
-    if left.dtype != np.uint8 or right.dtype != np.uint8 or left.shape[1] != right.shape[1] > 0:
-        raise ValueError(f"rows of uint8, equally long; found {left.dtype} {left.shape}, {right.dtype} {right.shape}")
-    if left.shape[1] > _WIDEST:
-        raise ValueError(f"rows of at most {_WIDEST} pixels; found {left.shape[1]}")
+    """Return all squared Euclidean distances (L×R `int32`) of rows of up to 32,768 pixels, without rounding."""
     here = _centred(left)
     lengths = _lengths(here)
     squared = np.empty((len(left), len(right)), np.int32)
@@ -59,13 +48,13 @@ def squared_distances(left: Pixels, right: Pixels) -> Squared:
     return squared
 
 
-def blocks(pixels: Pixels) -> Iterator[tuple[slice, Squared]]:
-    """Yield slices of rows, in order, with their squared distances to all rows: never more than a block at once."""
+def blocks(queries: Pixels, pixels: Pixels) -> Iterator[tuple[slice, Squared]]:
+    """Yield slices of Q rows, in order, with their squared distances to N rows: never more than a block at once."""
     least, most = _ROWS
     step = min(most, max(least, _CELLS // max(1, len(pixels))))
-    for start in range(0, len(pixels), step):
-        rows = slice(start, min(start + step, len(pixels)))
-        yield rows, squared_distances(pixels[rows], pixels)
+    for start in range(0, len(queries), step):
+        rows = slice(start, min(start + step, len(queries)))
+        yield rows, squared_distances(queries[rows], pixels)
 
 
 def order_keys(squared: Squared) -> NDArray[np.int64]:
@@ -79,42 +68,25 @@ def order_keys(squared: Squared) -> NDArray[np.int64]:
     return keys
 
 
-def find_neighbours(pixels: Pixels, k: int, on_progress: Callable[[int], None] = lambda done: None) -> Neighbours:
-    """Return the k nearest of each of N rows among all, itself first. `on_progress` gets the number of rows done.
+def find_neighbours(
+    pixels: Pixels, k: int, queries: Pixels | None = None, on_progress: Callable[[int], None] = lambda done: None
+) -> Neighbours:
+    """Return the k nearest of N rows, 1 ≤ k ≤ N, for each of Q queries; without them for each row, itself first.
 
-    Raises ValueError unless 1 ≤ k ≤ N.
+    `on_progress` gets the number of queries done.
     """
-    _check(k, len(pixels))
-    positions, distances = np.empty((len(pixels), k), np.int32), np.empty((len(pixels), k), np.float32)
-    for rows, squared in blocks(pixels):
+    asked = pixels if queries is None else queries
+    positions, distances = np.empty((len(asked), k), np.int32), np.empty((len(asked), k), np.float32)
+    for rows, squared in blocks(asked, pixels):
         keys = order_keys(squared)
-        own = np.arange(rows.start, rows.stop)
-        keys[own - rows.start, own] = _SELF + own
-        positions[rows], distances[rows] = _nearest(keys, k)
+        if queries is None:
+            own = np.arange(rows.start, rows.stop)
+            keys[own - rows.start, own] = _SELF + own
+        near = np.partition(keys, k - 1, axis=1)[:, :k]
+        near.sort(axis=1)
+        positions[rows], distances[rows] = near & _POSITION, np.sqrt(np.maximum(near >> 32, 0))
         on_progress(rows.stop)
     return Neighbours(positions, distances)
-
-
-def nearest_rows(query: Pixels, pixels: Pixels, k: int) -> Neighbours:
-    """Return the k nearest rows of `pixels` for each of Q queries. Raises ValueError unless 1 ≤ k ≤ N."""
-    _check(k, len(pixels))
-    positions, distances = np.empty((len(query), k), np.int32), np.empty((len(query), k), np.float32)
-    step = max(1, min(_ROWS[1], _CELLS // len(pixels)))
-    for start in range(0, len(query), step):
-        rows = slice(start, start + step)
-        positions[rows], distances[rows] = _nearest(order_keys(squared_distances(query[rows], pixels)), k)
-    return Neighbours(positions, distances)
-
-
-def _check(k: int, rows: int) -> None:
-    if not 1 <= k <= rows:
-        raise ValueError(f"k is {k}; among {rows} rows 1 to {rows} can be found")
-
-
-def _nearest(keys: NDArray[np.int64], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    near = np.partition(keys, k - 1, axis=1)[:, :k]
-    near.sort(axis=1)
-    return near & _POSITION, np.sqrt(np.maximum(near >> 32, 0))
 
 
 def _centred(rows: Pixels) -> NDArray[np.float32]:

@@ -61,7 +61,7 @@ def original_ranks(
 ) -> list[Ranks]:
     """Return r(i, j), from 1, for each list of others (N×k positions): their places in the original space."""
     ranks = [_known(neighbours, each) for each in near]
-    for rows, squared in blocks(pixels):
+    for rows, squared in blocks(pixels, pixels):
         keys = order_keys(squared)
         own = np.arange(rows.start, rows.stop)
         keys[own - rows.start, own] = -1  # before all others, so that the first other has place 1

@@ -71,12 +71,12 @@ def fixed_k_for(rows: int, k: int = FIXED_K) -> int:
 def sweep(pixels: Pixels, every: Sequence[UmapSettings], k: int, kept: Path, working: Working) -> Sweep:
     """Fit and judge every candidate, in order of n_neighbors.
 
-    `kept` is the file that keeps embeddings. Raises ValueError as `fit_umap` and `trustworthiness` do.
+    `kept` is the file that keeps embeddings. Raises ValueError as `trustworthiness` does.
     """
     ordered = sorted(every, key=lambda each: each.n_neighbors)
     rows = len(pixels)
     with working("nearest neighbours", rows) as step:
-        neighbours = find_neighbours(pixels, ordered[-1].n_neighbors + 1, step)  # itself and as many others
+        neighbours = find_neighbours(pixels, ordered[-1].n_neighbors + 1, on_progress=step)  # itself and as many others
     with working("UMAP layouts", epochs_of(rows) * len(ordered)) as step:
         embeddings = fit_all(neighbours, pixels, ordered, kept, step)
     with working("trustworthiness", rows) as step:

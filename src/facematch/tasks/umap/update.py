@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from facematch.tasks.umap.fit import place
-from facematch.tasks.umap.grey_pixels import GreyPixels, joined
+from facematch.tasks.umap.grey_pixels import GreyPixels, distinct
 from facematch.tasks.umap.model import UmapModel
 
 REFIT_SHARE = 0.2
@@ -42,14 +42,10 @@ def update_model(model: UmapModel, now: GreyPixels) -> UmapModel:
     model had, before those that are gone are forgotten.
     """
     known = model.photos.pixels
-    together, (old_rows, new_rows) = joined([known, now.pixels])
-    added = together[len(known) :]
+    together, places = distinct(np.concatenate([known, now.pixels]))
+    rows, added = places[len(known) :], together[len(known) :]
     embedding, fitted = model.embedding, model.fitted
     if len(added):
-        placed = place(added, known, embedding, model.settings, model.curve)
-        embedding = np.concatenate([embedding, placed])
+        embedding = np.concatenate([embedding, place(added, known, embedding, model.settings, model.curve)])
         fitted = np.concatenate([fitted, np.zeros(len(added), np.bool_)])
-    if not (old_rows == np.arange(len(known))).all():
-        raise ValueError("a model's pixels are distinct")
-    photos = replace(now, pixels=together[new_rows])
-    return replace(model, photos=photos, embedding=embedding[new_rows], fitted=fitted[new_rows])
+    return replace(model, photos=replace(now, pixels=together[rows]), embedding=embedding[rows], fitted=fitted[rows])
