@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from side_by_side import in_turn
 
 from facematch.charts.axes import Axis
-from facematch.charts.charts import Series, line_chart
-from facematch.charts.drawing import as_file
+from facematch.charts.chart import Chart, Series
+from facematch.charts.draw import chart_file
 from facematch.core.files import write_bytes
 from facematch.core.fingerprint import Fingerprint
 from facematch.pipeline.timing import machine, median_seconds, seconds_of
@@ -126,7 +126,7 @@ def distances(query: NDArray[np.float32], gallery: Embeddings, places: NDArray[n
 def write_curve(path: Path, lines: dict[str, list[tuple[int, float]]]) -> None:
     """Draw milliseconds a query against the size of the gallery."""
     sizes, times = (np.concatenate([np.array(line)[:, at] for line in lines.values()]) for at in (0, 1))
-    chart = line_chart(
+    chart = Chart(
         "gallery",
         "Milliseconds a query against photos in the gallery",
         f"Both axes are logarithmic; {', '.join(lines)}.",
@@ -134,7 +134,7 @@ def write_curve(path: Path, lines: dict[str, list[tuple[int, float]]]) -> None:
         Axis("ms a query", times.min() / 1.2, times.max() * 1.2, log=True),
         [Series(name, *np.array(line).T) for name, line in lines.items()],
     )
-    write_bytes(path, as_file(chart).encode())
+    write_bytes(path, chart_file(chart))
 
 
 def main() -> None:

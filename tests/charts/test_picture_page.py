@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from chromium import CONTRAST
-from facematch.charts.picture_page import Album, Group, Line, Picture, picture_page
+from facematch.charts.picture_page import Group, Picture, Row, Thumbnails, picture_page
 from facematch.photos.photo import PhotoFile
 from report_samples import NASTY
 
@@ -23,13 +23,14 @@ def page_of(folder: Path, layout: Layout = "files", link: str = "") -> str:
     for name in ("a.png", "b.png"):
         PillowImage.fromarray(rng.integers(0, 256, (90, 300, 3), dtype=np.uint8)).save(folder / name)
         files.append(PhotoFile(name, folder / name))
-    album, long = Album(), "n" * 150
+    thumbnails, long = Thumbnails(), "n" * 150
     pictures = [
-        Picture(album.number(file), (file.name, NASTY, long), number == 0, link) for number, file in enumerate(files)
+        Picture(thumbnails.source(file), (file.name, NASTY, long), number == 0, link)
+        for number, file in enumerate(files)
     ]
-    gone = Picture(album.number(PhotoFile("gone.png", folder / "gone.png")), ("gone.png", ""))
-    group = Group(NASTY, (Line((*pictures, gone), long), Line((*pictures * 5,), "1")), long)
-    return picture_page("diff", NASTY, [NASTY, long], [group, group], album, layout).decode()
+    gone = Picture(thumbnails.source(PhotoFile("gone.png", folder / "gone.png")), ("gone.png", ""))
+    group = Group(NASTY, (Row((*pictures, gone), long), Row((*pictures * 5,), "1")), long)
+    return picture_page("diff", NASTY, [NASTY, long], [group, group], thumbnails, layout).decode()
 
 
 def test_each_photo_is_held_once_and_no_name_is_obeyed(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from facematch.core.errors import FacematchError
 from facematch.core.foreign import (
     LIMITS,
     Limits,
-    brief,
     parse_json,
     read_json,
     read_limited,
@@ -139,9 +138,3 @@ def test_any_failure_of_a_reader_is_one_short_sentence(tmp_path: Path, error: Ex
 def test_an_error_that_says_it_well_passes_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(FacematchError, match=r"^well said$"), reading(tmp_path, "it", ""):
         raise FacematchError("well said")
-
-
-@given(st.text(), st.integers(1, 30))
-def test_a_brief_text_is_one_printable_line(text: str, limit: int) -> None:
-    assert len(brief(text, limit)) <= limit
-    assert brief(text, limit).isprintable()

@@ -1,4 +1,4 @@
-"""Axes of a chart: where a value lies, and which round numbers stand beside it."""
+"""Axes of a chart: where a value lies, and which numbers are written beside it."""
 
 import math
 from dataclasses import dataclass
@@ -9,17 +9,22 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
+_APART = 0.075  # of an axis, between two of its own ticks that can be read
+
+
 @dataclass(frozen=True)
 class Axis:
-    """What one direction shows: a label with its unit, and the range from `low` to `high`.
+    """One direction of a chart: a label with its unit, and the range from `low` to `high`.
 
-    A `log` axis needs 0 < low. Raises ValueError for an empty range.
+    Ticks are round numbers, or the values `at` where they are given. A `log` axis needs 0 < low. Raises ValueError for
+    an empty range.
     """
 
     label: str
     low: float
     high: float
     log: bool = False
+    at: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
@@ -37,8 +42,15 @@ class Axis:
     def ticks(self) -> list[float]:
         """Return round numbers within the range, about five, in steps of 1, 2 or 5 times a power of ten.
 
-        On a logarithmic axis: the powers of ten, with 2 and 5 times them where there are few.
+        On a logarithmic axis: the powers of ten, with 2 and 5 times them where there are few. Of the values `at` those
+        that are far enough from the one before.
         """
+        if self.at:
+            kept: list[float] = []
+            for value in sorted(set(self.at)):
+                if not kept or np.diff(self.share([kept[-1], value]))[0] >= _APART:
+                    kept.append(value)
+            return kept
         if self.log:
             low, high = math.log10(self.low), math.log10(self.high)
             factors = (1, 2, 5) if high - low < 3 else (1,)

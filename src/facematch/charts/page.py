@@ -1,17 +1,20 @@
-"""What every page made of a template is: one file that needs no network and no other file, and obeys no name."""
+"""The kit of every page: one base template, one style, one policy; what strangers named is shown and never obeyed."""
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from facematch.core.text import printable
+from facematch.charts.draw import draw
+from facematch.core.text import interval_words, printable, with_interval
 
-# Nothing comes from elsewhere and nothing goes there; the one style and the one script are told by their digests.
-_POLICY = "default-src 'none'; img-src data:; {sources}; base-uri 'none'; form-action 'none'"
+# Nothing comes from elsewhere and nothing goes there; the one style and the one script are known by their digests.
+_POLICY = "default-src 'none'; {images}; {sources}; base-uri 'none'; form-action 'none'"
+_IMAGES = {False: "img-src data:", True: "img-src 'self' data:; connect-src 'self'"}
 
 
 def render_page(
@@ -19,29 +22,45 @@ def render_page(
     template: str,
     values: Mapping[str, Any],
     *,
-    styles: Sequence[str],
+    styles: Sequence[str] = (),
     script: str | None = None,
-    filters: Mapping[str, Callable[..., Any]] | None = None,
+    served: bool = False,
 ) -> bytes:
-    """Return a template of `package` filled with `values` as UTF-8; everything is escaped, but for Markup.
+    """Return a template of `package`, which extends `page.html`, filled with `values` as UTF-8.
 
-    The page gets `style` (all `styles` together), `script`, and `policy`, which allows nothing else to be loaded
-    or run. Filter `printable` shows what strangers named; `filters` are more of them.
+    Every value is made printable and escaped, but for Markup. `page.css` and `styles` are the style, `script` the
+    script, and the page's policy allows nothing else to be loaded or run; a `served` page may ask its own server.
     """
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader(package), PackageLoader("facematch.charts")]),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"printable": printable, **(filters or {})}
-    parts = {"style": "".join(_source(environment, name) for name in styles)}
+    environment = _environment(package)
+    parts = {"style": "".join(_source(environment, name) for name in ("page.css", *styles))}
     if script is not None:
         parts["script"] = _source(environment, script)
     sources = "; ".join(f"{kind}-src 'sha256-{_digest(text)}'" for kind, text in parts.items())
-    marked = {kind: Markup(text) for kind, text in parts.items()}
-    page = environment.get_template(template).render(**values, **marked, policy=_POLICY.format(sources=sources))
-    return page.encode("utf-8", "replace")
+    marked = {"script": "", **{kind: Markup(text) for kind, text in parts.items()}}
+    policy = _POLICY.format(images=_IMAGES[served], sources=sources)
+    return environment.get_template(template).render(**values, **marked, policy=policy).encode("utf-8", "replace")
+
+
+@cache
+def _environment(package: str) -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("facematch.charts")]),
+        autoescape=True,
+        finalize=_harmless,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"interval": interval_words, "number": _number, "draw": draw}
+    return environment
+
+
+def _harmless(value: object) -> object:
+    return value if isinstance(value, Markup) else printable(str(value))
+
+
+def _number(value: float | None, form: str = ".3f") -> str:
+    return with_interval(value, None, form)
 
 
 def _source(environment: Environment, name: str) -> str:

@@ -9,25 +9,25 @@ from facematch.charts.page import render_page
 from facematch.photos.photo import PhotoFile, PhotoLimits
 
 SIDE = 160  # pixels of a picture
-GONE = "cannot be read any more"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One photo: the number of its picture in the album, None where there is none, and lines of words below it.
+    """One photo: where its picture is, "" where there is none, and lines of words below it.
 
-    The first line is bold, empty ones are left out. A `marked` one has a frame; `link` is the photo's own address, from
-    where the page lies.
+    `source` is that of a thumbnail of the page, or an address; without one `missing` says why. The first line is bold,
+    empty ones are left out. A `marked` one has a frame; `link` is the photo's own address, from where the page will be.
     """
 
-    number: int | None
+    source: str
     lines: tuple[str, ...]
     marked: bool = False
     link: str = ""
+    missing: str = "cannot be read any more"
 
 
 @dataclass(frozen=True)
-class Line:
+class Row:
     """Pictures beside each other, with words before them."""
 
     pictures: tuple[Picture, ...]
@@ -36,47 +36,52 @@ class Line:
 
 @dataclass(frozen=True)
 class Group:
-    """What stands under one heading."""
+    """Rows of pictures under one heading."""
 
     heading: str
-    lines: tuple[Line, ...]
+    rows: tuple[Row, ...]
     words: str = ""
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A picture of the album: an address that holds it, its width and height, and those of the photo itself."""
+class Thumbnail:
+    """A picture in a page: an address that holds it, its width and height, and in words those of the photo itself."""
 
     address: str
     width: int
     height: int
-    size: tuple[int, int]
+    size: str
 
 
 @dataclass
-class Album:
-    """Small pictures of the photos that are shown; each is read, and stands in the page, once."""
+class Thumbnails:
+    """Small pictures of the photos on a page; each is read, and held in the page, once."""
 
     side: int = SIDE
     quality: int = 80
     limits: PhotoLimits = field(default_factory=PhotoLimits)
-    kept: list[Kept] = field(default_factory=list)
-    _numbers: dict[object, int | None] = field(default_factory=dict)
+    made: list[Thumbnail] = field(default_factory=list)
+    _numbers: dict[PhotoFile, int | None] = field(default_factory=dict)
 
-    def number(self, file: PhotoFile) -> int | None:
-        """Return the number of a photo's picture; None where it cannot be read."""
+    def source(self, file: PhotoFile) -> str:
+        """Return where the page has a photo's picture, "" where it cannot be read."""
+        number = self._number(file)
+        return "" if number is None else f"#p{number}"
+
+    def size(self, file: PhotoFile) -> str:
+        """Return the width and height of the photo itself, "" where it cannot be read."""
+        number = self._number(file)
+        return "" if number is None else self.made[number].size
+
+    def _number(self, file: PhotoFile) -> int | None:
         if file not in self._numbers:
             photo = read_small(file, self.side, self.limits)
-            self._numbers[file] = len(self.kept) if isinstance(photo, SmallPhoto) else None
+            self._numbers[file] = len(self.made) if isinstance(photo, SmallPhoto) else None
             if isinstance(photo, SmallPhoto):
                 height, width = photo.image.shape[:2]
                 address = data_url(small_jpeg(photo.image, self.side, self.quality))
-                self.kept.append(Kept(address, width, height, (photo.width, photo.height)))
+                self.made.append(Thumbnail(address, width, height, f"{photo.width}×{photo.height}"))
         return self._numbers[file]
-
-    def size(self, number: int | None) -> str:
-        """Return the width and height of the photo itself, in words; nothing where there is none."""
-        return "" if number is None else "{}×{}".format(*self.kept[number].size)
 
 
 def picture_page(
@@ -84,20 +89,13 @@ def picture_page(
     title: str,
     words: Sequence[str],
     groups: Sequence[Group],
-    album: Album,
+    thumbnails: Thumbnails,
     layout: Literal["files", "pairs", "rows"],
 ) -> bytes:
     """Return the page of `facematch COMMAND` as UTF-8; `words` are lines below the title.
 
-    `layout` is how a line's pictures stand: `files` in a grid, `pairs` as a card for each line, `rows` small, in a row.
+    `layout` is how a row's pictures are placed: `files` in a grid, `pairs` as a card for each row, `rows` small, in a
+    row.
     """
-    values = {
-        "command": command,
-        "title": title,
-        "words": words,
-        "groups": groups,
-        "pictures": album.kept,
-        "layout": layout,
-        "gone": GONE,
-    }
-    return render_page(__package__, "pictures.html", values, styles=["report.css", "pictures.css"])
+    values = {"command": command, "title": title, "words": words, "groups": groups, "layout": layout}
+    return render_page(__package__, "pictures.html", {**values, "thumbnails": thumbnails.made})

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 from zlib import crc32
 
-from facematch.core.foreign import brief
+from facematch.core.text import brief
 
 T = TypeVar("T")
 _COMMIT_EVERY = 256

@@ -10,7 +10,8 @@ from pydantic import GetPydanticSchema, TypeAdapter
 from pydantic_core.core_schema import no_info_plain_validator_function
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import as_kind, brief, found
+from facematch.core.foreign import as_kind, found
+from facematch.core.text import brief
 
 Value = str | int | float | bool | None | list["Value"]
 _SETTINGS: TypeAdapter[Mapping[str, Value]] = TypeAdapter(dict[str, Any])

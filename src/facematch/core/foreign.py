@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from facematch.core.errors import FacematchError
+from facematch.core.text import LONGEST, brief
 
 T = TypeVar("T")
 
 _NO_BRACKET = re.compile(r'"[^"]*"?|[^\[\]{}"]+')  # texts, and what else stands between brackets
-LONGEST = 200  # characters of a file's own words, or of a library's, in an error
 _DIGITS = 40  # of a whole number in JSON
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = LONGEST - 2
@@ -47,13 +47,6 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
         "note": Limits(100_000_000, values=20_000_000),  # JSON in a row of a cache or the journal
     }
 )
-
-
-def brief(words: object, limit: int = LONGEST) -> str:
-    """Return a text in one line of at most `limit` printable characters: a library's words, or a value found."""
-    text = str(words)[: 4 * limit]
-    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def found(value: object) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facematch.core.cores import every_core
 from facematch.core.errors import FacematchError, silenced
 from facematch.core.fingerprint import Fingerprint
-from facematch.core.foreign import brief
+from facematch.core.text import brief
 from facematch.embedders import of_length_1
 from facematch.embedders.clip_model import ClipModel
 

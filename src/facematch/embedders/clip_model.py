@@ -21,8 +21,9 @@ from facematch.core.cache import Cache
 from facematch.core.errors import FacematchError, nearest_name
 from facematch.core.files import sha256_of, sha256_of_file
 from facematch.core.fingerprint import Fingerprint
-from facematch.core.foreign import as_kind, brief, read_json, reading
+from facematch.core.foreign import as_kind, read_json, reading
 from facematch.core.processes import within_reach
+from facematch.core.text import brief
 
 Rgb = tuple[float, float, float]
 

@@ -13,7 +13,8 @@ from facematch.core.cores import every_core
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Fingerprint, Value
-from facematch.core.foreign import brief, reading
+from facematch.core.foreign import reading
+from facematch.core.text import brief
 from facematch.embedders import of_length_1
 
 _OTHER = "Give an ONNX model that takes pictures and gives one vector for each."

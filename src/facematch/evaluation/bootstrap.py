@@ -13,6 +13,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facematch.core.text import with_interval
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Statistic = Callable[[Floats], Floats]
@@ -38,10 +40,7 @@ class Estimate:
     note: str = ""
 
     def __str__(self) -> str:
-        if self.value is None:
-            return "insufficient data"
-        shown = f"{self.value:.3f}"
-        return shown if self.interval is None else f"{shown} [{self.interval[0]:.3f}–{self.interval[1]:.3f}]"
+        return with_interval(self.value, self.interval)
 
     def as_dict(self) -> dict[str, object]:
         """Return plain JSON values."""

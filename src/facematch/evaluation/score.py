@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import brief, found, read_json
+from facematch.core.foreign import found, read_json
+from facematch.core.text import brief
 
 WEIGHTS = (600.0, 300.0, 100.0)  # of top-1, top-5 and top-10
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import brief, read_limited, reading
-from facematch.core.text import count_of, first_of, printable
+from facematch.core.foreign import read_limited, reading
+from facematch.core.text import brief, count_of, first_of, printable
 from facematch.identities.values import LabelledPhotos, Pair, Problem, unread_file
 from facematch.photos.photo import PhotoFile, find_photos
 

@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
-from facematch.core.foreign import brief, reading
+from facematch.core.foreign import reading
+from facematch.core.text import brief
 from facematch.identities.archives import appearing
 from facematch.photos.photo import PhotoLimits
 

@@ -16,8 +16,9 @@ from pydantic import BaseModel, PlainValidator, TypeAdapter
 from facematch.core.errors import FacematchError, typed
 from facematch.core.files import replacing
 from facematch.core.fingerprint import Fingerprint, StoredFingerprint
-from facematch.core.foreign import as_kind, brief, parse_json, reading
+from facematch.core.foreign import as_kind, parse_json, reading
 from facematch.core.tensor_file import read_tensor_header
+from facematch.core.text import brief
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
 from facematch.ranking.embeddings import Metric
 

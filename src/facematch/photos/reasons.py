@@ -6,7 +6,7 @@ import struct
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
-from facematch.core.foreign import brief
+from facematch.core.text import brief
 
 _CUT = re.compile(r"truncated|only got|not enough|unexpected end|\beof\b|premature|requires a buffer", re.IGNORECASE)
 _DAMAGED = "damaged or unusual {} file ({:,} bytes)"

@@ -8,8 +8,8 @@ from typing import Any
 from facematch.core.console import info, info_once
 from facematch.core.errors import FacematchError, nearest_name, typed
 from facematch.core.files import sha256_of_file
-from facematch.core.foreign import brief
 from facematch.core.shipped import shipped_places
+from facematch.core.text import brief
 from facematch.pipeline.build import run_folder, with_checkpoint
 from facematch.settings.file import load_settings, read_values
 from facematch.settings.root import Settings

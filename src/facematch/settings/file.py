@@ -9,8 +9,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from facematch.core.errors import FacematchError, nearest_name, typed
-from facematch.core.foreign import LONGEST, brief, found, read_limited, reading, require_limits
+from facematch.core.foreign import found, read_limited, reading, require_limits
 from facematch.core.shipped import find_settings, log_taken
+from facematch.core.text import LONGEST, brief
 from facematch.settings.root import Settings
 
 TRIPLET = Path("config/triplet.yaml")

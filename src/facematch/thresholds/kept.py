@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import LONGEST, brief, found
+from facematch.core.foreign import found
+from facematch.core.text import LONGEST, brief
 from facematch.thresholds.calibration import CalibratedThreshold
 from facematch.thresholds.conformal import ConformalThreshold
 from facematch.thresholds.dynamic import DynamicRule, DynamicThreshold

@@ -6,7 +6,7 @@ import html
 import json
 import re
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromium import CONTRAST
-from facematch.charts.axes import Axis, Box
-from facematch.tasks.compare.charts import SystemPoint, pareto_front, place_labels, trade_off
+from facematch.charts.draw import draw
+from facematch.tasks.compare.charts import SystemPoint, pareto_front, trade_off
 from facematch.tasks.compare.data import ComparedSystem, CompareReport, pair_words, training_words, verdict
 from facematch.tasks.compare.figures import FIGURES, system_figures
 from facematch.tasks.compare.page import compare_page
@@ -175,33 +175,15 @@ def test_the_pareto_front_holds_what_nothing_beats(values: list[tuple[int, int, 
     assert [point.x for point in chosen] == sorted(point.x for point in chosen)
 
 
-@given(st.integers(0, 30), st.integers(2, 12))
-@settings(max_examples=30, deadline=None)
-def test_labels_lie_on_nothing_where_there_is_room(seed: int, count: int) -> None:
-    rng = np.random.default_rng(seed)
-    box = Box(Axis("x", 1, 100, log=True), Axis("y", 0, 1), 56, 406, 14, 256)
-    at = [(float(x), float(y)) for x, y in zip(rng.uniform(60, 400, count), rng.uniform(20, 60, count), strict=True)]
-    labels = [str(number + 1) for number in range(count)]
-    placed = place_labels(at, [None] * count, labels, box)
-    points = [(x - 4, y - 4, x + 4, y + 4) for x, y in at]
-    for one, other in [*combinations(placed, 2), *((label, point) for label in placed for point in points)]:
-        wide, high = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
-        assert min(wide, high) <= 1e-9
-    for left, top, right, bottom in placed:
-        assert box.left <= left
-        assert right <= box.right
-        assert box.top <= top
-        assert bottom <= box.bottom
-
-
-def test_a_chart_is_drawn_of_one_point_and_of_equal_ones() -> None:
+def test_a_chart_of_one_point_and_of_equal_ones() -> None:
     point = SystemPoint("1", "one <system>", 3, 0.5, (0.4, 0.6))
     for points in ([point], [point, replace(point, label="2", counts=False)]):
         chart = trade_off("time", "mAP", "ms", points)
-        assert chart.svg.count("<circle") == len(points)
-        assert "one &lt;system&gt;: mAP 0.500, 3 ms" in chart.svg
-        assert chart.svg.count('class="frontier"') == 1
-        assert ("Off the line" in chart.caption) is (len(points) == 2)
+        best, *others = chart.series
+        assert (best.line, list(best.titles)) == ("steps", ["one <system>: mAP 0.500, 3 ms"])
+        assert [dict(each.labels) for each in others] == [{0: "2"}] * (len(points) - 1)
+        assert ("Off the line" in chart.words) is (len(points) == 2)
+        assert "one &lt;system&gt;: mAP 0.500, 3 ms" in draw(chart)
 
 
 @pytest.mark.parametrize(

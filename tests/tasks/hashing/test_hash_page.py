@@ -107,7 +107,7 @@ def test_the_page_shows_all_of_it(report: HashReport, page: str) -> None:
     assert "24 queries of 12 people or classes, 48 gallery photos" in page
     assert "float reference, 256 numbers" in page
     assert "one thread of a processor, 2 cores" in page
-    assert "<b>Beware:</b> validation chose the network." in page
+    assert '<b>Beware:</b> <span class="name">validation chose the network.' in page
     assert page.count("<pre") == 4
     # What photos take, and one precision–recall chart of four runs.
     assert page.count("<svg") == page.count("</svg>") == 2
@@ -116,7 +116,7 @@ def test_the_page_shows_all_of_it(report: HashReport, page: str) -> None:
 
 
 def test_codes_and_floats_of_every_run_are_points_of_the_chart(report: HashReport, page: str) -> None:
-    titles = re.findall(r'<g class="series [a-z]+"><title>([^<]+)</title>', page)
+    titles = re.findall(r"<g><title>([^<]+)</title>", page)
     assert len(titles) == 2 * 4 + 1
     first = report.runs[0]
     assert f"made_16, codes: mAP {codes_of(first).mean_ap.value:.3f}, 2 bytes a photo" in titles
@@ -245,6 +245,6 @@ def test_it_can_be_read_on_any_screen(browser: Any, page: str, tmp_path: Path, s
     assert opened.locator("th:not([scope])").count() == 0
     # The first column stays where it is while the runs are scrolled through.
     opened.evaluate("document.querySelector('.scroll').scrollLeft = 120")
-    assert opened.evaluate("document.querySelector('.systems th[scope=row]').getBoundingClientRect().left") >= 0
+    assert opened.evaluate("document.querySelector('.wide th[scope=row]').getBoundingClientRect().left") >= 0
     assert wrong == []
     opened.close()

@@ -9,18 +9,18 @@ import pytest
 from PIL import Image as PillowImage
 
 from facematch.photos.photo import PhotoFile, PhotoLimits
-from facematch.tasks.images.found_page import Row, Shown, found_page, write_found
+from facematch.tasks.images.found_page import Captioned, Results, found_page, write_found
 from image_folders import made_folder
 
 
 @pytest.fixture
-def row(tmp_path: Path) -> Row:
+def row(tmp_path: Path) -> Results:
     folder = made_folder(tmp_path / "in", count=3, width=400, height=200)
-    image, *found = [Shown(PhotoFile(path.name, path), path.name, "0.5") for path in sorted(folder.iterdir())]
-    return Row(image, tuple(found))
+    image, *found = [Captioned(PhotoFile(path.name, path), path.name, "0.5") for path in sorted(folder.iterdir())]
+    return Results(image, tuple(found))
 
 
-def test_a_page_is_whole_in_itself(row: Row) -> None:
+def test_a_page_is_whole_in_itself(row: Results) -> None:
     page = found_page("found", [row], PhotoLimits()).decode()
     pictures = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', page)
     assert len(pictures) == 3
@@ -31,7 +31,7 @@ def test_a_page_is_whole_in_itself(row: Row) -> None:
     assert re.findall(r"(?:src|href)=\"(?!data:|#p\d+\")", page) == []
 
 
-def test_a_photo_that_is_gone_leaves_its_place_empty(row: Row, tmp_path: Path) -> None:
+def test_a_photo_that_is_gone_leaves_its_place_empty(row: Results, tmp_path: Path) -> None:
     row.found[1].file.path.unlink()
     page = found_page("found", [row], PhotoLimits()).decode()
     assert page.count("<use ") == 2
@@ -43,8 +43,8 @@ def test_a_photo_that_is_gone_leaves_its_place_empty(row: Row, tmp_path: Path) -
         assert whole.size == gone.size
 
 
-def test_names_are_shown_as_they_are(row: Row) -> None:
-    named = Row(Shown(row.image.file, "<script>", "a & b"), ())
+def test_names_are_shown_as_they_are(row: Results) -> None:
+    named = Results(Captioned(row.image.file, "<script>", "a & b"), ())
     page = found_page("<i>", [named], PhotoLimits()).decode()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
@@ -52,7 +52,7 @@ def test_names_are_shown_as_they_are(row: Row) -> None:
     assert "<title>&lt;i&gt; – facematch search</title>" in page
 
 
-def test_another_suffix_is_refused(row: Row, tmp_path: Path) -> None:
+def test_another_suffix_is_refused(row: Results, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="neither a page nor a picture"):
         write_found(tmp_path / "found.gif", "found", [row], PhotoLimits())
     assert not (tmp_path / "found.gif").exists()

@@ -98,14 +98,14 @@ def test_missed_queries_are_shown_to_the_own_group_only(browser: Any, server: st
     post(server, "others", 1)
     page = browser.new_page()
     page.goto(f"{server}/groups/we")
-    assert page.locator("section.missed h3").all_inner_texts() == ["q1.png", "q2.png"]
-    for image in page.locator("section.missed img").all():
+    assert page.locator("section.group h3").all_inner_texts() == ["q1.png", "q2.png"]
+    for image in page.locator("section.group img").all():
         image.scroll_into_view_if_needed()
     page.wait_for_load_state("networkidle")
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
-    assert page.locator("section.missed .right img").count() == 2
+    assert page.locator("section.group .marked img").count() == 2
     page.goto(f"{server}/groups/others")
-    assert page.locator("section.missed").count() == 0
+    assert page.locator("section.group").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -134,7 +134,7 @@ def test_it_can_be_used_without_eyes_or_mouse(browser: Any, server: str) -> None
         assert page.locator("html[lang]").count() == 1
         assert page.locator("img:not([alt])").count() == 0
         labelled = "all => all.map(each => each.getAttribute('aria-labelledby').split(' '))"
-        for title, desc in page.eval_on_selector_all("svg", labelled):
+        for title, desc in page.eval_on_selector_all("svg.history", labelled):
             assert page.locator(f"svg title#{title}").count() == page.locator(f"svg desc#{desc}").count() == 1
         assert page.locator("th:not([scope])").count() == 0
     page.goto(server)

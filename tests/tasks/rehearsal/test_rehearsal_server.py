@@ -72,7 +72,7 @@ class TestAnswers:
         client.post("/results/", content=b"nonsense")
         client.post("/retrieval/", content=Submission("", {}).payload())
         assert len(lines) == 2
-        assert "/results/ us[2J: score 375.0 (top-1 0.250, top-5 0.500, top-10 0.750; 4 queries)" in lines[0]
+        assert "/results/ us [2J: score 375.0 (top-1 0.250, top-5 0.500, top-10 0.750; 4 queries)" in lines[0]
         assert "/retrieval/ (no name): score 0.0" in lines[1]
         assert all(line.isprintable() for line in lines)
 

@@ -85,7 +85,7 @@ def test_answers_beyond_the_threshold_are_marked(page: Any, data: ReportData) ->
     assert refused[: len(wanted)] == wanted
     assert True in wanted
     assert False in wanted
-    assert page.locator("svg .threshold").count() == 1
+    assert page.locator("svg text", has_text="threshold").count() == 1
 
 
 @pytest.mark.parametrize("k", [1, 5, 10])

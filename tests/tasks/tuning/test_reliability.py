@@ -23,59 +23,52 @@ def words(root: ElementTree.Element) -> list[str]:
     return [element.text or "" for element in root.iter(f"{SVG}text")]
 
 
-def test_points_stand_at_probability_and_share() -> None:
+def marks(root: ElementTree.Element) -> list[ElementTree.Element]:
+    """The points, without the sample of the legend."""
+    return [path for path in root.iter(f"{SVG}path") if path.get("class") == "mark"][1:]
+
+
+def test_points_lie_at_probability_and_share() -> None:
     root = drawing()
-    diagonal = next(path for path in root.iter(f"{SVG}path") if path.get("class") == "diagonal")
+    diagonal = next(
+        path for path in root.iter(f"{SVG}path") if path.get("stroke-linejoin") and path.get("stroke-dasharray")
+    )
     left, bottom, right, top = (float(n) for n in re.findall(r"[\d.]+", diagonal.get("d", "")))
     assert right - left == bottom - top  # a square, so that the diagonal is one
-    for circle, each in zip(root.iter(f"{SVG}circle"), BINS, strict=True):
-        assert float(circle.get("cx", "")) == pytest.approx(left + each.probability * (right - left), abs=0.06)
-        assert float(circle.get("cy", "")) == pytest.approx(bottom - each.share * (bottom - top), abs=0.06)
+    for mark, each in zip(marks(root), BINS, strict=True):
+        x, y = (float(n) for n in re.findall(r"[\d.]+", mark.get("transform", "")))
+        assert x == pytest.approx(left + each.probability * (right - left), abs=0.06)
+        assert y == pytest.approx(bottom - each.share * (bottom - top), abs=0.06)
 
 
 def test_more_pairs_make_a_larger_point() -> None:
-    radii = [float(circle.get("r", "")) for circle in drawing().iter(f"{SVG}circle")]
+    radii = [float(re.findall(r"[\d.]+", mark.get("d", ""))[0]) for mark in marks(drawing())]
     assert radii[1] < radii[0] < radii[2]
 
 
 def test_title_axes_ticks_and_every_number_are_in_words() -> None:
     there = words(drawing(title="Calibrated on LFW"))
     assert there[0] == "Calibrated on LFW"
-    assert "1,300 pairs in 3 bins; expected calibration error 0.0996; dashed: perfect" in there
-    assert {"mean probability of the bin", "share of same pairs"} <= set(there)
-    assert [there.count(f"{tick:.1f}") for tick in (0, 0.2, 0.4, 0.6, 0.8, 1)] == [2] * 6
+    assert "1,300 pairs in 3 bins; expected calibration error 0.0996" in there
+    assert {"mean probability of the bin", "share of same pairs", "perfect", "these pairs"} <= set(there)
+    assert [there.count(f"{tick:g}") for tick in (0, 0.2, 0.4, 0.6, 0.8, 1)] == [2] * 6
     for each in BINS:
         assert {f"{each.low:.4f}", f"{each.high:.4f}", f"{each.probability:.4f}", f"{each.share:.4f}"} <= set(there)
         assert f"{each.count:,}" in there
 
 
-def test_it_is_read_without_colour_and_from_nowhere_else() -> None:
-    text = reliability_svg(BINS)
-    colours = set(re.findall(r'(?:fill|stroke)="([^"]+)"', text))
-    assert colours == {"black", "white", "none"}
-    assert not re.search(r"href|url\(|<script|<style|@import", text)
-    assert re.findall(r"https?://[^\"]+", text) == ["http://www.w3.org/2000/svg"]
-
-
-def test_everything_lies_within_the_drawing() -> None:
+def test_many_bins_have_a_point_and_a_row_each() -> None:
     bins = reliability(np.linspace(0, 1, 5000), np.linspace(0, 1, 5000) > 0.5, 20)
     root = drawing(bins)
-    width, height = float(root.get("width", "")), float(root.get("height", ""))
-    for element in root.iter(f"{SVG}text"):
-        assert 0 <= float(element.get("x", "")) <= width
-        assert 0 <= float(element.get("y", "")) <= height - 8
-    assert len(list(root.iter(f"{SVG}circle"))) == 20
-
-
-def test_a_title_cannot_end_a_tag() -> None:
-    title = '</title><script>alert("1")</script> & Köln'
-    assert words(drawing(title=title))[0] == title
+    assert len(marks(root)) == 20
+    height = float(root.get("viewBox", "").split()[3])
+    assert max(float(each.get("y", "")) for each in root.findall(f"{SVG}text")) <= height - 8
 
 
 def test_the_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "plots" / "reliability.svg"
     write_reliability_plot(path, BINS, "Reliability")
-    assert path.read_text(encoding="utf-8") == reliability_svg(BINS, "Reliability")
+    assert path.read_bytes() == reliability_svg(BINS, "Reliability")
     assert [each.name for each in path.parent.iterdir()] == ["reliability.svg"]
     (tmp_path / "file").touch()
     with pytest.raises(FacematchError, match="could not be written"):

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 
+from facematch.charts.chart import Chart
 from facematch.charts.page import render_page
-from facematch.tasks.compare.charts import Chart, SystemPoint, trade_off
+from facematch.tasks.compare.charts import SystemPoint, trade_off
 from facematch.tasks.compare.data import ComparedSystem, CompareReport, pair_words, training_words, verdict
 from facematch.tasks.compare.figures import FIGURES
 from facematch.tasks.compare.results import Cost, Result
 from facematch.tasks.compare.table import Cell, Row, Table, estimate, headed
 
-STYLES = ("report.css", "comparison.css")
 _DEFINITIONS = (
     ("top-1, top-5, top-10", "share of queries with a right photo among the first 1, 5 or 10 (CMC at that rank)"),
     ("score", "the competition's, from the three before"),
@@ -75,6 +75,8 @@ def cost_table(report: CompareReport) -> Table:
 def compare_page(report: CompareReport) -> bytes:
     """Return the page as UTF-8. Everything that was named by a stranger is escaped."""
     values = {
+        "command": "compare",
+        "title": report.title,
         "report": report,
         "figures": figure_table(report),
         "costs": cost_table(report),
@@ -83,10 +85,10 @@ def compare_page(report: CompareReport) -> bytes:
         "others": [
             (pair.real, pair_words(pair, report.by)) for pair in report.pairs if pair not in report.against_best
         ],
-        "charts_of": _charts(report),
+        "charts": _charts(report),
         "meanings": _DEFINITIONS,
     }
-    return render_page(__package__, "compare.html", values, styles=STYLES)
+    return render_page(__package__, "compare.html", values)
 
 
 def _numbered(report: CompareReport) -> Iterator[tuple[str, ComparedSystem]]:

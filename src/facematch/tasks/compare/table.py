@@ -1,10 +1,9 @@
 """Tables of systems side by side, one row for each: made once, for the terminal and for a page."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facematch.core.console import show_table
-from facematch.core.text import printable
+from facematch.core.text import interval_words, number_words, printable
 from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.comparison import Comparison
 
@@ -52,27 +51,22 @@ def headed(*columns: str | Cell) -> tuple[Cell, ...]:
 
 def shown(value: float | None, by: str = "") -> str:
     """Return a figure's value as it is printed: whole points of a score, else three digits of a share."""
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if by == "score" else f"{value:.3f}"
-
-
-def signed(value: float, by: str = "") -> str:
-    """Return a difference with its sign."""
-    return (f"{value:+.0f}" if by == "score" else f"{value:+.3f}").replace("-", "−")
-
-
-def between(interval: Sequence[float] | None, by: str = "") -> tuple[str, ...]:
-    """Return an interval in brackets, nothing where there is none."""
-    return () if interval is None else (f"[{'–'.join(shown(end, by) for end in interval)}]",)
+    return "–" if value is None else number_words(value, _form(by))
 
 
 def gain(found: Comparison, by: str = "") -> Cell:
     """Return a difference with its interval."""
-    ends = () if found.interval is None else (f"[{' to '.join(signed(end, by) for end in found.interval)}]",)
-    return Cell(signed(found.difference, by), ends)
+    return _cell(number_words(found.difference, f"+{_form(by)}"), interval_words(found.interval, f"+{_form(by)}"))
 
 
 def estimate(figure: Estimate, by: str = "") -> Cell:
     """Return a figure with its interval."""
-    return Cell(shown(figure.value, by), between(figure.interval, by))
+    return _cell(shown(figure.value, by), interval_words(figure.interval, _form(by)))
+
+
+def _form(by: str) -> str:
+    return ".0f" if by == "score" else ".3f"
+
+
+def _cell(text: str, under: str) -> Cell:
+    return Cell(text, (under,) if under else ())

@@ -8,6 +8,7 @@ from typing import Any
 
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import parse_json
+from facematch.core.text import brief
 from facematch.settings.competition import AnswerForm, CompetitionForm
 
 MAX_TEXT = 10_000  # characters of an answer that are kept
@@ -68,15 +69,13 @@ def parse_answer(text: str, form: CompetitionForm, dialect: str) -> ServerAnswer
 def gist(text: str, limit: int = 200) -> str:
     """Return what a person needs of a server's text: its first line, or HTML without its tags.
 
-    Control characters are left out (a terminal would obey them); at most `limit` characters.
+    Control characters become spaces (a terminal would obey them); at most `limit` characters.
     """
     text = text[:100_000]
     if is_html(text):
         text = re.sub(r"(?is)<!--.*?(-->|\Z)|<(script|style)\b.*?(</\2\s*>|\Z)", " ", text)
         text = _once(html.unescape(re.sub(r"<[^>]*(>|\Z)", " ", text)).split()[: 2 * limit])
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    line = "".join(character for character in line if character.isprintable())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    return brief(next((line for line in text.splitlines() if line.strip()), ""), limit)
 
 
 def _once(words: list[str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from facematch.charts.picture_page import Album, Group, Line, Picture, picture_page
+from facematch.charts.picture_page import Group, Picture, Row, Thumbnails, picture_page
 from facematch.core.errors import FacematchError
 from facematch.photos.photo import PhotoFile, find_photos
 
@@ -50,8 +50,8 @@ def diff_page(
 ) -> bytes:
     """Return an HTML page of the changes, whole in itself: thumbnails of photos that can be read are part of it.
 
-    Each is held once, and leads to its photo as it lies from `folder`, where the page will be. Names that stand on one
-    side only are framed. The first 200 changes are shown. `differing` are lines about what else differs.
+    Each is held once, and leads to its photo as it lies from `folder`, where the page will be. Names on one side only
+    are framed. The first 200 changes are shown. `differing` are lines about what else differs.
     """
     shown = changes[:_SHOWN]
     more = f" The first {len(shown)} are shown." if len(shown) < len(changes) else ""
@@ -63,20 +63,19 @@ def diff_page(
     sides = _Sides(query, gallery, folder)
     groups = [_group(change, numbers, sides) for change in shown]
     title = f"Submissions {numbers[0]} and {numbers[1]}"
-    return picture_page("diff", title, [summary, *differing], groups, sides.album, "rows")
+    return picture_page("diff", title, [summary, *differing], groups, sides.thumbnails, "rows")
 
 
 class _Sides:
     # Photos of the two folders by their base names.
     def __init__(self, query: Path, gallery: Path, folder: Path) -> None:
-        self.album, self._folder = Album(_SIDE, _QUALITY), folder
+        self.thumbnails, self._folder = Thumbnails(_SIDE, _QUALITY), folder
         self._places = {"query": _photos(query), "gallery": _photos(gallery)}
 
     def picture(self, side: str, name: str, only: bool = False) -> Picture:
         path = self._places[side].get(name)
-        number = None if path is None else self.album.number(PhotoFile(name, path))
-        link = "" if path is None or number is None else _address(path, self._folder)
-        return Picture(number, (name,), only, link)
+        source = "" if path is None else self.thumbnails.source(PhotoFile(name, path))
+        return Picture(source, (name,), only, _address(path, self._folder) if path is not None and source else "")
 
 
 def _address(path: Path, folder: Path) -> str:
@@ -95,8 +94,8 @@ def _photos(folder: Path) -> dict[str, Path]:
 
 
 def _group(change: Change, numbers: tuple[int, int], sides: _Sides) -> Group:
-    lines = [Line((sides.picture("query", change.query),), "query")]
+    rows = [Row((sides.picture("query", change.query),), "query")]
     for number, own, other in ((numbers[0], change.left, change.right), (numbers[1], change.right, change.left)):
         pictures = tuple(sides.picture("gallery", name, name not in other) for name in own)
-        lines.append(Line(pictures, str(number) if own else f"{number}: not answered"))
-    return Group(change.query, tuple(lines))
+        rows.append(Row(pictures, str(number) if own else f"{number}: not answered"))
+    return Group(change.query, tuple(rows))

@@ -17,8 +17,8 @@ from typing import Any
 
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of, write_bytes
-from facematch.core.foreign import brief
 from facematch.core.processes import alive
+from facematch.core.text import brief
 from facematch.tasks.competition.address import kept_url
 from facematch.tasks.competition.exchange import Outcome
 from facematch.tasks.competition.journal_rows import (

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, get_type_hints
 
-from facematch.core.foreign import brief, parse_json
+from facematch.core.foreign import parse_json
+from facematch.core.text import brief
 from facematch.tasks.competition.address import kept_url
 
 VERSION = 2  # kept as SQLite's user_version; the first version wrote none, which is 0

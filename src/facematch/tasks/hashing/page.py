@@ -2,16 +2,10 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from markupsafe import Markup
-
 from facematch.charts.axes import Axis
-from facematch.charts.charts import Mark, Series, line_chart
-from facematch.charts.drawing import DASHES
+from facematch.charts.chart import MOST, Chart, Series
 from facematch.charts.page import render_page
-from facematch.core.text import printable
-from facematch.tasks.compare.charts import Chart, SystemPoint, trade_off
-from facematch.tasks.compare.page import STYLES
+from facematch.tasks.compare.charts import SystemPoint, trade_off
 from facematch.tasks.hashing.code_figures import PLACES, RADIUS
 from facematch.tasks.hashing.data import HashReport, HashRun, same_photos
 from facematch.tasks.hashing.tables import (
@@ -60,20 +54,21 @@ def hash_page(report: HashReport) -> bytes:
     machine = ("machine", report.machine)
     runs = [(run.name, f"photos {run.photos}, network {run.fingerprint[:16]}") for run in report.runs]
     values = {
+        "command": "hash report",
         "report": report,
         "title": _title(report.runs),
         "asked": _asked(report.runs),
         "tables": hash_tables(report),
         "comparable": comparable,
-        "charts_of": _charts(report, together=comparable),
+        "charts": _charts(report, together=comparable),
         "radii": radius_table(report),
         "bits": bit_table(report),
         "maps": [(run.name, correlation_map(run.codes)) for run in hashing if run.codes is not None],
         "variants": variant_table(report),
         "meanings": _DEFINITIONS,
-        "facts_of": (*report.facts, machine, *runs),
+        "facts": (*report.facts, machine, *runs),
     }
-    return render_page(__package__, "hash.html", values, styles=STYLES)
+    return render_page(__package__, "hash.html", values)
 
 
 def _charts(report: HashReport, *, together: bool) -> list[Chart]:
@@ -89,28 +84,27 @@ def _charts(report: HashReport, *, together: bool) -> list[Chart]:
             if figure.value is not None
         ]
     hashing = [each for each in numbered(report.runs) if each[1].codes is not None]
-    step = len(DASHES) if together else 1
+    step = MOST if together else 1
     curves = [_curves(hashing[at : at + step], at) for at in range(0, len(hashing), step)]
     return [*([trade_off("bytes", "mAP", "bytes a photo", points)] if together else []), *curves]
 
 
 def _curves(runs: Sequence[tuple[str, HashRun]], at: int) -> Chart:
-    series, marks = [], []
+    series = []
     for number, run in runs:
         assert run.codes is not None
         curve = run.codes.curve
-        series.append(Series(f"{number}: {run.dimensions} bits", curve.recall, curve.precision))
-        if np.isfinite(curve.precision[RADIUS]):
-            marks.append(Mark(float(curve.recall[RADIUS]), float(curve.precision[RADIUS]), ""))
-    heading = "Precision and recall by Hamming radius"
-    caption = (
-        "One point for each radius; a dot marks radius "
-        f"{RADIUS}. Precision is that of the queries with any photo within the radius. The runs: "
-        f"{printable(', '.join(f'{number} {run.name}' for number, run in runs))}."
+        series.append(Series(f"{number}: {run.dimensions} bits", curve.recall, curve.precision, labels={RADIUS: ""}))
+    names = ", ".join(f"{number} {run.name}" for number, run in runs)
+    return Chart(
+        "pr" + "".join(chr(ord("a") + int(digit)) for digit in str(at)),
+        "Precision and recall by Hamming radius",
+        f"One point for each radius; a mark is at radius {RADIUS}. Precision is that of the queries with any photo "
+        f"within the radius. The runs: {names}.",
+        Axis("recall", 0, 1),
+        Axis("precision", 0, 1),
+        series,
     )
-    key = "pr" + "".join(chr(ord("a") + int(digit)) for digit in str(at))
-    x, y = Axis("recall", 0, 1), Axis("precision", 0, 1)
-    return Chart(heading, Markup(line_chart(key, heading, caption, x, y, series, marks=marks)), caption)
 
 
 def _title(runs: tuple[HashRun, ...]) -> str:

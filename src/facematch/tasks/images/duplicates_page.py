@@ -1,8 +1,6 @@
 """Copies as a page to look through: the files of every group beside each other, the largest first."""
 
-from collections.abc import Sequence
-
-from facematch.charts.picture_page import Album, Group, Line, Picture, picture_page
+from facematch.charts.picture_page import Group, Picture, Row, Thumbnails, picture_page
 from facematch.photos.photo import PhotoLimits
 from facematch.tasks.images.copies import Copies, CopyFile, freed, room, summary
 
@@ -15,26 +13,22 @@ def duplicates_page(found: Copies, limits: PhotoLimits) -> bytes:
     At most 600 pictures are shown, and 12 of each group. Photos that cannot be read any more leave their place
     empty.
     """
-    album, groups, left = Album(limits=limits), list[Group](), SHOWN
+    thumbnails, groups, left = Thumbnails(limits=limits), list[Group](), SHOWN
     for number, group in enumerate(found.groups, start=1):
         shown = group[:OF_EACH]
         if len(shown) > left:
             break
         left -= len(shown)
-        groups.append(_group(number, group, shown, album))
+        more = f"; {len(group) - len(shown)} more are not shown" if len(shown) < len(group) else ""
+        heading = f"{number}: {len(group)} files, {room(freed(group))} could be freed{more}"
+        groups.append(Group(heading, (Row(tuple(_picture(each, thumbnails) for each in shown)),)))
     cut = f" The first {len(groups):,} groups are shown." if len(groups) < len(found.groups) else ""
-    told = summary(found)
-    words = f"{told[0].upper()}{told[1:]}. Nothing was deleted.{cut}"
-    return picture_page("duplicates", "Copies", [words], groups, album, "files")
+    words = summary(found)
+    line = f"{words[0].upper()}{words[1:]}. Nothing was deleted.{cut}"
+    return picture_page("duplicates", "Copies", [line], groups, thumbnails, "files")
 
 
-def _group(number: int, group: Sequence[CopyFile], shown: Sequence[CopyFile], album: Album) -> Group:
-    more = f"; {len(group) - len(shown)} more are not shown" if len(shown) < len(group) else ""
-    heading = f"{number}: {len(group)} files, {room(freed(group))} could be freed{more}"
-    return Group(heading, (Line(tuple(_picture(each, album) for each in shown)),))
-
-
-def _picture(each: CopyFile, album: Album) -> Picture:
+def _picture(each: CopyFile, thumbnails: Thumbnails) -> Picture:
+    file = each.facts.file
     size = f"{each.facts.width}×{each.facts.height}, {room(each.facts.bytes)}"
-    told = each.change or "the largest copy"
-    return Picture(album.number(each.facts.file), (told, size, str(each.facts.file.path)), each.largest)
+    return Picture(thumbnails.source(file), (each.change or "the largest copy", size, str(file.path)), each.largest)

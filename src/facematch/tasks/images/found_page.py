@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facematch.charts.contact_sheet import Tile, write_contact_sheet
 from facematch.charts.jpeg import SmallPhoto, read_small
-from facematch.charts.picture_page import GONE, SIDE, Album, Group, Line, Picture, picture_page
+from facematch.charts.picture_page import SIDE, Group, Picture, Row, Thumbnails, picture_page
 from facematch.core.files import write_bytes
 from facematch.photos.photo import PhotoFile, PhotoLimits
 
@@ -16,8 +16,8 @@ _COLUMNS = 11
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One photo to show, with its caption and a second line of detail."""
+class Captioned:
+    """A photo with its caption and a second line of detail."""
 
     file: PhotoFile
     caption: str
@@ -25,14 +25,14 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Row:
-    """An image, shown first, and what was found for it."""
+class Results:
+    """The photos that were found for an image, best first."""
 
-    image: Shown
-    found: tuple[Shown, ...]
+    image: Captioned
+    found: tuple[Captioned, ...]
 
 
-def write_found(path: Path, title: str, rows: Sequence[Row], limits: PhotoLimits) -> None:
+def write_found(path: Path, title: str, results: Sequence[Results], limits: PhotoLimits) -> None:
     """Write an HTML page that is whole in itself, or a PNG picture, as the suffix of `path` says.
 
     Only thumbnails are in memory. A photo that cannot be read any more leaves its place empty. Raises
@@ -41,36 +41,33 @@ def write_found(path: Path, title: str, rows: Sequence[Row], limits: PhotoLimits
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path} is neither a page nor a picture")
     if path.suffix.lower() == ".html":
-        write_bytes(path, found_page(title, rows, limits))
+        write_bytes(path, found_page(title, results, limits))
         return
-    across = min(_COLUMNS, 1 + max((len(row.found) for row in rows), default=0))
+    across = min(_COLUMNS, 1 + max((len(each.found) for each in results), default=0))
     tiles: list[Tile] = []
-    for row in rows:
+    for each in results:
         tiles += [Tile(None, "")] * (-len(tiles) % across)  # each image begins a line of its own
-        tiles += [_tile(shown, limits) for shown in (row.image, *row.found)]
+        tiles += [_tile(photo, limits) for photo in (each.image, *each.found)]
     write_contact_sheet(path, tiles, title=title, columns=across, tile_size=SIDE)
 
 
-def found_page(title: str, rows: Sequence[Row], limits: PhotoLimits) -> bytes:
+def found_page(title: str, results: Sequence[Results], limits: PhotoLimits) -> bytes:
     """Return the HTML page: a heading for each image, the image with a frame, what was found behind it."""
-    album = Album(limits=limits)
+    thumbnails = Thumbnails(limits=limits)
+
+    def picture(photo: Captioned, query: bool) -> Picture:
+        lines = (photo.caption, photo.detail, thumbnails.size(photo.file))
+        return Picture(thumbnails.source(photo.file), lines, marked=query)
+
     groups = [
-        Group(
-            row.image.caption,
-            (Line(tuple(_picture(shown, album, shown is row.image) for shown in (row.image, *row.found))),),
-        )
-        for row in rows
+        Group(each.image.caption, (Row((picture(each.image, True), *(picture(photo, False) for photo in each.found))),))
+        for each in results
     ]
-    return picture_page("search", title, [], groups, album, "files")
+    return picture_page("search", title, [], groups, thumbnails, "files")
 
 
-def _picture(shown: Shown, album: Album, asked: bool) -> Picture:
-    number = album.number(shown.file)
-    return Picture(number, (shown.caption, shown.detail, album.size(number)), asked)
-
-
-def _tile(shown: Shown, limits: PhotoLimits) -> Tile:
-    photo = read_small(shown.file, SIDE, limits)
-    if not isinstance(photo, SmallPhoto):
-        return Tile(None, shown.caption, GONE)
-    return Tile(photo.image, shown.caption, shown.detail)
+def _tile(photo: Captioned, limits: PhotoLimits) -> Tile:
+    small = read_small(photo.file, SIDE, limits)
+    if not isinstance(small, SmallPhoto):
+        return Tile(None, photo.caption, "cannot be read any more")
+    return Tile(small.image, photo.caption, photo.detail)

@@ -8,7 +8,7 @@ from facematch.core.console import info, progress, result, show_json, warn_unrea
 from facematch.core.errors import FacematchError
 from facematch.core.text import count_of, printable
 from facematch.pipeline.images import image_sets, image_stage, load_image_settings, require_photos
-from facematch.tasks.images.found_page import SUFFIXES, Row, Shown, write_found
+from facematch.tasks.images.found_page import SUFFIXES, Captioned, Results, write_found
 from facematch.tasks.images.search import (
     LOGIT_SCALE,
     Hit,
@@ -128,11 +128,11 @@ def _hits_as_json(query: ImageQuery, hits: Sequence[Hit]) -> list[dict[str, Any]
     ]
 
 
-def _rows(queries: Sequence[ImageQuery], found: Searched) -> list[Row]:
+def _rows(queries: Sequence[ImageQuery], found: Searched) -> list[Results]:
     return [
-        Row(
-            Shown(query.file, query.file.name, "the image"),
-            tuple(Shown(hit.file, hit.file.name, _detail(query, hit)) for hit in hits),
+        Results(
+            Captioned(query.file, query.file.name, "the image"),
+            tuple(Captioned(hit.file, hit.file.name, _detail(query, hit)) for hit in hits),
         )
         for query, hits in zip(queries, found.nearest, strict=True)
     ]

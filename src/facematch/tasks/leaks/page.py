@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from facematch.charts.picture_page import Album, Group, Line, Picture, picture_page
+from facematch.charts.picture_page import Group, Picture, Row, Thumbnails, picture_page
 from facematch.photos.photo import PhotoFile, PhotoLimits
 from facematch.tasks.leaks.leaks import KINDS, Leak, PhotoSet
 from facematch.tasks.leaks.words import change, heading, how_sure, remedy
@@ -19,16 +19,16 @@ def leaks_page(leaks: Sequence[Leak], sets: Sequence[PhotoSet], limits: PhotoLim
     files = {(each.name, file.name): file for each in sets for file in each.files}
     kinds = {kind: [leak for leak in leaks if leak.kind == kind] for kind in KINDS}
     room = _room([len(group) for group in kinds.values()])
-    album, groups = Album(limits=limits), list[Group]()
+    thumbnails, groups = Thumbnails(limits=limits), list[Group]()
     for (kind, group), shown in zip(kinds.items(), room, strict=True):
         if group:
             cut = f" The first {shown} are shown." if shown < len(group) else ""
-            pairs = tuple(_pair(leak, files, album) for leak in group[:shown])
+            pairs = tuple(_pair(leak, files, thumbnails) for leak in group[:shown])
             groups.append(Group(heading(kind, group), pairs, f"What to do: {remedy(kind)}.{cut}"))
     looked = ", ".join(f"{each.name} ({len(each.files):,} files, {each.source})" for each in sets)
     words = f"Looked at: {looked}. {f'Leaks: {len(leaks):,}' if leaks else 'No leaks'}."
     title = f"Leaks between {', '.join(each.name for each in sets)}"
-    return picture_page("leaks", title, [words], groups, album, "pairs")
+    return picture_page("leaks", title, [words], groups, thumbnails, "pairs")
 
 
 def _room(counts: Sequence[int]) -> list[int]:
@@ -40,15 +40,9 @@ def _room(counts: Sequence[int]) -> list[int]:
     return room
 
 
-def _pair(leak: Leak, files: Mapping[tuple[str, str], PhotoFile], album: Album) -> Line:
-    told = [leak.person or "", how_sure(leak), change(leak)]
-    sides = [
-        _picture(files[where, names[0]], where, len(names) - 1, album)
-        for where, names in zip(leak.sets, (leak.left, leak.right), strict=True)
-    ]
-    return Line(tuple(sides), " – ".join(part for part in told if part))
-
-
-def _picture(file: PhotoFile, where: str, more: int, album: Album) -> Picture:
-    number = album.number(file)
-    return Picture(number, (where, file.name + (f" and {more} more" if more else ""), album.size(number)))
+def _pair(leak: Leak, files: Mapping[tuple[str, str], PhotoFile], thumbnails: Thumbnails) -> Row:
+    pictures = []
+    for where, names in zip(leak.sets, (leak.left, leak.right), strict=True):
+        file, more = files[where, names[0]], f" and {len(names) - 1} more" if len(names) > 1 else ""
+        pictures.append(Picture(thumbnails.source(file), (where, file.name + more, thumbnails.size(file))))
+    return Row(tuple(pictures), " – ".join(part for part in (leak.person, how_sure(leak), change(leak)) if part))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import brief
+from facematch.core.text import brief
 
 _NUMBERS = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8")
 

@@ -15,7 +15,8 @@ from typing import Any, Literal
 import numpy as np
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import LONGEST, brief, parse_json, read_limited, reading, require_limits
+from facematch.core.foreign import parse_json, read_limited, reading, require_limits
+from facematch.core.text import LONGEST, brief
 from facematch.evaluation.bootstrap import ROUNDS, Estimate, Floats, mean_figure
 from facematch.evaluation.relevance import RelevanceMatrix, relevance_matrix
 from facematch.evaluation.retrieval import average_precision

@@ -1,26 +1,28 @@
 """The pages of the rehearsal server: the leaderboard, a group's history, thumbnails."""
 
 import re
-import secrets
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
-from jinja2 import Environment, PackageLoader
 from starlette.exceptions import HTTPException
 
+from facematch.charts.page import render_page
+from facematch.charts.picture_page import Group
 from facematch.settings.competition import CompetitionForm
-from facematch.tasks.rehearsal.board import Album, Missed, missed, plot, standings
+from facematch.tasks.rehearsal.board import PhotoNumbers, leaderboard, missed, plot, top_of
 from facematch.tasks.rehearsal.guard import on_this_machine
 from facematch.tasks.rehearsal.store import Store
 
-_POLICY = (
-    "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'nonce-{0}'; script-src 'nonce-{0}'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_WIDE = (320, 80)  # pixels of a history on a group's own page
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "frame-ancestors 'none'",  # beside the page's own policy, which cannot hold this
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_LARGE = (320, 80)  # pixels of a history on a group's own page
 
 
 def add_pages(
@@ -29,29 +31,27 @@ def add_pages(
     form: CompetitionForm,
     store: Store,
     own: str | None,
-    album: Album,
+    photos: PhotoNumbers,
 ) -> None:
     """Add GET / (the leaderboard), /groups/NAME, /version (grows with each submission) and /photos/NUMBER.
 
-    The queries that were missed are shown for the group `own` alone. They tell right answers, so they and all
+    The queries that were missed are shown for the group `own` alone. They give right answers away, so they and all
     photos are shown to browsers on this machine only that ask localhost, whatever the server listens on.
     """
-    templates = Environment(loader=PackageLoader("facematch.tasks.rehearsal"), autoescape=True, trim_blocks=True)
 
-    def shown(template: str, **values: Any) -> Response:
-        nonce = secrets.token_urlsafe(12)
-        text = templates.get_template(template).render(
-            nonce=nonce, queries=len(truth), best=form.best, version=store.version(), **values
-        )
-        policy = {"Content-Security-Policy": _POLICY.format(nonce), "Referrer-Policy": "no-referrer"}
-        return HTMLResponse(text, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **policy})
+    def page(template: str, **values: Any) -> Response:
+        common = {"command": "rehearsal server", "queries": len(truth), "best": form.best, "version": store.version()}
+        styles, script = ["rehearsal.css"], "follow.js"
+        text = render_page(__package__, template, common | values, styles=styles, script=script, served=True)
+        return HTMLResponse(text, headers=_HEADERS)
 
     @app.get("/")
     def board(request: Request) -> Response:
         received = store.all()
-        return shown(
+        return page(
             "board.html",
-            standings=standings(received, own, form.best),
+            title="Leaderboard",
+            rows=leaderboard(received, own, form.best),
             total=len(received),
             base=str(request.base_url).rstrip("/"),
             paths=[each.path for each in form.dialects.values()],
@@ -62,26 +62,26 @@ def add_pages(
         history = [each for each in store.all() if each.group == name]
         if not history:
             raise HTTPException(404, "No such group")
-        here, count, wrong = on_this_machine(request), 0, list[Missed]()
+        here, count, wrong = on_this_machine(request), 0, list[Group]()
         if name == own and here:
-            count, wrong = missed(store.images(history[-1].id), truth, album)
-        return shown(
+            count, wrong = missed(store.images(history[-1].id), truth, photos)
+        return page(
             "group.html",
-            group=name,
+            title=name,
             history=history[::-1],
-            top=max(history, key=lambda each: (each.score, -each.id)),
-            points=plot(history, form.best, _WIDE),
-            box=_WIDE,
+            top=top_of(history),
+            points=plot(history, form.best, _LARGE),
+            box=_LARGE,
             own=name == own,
             here=here,
             missed_count=count,
             missed=wrong,
         )
 
-    _add_files(app, store, album if own is not None else None)
+    _add_files(app, store, photos if own is not None else None)
 
 
-def _add_files(app: FastAPI, store: Store, album: Album | None) -> None:
+def _add_files(app: FastAPI, store: Store, photos: PhotoNumbers | None) -> None:
     # What pages ask for once they are open: has anything come, and the photos, where they may be seen.
     @app.get("/version")
     def version() -> Response:
@@ -89,8 +89,8 @@ def _add_files(app: FastAPI, store: Store, album: Album | None) -> None:
 
     @app.get("/photos/{number}")
     def photo(request: Request, number: str) -> Response:
-        known = album is not None and re.fullmatch("[0-9]{1,9}", number) and on_this_machine(request)
-        data = album.thumbnail(int(number)) if album is not None and known else None
+        known = photos is not None and re.fullmatch("[0-9]{1,9}", number) and on_this_machine(request)
+        data = photos.thumbnail(int(number)) if photos is not None and known else None
         if data is None:
             raise HTTPException(404, "No such photo")
         headers = {"Cache-Control": "private, max-age=3600", "Cross-Origin-Resource-Policy": "same-origin"}

@@ -22,7 +22,7 @@ from facematch.core.foreign import LIMITS
 from facematch.evaluation.score import Score, read_ground_truth, score_submission
 from facematch.settings.competition import CompetitionForm, Dialect
 from facematch.tasks.competition.submission import Submission
-from facematch.tasks.rehearsal.board import Album, group_name
+from facematch.tasks.rehearsal.board import PhotoNumbers, group_name
 from facematch.tasks.rehearsal.bodies import Bodies
 from facematch.tasks.rehearsal.guard import Guard, everywhere
 from facematch.tasks.rehearsal.listening import listen, run
@@ -40,7 +40,7 @@ def create_app(
     form: CompetitionForm = _KNOWN,
     store: Store | None = None,
     own: str | None = None,
-    album: Album | None = None,
+    photos: PhotoNumbers | None = None,
     rate: float = 600,
     log: Callable[[str], None] | None = None,
     max_body: int = LIMITS["submission"].size,
@@ -54,7 +54,7 @@ def create_app(
     submission that comes again with the same `Idempotency-Key` is not scored again; another one under the same key
     is refused with 422. GET / is the leaderboard, GET /groups/NAME
     a group's history; only of the group `own`, and only to a browser on this machine, are the missed
-    queries shown, with thumbnails from `album`. `log` is told one line for each that was scored.
+    queries shown, with thumbnails from `photos`. `log` is told one line for each that was scored.
     """
     kept, limit, bodies = store or Store(None), _RateLimit(rate), Bodies(max_body)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
@@ -81,7 +81,7 @@ def create_app(
     for each in form.dialects.values():
         app.post(each.path)(answer(each))
 
-    add_pages(app, truth, form, kept, None if own is None else group_name(own), album or Album(None, None))
+    add_pages(app, truth, form, kept, None if own is None else group_name(own), photos or PhotoNumbers(None, None))
     app.get("/openapi.json")(lambda: JSONResponse(description(form)))
     _add_errors(app, form, log)
     return app
@@ -110,11 +110,11 @@ def serve(
     order. Raises FacematchError for a bad ground truth, for an address or port that cannot be used, and
     for folders and stores that are not there.
     """
-    truth, album = read_ground_truth(truth_path), Album(query, gallery)
+    truth, photos = read_ground_truth(truth_path), PhotoNumbers(query, gallery)
     with listen(host, port) as listening:
         kept = Store(store)
         log = log or _to_stderr
-        app = create_app(truth, form=form, store=kept, own=own, album=album, rate=rate, log=log, host=host)
+        app = create_app(truth, form=form, store=kept, own=own, photos=photos, rate=rate, log=log, host=host)
         shown = "localhost" if everywhere(host) else f"[{host}]" if ":" in host else host
         try:
             if on_ready is not None:

@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import brief, parse_json
+from facematch.core.foreign import parse_json
+from facematch.core.text import brief
 from facematch.evaluation.score import Score
 
 _TABLE = """

@@ -44,6 +44,8 @@ def robustness_page(result: Robustness, pictures: Mapping[str, str]) -> bytes:
     """Return the page as UTF-8; `pictures` are addresses of an example of each change, by its name."""
     asking = [column for column in result.columns if column.rule]
     values = {
+        "command": "robustness",
+        "title": "Which method survives which change",
         "result": result,
         "asked": f"{count_of(result.asked, 'photo', 'photos')} of {result.photos:,}",
         "asking": asking,
@@ -51,7 +53,7 @@ def robustness_page(result: Robustness, pictures: Mapping[str, str]) -> bytes:
         "found": shaded_rows(result, asking, "found", pictures) if asking else [],
         "facts": _facts(result),
     }
-    return render_page(__package__, "robustness.html", values, styles=["report.css", "robustness.css"])
+    return render_page(__package__, "robustness.html", values, styles=["robustness.css"])
 
 
 def example_pictures(file: PhotoFile, changes: Sequence[Change], limits: PhotoLimits, seed: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import brief
+from facematch.core.text import brief
 
 
 @contextmanager

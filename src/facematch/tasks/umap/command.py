@@ -39,7 +39,7 @@ def umap_tune_command(
     settings = load_settings(None, overrides)
     photos = _read(path, settings)
     found = _sweep(photos, settings, sizes, fixed, k)
-    write_bytes(plot, trustworthiness_chart(found).encode())
+    write_bytes(plot, trustworthiness_chart(found))
     if as_json:
         show_json({"photos": len(photos.names), "distinct": len(photos.pixels), **sweep_as_dict(found)})
     else:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from facematch.charts.axes import Axis
-from facematch.charts.charts import Mark, Series, line_chart
-from facematch.charts.drawing import as_file
+from facematch.charts.chart import Chart, Series
+from facematch.charts.draw import chart_file
 from facematch.core.console import result, show_table
 from facematch.core.text import count_of
 from facematch.tasks.umap.model import FILE, UmapModel
@@ -39,23 +39,22 @@ def sweep_as_dict(found: Sweep) -> dict[str, Any]:
     }
 
 
-def trustworthiness_chart(found: Sweep) -> str:
+def trustworthiness_chart(found: Sweep) -> bytes:
     """Return the scores against n_neighbors as an SVG file."""
     n = [each.settings.n_neighbors for each in found.candidates]
     own, fixed = [each.own for each in found.candidates], [each.fixed for each in found.candidates]
     low, high = min(own + fixed), max(own + fixed)
     room = max(0.002, (high - low) * 0.15)
-    best = found.best
-    chart = line_chart(
+    best = found.best.settings.n_neighbors
+    chart = Chart(
         "trust",
         "Trustworthiness of UMAP against n_neighbors",
-        f"At the same k = {found.k} for all and at each candidate's own n; {best.settings.n_neighbors} is the best.",
+        f"At the same k = {found.k} for all and at each candidate's own n; {best} is the best.",
         Axis("n_neighbors", 0.9 * n[0], 1.1 * n[-1], log=True),
         Axis("trustworthiness", low - room, high + room),
-        [Series(f"k = {found.k}", n, fixed), Series("k = own n", n, own)],
-        marks=[Mark(best.settings.n_neighbors, best.fixed, f"n = {best.settings.n_neighbors}")],
+        [Series(f"k = {found.k}", n, fixed, labels={n.index(best): f"n = {best}"}), Series("k = own n", n, own)],
     )
-    return as_file(chart)
+    return chart_file(chart)
 
 
 def show_model(model: UmapModel, folder: Path) -> None:

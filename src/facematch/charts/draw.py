@@ -1,0 +1,261 @@
+"""The picture of a chart, as inline SVG or a file of its own.
+
+Everything is drawn in `currentColor`, so a chart follows the light or dark page that it is part of, and the classes
+`chart`, `series` and `first` … let a page colour it. Series differ by dashes and shapes too, so that a print without
+colour can be read. Each chart has a title and a description for screen readers.
+"""
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup, escape
+from numpy.typing import ArrayLike
+
+from facematch.charts.axes import Axis, Box, Floats
+from facematch.charts.chart import Chart, Series
+from facematch.core.text import printable
+
+_DASHES = ("", "7 4", "2 3", "10 3 2 3")
+_CLASSES = ("first", "second", "third", "fourth")
+_SHAPES = (  # around the middle, for a radius r: circle, square, triangle, diamond
+    "M-{r} 0a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0 -{d} 0Z",
+    "M-{r} -{r}h{d}v{d}h-{d}Z",
+    "M0 -{r}l{r} {d}h-{d}Z",
+    "M0 -{r}l{r} {r} -{r} {r} -{r} -{r}Z",
+)
+_WIDTH, _HEIGHT = 420, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 14, 44
+_ROW, _LETTER = 17, 7.4  # height of a line of text, and the width of a letter, roughly
+_RADIUS = 4.5  # of a mark
+_NEAR = 16  # a label farther than this from its point has a line to it
+_RINGS = (8, 13, 19, 26, 34, 43, 53, 64)
+_SIDES = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
+
+
+def draw(chart: Chart) -> Markup:
+    """Return a chart as SVG; labels keep clear of points, bars, lines and each other where there is room."""
+    box, legend = _layout(chart)
+    lines = [_corners(box, each) for each in chart.series]
+    parts = [_frame(box), legend]
+    parts += [_line(number, each, line) for number, (each, line) in enumerate(zip(chart.series, lines, strict=True))]
+    parts += [_marks(box, number, each) for number, each in enumerate(chart.series)]
+    parts += _labels(box, chart.series, lines)
+    key, title, words = chart.key, _safe(chart.title), _safe(chart.words)
+    return Markup(
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {box.bottom + _BOTTOM:g}" role="img" '
+        f'aria-labelledby="{key}-title {key}-desc" fill="none" stroke="currentColor" stroke-width="1" '
+        f'font-family="system-ui, sans-serif" font-size="13"><title id="{key}-title">{title}</title>'
+        f'<desc id="{key}-desc">{words}</desc>{"".join(parts)}</svg>'
+    )
+
+
+def chart_file(chart: Chart, columns: Sequence[str] = (), rows: Sequence[Sequence[str]] = ()) -> bytes:
+    """Return a chart as an SVG file of its own: on white, below its title and words, above a table of `rows`."""
+    bold = 'font-weight="bold"'
+    lines = [(line, bold) for line in textwrap.wrap(chart.title, 50)]
+    lines += [(line, "") for line in textwrap.wrap(chart.words, 58)]
+    parts = [text(_WIDTH / 2, 24 + _ROW * row, line, "middle", style) for row, (line, style) in enumerate(lines)]
+    above, high = 30 + _ROW * len(lines), int(_layout(chart)[0].bottom) + _BOTTOM
+    parts.append(str(draw(chart)).replace("<svg ", f'<svg y="{above}" width="{_WIDTH}" height="{high}" ', 1))
+    if columns:
+        letters = np.cumsum([2 + max(map(len, column)) for column in zip(columns, *rows, strict=True)])
+        ends = (_RIGHT + (_WIDTH - 2 * _RIGHT) * letters / letters[-1]).tolist()
+    for number, row in enumerate([columns, *rows] if columns else []):
+        y = above + high + _ROW * (number + 1)
+        parts += [text(end, y, cell, "end", "" if number else bold) for end, cell in zip(ends, row, strict=True)]
+    whole = above + high + (_ROW * (len(rows) + 2) if columns else 0)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {whole}" font-family="system-ui, sans-serif" '
+        f'font-size="13"><rect width="{_WIDTH}" height="{whole}" fill="white"/>{"".join(parts)}</svg>\n'
+    ).encode("utf-8", "replace")
+
+
+def text(x: float, y: float, words: str, anchor: str, style: str = "") -> str:
+    """Return words in a drawing that begin, end or have their middle at x."""
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor" stroke="none" {style}>'
+        f"{_safe(words)}</text>"
+    )
+
+
+def _safe(words: str) -> str:
+    # Nothing of a title or label can end a tag.
+    return str(escape(printable(words)))
+
+
+def _layout(chart: Chart) -> tuple[Box, str]:
+    # The plotted area, and the legend above it.
+    legend, rows = _legend(chart.series)
+    top = _TOP + _ROW * rows
+    bottom = top + _WIDTH - _LEFT - _RIGHT if chart.square else _HEIGHT - _BOTTOM
+    return Box(chart.x, chart.y, _LEFT, _WIDTH - _RIGHT, top, bottom), legend
+
+
+def _legend(series: Sequence[Series]) -> tuple[str, int]:
+    # Samples with their labels in rows above the chart, and how many rows there are.
+    parts, left, row = [], float(_LEFT), 0
+    for number, each in enumerate(series):
+        if not each.label:
+            continue
+        wide = 40 + _LETTER * len(each.label)
+        if left > _LEFT and left + wide > _WIDTH:
+            left, row = _LEFT, row + 1
+        y = _TOP + _ROW * row - 4.5
+        sample = f'<path {_style(number)} stroke-width="2.5" d="M{left:.1f} {y}h20"/>' if each.line else ""
+        mark = _shape(left + 10, y, number) if each.points or each.labels else ""
+        parts.append(f'<g class="series {_CLASSES[number]}">{sample}{mark}</g>')
+        parts.append(text(left + 26, y + 4.5, each.label, "start"))
+        left += wide
+    return "".join(parts), row + 1 if parts else 0
+
+
+def _frame(box: Box) -> str:
+    # The axes with ticks and labels, and a light grid.
+    lines, words = [], []
+    for tick in box.x.ticks():
+        at = float(box.across(tick))
+        lines.append(f"M{at:.1f} {box.bottom}v5")
+        words.append(text(at, box.bottom + 18, _number(tick, box.x), "middle"))
+    for tick in box.y.ticks():
+        at = float(box.up(tick))
+        lines.append(f"M{box.left - 5} {at:.1f}H{box.left}")
+        words.append(f'<path class="grid" opacity=".18" d="M{box.left} {at:.1f}H{box.right}"/>')
+        words.append(text(box.left - 8, at + 4.5, _number(tick, box.y), "end"))
+    words.append(text((box.left + box.right) / 2, box.bottom + 38, box.x.label, "middle"))
+    turned = f'transform="translate(11 {(box.top + box.bottom) / 2:.1f}) rotate(-90)"'
+    lines.append(f"M{box.left} {box.top}V{box.bottom}H{box.right}")
+    return (
+        f'<path class="axes" d="{"".join(lines)}"/>{"".join(words)}<g {turned}>{text(0, 0, box.y.label, "middle")}</g>'
+    )
+
+
+def _number(value: float, axis: Axis) -> str:
+    if axis.log and value < 0.001 and f"{value:e}".startswith("1.000000e"):
+        return f"10{str(round(math.log10(value))).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    return f"{value:.6g}"
+
+
+def _style(number: int) -> str:
+    dash = f' stroke-dasharray="{_DASHES[number]}"' if _DASHES[number] else ""
+    return f'class="series {_CLASSES[number]}"{dash}'
+
+
+def _corners(box: Box, series: Series) -> Floats:
+    # The corners of a line in the drawing (M×2), to a tenth: of a million points few differ.
+    x, y = np.asarray(series.x, dtype=np.float64), np.asarray(series.y, dtype=np.float64)
+    there = np.isfinite(x) & np.isfinite(y)
+    at = np.round(np.stack([box.across(x[there]), box.up(y[there])], axis=1), 1)
+    if not series.line or not len(at):
+        return np.empty((0, 2))
+    at = at[np.concatenate([[True], (at[1:] != at[:-1]).any(axis=1)])]
+    if series.line == "steps":
+        across = np.append(at[:, 0], box.right)
+        at = np.stack([across.repeat(2)[1:-1], at[:, 1].repeat(2)], axis=1)
+    if series.fill is not None:
+        base = round(float(box.up(series.fill)), 1)
+        at = np.concatenate([[[at[0, 0], base]], at, [[at[-1, 0], base]]])
+    return np.asarray(at, dtype=np.float64)
+
+
+def _line(number: int, series: Series, corners: Floats) -> str:
+    if not len(corners):
+        return ""
+    shade = "" if series.fill is None else f' fill="currentColor" fill-opacity="{0.05 if number else 0.16}"'
+    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in corners.tolist())
+    return f'<path {_style(number)} stroke-width="2.5" stroke-linejoin="round"{shade} d="M{path}"/>'
+
+
+def _marked(box: Box, series: Series) -> dict[int, tuple[float, float]]:
+    # Where the marks are, by the number of the point.
+    x, y = np.asarray(series.x, dtype=np.float64), np.asarray(series.y, dtype=np.float64)
+    chosen = range(len(x)) if series.points else sorted(series.labels)
+    across, up = box.across(x).tolist(), box.up(y).tolist()
+    return {number: (across[number], up[number]) for number in chosen if np.isfinite(x[number] + y[number])}
+
+
+def _bar(box: Box, series: Series, number: int, x: float) -> tuple[float, float, float, float] | None:
+    # Left, top, right and bottom of a point's error bar.
+    ends = np.asarray(series.bars, dtype=np.float64)
+    if not len(ends) or np.isnan(ends[number]).any():
+        return None
+    low, high = box.up(ends[number]).tolist()
+    return x - 4, high, x + 4, low
+
+
+def _marks(box: Box, number: int, series: Series) -> str:
+    sizes = np.asarray(series.sizes, dtype=np.float64)
+    parts = []
+    for point, (x, y) in _marked(box, series).items():
+        title = f"<title>{_safe(series.titles[point])}</title>" if len(series.titles) else ""
+        bar = _bar(box, series, point, x)
+        if bar is not None:
+            left, top, _, bottom = bar
+            ends = f"M{left:.1f} {bottom:.1f}h8M{left:.1f} {top:.1f}h8"
+            title += f'<path class="bar" d="M{x:.1f} {bottom:.1f}V{top:.1f}{ends}"/>'
+        radius = 2 + 5 * math.sqrt(sizes[point] / sizes.max()) if len(sizes) else _RADIUS
+        parts.append(f"<g>{title}{_shape(x, y, number, radius)}</g>")
+    return f'<g class="series {_CLASSES[number]}">{"".join(parts)}</g>' if parts else ""
+
+
+def _shape(x: float, y: float, number: int, radius: float = _RADIUS) -> str:
+    path = _SHAPES[number].format(r=f"{radius:.2g}", d=f"{2 * radius:.2g}")
+    paint = 'class="mark hollow" stroke-width="2"' if number else 'class="mark" fill="currentColor" stroke="none"'
+    return f'<path {paint} transform="translate({x:.1f} {y:.1f})" d="{path}"/>'
+
+
+def _labels(box: Box, series: Sequence[Series], lines: Sequence[Floats]) -> list[str]:
+    # All words beside points, from left to right, each where it covers least of what is there already.
+    marked = [_marked(box, each) for each in series]
+    squares = [(x - 6, y - 6, x + 6, y + 6) for places in marked for x, y in places.values()]
+    bars = [
+        bar
+        for each, places in zip(series, marked, strict=True)
+        for point, (x, _) in places.items()
+        if (bar := _bar(box, each, point, x)) is not None
+    ]
+    along = [(x - 2, y - 2, x + 2, y + 2) for line in lines for x, y in _along(line).tolist()]
+    wanted = sorted(
+        (places[point], label, number)
+        for number, (each, places) in enumerate(zip(series, marked, strict=True))
+        for point, label in each.labels.items()
+        if label and point in places
+    )
+    parts, taken = [], [*squares, *bars, *along]
+    for at, label, number in wanted:
+        place = place_label(at, _LETTER * len(label) + 4, taken, box)
+        taken.append(place)
+        left, top, right, bottom = place
+        near = (min(max(at[0], left), right), min(max(at[1], top), bottom))
+        leader = f'<path class="leader" opacity=".6" d="M{at[0]:.1f} {at[1]:.1f}L{near[0]:.1f} {near[1]:.1f}"/>'
+        words = text((left + right) / 2, bottom - 3, label, "middle")
+        parts.append(
+            f'<g class="label series {_CLASSES[number]}">{leader if math.dist(at, near) > _NEAR else ""}{words}</g>'
+        )
+    return parts
+
+
+def _along(corners: Floats) -> Floats:
+    # Points on a line, eight pixels apart.
+    if not len(corners):
+        return corners
+    gone = np.concatenate([[0], np.abs(np.diff(corners, axis=0)).sum(axis=1).cumsum()])
+    at = np.arange(0, gone[-1], 8.0)
+    return np.asarray(np.stack([np.interp(at, gone, corners[:, 0]), np.interp(at, gone, corners[:, 1])], axis=1))
+
+
+def place_label(at: tuple[float, float], wide: float, taken: ArrayLike, box: Box) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of a label of a point: as near to it as there is room, or covering least.
+
+    It stays within the chart. `taken` (R×4) are rectangles of the same form that it should not cover.
+    """
+    # Right, left, above and below first, then the corners, ring by ring.
+    ring, (across, up) = np.repeat(_RINGS, len(_SIDES)), np.tile(np.transpose(_SIDES), len(_RINGS))
+    left = np.clip(at[0] + across * ring - wide * (1 - across) / 2, box.left + 3, box.right - wide)
+    top = np.clip(at[1] + up * ring - _ROW * (1 - up) / 2, box.top, box.bottom - _ROW)
+    places = np.stack([left, top, left + wide, top + _ROW], axis=1)
+    others = np.reshape(np.asarray(taken, dtype=np.float64), (-1, 4))
+    shared = np.minimum(places[:, None, 2:], others[:, 2:]) - np.maximum(places[:, None, :2], others[:, :2])
+    best = places[int(shared.clip(0).prod(axis=2).sum(axis=1).argmin())].tolist()
+    return best[0], best[1], best[2], best[3]
