@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from facematch.pipeline.timing import seconds_of
+from facematch.pipeline import timing
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,7 @@ class Times:
 
 def in_turn(ours: Callable[[], object], peer: Callable[[], object], rounds: int) -> Times:
     """Do both once to warm up, then in turn, `rounds` times each."""
-    ours()
-    peer()
-    times = [(seconds_of(ours), seconds_of(peer)) for _ in range(rounds)]
-    return Times(tuple(pair[0] for pair in times), tuple(pair[1] for pair in times))
+    return Times(**timing.in_turn({"ours": ours, "peer": peer}, rounds))
 
 
 def shown(times: tuple[float, ...]) -> str:

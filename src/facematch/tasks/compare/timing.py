@@ -1,9 +1,8 @@
 """Milliseconds of a photo and of a query, measured on this machine on a few photos, apart from any cache."""
 
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
-from typing import TypeVar
 
 import numpy as np
 
@@ -12,11 +11,10 @@ from facematch.embedders.embed import PhotoEmbedder
 from facematch.evaluation.divisions import Division, Rank, rank_division
 from facematch.faces.values import Crop, Miss
 from facematch.photos.photo import Photo, PhotoFile, Unreadable, made_of, read_photo
-from facematch.pipeline.timing import median_seconds
+from facematch.pipeline.timing import median_seconds, timed
 from facematch.ranking.embeddings import Embeddings
 from facematch.tasks.compare.results import Cost
 
-T = TypeVar("T")
 SAMPLE = 24  # photos that are cropped and embedded
 _ROUNDS, _QUERIES = 3, 100
 
@@ -51,9 +49,9 @@ def repeated_ms(work: Callable[[], object]) -> float:
 
 
 def _cropping(stage: PhotoEmbedder, files: Sequence[PhotoFile]) -> tuple[float, list[Crop]]:
-    outcomes = [_timed(lambda file=file: _crop(stage, file)) for file in (*files[:1], *files)][1:]  # type: ignore[misc]
+    outcomes = [timed(partial(_crop, stage, file)) for file in (*files[:1], *files)][1:]
     crops = [crop for _, crop in outcomes if crop is not None]
-    return median(each for each, _ in outcomes), crops
+    return 1000 * median(seconds for seconds, _ in outcomes), crops
 
 
 def _crop(stage: PhotoEmbedder, file: PhotoFile) -> Crop | None:
@@ -67,9 +65,3 @@ def _crop_of(stage: PhotoEmbedder, photo: Photo) -> Crop | Miss:
     if isinstance(found, Miss) and stage.miss in ("whole", "centre"):
         return stage.cropper.stand_in(photo, stage.miss, found.reason)
     return found
-
-
-def _timed(work: Callable[[], T]) -> tuple[float, T]:
-    started = time.perf_counter()
-    done = work()
-    return 1000 * (time.perf_counter() - started), done

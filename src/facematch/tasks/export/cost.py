@@ -1,8 +1,8 @@
 """What half precision and int8 cost: accuracy on people, and photos a second, all files side by side."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from facematch.networks.onnx_metadata import Precision, read_onnx_metadata
 from facematch.pipeline.build import photo_embedder
 from facematch.pipeline.evaluated import EmbeddedPeople, embed_people, rank_people
 from facematch.pipeline.people import ValidationPeople
+from facematch.pipeline.timing import in_turn
 from facematch.refine.chain import Ranker
 from facematch.settings.root import Settings
 
@@ -142,11 +143,6 @@ def _difference(ours: RelevanceMatrix, float32: RelevanceMatrix) -> Comparison:
 
 
 def _rates(embedders: Mapping[Precision, OnnxEmbedder], images: NDArray[np.uint8]) -> dict[Precision, float]:
-    # All take turns, so that whatever else the machine does weighs on each; the best round counts.
-    seconds: dict[Precision, list[float]] = {each: [] for each in embedders}
-    for _ in range(1 + _ROUNDS):
-        for each, embedder in embedders.items():
-            started = time.perf_counter()
-            embedder.embed(images)
-            seconds[each].append(time.perf_counter() - started)
-    return {each: len(images) / min(times[1:]) for each, times in seconds.items()}
+    # The best round counts.
+    seconds = in_turn({each: partial(embedder.embed, images) for each, embedder in embedders.items()}, _ROUNDS)
+    return {each: len(images) / min(times) for each, times in seconds.items()}

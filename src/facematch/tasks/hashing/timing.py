@@ -1,12 +1,11 @@
 """Queries a second by codes and by floats, measured on this machine."""
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from facematch.core.text import evenly
-from facematch.pipeline.timing import machine
-from facematch.ranking.embeddings import Embeddings
+from facematch.pipeline.timing import in_turn, machine
 from facematch.ranking.ranking import distance_estimator
 from facematch.tasks.hashing.code_figures import PLACES, Sides
 from facematch.tasks.hashing.data import Speed
@@ -19,36 +18,28 @@ _TIMED = 1000  # queries that are timed
 def time_rankings(every: Sequence[Sides], hashing: Sequence[bool]) -> list[Speed]:
     """Measure how long the first ten of the gallery take, by floats and, where `hashing`, by codes.
 
-    All take turns, round by round, so that whatever else the machine does weighs on each of them. One thread
-    ranks: on a busy machine several wait for each other, by factors that say nothing about codes.
+    All take turns on one thread: on a busy machine several wait for each other, by factors that say nothing about
+    codes. Of many queries some are timed, evenly spread over the names, so that every class is asked for.
     """
-    chosen = [_some(sides) for sides in every]
-    tasks: dict[tuple[int, str], tuple[Embeddings, Embeddings]] = {}
-    for number, (query, sides, codes) in enumerate(zip(chosen, every, hashing, strict=True)):
-        tasks[number, "floats"] = (query, sides.gallery)
+    works: dict[tuple[int, str], Callable[[], object]] = {}
+    for number, (sides, codes) in enumerate(zip(every, hashing, strict=True)):
+        query, gallery = sides.query.at(evenly(range(len(sides.query)), _TIMED)), sides.gallery
+        kinds = {"floats": (query, gallery)}
         if codes:
-            tasks[number, "codes"] = (query.as_codes(), sides.gallery.as_codes())
-
-    def seconds(task: tuple[int, str], times: int) -> float:
-        started = time.perf_counter()
-        for _ in range(times):
-            distance_estimator(*tasks[task], PLACES, exclude_same_name=every[task[0]].leave_one_out)
-        return (time.perf_counter() - started) / times
-
+            kinds["codes"] = query.as_codes(), gallery.as_codes()
+        for kind, (some, photos) in kinds.items():
+            works[number, kind] = partial(
+                distance_estimator, some, photos, PLACES, exclude_same_name=sides.leave_one_out
+            )
     with _one_thread():
-        for task in tasks:  # what is loaded at first use is no part of a ranking's time
-            seconds(task, 1)
-        times = {task: 1 + int(_LONG / seconds(task, 1)) for task in tasks}
-        rounds = [{task: seconds(task, times[task]) for task in tasks} for _ in range(_ROUNDS)]
+        seconds = in_turn(works, _ROUNDS, _LONG)
     return [
         Speed(
-            len(query),
-            len(sides.gallery),
-            tuple(each[number, "floats"] for each in rounds),
-            tuple(each[number, "codes"] for each in rounds) if codes else (),
+            min(len(sides.query), _TIMED), len(sides.gallery),
+            seconds[number, "floats"], seconds.get((number, "codes"), ()),
         )
-        for number, (query, sides, codes) in enumerate(zip(chosen, every, hashing, strict=True))
-    ]
+        for number, sides in enumerate(every)
+    ]  # fmt: skip
 
 
 def machine_words() -> str:
@@ -66,8 +57,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
-
-
-def _some(sides: Sides) -> Embeddings:
-    # Evenly spread over the names, so that every class is asked for.
-    return sides.query.at(evenly(range(len(sides.query)), _TIMED))

@@ -1,6 +1,5 @@
 """Seconds of feature extraction, index and query, measured on this machine."""
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,7 @@ import numpy as np
 from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.photos.photo import PhotoFile
 from facematch.pipeline.evaluated import embed_files
-from facematch.pipeline.timing import median_seconds, seconds_of
+from facematch.pipeline.timing import median_seconds, seconds_of, timed
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Metric, chosen_metric, prepared
 
@@ -43,9 +42,8 @@ def warm_up(stage: PhotoEmbedder) -> float:
 def extract_anew(stage: PhotoEmbedder, files: tuple[PhotoFile, ...], what: str) -> tuple[EmbeddedPhotos, float]:
     """Embed photos from their files, without any cache, and return the seconds it took: read, decoded, embedded."""
     with TemporaryDirectory() as empty:
-        started = time.perf_counter()
-        embedded = embed_files(replace(stage, cache=Path(empty)), files, what)
-        return embedded, time.perf_counter() - started
+        seconds, embedded = timed(lambda: embed_files(replace(stage, cache=Path(empty)), files, what))
+    return embedded, seconds
 
 
 def search_seconds(query: Embeddings, database: Embeddings, k: int) -> tuple[float, float]:
