@@ -12,19 +12,20 @@ from facematch.cli import demo
 from facematch.core.errors import FacematchError
 from facematch.tasks.rehearsal.serve import _store_of
 from facematch.tasks.rehearsal.store import Store
-from facematch.tasks.sample import write
+from facematch.tasks.sample import plan, write
 from facematch.tasks.sample.plan import FACES, Plan, make_plan
 
 
 def few(seed: int) -> Plan:
-    plan = make_plan(seed)
-    person = next(photo.person for photo in plan.photos if photo.path.startswith(FACES))
-    return Plan(tuple(photo for photo in plan.photos if photo.person == person), {})
+    whole = make_plan(seed)
+    person = next(photo.person for photo in whole.photos if photo.path.startswith(FACES))
+    return Plan(tuple(photo for photo in whole.photos if photo.person == person), {})
 
 
 def test_the_sample_is_written_once(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(write, "make_plan", few)
+    for module in (plan, write):
+        monkeypatch.setattr(module, "make_plan", few)
     done = run("sample")
     assert done.code == 0, done.err
     assert done.out.startswith("written: 8 photos of 1 people in data/faces")

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.tasks.sample.scenes import Picture, background
 from facematch.tasks.sample.sources import FACE_SIDE, Grey, Image
 
 Matrix = NDArray[np.float64]
+Picture = NDArray[np.float32]  # H×W×3 RGB, 0–255, not yet rounded
 
 UNIT = 80  # pixels of a mask for the side of the face crop
 CANVAS = (3.0, 3.6)  # width and height of a mask, in sides of the face crop
@@ -44,6 +44,28 @@ def make_portrait(face: Grey, photographs: Sequence[Image], rng: np.random.Gener
     return Portrait(_expose(picture, rng), (float(centre_x), float(centre_y), float(side)))
 
 
+def background(photographs: Sequence[Image], width: int, height: int, rng: np.random.Generator) -> Picture:
+    """Return a random piece of a random photograph, height×width×3, as a lens behind a person sees it."""
+    piece = _random_piece(photographs[int(rng.integers(len(photographs)))], width / height, rng)
+    picture = cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.5:
+        picture = picture[:, ::-1]
+    picture = cv2.GaussianBlur(np.ascontiguousarray(picture), (0, 0), rng.uniform(0.6, 4.0))
+    tint = rng.uniform(0.92, 1.08, 3) * rng.uniform(0.6, 1.2)
+    return np.asarray(picture * tint.astype(np.float32), dtype=np.float32)
+
+
+def _random_piece(photograph: Image, aspect: float, rng: np.random.Generator) -> Image:
+    # A window of the wanted aspect (width / height) that fills 40 to 100 % of what fits.
+    height, width = photograph.shape[:2]
+    share = rng.uniform(0.4, 1.0)
+    piece_height = max(2, int(min(height, width / aspect) * share))
+    piece_width = max(2, min(width, int(piece_height * aspect)))
+    top = int(rng.integers(height - piece_height + 1))
+    left = int(rng.integers(width - piece_width + 1))
+    return photograph[top : top + piece_height, left : left + piece_width]
+
+
 def _pose(centre_x: float, centre_y: float, side: float, rng: np.random.Generator) -> Matrix:
     # The 3×3 homography from the unit square of the face crop to the photo: a roll of up to 8°, a
     # slightly different aspect, and one side nearer to the camera than the other.
@@ -64,12 +86,9 @@ def _set_person(
     tint = _skin_tint(rng)
     skin = 255 * _light(_bend(face, rng), rng)
     hair = np.quantile(skin[:4], 0.1) * rng.uniform(0.6, 1.0)
+    to_unit = np.array([[1 / FACE_SIDE, 0, 0.5 / FACE_SIDE], [0, 1 / FACE_SIDE, 0.5 / FACE_SIDE], [0, 0, 1]])
     grey = cv2.warpPerspective(
-        skin,
-        pose @ _pixels_to_unit(),
-        (width, height),
-        flags=cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REPLICATE,
+        skin, pose @ to_unit, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     layers = {
         "neck": np.median(skin[18:23, 6:19]) * tint * 0.75,
@@ -99,11 +118,10 @@ def _bend(face: Grey, rng: np.random.Generator) -> Grey:
     # A smooth displacement by less than a pixel of the 25×25 crop, as a change of expression makes.
     coarse = rng.uniform(-0.6, 0.6, (2, 5, 5)).astype(np.float32)
     here = np.arange(FACE_SIDE, dtype=np.float32)
-    x = here[None, :] + cv2.resize(coarse[0], (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_CUBIC)
-    y = here[:, None] + cv2.resize(coarse[1], (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(
-        cv2.remap(np.ascontiguousarray(face), x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), dtype=np.float32
-    )
+    across, down = (cv2.resize(each, (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_CUBIC) for each in coarse)
+    x, y = here[None, :] + across, here[:, None] + down
+    bent = cv2.remap(np.ascontiguousarray(face), x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(bent, dtype=np.float32)
 
 
 def _light(face: Grey, rng: np.random.Generator) -> Grey:
@@ -167,8 +185,3 @@ def _warp_mask(name: str, pose: Matrix, width: int, height: int) -> Picture:
     to_unit = np.array([[1 / UNIT, 0, -ORIGIN[0]], [0, 1 / UNIT, -ORIGIN[1]], [0, 0, 1]])
     warped = cv2.warpPerspective(_mask(name), pose @ to_unit, (width, height), flags=cv2.INTER_LINEAR)
     return np.asarray(warped[..., None] / np.float32(255), dtype=np.float32)
-
-
-def _pixels_to_unit() -> Matrix:
-    # Pixel centres of the 25×25 crop to its unit square.
-    return np.array([[1 / FACE_SIDE, 0, 0.5 / FACE_SIDE], [0, 1 / FACE_SIDE, 0.5 / FACE_SIDE], [0, 0, 1]])

@@ -1,18 +1,15 @@
 """The sample on disk: folders of people, queries, gallery, ground truth and a manifest."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
-from facematch.core.files import sha256_of_file, write_json
+from facematch.core.files import sha256_of, sha256_of_file, write_json
 from facematch.photos.encoded import jpeg_bytes
 from facematch.tasks.sample.placing import (
     FOLDERS,
@@ -51,34 +48,11 @@ STATEMENT = {
 }
 
 
-@dataclass(frozen=True)
-class SampleSummary:
-    """What lies in `out`.
+def write_sample(out: Path, *, seed: int = 2026, on_progress: Callable[[int, int], None] | None = None) -> bool:
+    """Write the sample into the folder `out`, as `make_plan` plans it; return whether anything had to be written.
 
-    `people` identities with `photos` photographs in all are in `out/faces` (training and validation
-    together), `queries` photographs of `query_people` others in `out/test_data/query`, `gallery`
-    photographs of `gallery_people` people in `out/test_data/gallery`. `truth` is the JSON file
-    `{"query name": ["gallery name", …]}`; `already_there` says that nothing had to be written.
-    """
-
-    out: Path
-    people: int
-    photos: int
-    queries: int
-    query_people: int
-    gallery: int
-    gallery_people: int
-    truth: Path
-    already_there: bool
-
-
-def write_sample(
-    out: Path, *, seed: int = 2026, on_progress: Callable[[int, int], None] | None = None
-) -> SampleSummary:
-    """Write the sample into the folder `out`; the same seed gives the same bytes.
-
-    An earlier sample in `out` is kept when it is whole and has the same seed, else replaced.
-    `on_progress` is called after each photograph with how many are done and how many there are.
+    The same seed gives the same bytes. An earlier sample in `out` is kept when it is whole and has the same seed, else
+    replaced. `on_progress` is called after each photograph with how many are done and how many there are.
     Raises FacematchError, with nothing touched, when `out` holds other files where the sample goes,
     for a negative seed, and when scikit-image lacks the faces; also when the disk is full.
     """
@@ -86,7 +60,7 @@ def write_sample(
     manifest = read_manifest(out / MANIFEST)
     if manifest and (manifest.get("version"), manifest.get("seed")) == (VERSION, seed) and is_complete(out, manifest):
         remove_leftovers(out)
-        return _summary(out, plan, already_there=True)
+        return False
     refuse_foreign(out)
     load_faces()  # what is missing shows before anything is written
     load_backgrounds()
@@ -94,8 +68,10 @@ def write_sample(
         files = _write_photos(folder, plan, seed, on_progress or (lambda done, total: None))
         write_json(folder / TRUTH, plan.truth)
         files[TRUTH] = sha256_of_file(folder / TRUTH)
-        write_json(folder / MANIFEST, _manifest(plan, seed, files))
-    return _summary(out, plan, already_there=False)
+        made_with = {"made_with": {"numpy": np.__version__, "opencv": cv2.__version__}, "counts": plan.counts}
+        manifest = {"kind": KIND, "version": VERSION, "seed": seed, **STATEMENT, **made_with, "files": files}
+        write_json(folder / MANIFEST, manifest)
+    return True
 
 
 def render_photo(photo: PlannedPhoto, seed: int) -> bytes:
@@ -115,22 +91,6 @@ def _write_photos(folder: Path, plan: Plan, seed: int, on_progress: Callable[[in
             path = folder / photo.path
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(data)
-            digests[photo.path] = hashlib.sha256(data).hexdigest()
+            digests[photo.path] = sha256_of(data)
             on_progress(len(digests), len(plan.photos))
     return digests
-
-
-def _manifest(plan: Plan, seed: int, files: dict[str, str]) -> dict[str, Any]:
-    return {
-        "kind": KIND,
-        "version": VERSION,
-        "seed": seed,
-        **STATEMENT,
-        "made_with": {"numpy": np.__version__, "opencv": cv2.__version__},
-        "counts": plan.counts,
-        "files": files,
-    }
-
-
-def _summary(out: Path, plan: Plan, *, already_there: bool) -> SampleSummary:
-    return SampleSummary(out=out, truth=out / TRUTH, already_there=already_there, **plan.counts)
