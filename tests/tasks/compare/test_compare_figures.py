@@ -1,5 +1,6 @@
 """What a system reaches on each query, against plain loops; pairs and Holm's correction against their definitions."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -171,18 +172,23 @@ def test_the_grid_holds_every_share(members: int, count: int) -> None:
     assert spread == pytest.approx(sorted(spread))
 
 
-def test_results_survive_being_kept() -> None:
+def test_results_survive_being_stored() -> None:
     values = {name: np.array([0.5, np.nan, 1.0]) for name in FIGURES}
     result = Result(values, 1, 2, 3, Cost(1.5, 2.5, 0.1, 128, 512, "cosine", "abc"), "a machine", None, (0.4, 0.6))
     back = result_from_json(result.as_json())
     assert all(np.array_equal(back.values[name], values[name], equal_nan=True) for name in FIGURES)
     assert (back.lost, back.behind, back.stand_ins, back.cost, back.weights) == (1, 2, 3, result.cost, (0.4, 0.6))
     assert back.cost.photo_ms == 4.0
-    for wrong in ({"values": {}}, [], result.as_json() | {"lost": "x"}, result.as_json() | {"cost": {"crop_ms": 1}}):
-        with pytest.raises(ValueError, match=r"Field required|valid dictionary|valid integer"):
+    plain = json.loads(json.dumps(result.as_json(), allow_nan=False))
+    assert result_from_json(plain).as_json() == plain
+    for wrong in (
+        {"values": {}}, [], plain | {"lost": "x"}, plain | {"cost": {"crop_ms": 1}}, plain | {"values": {"mAP": ["x"]}},
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=r"Field required|dictionary|valid integer|valid number"):
             result_from_json(wrong)
-    with pytest.raises(KeyError):
-        result_from_json(result.as_json() | {"values": {}})
+    for values in ({}, {**plain["values"], "mAP": [0.5]}):
+        with pytest.raises(ValueError, match="its figures are others, or of different numbers"):
+            result_from_json(plain | {"values": values})
 
 
 def test_an_ensemble_takes_what_its_members_take_but_crops_once() -> None:

@@ -114,7 +114,7 @@ def test_the_bits_described_are_those_of_the_gallery() -> None:
     assert codes.quality.balance == pytest.approx(((signs + 1) / 2).mean(axis=0))
     assert codes.quality.quantisation_gap == pytest.approx(((sides.gallery.vectors - signs) ** 2).mean(), rel=1e-6)
     assert codes.quality.distinct == len({tuple(row) for row in signs.tolist()})
-    assert codes.correlation == pytest.approx(np.corrcoef(signs.T))
+    assert codes.quality.correlation == pytest.approx(np.corrcoef(signs.T))
     assert codes.curve.radii.tolist() == list(range(9))
 
 

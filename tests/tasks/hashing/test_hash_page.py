@@ -63,7 +63,7 @@ def test_each_column_holds_the_same_figure_of_every_run(report: HashReport) -> N
     assert cost["codes are faster by"] == ["10.0 times"] * 4 + ["–"]
     bits = cells(report, "How")
     assert bits["bits that count"][1] == f"{codes_of(hashing[1]).quality.effective_bits:.1f}"
-    others = np.abs(codes_of(hashing[1]).correlation)[~np.eye(32, dtype=bool)]
+    others = np.abs(codes_of(hashing[1]).quality.correlation)[~np.eye(32, dtype=bool)]
     assert bits["correlation of two bits"][1] == f"{others.mean():.3f}, {others.max():.3f}"
 
 
@@ -75,7 +75,7 @@ def test_every_radius_and_every_bit_has_a_row(report: HashReport) -> None:
         f"{curve.precision[3]:.3f}", (f"recall {curve.recall[3]:.3f}", f"{curve.answered[3]:.0%} answered")
     )
     assert (radii.rows[0].cells[0].text, radii.rows[17].cells[0]) == ("–", Cell("–"))  # nothing there; no such radius
-    strength = np.abs(codes_of(report.runs[0]).correlation) * (1 - np.eye(16))
+    strength = np.abs(codes_of(report.runs[0]).quality.correlation) * (1 - np.eye(16))
     nearest = f"|r| {strength[5].max():.2f} with {strength[5].argmax()}"
     assert bits.rows[5].cells[0] == Cell(f"{quality.balance[5]:.3f}", (f"entropy {quality.entropy[5]:.3f}", nearest))
     assert bits.rows[16].cells[0] == Cell("–")
@@ -85,8 +85,8 @@ def test_every_radius_and_every_bit_has_a_row(report: HashReport) -> None:
 def test_a_map_holds_every_correlation_in_hundredths(size: int, each: int) -> None:
     values = np.random.default_rng(0).uniform(-1, 1, (size, size))
     correlation = np.triu(values, 1) + np.triu(values, 1).T + np.eye(size)
-    run = made_run("any", made_sides(16))
-    lines = correlation_map(replace(codes_of(run), correlation=correlation)).splitlines()
+    codes = codes_of(made_run("any", made_sides(16)))
+    lines = correlation_map(replace(codes, quality=replace(codes.quality, correlation=correlation))).splitlines()
     strength = np.abs(correlation) * (1 - np.eye(size))
     assert len(lines) == -(-size // each)
     for row, line in enumerate(lines):

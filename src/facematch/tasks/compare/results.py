@@ -1,14 +1,15 @@
-"""What is known of one system when it has been asked everything: kept between runs, shown on the page."""
+"""What is known of one system when it has been asked everything: stored between runs, shown on the page."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, TypeAdapter
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
 from facematch.core.foreign import as_kind
-from facematch.tasks.compare.figures import FIGURES, Values
+from facematch.evaluation.bootstrap import Floats
+from facematch.tasks.compare.figures import FIGURES
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,18 @@ class Cost:
         return self.crop_ms + self.embed_ms
 
 
+def _numbers(plain: Any) -> Floats:
+    return np.array(as_kind(_PLAIN, plain), dtype=np.float64)  # None is NaN
+
+
+def _plain(numbers: Floats) -> list[float | None]:
+    return [None if np.isnan(value) else value for value in numbers.tolist()]
+
+
+_PLAIN: TypeAdapter[list[float | None]] = TypeAdapter(list[float | None])
+_Numbers = Annotated[Floats, PlainValidator(_numbers), PlainSerializer(_plain)]
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """A system's values on every query (`figures.query_values`), what it did not embed, and what it costs.
@@ -40,7 +53,7 @@ class Result:
     which the whole was taken. `weights` are those of an ensemble. `training_seconds` is None where nobody knows.
     """
 
-    values: Values
+    values: Mapping[str, _Numbers]
     lost: int
     behind: int
     stand_ins: int
@@ -49,42 +62,20 @@ class Result:
     training_seconds: float | None = None
     weights: tuple[float, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Any:
         """Return plain JSON values; NaN is None."""
-        plain = {
-            name: [None if np.isnan(value) else float(value) for value in values]
-            for name, values in self.values.items()
-        }
-        return {
-            "values": plain, "lost": self.lost, "behind": self.behind, "stand_ins": self.stand_ins,
-            "cost": asdict(self.cost), "machine": self.machine, "training_seconds": self.training_seconds,
-            "weights": list(self.weights),
-        }  # fmt: skip
+        return _STORED.dump_python(self, mode="json")
 
 
-class _Kept(BaseModel):
-    # What `as_json` writes, of the type it has to have.
-    values: dict[str, list[float | None]]
-    lost: int
-    behind: int
-    stand_ins: int
-    cost: Cost
-    machine: str
-    training_seconds: float | None
-    weights: tuple[float, ...]
+_STORED = TypeAdapter(Result)
 
 
-_KEPT = TypeAdapter(_Kept)
-
-
-def result_from_json(kept: Any) -> Result:
-    """Return the result that `as_json` wrote. Raises ValueError for anything else, KeyError for a missing figure."""
-    told = as_kind(_KEPT, kept)
-    values = {name: np.array(told.values[name], dtype=np.float64) for name in FIGURES}
-    if len({len(each) for each in values.values()}) != 1:
-        raise ValueError("its figures are of different numbers of queries")
-    rest = told.model_dump(exclude={"values", "cost"})
-    return Result(values, cost=told.cost, **rest)
+def result_from_json(stored: Any) -> Result:
+    """Return the result that `as_json` wrote. Raises ValueError for anything else."""
+    result = as_kind(_STORED, stored)
+    if result.values.keys() != set(FIGURES) or len({len(each) for each in result.values.values()}) != 1:
+        raise ValueError("its figures are others, or of different numbers of queries")
+    return result
 
 
 def joint_cost(costs: Sequence[Cost], fusing_ms: float) -> Cost:

@@ -17,7 +17,7 @@ from facematch.evaluation.expected_ties import (
 from facematch.evaluation.hamming_radius import RadiusCurve, empty_ball, precision_within, radius_curve
 from facematch.evaluation.mean_ap import tied_between
 from facematch.ranking.embeddings import Embeddings
-from facematch.tasks.hashing.code_quality import CodeQuality, bit_correlations, code_quality
+from facematch.tasks.hashing.code_quality import CodeQuality, code_quality
 
 PLACES = 10  # of precision@10
 RADIUS = 2  # of hash look-up
@@ -65,8 +65,8 @@ class CodeFigures:
     """What the codes reach, expected over the order of ties, and how they use their bits.
 
     `variants` is mAP in every published definition; the first is `mean_ap`, over whole rankings, then come its
-    bounds. `cost` is the mAP of the codes less that of the floats, on the same queries. `quality` and
-    `correlation` (D×D) are those of the gallery photos.
+    bounds. `cost` is the mAP of the codes less that of the floats, on the same queries. `quality` is that of the
+    gallery photos.
     """
 
     variants: tuple[Estimate, ...]
@@ -77,7 +77,6 @@ class CodeFigures:
     cost: Comparison
     curve: RadiusCurve
     quality: CodeQuality
-    correlation: Floats
     per_query: Floats
 
     @property
@@ -163,8 +162,7 @@ def code_figures(sides: Sides, floats: FloatFigures) -> CodeFigures:
         empty=empty,
         cost=difference(per_query, floats.per_query, sides.asked),
         curve=radius_curve(tied, range(query.dimensions + 1)),
-        quality=code_quality(gallery.vectors, sides.gallery.vectors),
-        correlation=bit_correlations(gallery.vectors),
+        quality=code_quality(sides.gallery.vectors),
         per_query=per_query,
     )
 

@@ -4,17 +4,16 @@ Good codes have bits that are 1 for half of the photos and independent of each o
 Fergus, Spectral Hashing, NIPS 2008). None of these figures needs a label; none says that codes retrieve well.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import Floats
 from facematch.ranking.codes import Codes, pack_codes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CodeQuality:
     """What D bits are worth on N photos.
 
@@ -30,7 +29,8 @@ class CodeQuality:
       the pairs of photos, of N(N−1)/2, whose codes are equal.
     - `quantisation_gap` is the mean squared distance of the network's values from their signs (Gong &
       Lazebnik, Iterative Quantization, CVPR 2011: ‖B − V‖²/ND) and `mean_magnitude` the mean |value|, 1
-      when tanh is saturated; both None without the values.
+      when tanh is saturated.
+    - `correlation` is D×D, as `bit_correlations` gives it.
     """
 
     photos: int
@@ -43,27 +43,27 @@ class CodeQuality:
     distinct: int
     largest: int
     collisions: int
-    quantisation_gap: float | None
-    mean_magnitude: float | None
+    quantisation_gap: float
+    mean_magnitude: float
+    correlation: Floats
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain JSON values."""
-        return {**asdict(self), "balance": list(self.balance), "entropy": list(self.entropy)}
+        """Return plain JSON values, without the correlations."""
+        values = {name: value for name, value in vars(self).items() if name != "correlation"}
+        return {**values, "balance": list(self.balance), "entropy": list(self.entropy)}
 
 
-def code_quality(codes: Codes, values: ArrayLike | None = None) -> CodeQuality:
-    """Describe N packed codes (N×D/8), and with N×D `values` (tanh outputs, say) how far they are from signs.
+def code_quality(values: ArrayLike) -> CodeQuality:
+    """Describe the codes that are the signs of N×D `values` (tanh outputs, say), N at least 1.
 
-    Raises FacematchError without a code, for values that are not finite, and for values that do not belong
-    to the codes.
+    Raises FacematchError for a D that is no multiple of 8.
     """
-    if not len(codes):
-        raise FacematchError("there are no codes to describe.")
+    numbers = np.asarray(values, dtype=np.float64)
+    magnitudes, codes = np.abs(numbers), pack_codes(numbers)
     bits = np.unpackbits(codes, axis=1)
     ones = bits.mean(axis=0)
     correlation = bit_correlations(codes)
     shared = np.unique(codes, axis=0, return_counts=True)[1]
-    gap, magnitude = (None, None) if values is None else _distance_from_signs(codes, values)
     return CodeQuality(
         photos=len(codes),
         bits=bits.shape[1],
@@ -75,8 +75,9 @@ def code_quality(codes: Codes, values: ArrayLike | None = None) -> CodeQuality:
         distinct=len(shared),
         largest=int(shared.max()),
         collisions=int((shared * (shared - 1) // 2).sum()),
-        quantisation_gap=gap,
-        mean_magnitude=magnitude,
+        quantisation_gap=float(((magnitudes - 1) ** 2).mean()),  # the distance of v from its sign is that of |v| from 1
+        mean_magnitude=float(magnitudes.mean()),
+        correlation=correlation,
     )
 
 
@@ -113,18 +114,3 @@ def _participation_ratio(correlation: Floats) -> float:
     # Σλ is the trace and Σλ² the sum of all squares, so no eigenvalue has to be computed.
     squares = float((correlation**2).sum())
     return float(correlation.trace() ** 2 / squares) if squares else 0.0
-
-
-def _distance_from_signs(codes: Codes, values: ArrayLike) -> tuple[float, float]:
-    numbers: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(numbers).all():
-        raise FacematchError("the network's values are not all finite: NaN and infinity have no code.")
-    made = pack_codes(numbers)
-    if made.shape != codes.shape or (made != codes).any():
-        raise FacematchError(
-            f"the values ({' × '.join(map(str, numbers.shape))}) are not those of the codes: their signs differ.",
-            "Take both from one run of one network, in one order of the photos.",
-        )
-    magnitudes = np.abs(numbers)
-    # The distance of v from its sign is that of |v| from 1.
-    return float(((magnitudes - 1) ** 2).mean()), float(magnitudes.mean())

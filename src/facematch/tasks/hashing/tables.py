@@ -191,7 +191,8 @@ def _by_number(report: HashReport, what: str, cells: Callable[[CodeFigures], lis
 
 
 def _strength(codes: CodeFigures) -> Floats:
-    return np.asarray(np.abs(codes.correlation - np.diag(codes.correlation.diagonal())))
+    correlation = codes.quality.correlation
+    return np.asarray(np.abs(correlation - np.diag(correlation.diagonal())))
 
 
 def _or_none(value: float) -> str:
