@@ -1,4 +1,4 @@
-"""CLIP's image features (Radford et al. 2021), by open_clip: what its image tower says of a photo."""
+"""CLIP's image features (Radford et al. 2021), by open_clip."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,6 +1,6 @@
 """Which CLIP is meant, before it is loaded: its weights, their digest, what its input looks like.
 
-open_clip brings torch. What it told once about a model is kept in the cache, so that a run whose embeddings are
+open_clip brings torch. What it knows of a model is kept in the cache, so that a run whose embeddings are
 cached imports neither.
 """
 
@@ -36,7 +36,7 @@ class ClipModel:
     """A CLIP of open_clip and its weights.
 
     `name` is open_clip's, or the JSON file of a configuration as open_clip keeps them. `digest` is the SHA-256 of
-    the weights' file; without a file the weights are random, and it says from which seed. `archive` says that the
+    the weights' file; without a file the weights are random, and it names the seed. `archive`: the
     file is OpenAI's own TorchScript archive. `size` is the input's side in pixels, `mean` and `std` normalise
     values from 0 to 1, and `quick_gelu` is OpenAI's approximation of GELU.
     """
@@ -76,7 +76,7 @@ _KEPT, _CONFIG = TypeAdapter(_Kept), TypeAdapter(_Config)
 
 
 def find_clip(name: str, weights: str, seed: int, cache: Path) -> ClipModel:
-    """Return what is known of a CLIP: asked of open_clip once, then read from the folder `cache`.
+    """Return what is known of a CLIP: taken from open_clip once, then read from the folder `cache`.
 
     `weights` is one of the model's pretrained tags (`openai`), downloaded to the Hugging Face cache where it is not
     there; a local file; or `none`: random from `seed`, which is warned of. Raises FacematchError where open_clip,
@@ -121,7 +121,7 @@ def clip_config(name: str) -> dict[str, Any]:
         if _spelt(name) not in known:
             raise FacematchError(
                 f"embedder.model: open_clip has no {name!r}{nearest_name(_spelt(name), known)}.",
-                "For example RN50, ViT-B-32, ViT-B-16; open_clip.list_models() tells all.",
+                "For example RN50, ViT-B-32, ViT-B-16; open_clip.list_models() has all.",
             )
         file = known[_spelt(name)]
     config = read_json(file, "embedder.model", "Name a model of open_clip, or a JSON file as its own configurations.")
@@ -141,7 +141,7 @@ def _spelt(name: str) -> str:
 
 
 def _stamps(model: ClipModel) -> list[list[int]]:
-    # What tells that a file is as it was, without reading it.
+    # Size and time of the files: whether they are as they were, without reading them.
     files = [each for each in (model.file, model.name) if each is not None and Path(each).is_file()]
     states = [Path(each).stat() for each in files]
     return [[state.st_size, state.st_mtime_ns] for state in states]

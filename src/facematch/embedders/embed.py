@@ -115,7 +115,7 @@ class PhotoEmbedder:
         if rows.ndim != 2 or len(rows) != len(waiting):
             raise FacematchError(
                 f"the embedder gave vectors of shape {rows.shape} for {len(waiting)} crops; expected one for each.",
-                "Use another model: whose vector is whose cannot be told.",
+                "Use another model: whose vector is whose is not known.",
             )
         for (index, crop), row in zip(waiting, rows, strict=True):
             vectors.put(index, row)

@@ -80,7 +80,7 @@ def load_network(header: CheckpointHeader, device: "torch.device", *, in_bf16: b
     """Load a checkpoint's network to embed with: on its device, channels last, BatchNorm folded into convolutions.
 
     On the processor ReLU is, too. With `in_bf16` weights are rounded here, which autocast would do again for every
-    batch; then `run_network` has to be told the same.
+    batch; then `run_network` needs the same.
     """
     import torch
     from torch.fx.experimental.optimization import fuse

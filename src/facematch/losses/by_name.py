@@ -10,7 +10,7 @@ from facematch.core.errors import FacematchError, nearest_name
 
 Option = int | float | bool | str
 
-# What a loss is told here and not by the settings.
+# What a loss gets here and not from the settings.
 _FILLED = ("num_classes", "embedding_size", "descriptors_dim")
 # Arguments that are objects of Python, and what only goes with them: settings cannot give them.
 _OBJECTS = frozenset(
@@ -52,7 +52,7 @@ def require_loss(name: str, options: Mapping[str, Option]) -> type[nn.Module]:
     if missing:
         raise FacematchError(
             f"{found.__name__} needs loss.options: {', '.join(missing)}.",
-            f"For example --set 'loss.options={{{', '.join(f'{key}: 1' for key in missing)}}}'; its paper tells more.",
+            f"For example --set 'loss.options={{{', '.join(f'{key}: 1' for key in missing)}}}'; see its paper.",
         )
     return found
 

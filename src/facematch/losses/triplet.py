@@ -1,4 +1,4 @@
-"""The triplet loss of a batch, exact and in O(B²) memory, with what tells whether it learns."""
+"""The triplet loss of a batch, exact and in O(B²) memory, with diagnostics of whether it learns."""
 
 import math
 from dataclasses import dataclass
@@ -98,7 +98,7 @@ def _check(embeddings: Tensor, labels: Tensor, mining: str, margin: float | str,
     if labels.is_floating_point() or labels.is_complex():
         raise FacematchError(
             f"labels are {labels.dtype}; integers are needed.",
-            "Number the identities: a float32 cannot tell numbers above 16,777,216 apart.",
+            "Number the identities: a float32 cannot hold whole numbers above 16,777,216.",
         )
     require_known("mining", mining, get_args(Mining))
     require_known("reduction", reduction, get_args(Reduction))

@@ -41,7 +41,7 @@ class _Origin(BaseModel, extra="allow"):
 
 @dataclass(frozen=True)
 class CheckpointHeader:
-    """What a checkpoint tells without its tensors.
+    """What a checkpoint holds beside its tensors.
 
     `fingerprint` covers cropping, normalisation, network and weights. `origin` is how the network
     looked before training (source, seed), so that it can be built again for comparison. `people` are

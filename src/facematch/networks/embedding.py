@@ -42,7 +42,7 @@ class EmbeddingNetwork(nn.Module):
         return functional.normalize(embedded, dim=1) if self.spec.normalise else embedded
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """Return `uint8` N×S×S×3 RGB as normalised float N×3×S×S, laid out channels last.
+        """Return `uint8` N×S×S×3 RGB as normalised float N×3×S×S, in memory channels last.
 
         The one place where pixels become numbers, in training and after.
         """
@@ -82,7 +82,7 @@ def build_backbone(name: str) -> tuple[nn.Module, int]:
 
 
 def published_parameters(backbone: str) -> int:
-    """Return how many numbers torchvision says a network has, its last layer among them; 0 where it does not say.
+    """Return how many numbers torchvision's network has, its last layer among them; 0 where that is not known.
 
     Raises ValueError for an unknown name. Nothing is built.
     """

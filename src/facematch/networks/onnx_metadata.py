@@ -1,4 +1,4 @@
-"""What an ONNX file of `facematch export` says about itself, read without onnx, onnxruntime or torch.
+"""How an ONNX file of `facematch export` describes itself, read without onnx, onnxruntime or torch.
 
 Any program can read it: a JSON text under the key `facematch` of the file's `metadata_props`.
 """
@@ -95,7 +95,7 @@ _METADATA = TypeAdapter(OnnxMetadata)
 
 
 def read_onnx_metadata(file: Path) -> OnnxMetadata | None:
-    """Return what a file of `facematch export` says; None for any other file, and where there is none.
+    """Return how a file of `facematch export` describes itself; None for any other file, and where there is none.
 
     Raises FacematchError when it was written by another version of facematch, or is damaged.
     """

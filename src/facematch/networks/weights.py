@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
+from facematch.core.fingerprint import require_same
 from facematch.core.foreign import reading
 from facematch.core.processes import within_reach
 from facematch.core.tensor_file import read_tensor_header
@@ -167,11 +168,13 @@ def _load_backbone(backbone: nn.Module, state: dict[str, Tensor], source: str) -
 
 
 def _load_own(network: EmbeddingNetwork, state: dict[str, Tensor], path: Path) -> Origin:
-    # Tensors alone, without our header, say nothing of how they were trained.
+    # Tensors alone, without our header, do not show how they were trained.
     people: tuple[str, ...] = ()
     if path.suffix == ".safetensors" and "facematch" in read_tensor_header(path, "network.weights").metadata:
         header = read_checkpoint_header(path)
-        _require_same_input(network.spec, header.spec, path)
+        kept = ("network.backbone", "network.mean", "network.std")  # other pixels fit and mean something else
+        ours, theirs = network.spec.fingerprint.only(*kept), header.spec.fingerprint.only(*kept)
+        require_same(ours, "the settings", theirs, str(path), "Set it to that, or start from other weights.")
         people = header.people
     body, head = (
         {name.removeprefix(part): tensor for name, tensor in state.items() if name.startswith(part)}
@@ -191,14 +194,3 @@ def _load_own(network: EmbeddingNetwork, state: dict[str, Tensor], path: Path) -
         f"weights: backbone of {path}; {found}, so the head of {wanted['weight'].shape[0]} dimensions begins RANDOM"
     )
     return Origin(str(path), notice, warning=True, people=people)
-
-
-def _require_same_input(ours: NetworkSpec, theirs: NetworkSpec, path: Path) -> None:
-    # Another backbone's tensors do not fit; other normalised pixels fit and mean something else.
-    for key in ("backbone", "mean", "std"):
-        wanted, found = getattr(ours, key), getattr(theirs, key)
-        if wanted != found:
-            raise FacematchError(
-                f"network.{key} is {wanted!r}, but {path} was trained with {found!r}.",
-                f"Set network.{key} to that, or start from other weights.",
-            )

@@ -291,14 +291,3 @@ def test_preview_depends_on_its_seed(default: Augmentation) -> None:
     assert (preview(images, default, 6) == first).all()
     assert (preview(images, default, 6, seed=1) != first).any()
     assert (first[2:26] != first[28:52]).any(), "two rows of one picture differ"
-
-
-@pytest.mark.parametrize(("count", "columns"), [(0, 8), (1, 1)])
-def test_preview_of_nothing(default: Augmentation, count: int, columns: int) -> None:
-    with pytest.raises(FacematchError, match=f"preview of {count} pictures in {columns} columns"):
-        preview([picture(24)] * count, default, columns)
-
-
-def test_preview_of_different_sizes(default: Augmentation) -> None:
-    with pytest.raises(FacematchError, match="one size"):
-        preview([picture(24), picture(25)], default)

@@ -1,6 +1,6 @@
 """A network as an ONNX graph: in float32, in half precision, and in int8.
 
-What an exporter notes beside the graph, such as the paths of the source code on this machine, is taken out.
+What an exporter adds to the graph, such as the paths of the source code on this machine, is taken out.
 """
 
 from collections.abc import Iterable
@@ -53,7 +53,7 @@ def export_network(network: EmbeddingNetwork, size: int) -> Model:
             verbose=False,
         )
     assert program is not None
-    return _without_notes(program.model_proto)
+    return _without_traces(program.model_proto)
 
 
 def in_half(model: Model, spec: NetworkSpec) -> Model:
@@ -120,11 +120,11 @@ def in_int8(model: Model, spec: NetworkSpec, batches: Iterable[NDArray[np.float3
             weight_type=QuantType.QInt8,
             nodes_to_exclude=[node.name for node in model.graph.node[cut:]],
         )
-        return _without_notes(onnx.load(small))
+        return _without_traces(onnx.load(small))
 
 
 def save_model(model: Model, metadata: OnnxMetadata, path: Path) -> None:
-    """Write a model with what it says about itself at its end. Protobuf messages are joined by writing one after the
+    """Write a model with its description at its end. Protobuf messages are joined by writing one after the
     other."""
     from onnx import ModelProto
 
@@ -154,7 +154,7 @@ def _last_steps(model: Model, spec: NetworkSpec) -> tuple[int, str]:
     return len(model.graph.node), OUTPUT
 
 
-def _without_notes(model: Model) -> Model:
+def _without_traces(model: Model) -> Model:
     # Stack traces name the folders of whoever exports.
     graph = model.graph
     for each in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):

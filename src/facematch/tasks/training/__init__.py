@@ -1,1 +1,1 @@
-"""The training loop and what it stands on."""
+"""Training: the loop, what it learns from, and its commands."""

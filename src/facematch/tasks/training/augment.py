@@ -12,8 +12,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from torchvision.utils import make_grid
 
 from facematch.core.errors import FacematchError, nearest_name
 
@@ -130,25 +132,16 @@ def build_augmentation(steps: Sequence[Step] | None, size: int = 112) -> Augment
 def preview(images: Sequence[Image], augmentation: Augmentation, columns: int = 8, seed: int = 0) -> Image:
     """Return a grid: one row for each S×S×3 picture, the original on the left and then variants of it.
 
-    The picture is R·(S+2)+2 high and `columns`·(S+2)+2 wide, for R pictures. Raises FacematchError
-    without pictures, for pictures of different sizes and for fewer than 2 columns.
+    The picture is R·(S+2)+2 high and `columns`·(S+2)+2 wide, for R pictures.
     """
-    if not images or columns < 2:
-        raise FacematchError(
-            f"A preview of {len(images)} pictures in {columns} columns shows no augmentation.",
-            "Give a folder with photos, and at least 2 columns.",
-        )
-    if len({image.shape for image in images}) > 1:
-        raise FacematchError("A preview needs pictures of one size.", "Crop the photos first.")
-    side = images[0].shape[0] + _GAP
-    grid = np.full((len(images) * side + _GAP, columns * side + _GAP, 3), 255, np.uint8)
-    for row, image in enumerate(images):
-        for column in range(columns):
-            drawn = int(np.random.SeedSequence((seed, row, column)).generate_state(1)[0])
-            shown = augmentation(image, drawn) if column else image
-            top, left = row * side + _GAP, column * side + _GAP
-            grid[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
-    return grid
+    shown = [
+        augmentation(image, int(np.random.SeedSequence((seed, row, column)).generate_state(1)[0])) if column else image
+        for row, image in enumerate(images)
+        for column in range(columns)
+    ]
+    channels_first = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2)
+    grid = make_grid(channels_first, nrow=columns, padding=_GAP, pad_value=255)
+    return np.ascontiguousarray(grid.permute(1, 2, 0).numpy())
 
 
 @cache
@@ -198,14 +191,14 @@ def _group(steps: object, where: str) -> list[Any]:
 
 def _made(made: Any, arguments: dict[str, Any], where: str, takes: str) -> Any:
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always")
             transform = made(**arguments)
     except Exception as error:  # whatever albumentations raises about the user's values
         found = error.__cause__ if isinstance(error.__cause__, ValidationError) else None
         reason = "; ".join(_complaint(one) for one in found.errors()) if found else str(error)
         raise FacematchError(f"{where} cannot be made: {reason.rstrip('.')}.", takes) from error
-    for warning in said:
+    for warning in raised:
         if "adjusted" in str(warning.message):  # a value other than the one asked for would be used
             raise FacematchError(f"{where} cannot be made: {str(warning.message).rstrip('.')}.", takes)
         warnings.warn(warning.message, stacklevel=2)
@@ -215,8 +208,8 @@ def _made(made: Any, arguments: dict[str, Any], where: str, takes: str) -> Any:
 def _complaint(error: Any) -> str:
     if error["type"] == "missing":
         return f"argument {error['loc'][0]} is missing"
-    said = error["msg"].removeprefix("Value error, ")
-    return f"{error['loc'][0]}: {said}, found {error['input']!r}" if error["loc"] else said
+    words = error["msg"].removeprefix("Value error, ")
+    return f"{error['loc'][0]}: {words}, found {error['input']!r}" if error["loc"] else words
 
 
 def _try(transform: Any, where: str, size: int) -> None:

@@ -1,6 +1,6 @@
 """Faces that nobody has: two people's, blended where their five points meet.
 
-A teacher can be asked about any face, so a network that learns from one need not stop at the photos there are
+A teacher can embed any face, so a network that learns from one need not stop at the photos there are
 ("function matching", Beyer et al. 2022; blending follows mixup, Zhang et al. 2018, and CutMix, Yun et al. 2019, on
 aligned faces).
 """

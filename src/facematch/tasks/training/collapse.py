@@ -1,6 +1,6 @@
 """The guard of a hopeless run: it stops training that has collapsed, and names the remedy.
 
-A triplet network collapses when it maps every photo to one point: the loss then stands at the margin
+A triplet network collapses when it maps every photo to one point: the loss then stays at the margin
 (at ln 2 for the soft one), nearly every triplet is active, and no step changes anything. The criteria
 are conservative: a run that is merely slow at its start must never be stopped.
 """
@@ -63,10 +63,10 @@ class CollapseGuard:
 
 
 def collapsed(window: Sequence[Observation], margin: float | Literal["soft"]) -> bool:
-    """Tell whether a window of steps, oldest first, shows a collapse.
+    """Return whether a window of steps, oldest first, shows a collapse.
 
     Either the embeddings' spread is below `COLLAPSED_SPREAD` on average and not growing; or in every step
-    positives are as far apart as negatives and nearly all triplets active, while the loss stands at the
+    positives are as far apart as negatives and nearly all triplets active, while the loss stays at the
     margin and neither it nor the gap between negatives and positives improves from the window's first
     half to its second.
     """

@@ -118,7 +118,7 @@ def _first_network(settings: Settings, validation: ValidationPeople) -> tuple[Em
 
 
 def _require_unseen(origin: Origin, validation: ValidationPeople) -> None:
-    # First weights that were trained on the people whom validation asks for would have seen them.
+    # First weights that were trained on people of the validation have seen them.
     if validation.by_photo:
         return
     others = {*validation.asked.people, *validation.distractors.people}
@@ -132,7 +132,7 @@ def _require_unseen(origin: Origin, validation: ValidationPeople) -> None:
 
 @contextmanager
 def _progress(epochs: int, at: Progress) -> Iterator[Callable[[int, float, float], None]]:
-    # In thousandths of an epoch, from where the run stands.
+    # In thousandths of an epoch, from where the run is.
     with progress("training", epochs * 1000, (at.epoch - 1) * 1000) as step:
         yield lambda epoch, share, loss: step(
             round((epoch - 1 + share) * 1000), f"epoch {epoch}/{epochs}, loss {loss:.2f}"
@@ -148,7 +148,7 @@ def _saver(
     objective: Objective,
     rows: tuple[str, ...],
 ) -> Callable[[str, EmbeddingNetwork, int, Figures | None], None]:
-    # What writes a checkpoint, and beside it the weights that tell the training people apart.
+    # What writes a checkpoint, and beside it the weights that classify the training people.
     record = {**origin.record, "seed": settings.seed, "sha256": first_weights}
     crops, metric = build_cropper(settings.faces).fingerprint, settings.ranking.metric
 

@@ -116,7 +116,7 @@ def teacher_targets(
     if not len(found.embeddings):
         raise FacematchError(
             "the teacher embedded none of the training photos: " + str(coverage_of(found.records)) + ".",
-            "Look at loss.teacher.faces, which says how its crops are made.",
+            "Look at loss.teacher.faces: it describes how its crops are made.",
         )
     rows = {file.name: row for row, file in enumerate(files)}
     targets = np.full((len(files), found.embeddings.vectors.shape[1]), np.nan, np.float32)

@@ -19,7 +19,7 @@ from facematch.tasks.training.values import Blends
 Augment = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
 BLEND = -1  # in place of a photo's index: a new face
-COPIES = 2  # of each blend in its batch, augmented differently: to ask the teacher takes as long as a step
+COPIES = 2  # of each blend in its batch, augmented differently: the teacher takes as long as a step
 
 Item = tuple[Tensor, NDArray[np.uint8] | None]
 
@@ -40,10 +40,10 @@ class AugmentedCrops(Dataset[Item]):
 
     def __getitem__(self, item: Any) -> Item:
         index, face, seed = item
-        image, asked = (self.images[index], None) if index != BLEND else self._blend(face)
+        image, new_face = (self.images[index], None) if index != BLEND else self._blend(face)
         image = self.augment(image, seed)
         image = image if self.size is None else reduced(image, self.size)
-        return torch.from_numpy(np.ascontiguousarray(image)), asked if face == seed else None
+        return torch.from_numpy(np.ascontiguousarray(image)), new_face if face == seed else None
 
     def _blend(self, face: int) -> tuple[Image, Image]:
         if self._blended is None or self._blended[0] != face:
@@ -67,7 +67,7 @@ def augmented_batches(
 ) -> Iterator[tuple[Tensor, NDArray[np.uint8]]]:
     """Yield the batches of one epoch from number `first` on, as B×S×S×3 `uint8`, or reduced to `size` pixels a side.
 
-    With each come the A×A×3 faces that a teacher has to be asked about, one for every COPIES times that BLEND is among
+    With each come the A×A×3 faces that a teacher has to embed, one for every COPIES times that BLEND is among
     the batch's indices.
     A picture's augmentation depends on (seed, epoch, batch, place) alone, so it is the same whatever
     the number of workers and wherever a run was resumed.
@@ -101,8 +101,8 @@ def _items(batch: NDArray[np.int64], seed_at: Callable[[int], int]) -> list[tupl
 
 
 def _together(items: Sequence[Item]) -> tuple[Tensor, NDArray[np.uint8]]:
-    asked = [face for _, face in items if face is not None]
-    return torch.stack([image for image, _ in items]), np.stack(asked) if asked else np.empty((0, 0, 0, 3), np.uint8)
+    faces = [face for _, face in items if face is not None]
+    return torch.stack([image for image, _ in items]), np.stack(faces) if faces else np.empty((0, 0, 0, 3), np.uint8)
 
 
 def reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

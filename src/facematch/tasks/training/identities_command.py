@@ -62,7 +62,7 @@ def augment_preview_command(
     crops_seen = preview(images, augment, seed=settings.seed)
     grids = [titled(crops_seen, "Crops of training photos, and what training sees of each")]
     if made:
-        title = "Blends of two faces, which the teacher is asked about, and what training sees of each"
+        title = "Blends of two faces, which the teacher embeds, and what training sees of each"
         grids.append(titled(preview(made, augment, seed=settings.seed + 1), title))
     write_bytes(out, png_bytes(np.vstack(grids)))
     if as_json:

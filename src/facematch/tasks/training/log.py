@@ -53,7 +53,7 @@ class TrainingLog:
                 self._events = BytesIO()
 
     def cut(self, length: int) -> None:
-        """Shorten the log to its length when the state was saved, so that no step stands in it twice."""
+        """Shorten the log to its length when the state was saved, so that no step is in it twice."""
         log = self._folder.log
         if log.is_file() and log.stat().st_size > length:
             with self._written(), log.open("rb+") as opened:

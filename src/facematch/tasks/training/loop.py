@@ -35,7 +35,7 @@ _SAVE_EVERY_SECONDS = 60.0
 
 
 class Trainer:
-    """One run: the network, what it learns from, its optimiser and where it stands."""
+    """One run: the network, what it learns from, its optimiser and how far it is."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class Trainer:
         return torch.from_numpy(targets).to(self.device)
 
     def _validate(self, callbacks: Callbacks, speed: float, started: float | None) -> None:
-        # `started`: when the epoch began, to tell the time left; None for an epoch resumed half-way.
+        # `started`: when the epoch began, for the time left; None for an epoch resumed half-way.
         at, training = self.at, self.training
         line: dict[str, Any] = {**at.last, "images_per_second": speed}
         text = f"epoch {at.epoch}/{training.epochs}  loss {at.last.get('loss', 0):.4f}  "

@@ -16,7 +16,7 @@ from facematch.core.text import brief
 def holding(folder: Path) -> Iterator[None]:
     """Hold a run folder, which need not be there yet, until the block or this process ends, however it does.
 
-    Raises FacematchError that tells which process holds it already, and where nothing can be written beside it.
+    Raises FacematchError that names the process that holds it already, and where nothing can be written beside it.
     """
     path = folder.with_name(f".{folder.name}.lock")
     try:
@@ -29,7 +29,7 @@ def holding(folder: Path) -> Iterator[None]:
         ) from error
     with opened:
         try:
-            with suppress(OSError):  # on a full disk nobody is told the name
+            with suppress(OSError):  # on a full disk the name is missing
                 opened.truncate(0)
                 opened.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
             yield

@@ -80,7 +80,7 @@ def reading_state(folder: RunFolder) -> Iterator[None]:
 def save_classes(path: Path, objective: nn.Module, people: Sequence[str]) -> None:
     """Write an objective's weights beside the network's, whole or not at all, with whom its classes are, in order.
 
-    They tell the training people apart; retrieval needs none of them.
+    They classify the training people; retrieval needs none of them.
     """
     tensors = {name: each.detach().cpu().contiguous() for name, each in objective.named_parameters()}
     with replacing(path) as temporary:

@@ -1,4 +1,4 @@
-"""What `train` checks before torch is loaded, which takes seconds: a misspelt setting is said at once."""
+"""What `train` checks before torch is loaded, which takes seconds: a misspelt setting is an error at once."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The values of a training run: what goes in, where it stands, how it ended."""
+"""The values of a training run: what goes in, how far it is, how it ended."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _ESTIMATE = TypeAdapter(Estimate)
 
 @dataclass(frozen=True, eq=False)
 class Blends:
-    """New faces, `share` of every batch; `embed` asks the teacher about aligned ones."""
+    """New faces, `share` of every batch; `embed` is the teacher, for aligned ones."""
 
     frames: Sequence[FaceFrame]
     aligned: int  # the side of what the teacher is shown, in pixels
@@ -42,7 +42,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What the loop asks of its surroundings.
+    """What the loop calls.
 
     `validate` measures retrieval on what `measured_on` names, unseen people or held-out photos, and `seen`, where there
     is one, the accuracy on held-out photos of the training people; `save` writes a checkpoint (file name, network,
@@ -61,7 +61,7 @@ class Callbacks:
 
 @dataclass
 class Progress:
-    """Where a run stands. Saved with the state."""
+    """How far a run is. Saved with the state."""
 
     epoch: Annotated[int, Field(ge=1)] = 1
     batch: Annotated[int, Field(ge=0)] = 0
