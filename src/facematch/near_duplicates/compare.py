@@ -29,9 +29,8 @@ class NearDuplicate:
     """Two photos that are one.
 
     `correlation` of their detail (at most 1); `area` of the right photo that the left one shows: below 1
-    when the left one was cropped, above 1 when the right one was. The left one is the right one `mirrored`, where
-    that is said, and then `turned` clockwise by 0, 90, 180 or 270 degrees. `inner` says of either whether its border
-    was left out.
+    when the left one was cropped, above 1 when the right one was. The left one is the right one, `mirrored` or not, and
+    then `turned` clockwise by 0, 90, 180 or 270 degrees. `inner` is true for a side whose border was left out.
     """
 
     left: int
@@ -68,7 +67,7 @@ def confirmed(
 def confirm(candidate: np.void, left: Grey, right: Grey) -> NearDuplicate | None:
     """Return a candidate (one element of `CANDIDATE`) as a near-duplicate, or None when it is none.
 
-    The thumbnails are laid on each other by an affine map that maximises their correlation (ECC: Evangelidis
+    The thumbnails are registered by an affine map that maximises their correlation (ECC: Evangelidis
     & Psarakis, PAMI 2008), which brightness and contrast do not change. They are one photo when
     - the map is that of a crop: upright, and one of the two lies within the other. People who are
       photographed twice in one studio move a little, which no crop does;
@@ -79,8 +78,8 @@ def confirm(candidate: np.void, left: Grey, right: Grey) -> NearDuplicate | None
     other = np.rot90(right[:, ::-1] if candidate["mirrored"] else right, -(int(candidate["turned"]) // 90))
     pictures = left.astype(np.float32), np.ascontiguousarray(other, np.float32)
     cut = float(candidate["cut"])
-    # What was cropped is laid on what it was cropped from, so that all of it has a counterpart; where nothing says
-    # which of the two that is, either may be: the thin line of a border that one of them kept is then left out.
+    # What was cropped is registered to what it was cropped from, so that all of it has a counterpart. Where the cut is 0
+    # either may be that one: the thin line of a border that one of them kept is then left out.
     for backwards in (False, True) if cut == 0 else (cut < 0,):
         template, search = pictures[::-1] if backwards else pictures
         warp = _registered(template, search, abs(cut))
@@ -144,10 +143,10 @@ def _is_crop(warp: Matrix, slack: float) -> bool:
 def _correlations(template: Floats, search: Floats, warp: Matrix) -> tuple[float, float]:
     # Of the detail of both where they overlap, and the lower quartile of those of the blocks.
     size, way = (SIDE, SIDE), _in_pixels(warp, SIDE)
-    laid = cv2.warpAffine(search, way, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    moved = cv2.warpAffine(search, way, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     mask = cv2.warpAffine(np.ones_like(template), way, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
     mask = cv2.erode(mask, np.ones((3, 3), np.uint8))
-    one, other = detail(template, mask), detail(laid, mask)
+    one, other = detail(template, mask), detail(moved, mask)
     strengths = np.sqrt([float((one**2).sum()), float((other**2).sum())])
     if not strengths.all():
         return -1.0, -1.0

@@ -29,7 +29,7 @@ _COLOURLESS = 2.0  # grey levels: a photo whose channels differ less than this o
 class Content:
     """A photo to compare: its file, the SHA-256 of its bytes and of its decoded pixels, its size and colour.
 
-    `bytes` is the length of the file, `width` and `height` are in pixels, `grey` says that the photo has no colour,
+    `bytes` is the length of the file, `width` and `height` are in pixels, `grey` is true for one without colour,
     and `inner` is the width and height that a plain frame or bars surround, or None. `vectors` (V×3×64) describe the
     whole and, where there is one, the inside; zeros for a picture without detail. Thumbnails stay in the cache.
     """

@@ -46,7 +46,7 @@ def candidates(
         there = _nearest(left, right, turns, lambda percent: on_progress(percent // 2))
         found = _nearest(right, left, turns, lambda percent: on_progress(50 + percent // 2))
         found = np.concatenate([there, _swapped(found)])
-    # The best cut for each way to lay a pair; a tie takes the smaller one.
+    # The best cut for each orientation of a pair; a tie takes the smaller one.
     found = found[np.lexsort((np.abs(found["cut"]), -found["likeness"]))]
     key = (found["left"] * (1 + found["right"].max(initial=0)) + found["right"]) * 8
     _, first = np.unique(key + found["mirrored"] * 4 + found["turned"] // 90, return_index=True)
@@ -59,14 +59,14 @@ def _nearest(
     # Whole queries among the whole and the middles of gallery photos: as they are, mirrored and turned.
     import faiss
 
-    asked = np.flatnonzero(queries[:, 0].any(-1)) if len(gallery) else np.empty(0, np.int64)
-    ways = list(product((False, True), turns, range(0, len(asked), _QUERIES)))
+    rows_with_detail = np.flatnonzero(queries[:, 0].any(-1)) if len(gallery) else np.empty(0, np.int64)
+    ways = list(product((False, True), turns, range(0, len(rows_with_detail), _QUERIES)))
     k = min(NEIGHBOURS + within, len(gallery))  # within one set a photo finds itself
     parts = []
     for window, cut in enumerate(CUTS):
         middles = np.ascontiguousarray(gallery[:, window])
         for mirrored, turned, start in ways:
-            rows = asked[start : start + _QUERIES]
+            rows = rows_with_detail[start : start + _QUERIES]
             vectors = np.ascontiguousarray(turn(queries[rows, 0], mirrored=mirrored, turned=turned))
             likeness, found = faiss.knn(vectors, middles, k, metric=faiss.METRIC_INNER_PRODUCT)
             others = found != rows[:, None] if within else np.ones_like(found, bool)
@@ -88,5 +88,5 @@ def _swapped(found: Found) -> Found:
 
 
 def _undone(mirrored: NDArray[np.bool_] | bool, turned: NDArray[np.int16] | int) -> NDArray[np.int64]:
-    # Degrees that undo "mirrored, then turned" where they are said in the same order: a reflection undoes itself.
+    # Degrees that undo "mirrored, then turned", in the same order: a reflection undoes itself.
     return np.where(mirrored, turned, -np.asarray(turned) % 360)

@@ -41,7 +41,7 @@ def write_trained_photos(
 ) -> None:
     """Write the SHA-256 and the path of every photo of a training into its run folder.
 
-    `before` is the run whose weights it starts from: their photos count as well, and where that run does not tell
+    `before` is the run whose weights it starts from: their photos count as well, and where that run did not keep
     them, nothing is written.
     """
     earlier = {} if before is None else trained_photos(before)
@@ -53,7 +53,7 @@ def write_trained_photos(
 
 
 def trained_photos(run: Path) -> Mapping[str, Path] | None:
-    """Return the path of each training photo by the SHA-256 of its bytes; None where the run does not tell."""
+    """Return the path of each training photo by the SHA-256 of its bytes; None where the run did not keep them."""
     if not (run / _NAME).is_file():
         return None
     found = read_as(_KEPT, run / _NAME, "the photos of the training", "Train the network again.")

@@ -104,7 +104,7 @@ def test_results_as_json_and_a_model_where_none_is_named(umap: Run) -> None:
     again = json.loads(umap("update", "in", "--json").out)
     assert (again["new"], again["unchanged"], again["photos"]) == (0, 42, 42)
     done = umap("fit", "in", "--n-neighbors", "6", "--components", "3", "--model", "my model")
-    assert "ask it: facematch umap query IMAGE --model 'my model'" in done.err
+    assert "query it: facematch umap query IMAGE --model 'my model'" in done.err
 
 
 def test_the_same_seed_writes_the_same_file(umap: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from facematch.near_duplicates import NearDuplicate
 from facematch.near_duplicates.contents import Content
 from facematch.tasks.images.orientation import Orientation
 
-_SAME = 0.02  # share by which sizes and areas may differ for nothing to be said
+_SAME = 0.02  # share by which sizes and areas may differ for nothing to be reported
 
 
 def describe_edits(image: Content, photo: Content, pair: NearDuplicate) -> tuple[str, ...]:

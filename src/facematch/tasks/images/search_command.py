@@ -107,7 +107,8 @@ def _as_json(queries: Sequence[ImageQuery], found: Searched, folder: Path, syste
 
 
 def _hits_as_json(query: ImageQuery, hits: Sequence[Hit]) -> list[dict[str, Any]]:
-    plain: list[dict[str, Any]] = [
+    shares = softmax_of_list(hits) if _by_similarity(query) else ()
+    return [
         {
             "rank": place,
             "photo": hit.file.name,
@@ -116,15 +117,9 @@ def _hits_as_json(query: ImageQuery, hits: Sequence[Hit]) -> list[dict[str, Any]
             "turned_clockwise": 90 * hit.orientation.quarters,
             "mirrored": hit.orientation.mirrored,
             "identical": hit.identical,
+            **({"similarity": 1 - hit.distance, "softmax_of_list": shares[place - 1]} if shares else {}),
         }
         for place, hit in enumerate(hits, start=1)
-    ]
-    if not _by_similarity(query):
-        return plain
-    shares = softmax_of_list(hits)
-    return [
-        {**each, "similarity": 1 - hit.distance, "softmax_of_list": share}
-        for each, hit, share in zip(plain, hits, shares, strict=True)
     ]
 
 
@@ -139,6 +134,6 @@ def _rows(queries: Sequence[ImageQuery], found: Searched) -> list[Results]:
 
 
 def _detail(query: ImageQuery, hit: Hit) -> str:
-    near = f"similarity {1 - hit.distance:.4f}" if _by_similarity(query) else ""
-    near = near or shown_distance(hit.distance, _bits(query))
+    similarity = f"similarity {1 - hit.distance:.4f}" if _by_similarity(query) else ""
+    near = similarity or shown_distance(hit.distance, _bits(query))
     return ", ".join(part for part in (near, hit.identical or str(hit.orientation)) if part)

@@ -1,1 +1,1 @@
-"""What stands on both sides of a split: people by name, photos by bytes, pixels and content."""
+"""What is on both sides of a split: people by name, photos by bytes, pixels and content."""

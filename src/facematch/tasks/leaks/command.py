@@ -1,4 +1,4 @@
-"""`facematch leaks`: whether anything stands on both sides of a split."""
+"""`facematch leaks`: whether anything is on both sides of a split."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,11 +39,11 @@ def leaks_command(
         looked, absent = _sets(sets, settings, people=people)
         with content_cache(cache_folder(settings.paths.cache)) as cache:
             found = find_leaks(looked, cache, photo_limits(settings.photos), progress)
-        _note_unread(found)
+        _warn_unread(found)
         if as_json:
             show_json(_as_json(looked, absent, found))
         else:
-            _say(looked, absent, found)
+            _print(looked, absent, found)
         if page is not None:
             from facematch.tasks.leaks.page import leaks_page
 
@@ -76,13 +76,13 @@ def _sets(given: Sequence[str], settings: Settings, *, people: bool) -> tuple[li
     return looked, absent
 
 
-def _note_unread(found: Findings) -> None:
+def _warn_unread(found: Findings) -> None:
     for name, unread in found.unread.items():
         if unread:
             warn(f"{name}: {count_of(len(unread), 'file was', 'files were')} not read: {printable(first_of(unread))}")
 
 
-def _say(looked: Sequence[PhotoSet], absent: Sequence[Absent], found: Findings) -> None:
+def _print(looked: Sequence[PhotoSet], absent: Sequence[Absent], found: Findings) -> None:
     for each in looked:
         people = f"{count_of(len(each.people), 'person', 'people')}, " if each.people else ""
         photos = count_of(found.photos[each.name], "photo", "photos")
@@ -107,10 +107,10 @@ def _say(looked: Sequence[PhotoSet], absent: Sequence[Absent], found: Findings) 
 
 def _line(leak: Leak) -> str:
     left, right = ends(leak)
-    told = ", ".join(part for part in (how_sure(leak), change(leak)) if part)
+    details = ", ".join(part for part in (how_sure(leak), change(leak)) if part)
     if leak.person is not None:
-        return f"{printable(leak.person)}: {left}, {right} ({told})"
-    return f"{left} = {right} ({told})"
+        return f"{printable(leak.person)}: {left}, {right} ({details})"
+    return f"{left} = {right} ({details})"
 
 
 def _as_json(looked: Sequence[PhotoSet], absent: Sequence[Absent], found: Findings) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The sets that must not share anything: those of a configuration, or folders named by the user."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facematch.core.errors import FacematchError
@@ -14,9 +14,9 @@ from facematch.identities import (
     load_many,
     split_identities,
 )
-from facematch.photos.photo import find_photos
+from facematch.photos.photo import PhotoLimits, find_photos
 from facematch.pipeline.build import photo_limits
-from facematch.settings.root import Settings
+from facematch.settings.root import IdentitySettings, Settings
 from facematch.tasks.leaks.leaks import PhotoSet
 
 EXAMPLE = "For example: facematch leaks train=FOLDER test=FOLDER"
@@ -62,7 +62,7 @@ def configured_sets(settings: Settings) -> tuple[list[PhotoSet], list[Absent]]:
     hold the photos that a run uses; query and gallery every photo of their folders. Raises FacematchError
     as the loading of labelled photos does, and when two settings name one folder.
     """
-    wanted, paths = settings.identities, settings.paths
+    wanted, paths, limits = settings.identities, settings.paths, photo_limits(settings.photos)
     others = [("validation", wanted.validation), ("distractors", wanted.distractors)]
     folders = [("query", paths.query), ("gallery", paths.gallery)]
     _require_different([
@@ -70,10 +70,10 @@ def configured_sets(settings: Settings) -> tuple[list[PhotoSet], list[Absent]]:
         *((name, path) for name, path in others if path is not None),
         *folders,
     ])  # fmt: skip
-    sets, absent = _training(settings)
+    sets, absent = _training(wanted, settings.seed, limits)
     for name, path in others:
         if path is not None and path.exists():
-            sets.append(_used(name, str(path), load_identities(path, wanted.images), settings, 1))
+            sets.append(_checked(name, str(path), load_identities(path, wanted.images), limits, 1))
         elif path is not None or name == "distractors":
             reason = "no folder is set" if path is None else f"{path} does not exist"
             absent.append(Absent(name, f"identities.{name}: {reason}"))
@@ -87,32 +87,30 @@ def configured_sets(settings: Settings) -> tuple[list[PhotoSet], list[Absent]]:
     return sets, absent
 
 
-def _training(settings: Settings) -> tuple[list[PhotoSet], list[Absent]]:
-    wanted = settings.identities
+def _training(wanted: IdentitySettings, seed: int, limits: PhotoLimits) -> tuple[list[PhotoSet], list[Absent]]:
     source = ", ".join(map(str, wanted.train))
     if missing := [str(path) for path in wanted.train if not path.exists()]:
         absent = [Absent("training", f"identities.train: {', '.join(missing)} does not exist")]
         if wanted.validation is None:
             absent.append(Absent("validation", "it would be split from training"))
         return [], absent
-    everyone = _used("training", source, load_many(wanted.train, wanted.images), settings, wanted.min_photos)
+    everyone = _checked("training", source, load_many(wanted.train, wanted.images), limits, wanted.min_photos)
     if wanted.validation is not None:
         return [everyone], []
     labelled = LabelledPhotos(everyone.files, everyone.identities)
-    train, asked = split_identities(labelled, wanted.validation_share, settings.seed)
-    split = PhotoSet("validation", f"split from {source}", asked.files, asked.identities)
-    return [PhotoSet("training", source, train.files, train.identities, everyone.unread, everyone.unused), split], []
+    train, queries = split_identities(labelled, wanted.validation_share, seed)
+    training = replace(everyone, files=train.files, identities=train.identities)
+    return [training, PhotoSet("validation", f"split from {source}", queries.files, queries.identities)], []
 
 
-def _used(
-    name: str, source: str, loaded: tuple[LabelledPhotos, list[Problem]], settings: Settings, min_photos: int
+def _checked(
+    name: str, source: str, loaded: tuple[LabelledPhotos, list[Problem]], limits: PhotoLimits, min_photos: int
 ) -> PhotoSet:
     labelled, problems = loaded
-    checked = check_identities(labelled, photo_limits(settings.photos), min_photos, min_people=1)
-    found = _of_people(name, source, checked.labelled, [*problems, *checked.problems])
+    checked = check_identities(labelled, limits, min_photos, min_people=1)
     unread = sum(problem.kind == "unreadable file" for problem in checked.problems)
     unused = len(labelled.files) - len(checked.labelled.files) - unread
-    return PhotoSet(name, source, found.files, found.identities, found.unread, unused)
+    return replace(_of_people(name, source, checked.labelled, [*problems, *checked.problems]), unused=unused)
 
 
 def _of_people(name: str, source: str, labelled: LabelledPhotos, problems: list[Problem]) -> PhotoSet:

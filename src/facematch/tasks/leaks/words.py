@@ -1,4 +1,4 @@
-"""How leaks are told to a person: what each kind is, how sure it is, what was changed, what to do."""
+"""Leaks in words: what each kind is, how sure it is, what was changed, what to do."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from facematch.core.text import count_of, printable
 from facematch.tasks.leaks.leaks import Kind, Leak
 
 _ONE_SIDE = "keep it on one side only: a query in its own gallery finds itself, what training has seen is no test"
-_TOLD: dict[Kind, tuple[str, str, str]] = {
+_WORDS: dict[Kind, tuple[str, str, str]] = {
     "same person": (
         "person is in two sets",
         "people are in two sets",
@@ -30,7 +30,7 @@ _ALMOST_CERTAIN = 0.97
 
 def heading(kind: Kind, leaks: Sequence[Leak]) -> str:
     """Return how many leaks of a kind there are, and between which sets."""
-    one, many, _ = _TOLD[kind]
+    one, many, _ = _WORDS[kind]
     between = Counter(" and ".join(leak.sets) for leak in leaks)
     where = next(iter(between)) if len(between) == 1 else ", ".join(f"{sets} {n:,}" for sets, n in between.items())
     return f"{count_of(len(leaks), one, many)}: {where}"
@@ -38,7 +38,7 @@ def heading(kind: Kind, leaks: Sequence[Leak]) -> str:
 
 def remedy(kind: Kind) -> str:
     """Return what to do about a kind of leak."""
-    return _TOLD[kind][2]
+    return _WORDS[kind][2]
 
 
 def how_sure(leak: Leak) -> str:
@@ -61,7 +61,7 @@ def change(leak: Leak) -> str:
 
 
 def ends(leak: Leak) -> tuple[str, str]:
-    """Return what stands on either side as `set/name`, safe to print: the first name, and how many more."""
+    """Return what is on either side as `set/name`, safe to print: the first name, and how many more."""
     left, right = (
         printable(f"{where}/{names[0]}") + (f" and {len(names) - 1} more" if len(names) > 1 else "")
         for where, names in zip(leak.sets, (leak.left, leak.right), strict=True)

@@ -1,6 +1,6 @@
 """What happens to photos on their way: recompressed, resized, cropped, turned, bordered, written on.
 
-Every change is a function of a picture and a random generator, which only noise asks. None changes what it was
+Every change is a function of a picture and a random generator, which only noise uses. None changes what it was
 given, and a picture of any size, down to one pixel, is left with at least one pixel.
 """
 

@@ -59,10 +59,17 @@ def robustness_command(
         files = [contents[place].file for place in spread(len(contents), photos, seed)]
         with progress(f"{count_of(len(chosen), 'change', 'changes')} of photos", len(files)) as step:
             columns = measure(methods, files, chosen, limits, seed=seed, on_progress=step)
-    told = {column.name: column for column in (*columns, *missing)}
+    by_name = {column.name: column for column in (*columns, *missing)}
     copied = sum(file.name in copies for file in files)
     outcome = Robustness(
-        str(path), len(contents), len(files), copied, seed, chosen, tuple(told[name] for name in names), tuple(unread)
+        str(path),
+        len(contents),
+        len(files),
+        copied,
+        seed,
+        chosen,
+        tuple(by_name[name] for name in names),
+        tuple(unread),
     )
     if as_json:
         show_json(_as_json(outcome))
@@ -141,15 +148,15 @@ def open_system(
 def _print(outcome: Robustness) -> None:
     asked = f"{count_of(outcome.asked, 'photo', 'photos')} of {outcome.photos:,} in {escape(printable(outcome.folder))}"
     columns = [column for column in outcome.columns if column.cells is not None]
-    asking = [column for column in columns if column.rule]
-    title = f"the original stands first: recall at 1 in %, with its 95 % interval over photos; {asked}"
+    deciding = [column for column in columns if column.rule]
+    title = f"the original ranks first: recall at 1 in %, with its 95 % interval over photos; {asked}"
     show_table(title, ["change", *(column.name for column in columns)], _rows(outcome, columns, "first"))
-    if asking:
+    if deciding:
         title = "the original is called a copy, in %; after +, how many other photos are, over all pictures"
-        show_table(title, ["change", *(column.name for column in asking)], _rows(outcome, asking, "found"))
+        show_table(title, ["change", *(column.name for column in deciding)], _rows(outcome, deciding, "found"))
     result("* the best of a row where they differ")
-    for rule in dict.fromkeys(column.rule for column in asking):
-        result(f"{', '.join(column.name for column in asking if column.rule == rule)}: copies when {rule}")
+    for rule in dict.fromkeys(column.rule for column in deciding):
+        result(f"{', '.join(column.name for column in deciding if column.rule == rule)}: copies when {rule}")
     speeds = [f"{column.name} {column.images_per_second:,.0f}" for column in columns]
     result(f"decoded photos embedded in a second: {', '.join(speeds)}")
     if outcome.copied:
@@ -167,11 +174,11 @@ def _rows(outcome: Robustness, columns: Sequence[Column], which: Literal["first"
         others = [cell.false if which == "found" else None for cell in cells]
         values = [figure.value or 0.0 for figure in figures]
         marks = ["*" if value == max(values) > min(values) else "" for value in values]
-        told = [
+        row = [
             f"{percent(figure)}{f' +{n:,}' if n else ''}{mark}"
             for figure, n, mark in zip(figures, others, marks, strict=True)
         ]
-        rows.append([label, *told])
+        rows.append([label, *row])
     return rows
 
 

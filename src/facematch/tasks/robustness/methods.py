@@ -25,7 +25,7 @@ from facematch.ranking.ranking import distance_estimator
 from facematch.tasks.images.orientation import UPRIGHT, Orientation, oriented
 
 NEAR_DUPLICATES = "near-duplicates"
-SAME_BITS = 10  # of 64: what imagededup calls a copy where it is not told (`max_distance_threshold`)
+SAME_BITS = 10  # of 64: what imagededup calls a copy by default (`max_distance_threshold`)
 
 Smalls = NDArray[np.uint8]
 Copies = Mapping[str, AbstractSet[str]]

@@ -1,7 +1,7 @@
 """Which method finds the photo that a changed picture was made from: changes made on a folder's own photos.
 
-Each picture asks the whole folder. Photos of the folder that are one with the original (equal pixels, or found by
-the near-duplicates pipeline) are neither right nor wrong for any method.
+Each picture is a query to the whole folder. Photos of the folder that are one with the original (equal pixels, or
+near-duplicates) are neither right nor wrong for any method.
 """
 
 import math
@@ -25,7 +25,7 @@ from facematch.tasks.robustness.methods import Answers, Method, Smalls
 
 LONGEST = 2048  # pixels of the longer side of what is changed: larger photos are reduced first
 OVERALL = "all changes"  # but `none`
-_BLOCK = 16  # photos that are asked at once
+_BLOCK = 16  # photos whose changes are in memory at once
 _TIMED, _ROUNDS = 20, 3  # photos, and how often, for images a second
 
 Progress = Callable[[int], None]
@@ -35,7 +35,7 @@ Progress = Callable[[int], None]
 class Cell:
     """What a method is worth under one change, or over all.
 
-    `first` is the share of pictures whose photo stands first (recall at 1), `found` the share whose photo is
+    `first` is the share of pictures whose photo ranks first (recall at 1), `found` the share whose photo is
     called a copy, `false` how many other photos are, over all pictures; the two are None for a method that only
     ranks. Intervals are over photos.
     """
@@ -99,7 +99,7 @@ def measure(
     seed: int = 0,
     on_progress: Progress = lambda done: None,
 ) -> list[Column]:
-    """Make every change of every file, ask every method, and return a column for each.
+    """Make every change of every file, search by every method, and return a column for each.
 
     `files` are photos of the folder that the methods know. `on_progress` gets the number of files done. Raises
     FacematchError when a file cannot be read any more.

@@ -33,7 +33,7 @@ def umap_tune_command(
     plot: Path,
     as_json: bool,
 ) -> None:
-    """Fit every n_neighbors, print and plot their trustworthiness, say which is the best and why."""
+    """Fit every n_neighbors, print and plot their trustworthiness, and which is the best and why."""
     if plot.suffix.lower() != ".svg":
         raise FacematchError(f"the plot is written as .svg; found {plot}.", "Give --out results/NAME.svg")
     settings = load_settings(None, overrides)
@@ -69,7 +69,7 @@ def umap_fit_command(
     if len(found.candidates) > 1:
         show_sweep(found, len(photos.pixels))
     show_model(model, folder)
-    info(f"ask it: facematch umap query IMAGE --model {shlex.quote(str(folder))}", wrap=False)
+    info(f"query it: facematch umap query IMAGE --model {shlex.quote(str(folder))}", wrap=False)
 
 
 def umap_query_command(image: Path, folder: Path, overrides: Sequence[str], *, k: int, as_json: bool) -> None:
@@ -77,9 +77,9 @@ def umap_query_command(image: Path, folder: Path, overrides: Sequence[str], *, k
     settings, model = load_settings(None, overrides), load_model(folder)
     if not image.is_file():
         raise FacematchError(f"{image} is not a file.", "Give one image; a folder is added with: facematch umap update")
-    asked = _read(image, settings)
+    query = _read(image, settings)
     _prepare(settings, model.settings)
-    hits = query_model(model, asked.pixels[0], asked.sha256[0], k)
+    hits = query_model(model, query.pixels[0], query.sha256[0], k)
     if as_json:
         found = [{"rank": i, "photo": hit.name, "distance": hit.distance} for i, hit in enumerate(hits, start=1)]
         show_json({"image": str(image), "photos": len(model.photos.names), "found": found})
@@ -91,7 +91,7 @@ def umap_query_command(image: Path, folder: Path, overrides: Sequence[str], *, k
 
 
 def umap_update_command(path: Path, folder: Path, overrides: Sequence[str], *, refit: bool, as_json: bool) -> None:
-    """Bring a model up to date with its folder, and tell what changed."""
+    """Bring a model up to date with its folder, and print what changed."""
     settings, model = load_settings(None, overrides), load_model(folder)
     now = _read(path, settings)
     changes = compare(model, now)

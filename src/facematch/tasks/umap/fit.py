@@ -71,7 +71,7 @@ def neighbour_graph(neighbours: Neighbours, settings: UmapSettings) -> Any:
 
 
 def epochs_of(rows: int) -> int:
-    """Return for how many epochs an embedding of so many rows is laid out, as umap-learn."""
+    """Return how many epochs the layout of so many rows takes, as umap-learn."""
     return _EPOCHS_SMALL if rows <= _SMALL else _EPOCHS
 
 
@@ -106,11 +106,11 @@ def curve_of(settings: UmapSettings) -> tuple[float, float]:
 def place(
     query: Pixels, pixels: Pixels, embedding: Embedding, settings: UmapSettings, curve: tuple[float, float]
 ) -> Embedding:
-    """Return where Q new photos stand in an embedding (Q×C `float32`) of N rows of `pixels`.
+    """Return the places of Q new photos in an embedding (Q×C `float32`) of N rows of `pixels`.
 
-    A photo whose pixels are there stands exactly where they do. Every other one begins among its nearest, weighted by
-    its memberships, and moves for 100 epochs against the embedding, which stays. Its place does not depend on the
-    photos asked with it.
+    A photo whose pixels are there is placed where they are. Every other one begins among its nearest, weighted by its
+    memberships, and moves for 100 epochs against the embedding, which stays. Its place does not depend on the photos
+    placed with it.
     """
     near = find_neighbours(pixels, min(settings.n_neighbors, len(pixels)), query)
     placed = embedding[near.positions[:, 0]].copy()

@@ -23,8 +23,8 @@ Pixels = NDArray[np.uint8]
 class GreyPixels:
     """Photos of a folder as grey pixels, each distinct picture once.
 
-    `names` and `sha256` are those of the N files, in order of name; `rows` (N `int64`) says where the pixels of
-    each stand in `pixels` (U×4096 `uint8`, U ≤ N, no row twice). `unread` names what is no photo, with the reason.
+    `names` and `sha256` are those of the N files, in order of name; `rows` (N `int64`) are the rows of
+    their pixels in `pixels` (U×4096 `uint8`, U ≤ N, no row twice). `unread` names what is no photo, with the reason.
     """
 
     names: tuple[str, ...]

@@ -26,7 +26,7 @@ _FORMAT = "facematch umap 1"
 
 
 class _Header(BaseModel):
-    # What stands in a file beside its numbers, of the type it has to have.
+    # What a file holds beside its numbers, of the type it has to have.
     settings: UmapSettings
     curve: tuple[FiniteFloat, FiniteFloat]
     k: PositiveInt
@@ -77,7 +77,7 @@ class UmapModel:
 
 @dataclass(frozen=True)
 class Hit:
-    """A photo found, and its distance from the image asked for, in the embedding."""
+    """A photo found, and its distance from the query in the embedding."""
 
     name: str
     distance: float
@@ -86,7 +86,7 @@ class Hit:
 def query_model(model: UmapModel, pixels: Pixels, sha256: str, k: int) -> list[Hit]:
     """Return the k photos nearest to one image (4096 `uint8`) in the embedding, by (distance, name).
 
-    Photos with the pixels of the image are at distance 0; the image itself, told by its bytes, is the first of them.
+    Photos with the pixels of the image are at distance 0; the image itself, known by its bytes, is the first of them.
     """
     photos = model.photos
     at = place(pixels[None], photos.pixels, model.embedding, model.settings, model.curve)
@@ -130,9 +130,9 @@ def load_model(folder: Path) -> UmapModel:
     again = f"Make it again: facematch umap fit PHOTOS --model {folder}"
     if not path.is_file():
         raise FacematchError(f"{folder} holds no model of UMAP: there is no {FILE} in it.", again.replace(" again", ""))
-    told = read_tensor_header(path, "model", again).metadata.get("umap", "{}")
+    text = read_tensor_header(path, "model", again).metadata.get("umap", "{}")
     with reading(path, "model", again):
-        header = parse_json(told, "header")
+        header = parse_json(text, "header")
         if header.get("format") != _FORMAT:
             version = found(header.get("format", "nothing"))
             raise FacematchError(f"{path}: this version reads {_FORMAT!r}; the file says {version}.", again)

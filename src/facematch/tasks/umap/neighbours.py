@@ -75,9 +75,9 @@ def find_neighbours(
 
     `on_progress` gets the number of queries done.
     """
-    asked = pixels if queries is None else queries
-    positions, distances = np.empty((len(asked), k), np.int32), np.empty((len(asked), k), np.float32)
-    for rows, squared in blocks(asked, pixels):
+    heads = pixels if queries is None else queries
+    positions, distances = np.empty((len(heads), k), np.int32), np.empty((len(heads), k), np.float32)
+    for rows, squared in blocks(heads, pixels):
         keys = order_keys(squared)
         if queries is None:
             own = np.arange(rows.start, rows.stop)

@@ -1,6 +1,6 @@
-"""How many neighbours UMAP should look at: a sweep of n_neighbors, judged by trustworthiness.
+"""How many neighbours UMAP should look at: a sweep of n_neighbors, scored by trustworthiness.
 
-Neighbours are found once, at the largest n, for all fits; fits run side by side in threads; all embeddings are judged
+Neighbours are found once, at the largest n, for all fits; fits run side by side in threads; all embeddings are scored
 in one pass over the distances. What is fitted is kept by content, so a stopped sweep goes on.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -29,7 +30,7 @@ FIXED_K = 10
 _VERSION = "umap layout 2"  # changes when the same settings give another embedding
 
 # Shows progress: what is done and how many steps it has; gives a function that takes the steps done.
-Working = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ class Sweep:
     def best(self) -> Candidate:
         """Return the most trustworthy at the fixed k, the one with fewer neighbours where two are equal.
 
-        Scores at a candidate's own n are not compared: each asks about another neighbourhood.
+        Scores at a candidate's own n are not compared: each is of another neighbourhood.
         """
         return max(self.candidates, key=lambda each: (each.fixed, -each.settings.n_neighbors))
 
@@ -68,18 +69,18 @@ def fixed_k_for(rows: int, k: int = FIXED_K) -> int:
     return max(1, min(k, (rows - 1) // 2))
 
 
-def sweep(pixels: Pixels, every: Sequence[UmapSettings], k: int, kept: Path, working: Working) -> Sweep:
-    """Fit and judge every candidate, in order of n_neighbors.
+def sweep(pixels: Pixels, every: Sequence[UmapSettings], k: int, kept: Path, progress: Progress) -> Sweep:
+    """Fit and score every candidate, in order of n_neighbors.
 
     `kept` is the file that keeps embeddings. Raises ValueError as `trustworthiness` does.
     """
     ordered = sorted(every, key=lambda each: each.n_neighbors)
     rows = len(pixels)
-    with working("nearest neighbours", rows) as step:
+    with progress("nearest neighbours", rows) as step:
         neighbours = find_neighbours(pixels, ordered[-1].n_neighbors + 1, on_progress=step)  # itself and as many others
-    with working("UMAP layouts", epochs_of(rows) * len(ordered)) as step:
+    with progress("UMAP layouts", epochs_of(rows) * len(ordered)) as step:
         embeddings = fit_all(neighbours, pixels, ordered, kept, step)
-    with working("trustworthiness", rows) as step:
+    with progress("trustworthiness", rows) as step:
         ks = [(each.n_neighbors, k) for each in ordered]
         scores = trustworthiness(pixels, neighbours, embeddings, ks, step)
     found = zip(ordered, embeddings, scores, strict=True)
@@ -98,9 +99,9 @@ def fit_all(
     `on_epoch` gets the epochs done, of all fits together.
     """
     digest = hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
-    keys = [_key(digest, each) for each in every]
-    found = {key: _read(kept, key, len(pixels)) for key in keys}
-    epochs = epochs_of(len(pixels))
+    keys, epochs = [_key(digest, each) for each in every], epochs_of(len(pixels))
+    with Cache(kept) as cache:
+        found = {key: cache.read(key, partial(_decoded, each)) for key, each in zip(keys, every, strict=True)}
     done = epochs * sum(embedding is not None for embedding in found.values())
     # Graphs one after the other: umap-learn's threads must not be started from several threads.
     missing = {key: each for key, each in zip(keys, every, strict=True) if found[key] is None}
@@ -151,7 +152,5 @@ def _key(digest: str, settings: UmapSettings) -> str:
     return f"{settings.n_components}:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _read(kept: Path, key: str, rows: int) -> Embedding | None:
-    columns = int(key.partition(":")[0])
-    with Cache(kept) as cache:
-        return cache.read(key, lambda _, data: np.frombuffer(data, np.float32).reshape(rows, columns))
+def _decoded(settings: UmapSettings, _: str, data: bytes) -> Embedding:
+    return np.frombuffer(data, np.float32).reshape(-1, settings.n_components)
