@@ -78,7 +78,7 @@ def confirm(candidate: np.void, left: Grey, right: Grey) -> NearDuplicate | None
     other = np.rot90(right[:, ::-1] if candidate["mirrored"] else right, -(int(candidate["turned"]) // 90))
     pictures = left.astype(np.float32), np.ascontiguousarray(other, np.float32)
     cut = float(candidate["cut"])
-    # What was cropped is registered to what it was cropped from, so that all of it has a counterpart. Where the cut is 0
+    # What was cropped is registered to what it was cropped from, so that all of it has a counterpart. With a cut of 0
     # either may be that one: the thin line of a border that one of them kept is then left out.
     for backwards in (False, True) if cut == 0 else (cut < 0,):
         template, search = pictures[::-1] if backwards else pictures

@@ -2,7 +2,6 @@
 
 import json
 import re
-import re
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
