@@ -16,7 +16,6 @@ from facematch.faces.cropper import (
     choose_face,
     cut_square,
     similarity_transform,
-    stand_in,
 )
 from facematch.faces.detectors import NoDetector
 from facematch.faces.values import Crop, Face, Image, Miss
@@ -111,11 +110,11 @@ def test_a_crop_is_resized_to_the_size_asked_for() -> None:
 
 def test_whole_pads_to_a_square_and_centre_cuts_one() -> None:
     image = ramp(40, 100)
-    whole = stand_in(photo(image), 100, "whole", "no face")
+    whole = Cropper(Fixed(), 100).stand_in(photo(image), "whole", "no face")
     np.testing.assert_array_equal(whole.image[30:70], image)
     np.testing.assert_array_equal(whole.image[0], image[0])
     assert (whole.box, whole.detector, whole.reason) == ((0, 0, 100, 40), "whole", "no face")
-    centre = stand_in(photo(image), 40, "centre", "no face")
+    centre = Cropper(Fixed(), 40).stand_in(photo(image), "centre", "no face")
     np.testing.assert_array_equal(centre.image, image[:, 30:70])
     assert centre.box == (30, 0, 40, 40)
 
@@ -220,7 +219,7 @@ def test_a_squashed_photo_stands_in_for_a_face() -> None:
     assert isinstance(whole, Crop)
     np.testing.assert_array_equal(found.image, whole.image)
     centre = Cropper(Fixed(), 16, whole="squash").stand_in(photo(image), "centre", "no face")
-    np.testing.assert_array_equal(centre.image, stand_in(photo(image), 16, "centre", "no face").image)
+    np.testing.assert_array_equal(centre.image, Cropper(Fixed(), 16).stand_in(photo(image), "centre", "no face").image)
 
 
 # --- strips ---------------------------------------------------------------------------------------
@@ -247,7 +246,7 @@ def test_a_strip_of_any_proportions_becomes_what_its_padded_square_would(
 ) -> None:
     image = strip(long, short, upright)
     tracemalloc.start()
-    found = stand_in(photo(image), size, "whole", "no face").image
+    found = Cropper(Fixed(), size).stand_in(photo(image), "whole", "no face").image
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3 * 4096**2 + 10_000_000  # a square of its long side would take 3 × 30,000²

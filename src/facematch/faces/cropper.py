@@ -77,8 +77,20 @@ class Cropper:
         return choose_face(self.detector.detect(photo.image), width, height, self.choose)
 
     def stand_in(self, photo: Photo, how: Literal["whole", "centre"], reason: str) -> Crop:
-        """Return the whole photo or its central square as a crop."""
-        return stand_in(photo, self.size, how, reason, self.whole)
+        """Return the whole photo, made a square as `whole` says, or its central square, as a crop."""
+        height, width = photo.image.shape[:2]
+        if how == "whole" and self.whole == "squash":
+            image = _squashed(photo.image, self.size)
+            return Crop(photo.name, photo.sha256, image, (0, 0, width, height), how, 0.0, reason)
+        central = how == "centre" or self.whole == "centre"
+        side = min(height, width) if central else max(height, width)
+        left, top = (width - side) // 2, (height - side) // 2
+        box: Box = (left, top, side, side) if central else (0, 0, width, height)
+        if self.whole == "centre":
+            image = _centred(photo.image, self.size)
+        else:
+            image = _square(photo.image, left, top, side, self.size)
+        return Crop(photo.name, photo.sha256, image, box, how, 0.0, reason)
 
 
 def choose_face(faces: Sequence[Face], width: int, height: int, rule: Literal["largest", "central"]) -> Face | None:
@@ -143,24 +155,6 @@ def similarity_transform(source: NDArray[np.float64], target: NDArray[np.float64
     return np.hstack([scale * rotation, shift[:, None]])
 
 
-def stand_in(photo: Photo, size: int, how: Literal["whole", "centre"], reason: str, whole: Whole = "pad") -> Crop:
-    """Return the whole photo, padded to a square by its edge pixels, or its central square, as a crop.
-
-    With `squash` the whole photo's sides are made equal instead: a copy of other proportions becomes the same crop.
-    With `centre` it is its central square in the sampling that CLIP was trained on.
-    """
-    height, width = photo.image.shape[:2]
-    if how == "whole" and whole == "squash":
-        image = _squashed(photo.image, size)
-        return Crop(photo.name, photo.sha256, image, (0, 0, width, height), how, 0.0, reason)
-    central = how == "centre" or whole == "centre"
-    side = min(height, width) if central else max(height, width)
-    left, top = (width - side) // 2, (height - side) // 2
-    box: Box = (left, top, side, side) if central else (0, 0, width, height)
-    image = _centred(photo.image, size) if whole == "centre" else _square(photo.image, left, top, side, size)
-    return Crop(photo.name, photo.sha256, image, box, how, 0.0, reason)
-
-
 def _square(image: Image, left: int, top: int, side: int, size: int) -> Image:
     # The square [left, left+side) × [top, top+side) as size×size; outside the picture its edge is repeated. A strip
     # is reduced before it is padded: its square may be many times as large as the photo.
@@ -170,10 +164,8 @@ def _square(image: Image, left: int, top: int, side: int, size: int) -> Image:
     below, after = max(0, top + side - height), max(0, left + side - width)
     if above or before or below or after:
         if side > _WIDEST:
-            (down, above, below), (across, before, after) = (
-                _reduced_side(above, below, side),
-                _reduced_side(before, after, side),
-            )
+            down, above, below = _reduced_side(above, below, side)
+            across, before, after = _reduced_side(before, after, side)
             inside = cv2.resize(inside, (across, down), interpolation=cv2.INTER_AREA)
         inside = cv2.copyMakeBorder(inside, above, below, before, after, cv2.BORDER_REPLICATE)
     how = cv2.INTER_AREA if inside.shape[0] > size else cv2.INTER_CUBIC

@@ -140,12 +140,7 @@ def _keep(cache: Cache, key: str, outcome: Crop | Miss) -> None:
     if isinstance(outcome, Miss):
         cache.put(key, json.dumps({"miss": outcome.reason}), b"")
         return
-    note = {
-        "box": outcome.box,
-        "detector": outcome.detector,
-        "score": outcome.score,
-        "reason": outcome.reason,
-    }
+    note = {key: getattr(outcome, key) for key in ("box", "detector", "score", "reason")}
     cache.put(key, json.dumps(note), png_bytes(outcome.image, quick=True))
 
 

@@ -1,5 +1,6 @@
 """What cropping makes of a photo: a `Crop`, or a `Miss` with the reason there is none."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -88,9 +89,8 @@ def record_of(outcome: Outcome) -> FaceRecord:
         if outcome.reason:
             status = "centre" if outcome.detector == "centre" else "whole"
         return FaceRecord(outcome.name, status, outcome.detector, outcome.box, outcome.score, outcome.reason, digest)
-    if isinstance(outcome, Miss):
-        return FaceRecord(outcome.name, "miss", reason=outcome.reason, digest=digest)
-    return FaceRecord(outcome.name, "unreadable", reason=outcome.reason, digest=digest)
+    status = "miss" if isinstance(outcome, Miss) else "unreadable"
+    return FaceRecord(outcome.name, status, reason=outcome.reason, digest=digest)
 
 
 @dataclass(frozen=True)
@@ -121,17 +121,15 @@ class Coverage:
 
 def coverage_of(records: Iterable[FaceRecord]) -> Coverage:
     """Count how files ended."""
-    counts = dict.fromkeys(("found", "whole", "centre", "miss", "unreadable"), 0)
-    detectors = set()
-    for record in records:
-        counts[record.status] += 1
-        if record.status == "found":
-            detectors.add(record.detector)
+    ended = Counter((record.status, record.detector) for record in records)
+    counts: Counter[Status] = Counter()
+    for (status, _), number in ended.items():
+        counts[status] += number
     return Coverage(
-        files=sum(counts.values()),
+        files=counts.total(),
         found=counts["found"],
         stand_in=counts["whole"] + counts["centre"],
         missed=counts["miss"],
         unreadable=counts["unreadable"],
-        uncropped=detectors == {"whole"},
+        uncropped={detector for status, detector in ended if status == "found"} == {"whole"},
     )

@@ -6,28 +6,25 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from facematch.core.errors import FacematchError, nearest_name
 from facematch.core.shipped import find_settings, log_taken
 from facematch.settings.file import explain, read_yaml
+from facematch.settings.section import Section
 
 FORM_FILE = Path("config/competition.yaml")
 KS = (1, 5, 10)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class AnswerForm(_Part):
+class AnswerForm(Section):
     """Where the score stands in an answer: a list of shares (top-1, top-5, top-10), or the score itself."""
 
     key: Annotated[str, Field(min_length=1)] = "results"
     form: Literal["shares", "score"] = "shares"
 
 
-class Dialect(_Part):
+class Dialect(Section):
     """One way of asking and answering."""
 
     path: Annotated[str, Field(pattern=r"^/\S*$")] = "/results/"
@@ -45,7 +42,7 @@ def _known() -> dict[str, Dialect]:
     }
 
 
-class CompetitionForm(_Part):
+class CompetitionForm(Section):
     """What the organisers tell: `address` on the day, the rest before."""
 
     address: str | None = None  # http://HOST:PORT; server.url wins over it

@@ -3,22 +3,19 @@
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from facematch.core.errors import nearest_name
+from facematch.settings.section import Count, Section, Share
 
 
-class _Step(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class FlipStep(_Step):
+class FlipStep(Section):
     """Each photo's embedding is averaged with that of its mirror image."""
 
     step: Literal["flip"] = "flip"
 
 
-class ViewsStep(_Step):
+class ViewsStep(Section):
     """Each photo's embedding is averaged over several views of its face: a square of each margin around the box.
 
     The crop is made as wide as they need; `faces.margin` plays no part. A face that `faces.detector: yunet` aligns by
@@ -32,15 +29,15 @@ class ViewsStep(_Step):
     angle: Annotated[float, Field(ge=0, le=45)] = 0.0  # degrees: each also turned by this, either way
 
 
-class WhitenStep(_Step):
+class WhitenStep(Section):
     """PCA whitening, fitted on training people by `facematch tune`."""
 
     step: Literal["whiten"] = "whiten"
-    components: Annotated[int, Field(ge=1)] | None = None  # kept directions, the strongest; None: all
+    components: Count | None = None  # kept directions, the strongest; None: all
     power: Annotated[float, Field(ge=0, le=0.5)] = 0.5  # 0.5: every direction gets the same spread; 0: rotation only
 
 
-class TemplatesStep(_Step):
+class TemplatesStep(Section):
     """Each gallery vector moves towards the mean of its person's."""
 
     step: Literal["templates"] = "templates"
@@ -48,32 +45,32 @@ class TemplatesStep(_Step):
     people: Path | None = None  # list file with a line `name label` for each gallery photo
 
 
-class DatabaseStep(_Step):
+class DatabaseStep(Section):
     """Each gallery vector is averaged with its nearest gallery neighbours."""
 
     step: Literal["database-augmentation"] = "database-augmentation"
-    n: Annotated[int, Field(ge=1)] = 2
+    n: Count = 2
     alpha: Annotated[float, Field(ge=0)] = 3.0
 
 
-class ExpansionStep(_Step):
+class ExpansionStep(Section):
     """Each query is averaged with its nearest gallery photos."""
 
     step: Literal["query-expansion"] = "query-expansion"
-    n: Annotated[int, Field(ge=1)] = 2
+    n: Count = 2
     alpha: Annotated[float, Field(ge=0)] = 3.0
 
 
-class ReciprocalStep(_Step):
+class ReciprocalStep(Section):
     """k-reciprocal re-ranking; the last step, as its distances are no longer those of vectors."""
 
     step: Literal["k-reciprocal"] = "k-reciprocal"
-    k1: Annotated[int, Field(ge=1)] = 20
-    k2: Annotated[int, Field(ge=1)] = 6
-    weight: Annotated[float, Field(ge=0, le=1)] = 0.3  # λ: of the original distance
+    k1: Count = 20
+    k2: Count = 6
+    weight: Share = 0.3  # λ: of the original distance
 
 
-class TunedSteps(_Step):
+class TunedSteps(Section):
     """The steps that `facematch tune` chose for this configuration."""
 
     step: Literal["tuned"] = "tuned"
@@ -88,14 +85,10 @@ def _spelt_out(value: object) -> object:
     given = {"step": value} if isinstance(value, str) else value
     if isinstance(given, dict) and given.get("step") not in NAMES:
         name = given.get("step")
-        raise ValueError(
-            f"a step is one of {', '.join(NAMES)}"
-            + (
-                f"; {name!r} is not known{nearest_name(str(name), NAMES)}"
-                if name is not None
-                else ", under the key step"
-            )
-        )
+        wrong = ", under the key step"
+        if name is not None:
+            wrong = f"; {name!r} is not known{nearest_name(str(name), NAMES)}"
+        raise ValueError(f"a step is one of {', '.join(NAMES)}{wrong}")
     return given
 
 
