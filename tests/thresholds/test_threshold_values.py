@@ -11,8 +11,8 @@ from facematch.core.errors import FacematchError
 from facematch.ranking.ranking import Ranking, distance_estimator
 from facematch.thresholds.calibration import CalibratedThreshold, Isotonic, Platt
 from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
-from facematch.thresholds.dynamic import DynamicRule, fit_dynamic, neighbourhood_adjustments
-from facematch.thresholds.kept import Threshold, threshold_from_dict
+from facematch.thresholds.dynamic import DynamicRule, DynamicThreshold, fit_dynamic, neighbourhood_adjustments
+from facematch.thresholds.kept import FittedThreshold, threshold_as_dict, threshold_from_dict
 from facematch.thresholds.static import StaticThreshold
 from facematch.thresholds.values import Answer, Basis, accept, accepted_mask
 from threshold_helpers import judged_people, people_embeddings, ranking_of
@@ -69,32 +69,34 @@ def test_an_answer_checks_itself() -> None:
         Basis("euclidean", 3, 0)
 
 
-def fitted() -> dict[str, Threshold | DynamicRule]:
+def fitted() -> dict[str, FittedThreshold]:
     ranking, gallery, judged = judged_people(0)
-    rule = fit_dynamic(judged, neighbourhood_adjustments([ranking], [gallery]), "euclidean")
-    nearest = ranking.distances[:, 0]
     return {
         "static": StaticThreshold(0.1 + 0.2, 2 / 3, BASIS),
-        "dynamic rule": rule,
-        "dynamic": rule.on(gallery),
+        "dynamic rule": fit_dynamic(judged, neighbourhood_adjustments([ranking], [gallery]), "euclidean"),
         "isotonic": CalibratedThreshold(Isotonic((0.1, 0.7), (1.0, 1 / 3), 0.1, 0.2, BASIS), 0.9),
         "platt": CalibratedThreshold(Platt(1 / 3, -2.0, 0.1, 0.1, BASIS)),
-        "conformal": fit_conformal(nearest, list(judged.groups), 0.2, "euclidean", gallery.names),
     }
+
+
+def usable() -> dict[str, StaticThreshold | CalibratedThreshold | DynamicThreshold | ConformalThreshold]:
+    ranking, gallery, judged = judged_people(0)
+    conformal = fit_conformal(ranking.distances[:, 0], list(judged.groups), 0.2, "euclidean", gallery.names)
+    made = {name: each.on(gallery) if isinstance(each, DynamicRule) else each for name, each in fitted().items()}
+    return {**made, "conformal": conformal}
 
 
 @pytest.mark.parametrize("name", list(fitted()))
 def test_kept_and_read_again_is_equal(name: str) -> None:
     threshold = fitted()[name]
-    again = threshold_from_dict(json.loads(json.dumps(threshold.as_dict(), allow_nan=False)))
+    again = threshold_from_dict(json.loads(json.dumps(threshold_as_dict(threshold), allow_nan=False)))
     assert again == threshold
     assert type(again) is type(threshold)
 
 
-@pytest.mark.parametrize("name", [name for name in fitted() if name != "dynamic rule"])
+@pytest.mark.parametrize("name", list(usable()))
 def test_a_ranking_by_another_metric_is_refused(name: str) -> None:
-    threshold = fitted()[name]
-    assert not isinstance(threshold, DynamicRule)
+    threshold = usable()[name]
     ranking = replace(judged_people(0)[0], metric="cosine")
     with pytest.raises(FacematchError, match="fitted on euclidean distances, but the ranking is by cosine") as caught:
         threshold.limits(ranking)
@@ -130,11 +132,8 @@ PLATT = {"slope": 1.0, "offset": 0.0, "base_rate": 0.5, "prior": 0.5, "basis": S
         ({"kind": "calibrated", "probability": 1.5, "model": PLATT}, "between 0 and 1"),
         ({"kind": "calibrated", "probability": 0.5, "model": {**PLATT, "prior": 1.0}}, "between 0 and 1"),
         ({"kind": "calibrated", "probability": 0.5, "model": {"distances": []}}, "model"),
-        ({**fitted()["dynamic rule"].as_dict(), "of": "both"}, "'gallery' or 'query'"),
-        ({**fitted()["dynamic rule"].as_dict(), "neighbours": 0}, "at least 1"),
-        ({**fitted()["dynamic"].as_dict(), "gallery": ["a"]}, "neighbourhoods"),
-        ({**fitted()["conformal"].as_dict(), "place": 0}, "promises no rate"),
-        ({**fitted()["conformal"].as_dict(), "alpha": 1.0}, "promises no rate"),
+        ({**threshold_as_dict(fitted()["dynamic rule"]), "of": "both"}, "'gallery' or 'query'"),
+        ({**threshold_as_dict(fitted()["dynamic rule"]), "neighbours": 0}, "at least 1"),
         ({**STATIC, "basis": object()}, "not JSON serializable"),
     ],
 )
@@ -144,8 +143,16 @@ def test_anything_else_is_refused(values: dict[str, Any], why: str) -> None:
     assert "these values are no fitted threshold" in caught.value.message
 
 
-def test_the_kept_conformal_threshold_still_knows_its_gallery() -> None:
-    threshold = threshold_from_dict(fitted()["conformal"].as_dict())
-    assert isinstance(threshold, ConformalThreshold)
+def test_a_threshold_of_a_gallery_that_makes_no_sense_is_refused() -> None:
+    dynamic, conformal = usable()["dynamic rule"], usable()["conformal"]
+    with pytest.raises(ValueError, match="neighbourhoods"):
+        replace(dynamic, gallery=("a",))
+    for wrong in ({"place": 0}, {"alpha": 1.0}):
+        with pytest.raises(ValueError, match="promises no rate"):
+            replace(conformal, **wrong)
+
+
+def test_a_conformal_threshold_knows_its_gallery() -> None:
+    threshold = usable()["conformal"]
     with pytest.raises(FacematchError, match="of another one, of 2 photos"):
         threshold.limits(ranking_of([[0.1, 0.2]]))

@@ -6,8 +6,8 @@ prior of the pairs at hand (their base rate); `with_prior` turns it to another.
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike
 from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import MIN_PEOPLE, codes_of
 from facematch.ranking.ranking import Ranking
-from facematch.thresholds.probability_fits import falling_fit, sigmoid, sigmoid_fit
-from facematch.thresholds.values import Basis, Bools, Floats, as_plain, same_limit
+from facematch.thresholds.values import Basis, Bools, Floats, same_limit
 
 MIN_PAIRS = 10  # of same and of different pairs
 
@@ -75,7 +74,9 @@ class Platt:
 
     def probability(self, distances: ArrayLike) -> Floats:
         """Return P(same) of distances, at the prior."""
-        return sigmoid(self.slope * np.asarray(distances, dtype=np.float64) + self._offset)
+        from scipy.special import expit
+
+        return np.asarray(expit(-(self.slope * np.asarray(distances, dtype=np.float64) + self._offset)))
 
     def distance_at(self, probability: float) -> float:
         """Return the distance whose P(same) is `probability`."""
@@ -110,35 +111,31 @@ class CalibratedThreshold:
         self.basis.require(ranking)
         return same_limit(ranking, self.model.distance_at(self.probability))
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return as_plain("calibrated", asdict(self))
 
-
-def fit_isotonic(
-    distances: ArrayLike, same: ArrayLike, people: int, metric: str, weights: ArrayLike | None = None
-) -> Isotonic:
+def fit_isotonic(distances: ArrayLike, same: ArrayLike, people: int, metric: str) -> Isotonic:
     """Fit P(same) to N pairs as a function that falls with the distance, and is otherwise free.
 
-    `people` is the number of people in the pairs; `weights` (N, above 0) count some pairs more, in the base
-    rate too. Raises FacematchError for fewer than 10 people, same pairs or different pairs.
+    `people` is the number of people in the pairs. Raises FacematchError for fewer than 10 people, same pairs or
+    different pairs.
     """
+    from sklearn.isotonic import IsotonicRegression
+
     x, y = _pairs(distances, same, people)
-    mass = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if mass.shape != x.shape or not (np.isfinite(mass) & (mass > 0)).all():
-        raise ValueError(f"{len(x)} pairs need as many weights above 0")
-    base_rate = float(mass[y].sum() / mass.sum())
-    knots, values = falling_fit(x, y.astype(np.float64), mass)
-    return Isotonic(tuple(knots.tolist()), tuple(values.tolist()), base_rate, base_rate, Basis(metric, len(x), people))
+    fit = IsotonicRegression(increasing=False).fit(x, y)
+    knots, values, base_rate = fit.X_thresholds_.tolist(), fit.y_thresholds_.tolist(), float(y.mean())
+    return Isotonic(tuple(knots), tuple(values), base_rate, base_rate, Basis(metric, len(x), people))
 
 
 def fit_platt(distances: ArrayLike, same: ArrayLike, people: int, metric: str) -> Platt:
-    """Fit P(same) to N pairs as a sigmoid of the distance, with Platt's smoothed targets.
+    """Fit P(same) to N pairs as a sigmoid of the distance with the least cross-entropy to Platt's smoothed targets.
+
+    The targets are (N₊ + 1)/(N₊ + 2) and 1/(N₋ + 2) in place of 1 and 0 (Platt 1999), so that even pairs that a
+    distance separates perfectly have a finite fit.
 
     Raises FacematchError as `fit_isotonic`, and when same pairs are not nearer than different ones.
     """
     x, y = _pairs(distances, same, people)
-    slope, offset = sigmoid_fit(x, y) if x.std() > 0 else (0.0, 0.0)
+    slope, offset = _sigmoid_fit(x, y) if x.std() > 0 else (0.0, 0.0)
     if slope <= 0:
         raise FacematchError(
             f"among these {len(x)} pairs the same person's photos are no nearer than others, so a distance says "
@@ -252,6 +249,20 @@ def cross_calibration(
         model = fit(x[seen], y[seen], len(np.unique(codes[:, seen])), metric)
         found[asked] = with_prior(model, prior).probability(x[asked])
     return CrossCalibration(found[kept], y[kept], kept, prior)
+
+
+def _sigmoid_fit(x: Floats, same: Bools) -> tuple[float, float]:
+    # A and B of P(same | x) = 1/(1 + exp(A·x + B)). A soft target t is a pair counted as same with weight t and as
+    # different with weight 1 − t.
+    from sklearn.linear_model import LogisticRegression
+
+    middle, spread, wanted = float(x.mean()), float(x.std()), int(same.sum())
+    targets = np.where(same, (wanted + 1) / (wanted + 2), 1 / (len(same) - wanted + 2))
+    z, answers = np.tile((x - middle) / spread, 2)[:, None], np.repeat([1, 0], len(x))
+    fit = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-12)
+    fit.fit(z, answers, np.concatenate([targets, 1 - targets]))
+    slope = -float(fit.coef_[0, 0]) / spread
+    return slope, -float(fit.intercept_[0]) - slope * middle
 
 
 def _pairs(distances: ArrayLike, same: ArrayLike, people: int) -> tuple[Floats, Bools]:

@@ -7,9 +7,8 @@ Introduction to Conformal Prediction, 2021.
 import json
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +17,7 @@ from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of
 from facematch.evaluation.bootstrap import codes_of
 from facematch.ranking.ranking import Ranking
-from facematch.thresholds.values import Basis, Floats, as_plain, same_limit
+from facematch.thresholds.values import Basis, Floats, same_limit
 
 
 @dataclass(frozen=True)
@@ -62,10 +61,6 @@ class ConformalThreshold:
                 "Rank the photos of the unknown people in the gallery in use and fit the threshold again.",
             )
         return same_limit(ranking, float(np.nextafter(self.distance, -np.inf)))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return as_plain("conformal", asdict(self))
 
 
 def fit_conformal(

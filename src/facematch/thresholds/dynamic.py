@@ -11,9 +11,9 @@ queries that came along. What is tuned on validation people is a `DynamicRule`; 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from facematch.evaluation.relevance import RelevanceMatrix, stacked
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Metric, Ranking, distance_estimator
 from facematch.thresholds.static import basis_of, best_threshold
-from facematch.thresholds.values import Basis, Floats, as_plain
+from facematch.thresholds.values import Basis, Floats
 
 Of = Literal["gallery", "query"]
 
@@ -65,10 +65,6 @@ class DynamicRule:
         means = gallery_neighbourhood(gallery, self.neighbours, metric, squared=self.squared)
         return DynamicThreshold(self, gallery.names, tuple(means.tolist()))
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return as_plain("dynamic rule", asdict(self))
-
 
 @dataclass(frozen=True)
 class DynamicThreshold:
@@ -109,10 +105,6 @@ class DynamicThreshold:
         apart = _apart(ranking, means, rule.neighbours, of=rule.of, squared=rule.squared)
         values: Floats = rule.distance + rule.weight * apart
         return np.where(values >= 0, np.sqrt(np.maximum(values, 0)), -np.inf) if rule.squared else values
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return as_plain("dynamic", asdict(self))
 
 
 def gallery_neighbourhood(gallery: Embeddings, n: int, metric: Metric, *, squared: bool = False) -> Floats:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,23 +11,27 @@ from facematch.core.errors import FacematchError
 from facematch.core.foreign import found
 from facematch.core.text import LONGEST, brief
 from facematch.thresholds.calibration import CalibratedThreshold
-from facematch.thresholds.conformal import ConformalThreshold
-from facematch.thresholds.dynamic import DynamicRule, DynamicThreshold
+from facematch.thresholds.dynamic import DynamicRule
 from facematch.thresholds.static import StaticThreshold
 
-Threshold = StaticThreshold | DynamicThreshold | CalibratedThreshold | ConformalThreshold
+FittedThreshold = StaticThreshold | DynamicRule | CalibratedThreshold
 
-_KINDS: Mapping[str, TypeAdapter[Any]] = {
-    "static": TypeAdapter(StaticThreshold),
-    "dynamic rule": TypeAdapter(DynamicRule),
-    "dynamic": TypeAdapter(DynamicThreshold),
-    "calibrated": TypeAdapter(CalibratedThreshold),
-    "conformal": TypeAdapter(ConformalThreshold),
+_KINDS: Mapping[str, type[FittedThreshold]] = {
+    "static": StaticThreshold,
+    "dynamic rule": DynamicRule,
+    "calibrated": CalibratedThreshold,
 }
 
 
-def threshold_from_dict(values: Mapping[str, Any]) -> Threshold | DynamicRule:
-    """Return the threshold, or the dynamic rule, that `as_dict` wrote.
+def threshold_as_dict(threshold: FittedThreshold) -> dict[str, Any]:
+    """Return a threshold's kind and fields as plain JSON values. Raises ValueError for NaN and infinity."""
+    (kind,) = (name for name, each in _KINDS.items() if isinstance(threshold, each))
+    values: dict[str, Any] = json.loads(json.dumps({"kind": kind, **asdict(threshold)}, allow_nan=False))
+    return values
+
+
+def threshold_from_dict(values: Mapping[str, Any]) -> FittedThreshold:
+    """Return the threshold that `threshold_as_dict` wrote.
 
     Raises FacematchError for anything else: another kind, a field that is missing, unknown, of another type
     or out of its range, NaN and infinity.
@@ -37,8 +42,8 @@ def threshold_from_dict(values: Mapping[str, Any]) -> Threshold | DynamicRule:
         if not isinstance(kind, str) or kind not in _KINDS:
             raise ValueError(f"it has no kind, or an unknown one ({found(kind)}); known are {', '.join(_KINDS)}")
         text = json.dumps(fields, allow_nan=False)
-        made: Threshold | DynamicRule = _KINDS[kind].validate_json(text, strict=True)
-        if made.as_dict() != {"kind": kind, **json.loads(text)}:
+        made: FittedThreshold = TypeAdapter(_KINDS[kind]).validate_json(text, strict=True)
+        if threshold_as_dict(made) != {"kind": kind, **json.loads(text)}:
             raise ValueError("it has fields that are not known")
     except ValidationError as error:
         why = [f"{'.'.join(map(str, each['loc'])) or kind}: {each['msg']}" for each in error.errors(include_url=False)]

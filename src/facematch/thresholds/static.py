@@ -1,14 +1,13 @@
 """One threshold for all photos, tuned for the best macro-F1."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from facematch.core.errors import FacematchError
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.ranking.ranking import Ranking
-from facematch.thresholds.values import Basis, Bools, Floats, as_plain, same_limit
+from facematch.thresholds.values import Basis, Bools, Floats, same_limit
 
 _EQUAL = 1e-9  # sums of F1 that differ by less are equal: it is far above what adding up a million changes loses
 
@@ -28,10 +27,6 @@ class StaticThreshold:
         """Return the limit of every place (Q×k). Raises FacematchError for a ranking by another metric."""
         self.basis.require(ranking)
         return same_limit(ranking, self.distance)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return as_plain("static", asdict(self))
 
 
 def fit_static(judged: RelevanceMatrix, metric: str) -> StaticThreshold:

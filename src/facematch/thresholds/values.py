@@ -1,9 +1,6 @@
 """The values of this room: what a threshold rests on, and the answer it gives."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,9 +99,3 @@ def accepted_mask(distances: NDArray[np.float32], limits: Floats) -> Bools:
 def same_limit(ranking: Ranking, distance: float) -> Floats:
     """Return one limit for every place (Q×k)."""
     return np.full(ranking.distances.shape, distance, dtype=np.float64)
-
-
-def as_plain(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a threshold's kind and fields as plain JSON values. Raises ValueError for NaN and infinity."""
-    values: dict[str, Any] = json.loads(json.dumps({"kind": kind, **fields}, allow_nan=False))
-    return values

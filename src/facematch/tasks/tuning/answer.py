@@ -19,14 +19,14 @@ from facematch.pipeline.two_folders import folder_of
 from facematch.ranking.ranking import Ranking
 from facematch.settings.refine import ReciprocalStep
 from facematch.settings.root import Settings
-from facematch.tasks.tuning.thresholds import Fitted
 from facematch.thresholds.calibration import CalibratedThreshold
 from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
-from facematch.thresholds.dynamic import DynamicRule
-from facematch.thresholds.kept import Threshold, threshold_from_dict
+from facematch.thresholds.dynamic import DynamicRule, DynamicThreshold
+from facematch.thresholds.kept import FittedThreshold, threshold_from_dict
 from facematch.thresholds.static import StaticThreshold
 from facematch.thresholds.values import Answer, accept
 
+Threshold = StaticThreshold | DynamicThreshold | CalibratedThreshold | ConformalThreshold
 Kind = Literal["static", "dynamic", "dynamic-query", "isotonic", "platt", "conformal"]
 
 
@@ -60,7 +60,7 @@ def answer_command(
     info(f"seconds: {watch}")
 
 
-def _tuned(settings: Settings, system: System, kind: Kind, probability: float) -> Fitted:
+def _tuned(settings: Settings, system: System, kind: Kind, probability: float) -> FittedThreshold:
     # The kept threshold; it belongs to the steps it was tuned with.
     tuned = load_tuned(settings, build_embedder(settings))
     if tuned.steps != system.steps:
@@ -79,7 +79,6 @@ def _tuned(settings: Settings, system: System, kind: Kind, probability: float) -
         if not 0 < probability < 1:
             raise FacematchError(f"--probability {probability:g}: a probability to ask for lies between 0 and 1.")
         return replace(threshold, probability=probability)
-    assert isinstance(threshold, StaticThreshold | DynamicRule)
     return threshold
 
 

@@ -16,10 +16,10 @@ from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Ranking
 from facematch.thresholds.calibration import CalibratedThreshold, fit_isotonic, fit_platt
 from facematch.thresholds.dynamic import DynamicRule, Of, fit_dynamic, neighbourhood_adjustments
-from facematch.thresholds.static import StaticThreshold, fit_static
+from facematch.thresholds.kept import FittedThreshold
+from facematch.thresholds.static import fit_static
 from facematch.thresholds.values import accepted_mask
 
-Fitted = StaticThreshold | DynamicRule | CalibratedThreshold
 NAMES = ("static", "dynamic", "dynamic-query", "isotonic", "platt")
 
 
@@ -40,7 +40,7 @@ class Measured:
     missing: str = ""
 
 
-def fit_threshold(name: str, on: OpenSet) -> Fitted:
+def fit_threshold(name: str, on: OpenSet) -> FittedThreshold:
     """Fit one kind of threshold, by its name, on an open set. Raises FacematchError where data do not suffice."""
     metric = on.rankings[0].metric
     if name == "static":
@@ -53,7 +53,7 @@ def fit_threshold(name: str, on: OpenSet) -> Fitted:
     return fit_dynamic(on.judged, neighbourhood_adjustments(on.rankings, on.galleries, of=of), metric, of=of)
 
 
-def limits_of(threshold: Fitted, ranking: Ranking, gallery: Embeddings) -> Floats:
+def limits_of(threshold: FittedThreshold, ranking: Ranking, gallery: Embeddings) -> Floats:
     """Return the limit of every place of a ranking of `gallery` (Q×k)."""
     if isinstance(threshold, DynamicRule):
         return threshold.on(gallery).limits(ranking)
@@ -78,7 +78,7 @@ def measure_thresholds(halves: Sequence[OpenSet], names: Sequence[str] = NAMES) 
     return [_measured(name, scores, judged.groups, missing.get(name, "")) for name in names]
 
 
-def _accepted(threshold: Fitted, on: OpenSet) -> NDArray[np.bool_]:
+def _accepted(threshold: FittedThreshold, on: OpenSet) -> NDArray[np.bool_]:
     limits = [limits_of(threshold, r, gallery) for r, gallery in zip(on.rankings, on.galleries, strict=True)]
     return stacked([accepted_mask(r.distances, each) for r, each in zip(on.rankings, limits, strict=True)])
 

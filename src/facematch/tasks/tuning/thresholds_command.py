@@ -25,6 +25,7 @@ from facematch.thresholds.calibration import (
     fit_platt,
     reliability,
 )
+from facematch.thresholds.kept import threshold_as_dict
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def tune_thresholds(people: EmbeddedPeople, rank: Ranker, folder: Path) -> Tuned
     fitted: dict[str, Any] = {}
     for name in NAMES:
         try:
-            fitted[name] = fit_threshold(name, whole).as_dict()
+            fitted[name] = threshold_as_dict(fit_threshold(name, whole))
         except FacematchError as error:
             warn(f"threshold {name}: {error.message}")
     first = halves(people.identities)
