@@ -16,6 +16,7 @@ from facematch.faces.detectors import NoDetector
 from facematch.faces.values import Crop, Face, Image
 from facematch.identities import load_many
 from facematch.photos.photo import PhotoFile, PhotoLimits, decode
+from facematch.pipeline import build
 from facematch.pipeline.build import build_cropper
 from facematch.settings.embedding import EmbedderSettings, FaceSettings
 from facematch.settings.file import load_settings
@@ -125,7 +126,8 @@ def test_blends_are_of_the_photos_in_which_the_teacher_sees_a_face(
     crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
     faces = FaceSettings(detector="yunet", yunet_file=Path("y.onnx"), size=40)
     teacher = TeacherSettings(embedder=PIXELS, faces=faces, blends=0.5, flip=False)
-    monkeypatch.setattr(train_data, "build_cropper", lambda _: Cropper(Pointed(), 40))
+    for module in (train_data, build):
+        monkeypatch.setattr(module, "build_cropper", lambda _: Cropper(Pointed(), 40))
     taught = settings.model_copy(update={"loss": settings.loss.model_copy(update={"teacher": teacher})})
     blends = training_set(taught, crops).blends
     assert blends is not None
