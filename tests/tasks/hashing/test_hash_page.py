@@ -85,8 +85,9 @@ def test_every_radius_and_every_bit_has_a_row(report: HashReport) -> None:
 def test_a_map_holds_every_correlation_in_hundredths(size: int, each: int) -> None:
     values = np.random.default_rng(0).uniform(-1, 1, (size, size))
     correlation = np.triu(values, 1) + np.triu(values, 1).T + np.eye(size)
-    codes = codes_of(made_run("any", made_sides(16)))
-    lines = correlation_map(replace(codes, quality=replace(codes.quality, correlation=correlation))).splitlines()
+    run = made_run("any", made_sides(16))
+    codes = replace(run.of_codes, quality=replace(run.bits, correlation=correlation))
+    lines = correlation_map(replace(run, codes=codes)).splitlines()
     strength = np.abs(correlation) * (1 - np.eye(size))
     assert len(lines) == -(-size // each)
     for row, line in enumerate(lines):

@@ -10,40 +10,6 @@ from facematch.tasks.compare.figures import FIGURES
 from facematch.tasks.compare.results import Cost, Result
 from facematch.tasks.compare.table import Cell, Row, Table, estimate, headed
 
-_DEFINITIONS = (
-    ("top-1, top-5, top-10", "share of queries with a right photo among the first 1, 5 or 10 (CMC at that rank)"),
-    ("score", "the competition's, from the three before"),
-    (
-        "mAP",
-        "mean over queries of the average precision over the whole ranking, divided by all right photos of the gallery",
-    ),
-    (
-        "F1",
-        "mean over queries of the F1 of all photos nearer than one threshold (macro-F1). The threshold is the best for "
-        "one half of the people and measured on the other half, both ways round",
-    ),
-    (
-        "ties",
-        "photos at one distance have no order: every figure but F1 is its expected value over all their orders",
-    ),
-    (
-        "not embedded",
-        "a query that a system cannot embed counts as wrong for it; a gallery photo that it cannot embed stands behind "
-        "all others. Nothing is left out for one system only",
-    ),
-    (
-        "ms a photo",
-        "from the file to the embedding, on a sample, cached nowhere: read, decoded and cropped alone on one thread "
-        "(median photo), embedded in batches as in use (median round)",
-    ),
-    ("ms a query", "a whole ranking of the gallery, a hundred queries together, divided by their number"),
-    (
-        "p",
-        "how often chance alone parts two equal systems as far, person by person (paired sign flips), adjusted for the "
-        "number of pairs (Holm). An interval in brackets is of its pair alone",
-    ),
-)
-
 
 def figure_table(report: CompareReport) -> Table:
     """Return every figure of every system, or that it failed."""
@@ -86,7 +52,6 @@ def compare_page(report: CompareReport) -> bytes:
             (pair.real, pair_words(pair, report.by)) for pair in report.pairs if pair not in report.against_best
         ],
         "charts": _charts(report),
-        "meanings": _DEFINITIONS,
     }
     return render_page(__package__, "compare.html", values)
 

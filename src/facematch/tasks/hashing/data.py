@@ -7,6 +7,7 @@ import numpy as np
 
 from facematch.evaluation.comparison import Comparison
 from facematch.tasks.hashing.code_figures import CodeFigures, FloatFigures, difference
+from facematch.tasks.hashing.code_quality import CodeQuality
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,17 @@ class HashRun:
     speed: Speed
     less_than_best: Comparison | None = None
     best: bool = False
+
+    @property
+    def of_codes(self) -> CodeFigures:
+        """Return the figures of the codes, which it has."""
+        assert self.codes is not None
+        return self.codes
+
+    @property
+    def bits(self) -> CodeQuality:
+        """Return how the codes, which it has, use their bits."""
+        return self.of_codes.quality
 
     @property
     def people(self) -> int:
@@ -124,22 +136,16 @@ def against_best(runs: Sequence[HashRun]) -> tuple[HashRun, ...]:
     hashing = [run for run in runs if run.codes is not None]
     if not same_photos(runs) or not hashing:
         return tuple(runs)
-    best = max(hashing, key=lambda run: (_mean_ap(run), -run.dimensions))
+    best = max(hashing, key=lambda run: (run.of_codes.mean_ap.value or 0.0, -run.dimensions))
 
     def compared(run: HashRun) -> HashRun:
-        if run is best:
-            return replace(run, best=True)
-        if run.codes is None or best.codes is None:
-            return run
-        return replace(run, less_than_best=difference(run.codes.per_query, best.codes.per_query, run.groups))
+        if run is best or run.codes is None:
+            return replace(run, best=run is best)
+        return replace(run, less_than_best=difference(run.codes.per_query, best.of_codes.per_query, run.groups))
 
-    return tuple(compared(run) for run in runs)
+    return tuple(map(compared, runs))
 
 
 def same_photos(runs: Sequence[HashRun]) -> bool:
     """Return whether all runs were asked about the same photos."""
     return len({run.photos for run in runs}) <= 1
-
-
-def _mean_ap(run: HashRun) -> float:
-    return (None if run.codes is None else run.codes.mean_ap.value) or 0.0

@@ -10,6 +10,7 @@ from facematch.tasks.hashing.code_figures import PLACES, RADIUS
 from facematch.tasks.hashing.data import HashReport, HashRun, same_photos
 from facematch.tasks.hashing.tables import (
     bit_table,
+    coded,
     correlation_map,
     hash_tables,
     numbered,
@@ -17,39 +18,9 @@ from facematch.tasks.hashing.tables import (
     variant_table,
 )
 
-_DEFINITIONS = (
-    (
-        "mAP",
-        "mean over queries of the average precision over the whole ranking, divided by all right photos of the "
-        "gallery. Photos at one distance have no order, so it is the mean over all their orders",
-    ),
-    (
-        "worst – best order of ties",
-        "the same with the wrong, or the right, photos of each distance first: no order gives less, or more",
-    ),
-    (f"precision@{PLACES}", f"right photos among the first {PLACES}, divided by {PLACES}, expected over ties"),
-    ("top-1", "share of queries whose first answer is right, expected over ties"),
-    (
-        f"within radius {RADIUS}",
-        f"share of right photos among those that differ from the query in {RADIUS} bits or fewer: what a hash table "
-        "finds. A query for which nothing is there counts as 0",
-    ),
-    (
-        "codes less floats",
-        "what is lost by taking signs: mAP of the codes by Hamming distance less that of the network's values by "
-        "Euclidean distance, on the same queries; p says how often chance alone does as much",
-    ),
-    (
-        "bits that count",
-        "as many independent bits as the codes are worth, by the spread of their correlations' eigenvalues",
-    ),
-    ("quantisation gap", "mean squared distance of the network's values from −1 and +1; 0 when none is in between"),
-)
-
 
 def hash_page(report: HashReport) -> bytes:
     """Return the page as UTF-8. Everything that was named by a stranger is escaped."""
-    hashing = [run for run in report.runs if run.codes is not None]
     comparable = same_photos(report.runs)
     machine = ("machine", report.machine)
     runs = [(run.name, f"photos {run.photos}, network {run.fingerprint[:16]}") for run in report.runs]
@@ -63,9 +34,10 @@ def hash_page(report: HashReport) -> bytes:
         "charts": _charts(report, together=comparable),
         "radii": radius_table(report),
         "bits": bit_table(report),
-        "maps": [(run.name, correlation_map(run.codes)) for run in hashing if run.codes is not None],
+        "maps": [(run.name, correlation_map(run)) for _, run in coded(report.runs)],
         "variants": variant_table(report),
-        "meanings": _DEFINITIONS,
+        "places": PLACES,
+        "radius": RADIUS,
         "facts": (*report.facts, machine, *runs),
     }
     return render_page(__package__, "hash.html", values)
@@ -83,7 +55,7 @@ def _charts(report: HashReport, *, together: bool) -> list[Chart]:
             for kind, label, size, figure in kinds
             if figure.value is not None
         ]
-    hashing = [each for each in numbered(report.runs) if each[1].codes is not None]
+    hashing = coded(report.runs)
     step = MOST if together else 1
     curves = [_curves(hashing[at : at + step], at) for at in range(0, len(hashing), step)]
     return [*([trade_off("bytes", "mAP", "bytes a photo", points)] if together else []), *curves]
@@ -92,8 +64,7 @@ def _charts(report: HashReport, *, together: bool) -> list[Chart]:
 def _curves(runs: Sequence[tuple[str, HashRun]], at: int) -> Chart:
     series = []
     for number, run in runs:
-        assert run.codes is not None
-        curve = run.codes.curve
+        curve = run.of_codes.curve
         series.append(Series(f"{number}: {run.dimensions} bits", curve.recall, curve.precision, labels={RADIUS: ""}))
     names = ", ".join(f"{number} {run.name}" for number, run in runs)
     return Chart(

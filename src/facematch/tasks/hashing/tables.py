@@ -1,110 +1,125 @@
 """The tables of a hash report: a row for each run, or for each radius and bit with a column for each run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 
 import numpy as np
 
 from facematch.evaluation.bootstrap import Floats
 from facematch.evaluation.comparison import Comparison
 from facematch.tasks.compare.table import Cell, Row, Table, estimate, gain, headed, shown
-from facematch.tasks.hashing.code_figures import PLACES, RADIUS, CodeFigures
+from facematch.tasks.hashing.code_figures import PLACES, RADIUS
 from facematch.tasks.hashing.data import HashReport, HashRun
 
+Columns = Mapping[str | Cell, Callable[[HashRun], Cell]]
+
+_BITS: Columns = {
+    "bits that count": lambda run: Cell(f"{run.bits.effective_bits:.1f}", (f"of {run.bits.bits}",)),
+    "never change": lambda run: Cell(f"{run.bits.constant_bits}"),
+    "share of ones, least and most": lambda run: Cell(f"{min(run.bits.balance):.2f} – {max(run.bits.balance):.2f}"),
+    Cell("correlation of two bits", ("mean, largest",)): lambda run: Cell(
+        f"{shown(run.bits.mean_correlation)}, {_strength(run).max():.3f}"
+    ),
+    "different codes": lambda run: Cell(
+        f"{run.bits.distinct:,}", (f"of {run.bits.photos:,} photos", f"{run.bits.largest:,} with the commonest")
+    ),
+    Cell("quantisation gap", ("mean |value| before the sign",)): lambda run: Cell(
+        shown(run.bits.quantisation_gap), (f"mean |value| {shown(run.bits.mean_magnitude)}",)
+    ),
+}
+_COSTS: Columns = {
+    Cell("bytes of a photo", ("codes, floats",)): lambda run: Cell(f"{run.code_bytes or '–'}, {run.float_bytes:,}"),
+    "queries a second, codes": lambda run: _rate(run.speed.code_rate, run.speed.queries, run.speed.codes),
+    "queries a second, floats": lambda run: _rate(run.speed.float_rate, run.speed.queries, run.speed.floats),
+    "codes are faster by": lambda run: Cell(
+        "–" if run.speed.code_rate is None else f"{run.speed.code_rate / run.speed.float_rate:.1f} times"
+    ),
+    "timed": lambda run: Cell(f"{run.speed.queries:,} queries", (f"of {run.speed.gallery:,} gallery photos",)),
+}
 _CELLS = 64  # rows of a map of correlations: with more bits each stands for several
 
 
 def hash_tables(report: HashReport) -> list[Table]:
     """Return every figure of every run: by codes, by floats, of the bits, and what it costs."""
-    hashing = [(number, run, run.codes) for number, run in numbered(report.runs) if run.codes is not None]
-
-    def of_codes(heading: str, columns: tuple[Cell, ...], cells: Callable[[CodeFigures], tuple[Cell, ...]]) -> Table:
-        return Table(heading, columns, tuple(Row(_head(run), cells(codes), number) for number, run, codes in hashing))
-
-    def of_runs(heading: str, columns: tuple[Cell, ...], cells: Callable[[HashRun], tuple[Cell, ...]]) -> Table:
-        return Table(
-            heading, columns, tuple(Row(_head(run), cells(run), number) for number, run in numbered(report.runs))
-        )
-
+    every, hashing = numbered(report.runs), coded(report.runs)
     return [
-        Table(
+        _table(
             "Retrieval by codes, Hamming distance",
-            headed("run", "mAP", "worst – best order of ties", "less the best codes", f"precision@{PLACES}", "top-1"),
-            tuple(Row(_head(run), _by_codes(run, codes), number, run.best) for number, run, codes in hashing),
+            hashing,
+            {
+                "mAP": lambda run: estimate(run.of_codes.mean_ap),
+                "worst – best order of ties": lambda run: Cell(" – ".join(map(shown, run.of_codes.bounds or (None,)))),
+                "less the best codes": lambda run: Cell("the best") if run.best else _gain(run.less_than_best),
+                f"precision@{PLACES}": lambda run: estimate(run.of_codes.precision),
+                "top-1": lambda run: estimate(run.of_codes.top1),
+            },
         ),
-        of_codes(
+        _table(
             "Look-up by code",
-            headed(
-                "run", f"precision within radius {RADIUS}", f"queries with nothing within radius {RADIUS}",
-                "half of what is right",
-            ),
-            _look_up,
+            hashing,
+            {
+                f"precision within radius {RADIUS}": lambda run: estimate(run.of_codes.within),
+                f"queries with nothing within radius {RADIUS}": lambda run: estimate(run.of_codes.empty),
+                "half of what is right": _half,
+            },
         ),
-        of_runs(
+        _table(
             "Retrieval by floats, the values whose signs are the codes",
-            headed("run", "mAP", "codes less floats", f"precision@{PLACES}", "top-1", "distance"),
-            _by_floats,
+            every,
+            {
+                "mAP": lambda run: estimate(run.floats.mean_ap),
+                "codes less floats": lambda run: _gain(None if run.codes is None else run.codes.cost),
+                f"precision@{PLACES}": lambda run: estimate(run.floats.precision),
+                "top-1": lambda run: estimate(run.floats.top1),
+                "distance": lambda run: Cell(run.floats.metric),
+            },
         ),
-        of_codes(
-            "How the gallery's codes use their bits",
-            headed(
-                "run", "bits that count", "never change", "share of ones, least and most",
-                Cell("correlation of two bits", ("mean, largest",)), "different codes",
-                Cell("quantisation gap", ("mean |value| before the sign",)),
-            ),
-            _quality,
-        ),
-        of_runs(
-            f"Size and speed on {report.machine}",
-            headed(
-                "run", Cell("bytes of a photo", ("codes, floats",)), "queries a second, codes",
-                "queries a second, floats", "codes are faster by", "timed",
-            ),
-            _speed,
-        ),
-    ]  # fmt: skip
+        _table("How the gallery's codes use their bits", hashing, _BITS),
+        _table(f"Size and speed on {report.machine}", every, _COSTS),
+    ]
 
 
 def variant_table(report: HashReport) -> Table:
     """Return mAP in every published definition, of every run with codes."""
-    hashing = [(number, run, run.codes.variants) for number, run in numbered(report.runs) if run.codes is not None]
-    rows = [Row(_head(run), tuple(map(estimate, figures)), number) for number, run, figures in hashing]
-    return Table("mAP in every definition", headed("run", *(figure.name for figure in hashing[0][2])), tuple(rows))
+    hashing = coded(report.runs)
+    rows = [Row(_head(run), tuple(map(estimate, run.of_codes.variants)), number) for number, run in hashing]
+    names = [figure.name for figure in hashing[0][1].of_codes.variants]
+    return Table("mAP in every definition", headed("run", *names), tuple(rows))
 
 
 def radius_table(report: HashReport) -> Table:
     """Return what lies within each Hamming radius: precision of the queries with any photo there, recall, answered."""
-    return _by_number(
-        report,
-        "radius",
-        lambda codes: [
+
+    def cells(run: HashRun) -> list[Cell]:
+        curve = run.of_codes.curve
+        return [
             Cell(_or_none(precision), (f"recall {recall:.3f}", f"{answered:.0%} answered"))
-            for precision, recall, answered in zip(
-                codes.curve.precision, codes.curve.recall, codes.curve.answered, strict=True
-            )
-        ],
-    )
+            for precision, recall, answered in zip(curve.precision, curve.recall, curve.answered, strict=True)
+        ]
+
+    return _by_number(report, "radius", cells)
 
 
 def bit_table(report: HashReport) -> Table:
     """Return for each bit its share of ones, its entropy, and the bit that is most like it."""
 
-    def cells(codes: CodeFigures) -> list[Cell]:
-        strength = _strength(codes)
+    def cells(run: HashRun) -> list[Cell]:
+        strength = _strength(run)
         most, like = strength.max(axis=1), strength.argmax(axis=1)
         return [
             Cell(f"{share:.3f}", (f"entropy {entropy:.3f}", f"|r| {most[bit]:.2f} with {like[bit]}"))
-            for bit, (share, entropy) in enumerate(zip(codes.quality.balance, codes.quality.entropy, strict=True))
+            for bit, (share, entropy) in enumerate(zip(run.bits.balance, run.bits.entropy, strict=True))
         ]
 
     return _by_number(report, "bit", cells)
 
 
-def correlation_map(codes: CodeFigures) -> str:
+def correlation_map(run: HashRun) -> str:
     """Return the absolute correlations of each two bits in hundredths, a line for each bit, a dot for itself.
 
     With more than 64 bits a number is the largest of several bits.
     """
-    strength = _strength(codes)
+    strength = _strength(run)
     each = -(-len(strength) // _CELLS)
     wide = -(-len(strength) // each)
     padded = np.pad(strength, (0, each * wide - len(strength)))
@@ -121,77 +136,52 @@ def numbered(runs: Sequence[HashRun]) -> list[tuple[str, HashRun]]:
     return [(str(number), run) for number, run in enumerate(runs, start=1)]
 
 
+def coded(runs: Sequence[HashRun]) -> list[tuple[str, HashRun]]:
+    """Return the runs that have codes, with their numbers."""
+    return [each for each in numbered(runs) if each[1].codes is not None]
+
+
+def _table(heading: str, runs: Sequence[tuple[str, HashRun]], columns: Columns) -> Table:
+    rows = [Row(_head(run), tuple(cell(run) for cell in columns.values()), number, run.best) for number, run in runs]
+    return Table(heading, headed("run", *columns), tuple(rows))
+
+
 def _head(run: HashRun) -> Cell:
     kind = f"{run.dimensions} bits" if run.codes is not None else f"float reference, {run.dimensions} numbers"
     return Cell(run.name, (kind + ("" if run.epoch is None else f", epoch {run.epoch}"),))
 
 
-def _by_codes(run: HashRun, codes: CodeFigures) -> tuple[Cell, ...]:
-    bounds = "–" if codes.bounds is None else " – ".join(map(shown, codes.bounds))
-    less = Cell("the best" if run.best else "–")
-    if run.less_than_best is not None:
-        less = _gain(run.less_than_best)
-    return estimate(codes.mean_ap), Cell(bounds), less, estimate(codes.precision), estimate(codes.top1)
+def _half(run: HashRun) -> Cell:
+    curve = run.of_codes.curve
+    radius = int(np.argmax(curve.recall >= 0.5))
+    return Cell(f"within radius {radius}", (f"precision {_or_none(curve.precision[radius])}",))
 
 
-def _look_up(codes: CodeFigures) -> tuple[Cell, ...]:
-    half = int(np.argmax(codes.curve.recall >= 0.5))
-    precision = f"precision {_or_none(codes.curve.precision[half])}"
-    return estimate(codes.within), estimate(codes.empty), Cell(f"within radius {half}", (precision,))
-
-
-def _by_floats(run: HashRun) -> tuple[Cell, ...]:
-    floats = run.floats
-    cost = Cell("–") if run.codes is None else _gain(run.codes.cost)
-    return estimate(floats.mean_ap), cost, estimate(floats.precision), estimate(floats.top1), Cell(floats.metric)
-
-
-def _gain(found: Comparison) -> Cell:
+def _gain(found: Comparison | None) -> Cell:
+    if found is None:
+        return Cell("–")
     cell = gain(found)
     return Cell(cell.text, (*cell.under, f"p {found.p_value:.3f}"))
 
 
-def _quality(codes: CodeFigures) -> tuple[Cell, ...]:
-    quality = codes.quality
-    return (
-        Cell(f"{quality.effective_bits:.1f}", (f"of {quality.bits}",)),
-        Cell(f"{quality.constant_bits}"),
-        Cell(f"{min(quality.balance):.2f} – {max(quality.balance):.2f}"),
-        Cell(f"{shown(quality.mean_correlation)}, {_strength(codes).max():.3f}"),
-        Cell(f"{quality.distinct:,}", (f"of {quality.photos:,} photos", f"{quality.largest:,} with the commonest")),
-        Cell(shown(quality.quantisation_gap), (f"mean |value| {shown(quality.mean_magnitude)}",)),
-    )
+def _rate(rate: float | None, queries: int, seconds: Sequence[float]) -> Cell:
+    if rate is None:
+        return Cell("–")
+    return Cell(f"{rate:,.0f}", (f"[{queries / max(seconds):,.0f}–{queries / min(seconds):,.0f}]",))
 
 
-def _speed(run: HashRun) -> tuple[Cell, ...]:
-    speed, rate = run.speed, run.speed.code_rate
-    codes = "–" if run.code_bytes is None else f"{run.code_bytes:,}"
-
-    def cell(rate: float, seconds: Sequence[float]) -> Cell:
-        slowest, fastest = speed.queries / max(seconds), speed.queries / min(seconds)
-        return Cell(f"{rate:,.0f}", (f"[{slowest:,.0f}–{fastest:,.0f}]",))
-
-    return (
-        Cell(f"{codes}, {run.float_bytes:,}"),
-        Cell("–") if rate is None else cell(rate, speed.codes),
-        cell(speed.float_rate, speed.floats),
-        Cell("–" if rate is None else f"{rate / speed.float_rate:.1f} times"),
-        Cell(f"{speed.queries:,} queries", (f"of {speed.gallery:,} gallery photos",)),
-    )
-
-
-def _by_number(report: HashReport, what: str, cells: Callable[[CodeFigures], list[Cell]]) -> Table:
+def _by_number(report: HashReport, what: str, cells: Callable[[HashRun], list[Cell]]) -> Table:
     # A row for each radius or bit, a column for each run with codes; shorter codes have fewer.
-    hashing = [(run, cells(run.codes)) for run in report.runs if run.codes is not None]
+    hashing = [run for _, run in coded(report.runs)]
     rows = [
-        Row(Cell(f"{what} {number}"), tuple(each[number] if number < len(each) else Cell("–") for _, each in hashing))
-        for number in range(max(len(each) for _, each in hashing))
+        Row(Cell(f"{what} {number}"), cells)
+        for number, cells in enumerate(zip_longest(*map(cells, hashing), fillvalue=Cell("–")))
     ]
-    return Table(f"By {what}", headed(what, *(_head(run) for run, _ in hashing)), tuple(rows))
+    return Table(f"By {what}", headed(what, *map(_head, hashing)), tuple(rows))
 
 
-def _strength(codes: CodeFigures) -> Floats:
-    correlation = codes.quality.correlation
+def _strength(run: HashRun) -> Floats:
+    correlation = run.bits.correlation
     return np.asarray(np.abs(correlation - np.diag(correlation.diagonal())))
 
 
