@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from facematch.evaluation.bootstrap import Estimate
-from facematch.near_duplicates.contents import Content, content_cache, read_contents
+from facematch.near_duplicates.contents import Content, content_cache, picture_of, read_contents
 from facematch.photos.photo import PhotoLimits, Rgb, find_photos
 from facematch.pipeline.images import load_image_settings
 from facematch.ranking.codes import hamming_distances
@@ -42,7 +42,7 @@ from facematch.tasks.robustness.methods import (
     copies_within,
     pictures_of,
 )
-from facematch.tasks.robustness.robustness import Column, measure, picture_of, spread
+from facematch.tasks.robustness.robustness import Column, measure, spread
 
 SYSTEMS = ("pixels", "phash", "dhash", "whash", "phash+turns")
 THRESHOLD = 10  # imagededup's max_distance_threshold; ImageHash has no threshold of its own and gets the same

@@ -28,7 +28,7 @@ from facematch.tasks.umap.fit import UmapSettings, curve_of, place, warm_up
 from facematch.tasks.umap.grey_pixels import SIDE, Pixels
 from facematch.tasks.umap.library import prepare_numba
 from facematch.tasks.umap.neighbours import find_neighbours
-from facematch.tasks.umap.tune import FIXED_K, fixed_k_for, sizes_for, sweep
+from facematch.tasks.umap.tune import FIXED_K, fixed_k_for, settings_for, sweep
 
 CHANGES = ("jpeg-50", "size-0.5", "brightness+20", "crop-5")
 Nearest = Callable[[Pixels, int], NDArray[np.int64]]
@@ -97,7 +97,7 @@ def main() -> None:
 
     prepare_numba(cache_folder(None))
     warm_up(UmapSettings(5, chosen.components))
-    every = [UmapSettings(n, chosen.components) for n in sizes_for(len(database))]
+    every = settings_for(len(database), UmapSettings(n_components=chosen.components))
     with tempfile.TemporaryDirectory() as folder:
         found = sweep(database, every, fixed_k_for(len(database)), Path(folder) / "umap.sqlite", silent)
     print(f"{len(database):,} photos of {len(set(classes))} classes, {len(queries)} held out, {len(copies)} changed")

@@ -95,12 +95,12 @@ def main() -> None:
     from facematch.core.cache import cache_folder
     from facematch.tasks.umap.fit import UmapSettings, warm_up
     from facematch.tasks.umap.library import prepare_numba
-    from facematch.tasks.umap.tune import fixed_k_for, sizes_for, sweep
+    from facematch.tasks.umap.tune import fixed_k_for, settings_for, sweep
 
     prepare_numba(cache_folder(None))
     pixels = made_pixels(chosen.images)
-    sizes, k = sizes_for(len(pixels)), fixed_k_for(len(pixels))
-    every = [UmapSettings(n, chosen.components) for n in sizes]
+    every, k = settings_for(len(pixels), UmapSettings(n_components=chosen.components)), fixed_k_for(len(pixels))
+    sizes = tuple(each.n_neighbors for each in every)
     warm_up(UmapSettings(5, chosen.components))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with tempfile.TemporaryDirectory() as folder:

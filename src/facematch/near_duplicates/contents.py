@@ -87,12 +87,17 @@ def thumbnail_of(content: Content, cache: Cache, limits: PhotoLimits, *, inner: 
     if kept is not None and len(kept[1]) > inner:
         return np.asarray(kept[1][int(inner)])
     with photo_turn():
-        photo = read_photo(content.file, limits)
-        if not isinstance(photo, Photo):
-            raise FacematchError(
-                f"{content.file.path} was read a moment ago and cannot be read now: {photo.reason}.", "Run it again."
-            )
-        return thumbnails(photo.image)[1][int(inner)]
+        return thumbnails(picture_of(content.file, limits))[1][int(inner)]
+
+
+def picture_of(file: PhotoFile, limits: PhotoLimits) -> Rgb:
+    """Return the pixels of a photo that was read before. Raises FacematchError when it cannot be read any more."""
+    photo = read_photo(file, limits)
+    if not isinstance(photo, Photo):
+        raise FacematchError(
+            f"{file.path} was read a moment ago and cannot be read now: {photo.reason}.", "Run it again."
+        )
+    return photo.image
 
 
 def thumbnails(image: Rgb) -> tuple[Rgb | None, list[Grey]]:

@@ -64,6 +64,10 @@ class Unreadable:
     reason: str
     sha256: str | None = None
 
+    def __str__(self) -> str:
+        """Return `name (reason)`."""
+        return f"{self.name} ({self.reason})"
+
 
 @dataclass(frozen=True, eq=False)
 class Photo:

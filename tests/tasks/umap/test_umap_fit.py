@@ -24,7 +24,7 @@ from facematch.tasks.umap.grey_pixels import Pixels
 from facematch.tasks.umap.library import prepare_numba, umap_module
 from facematch.tasks.umap.neighbours import Neighbours, find_neighbours
 from facematch.tasks.umap.trustworthiness import trustworthiness
-from facematch.tasks.umap.tune import FIXED_K, SIZES, fit_all, fixed_k_for, sizes_for, sweep
+from facematch.tasks.umap.tune import FIXED_K, SIZES, fit_all, fixed_k_for, settings_for, sweep
 from umap_photos import made_pixels
 
 pytest.importorskip("umap")
@@ -168,10 +168,15 @@ def test_an_error_in_one_fit_ends_all(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_sizes_are_those_for_which_the_score_is_defined() -> None:
-    assert sizes_for(1000) == SIZES
-    assert sizes_for(31) == (5, 10, 15)
-    assert sizes_for(30) == (5, 10)
-    assert sizes_for(9, (4, 1, 4, 2)) == (2, 4)
+    def sizes(rows: int, *wanted: int) -> tuple[int, ...]:
+        return tuple(each.n_neighbors for each in settings_for(rows, SETTINGS, wanted or SIZES))
+
+    assert sizes(1000) == SIZES
+    assert sizes(31) == (5, 10, 15)
+    assert sizes(30) == (5, 10)
+    assert sizes(12, 4, 1, 4, 2) == (2, 4)
+    assert sizes(11, 4, 1, 4, 2) == ()  # fewer than any fit needs
+    assert settings_for(31, SETTINGS, [9]) == [replace(SETTINGS, n_neighbors=9)]
     assert [fixed_k_for(rows) for rows in (1000, 21, 20, 3)] == [FIXED_K, 10, 9, 1]
     assert (epochs_of(10_000), epochs_of(10_001)) == (500, 200)
 

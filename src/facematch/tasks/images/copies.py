@@ -120,8 +120,7 @@ def find_copies(files: Sequence[PhotoFile], cache: Cache, limits: PhotoLimits, p
     ]
     groups = [_group(pictures, largest, members) for largest, members in [*near, *alone]]
     order = sorted(groups, key=lambda group: (-freed(group), group[0].facts.file.name))
-    unread = tuple(f"{each.name} ({each.reason})" for each in bad)
-    return Copies(tuple(order), len(contents), unread, sum(content.plain for content in contents))
+    return Copies(tuple(order), len(contents), tuple(map(str, bad)), sum(content.plain for content in contents))
 
 
 def _group(

@@ -41,7 +41,7 @@ def duplicates_command(
     files, bad = find_files(paths)
     with content_cache(cache_folder(settings.paths.cache)) as cache:
         found = find_copies(files, cache, limits, progress)
-    warn_unread([*(f"{each.name} ({each.reason})" for each in bad), *found.unread])
+    warn_unread([*map(str, bad), *found.unread])
     if not found.photos:
         raise FacematchError(f"{first_of([str(path) for path in paths])} holds no photo that can be read.")
     if page is not None:

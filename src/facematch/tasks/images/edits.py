@@ -2,6 +2,7 @@
 
 from facematch.near_duplicates import NearDuplicate
 from facematch.near_duplicates.contents import Content
+from facematch.photos.photo import PhotoFile
 from facematch.tasks.images.orientation import Orientation
 
 _SAME = 0.02  # share by which sizes and areas may differ for nothing to be reported
@@ -29,6 +30,14 @@ def describe_edits(image: Content, photo: Content, pair: NearDuplicate) -> tuple
 def largest_first(content: Content) -> tuple[int, int, str]:
     """Return what sorts copies by falling pixels, then falling bytes, then name."""
     return -content.width * content.height, -content.bytes, content.file.name
+
+
+def same_file(one: PhotoFile, other: PhotoFile) -> bool:
+    """Return whether two paths lead to one file; False where one is gone."""
+    try:
+        return one.path.samefile(other.path)
+    except OSError:
+        return False
 
 
 def _size(content: Content, inner: bool) -> tuple[int, int]:

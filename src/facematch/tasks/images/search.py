@@ -15,6 +15,7 @@ from facematch.photos.photo import PhotoFile
 from facematch.pipeline.images import ImageSet
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import distance_estimator
+from facematch.tasks.images.edits import same_file
 from facematch.tasks.images.orientation import ORIENTATIONS, UPRIGHT, Orientation, oriented
 
 Identical = Literal["the very same file", "the same bytes"]
@@ -130,8 +131,4 @@ def softmax_of_list(hits: Sequence[Hit]) -> tuple[float | None, ...]:
 def _identical(query: ImageQuery, images: ImageSet, name: str) -> Identical | None:
     if images.sha256[name] != query.sha256:
         return None
-    try:
-        same = query.file.path.samefile(images.files[name].path)
-    except OSError:  # gone since it was read
-        same = False
-    return "the very same file" if same else "the same bytes"
+    return "the very same file" if same_file(query.file, images.files[name]) else "the same bytes"

@@ -10,7 +10,7 @@ from facematch.near_duplicates.contents import Content, read_contents
 from facematch.near_duplicates.match import Match, Progress, match
 from facematch.photos.photo import PhotoFile, PhotoLimits, find_photos
 from facematch.pipeline.images import require_photos
-from facematch.tasks.images.edits import describe_edits, largest_first
+from facematch.tasks.images.edits import describe_edits, largest_first, same_file
 
 Kind = Literal["the very same file", "the same bytes", "the same pixels", "near-duplicate"]
 
@@ -63,7 +63,7 @@ def find_source(image: Path, folder: Path, cache: Cache, limits: PhotoLimits, pr
     found = find_photos(folder)
     with progress("photos", len(found.files)) as step:
         photos, bad = read_contents(found.files, cache, limits, step)
-    unread = [f"{each.name} ({each.reason})" for each in sorted([*found.unreadable, *bad], key=lambda each: each.name)]
+    unread = [str(each) for each in sorted([*found.unreadable, *bad], key=lambda each: each.name)]
     require_photos(folder, len(photos), unread)
     matches = match(query, photos, cache, limits, progress, edited=True)
     copies = [_copy(query[0], photo, each) for each in matches for photo in each.right]
@@ -77,4 +77,4 @@ def _copy(image: Content, photo: Content, found: Match) -> Copy:
         return Copy("near-duplicate", photo, describe_edits(image, photo, found.near), found.near.correlation)
     if photo.sha256 != image.sha256:
         return Copy("the same pixels", photo)
-    return Copy("the very same file" if photo.file.path.samefile(image.file.path) else "the same bytes", photo)
+    return Copy("the very same file" if same_file(photo.file, image.file) else "the same bytes", photo)

@@ -79,7 +79,7 @@ def find_leaks(sets: Sequence[PhotoSet], cache: Cache, limits: PhotoLimits, prog
     for each in sets:
         with progress(f"photos of {each.name}", len(each.files)) as step:
             contents[each.name], bad = read_contents(each.files, cache, limits, step)
-        unread[each.name] = (*each.unread, *(f"{file.name} ({file.reason})" for file in bad))
+        unread[each.name] = (*each.unread, *map(str, bad))
     leaks: list[Leak] = []
     for left, right in combinations(sets, 2):
         what = f"{left.name} and {right.name}: "

@@ -121,7 +121,7 @@ def _of_people(name: str, source: str, labelled: LabelledPhotos, problems: list[
 def _of_folder(name: str, folder: Path) -> PhotoSet:
     found = find_photos(folder)
     # Hidden files such as .DS_Store are never photos of a set.
-    unread = tuple(f"{each.name} ({each.reason})" for each in found.unreadable if not each.reason.startswith("hidden"))
+    unread = tuple(str(each) for each in found.unreadable if not each.reason.startswith("hidden"))
     return PhotoSet(name, str(folder), found.files, unread=unread)
 
 

@@ -109,7 +109,7 @@ def _contents(path: Path, cache: Cache, limits: PhotoLimits) -> tuple[list[Conte
             f"{path} holds {there}; to be found among others, a photo needs at least one other.",
             "Name a folder of photos.",
         )
-    return contents, [f"{each.name} ({each.reason})" for each in (*found.unreadable, *bad)]
+    return contents, [*map(str, (*found.unreadable, *bad))]
 
 
 def _opened(

@@ -8,9 +8,10 @@ from facematch.charts.jpeg import data_url, small_jpeg
 from facematch.charts.page import render_page
 from facematch.core.text import count_of
 from facematch.evaluation.bootstrap import Estimate
+from facematch.near_duplicates.contents import picture_of
 from facematch.photos.photo import PhotoFile, PhotoLimits
 from facematch.tasks.robustness.changes import AFTERWARDS, Change
-from facematch.tasks.robustness.robustness import LONGEST, OVERALL, Cell, Column, Robustness, made_from, picture_of
+from facematch.tasks.robustness.robustness import LONGEST, OVERALL, Cell, Column, Robustness, made_from
 
 _SIDE = 96  # pixels of an example, shown at half its size
 

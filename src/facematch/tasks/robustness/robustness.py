@@ -6,21 +6,21 @@ near-duplicates) are neither right nor wrong for any method.
 
 import math
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.cores import single_threaded_opencv
-from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import Estimate, mean_figure
 from facematch.faces.stream import in_order
-from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, read_photo
+from facematch.near_duplicates.contents import picture_of
+from facematch.photos.photo import PhotoFile, PhotoLimits
 from facematch.photos.pixels import Rgb
-from facematch.tasks.robustness.changes import NONE, Change, changed
+from facematch.pipeline.timing import seconds_of, timed
+from facematch.tasks.robustness.changes import NONE, Change, changed, resized
 from facematch.tasks.robustness.methods import Answers, Method, Smalls
 
 LONGEST = 2048  # pixels of the longer side of what is changed: larger photos are reduced first
@@ -158,28 +158,16 @@ def images_per_second(methods: Sequence[Method], files: Sequence[PhotoFile], lim
     for _ in range(_ROUNDS):
         smalls: dict[str, list[Smalls]] = {method.name: [] for method in methods}
         seconds = dict.fromkeys(smalls, 0.0)
-        for file in chosen:
+        for file in chosen:  # one decoded photo is in memory at a time
             image = picture_of(file, limits)
             for method in methods:
-                began = time.perf_counter()
-                smalls[method.name].append(method.reduce(image))
-                seconds[method.name] += time.perf_counter() - began
+                spent, small = timed(partial(method.reduce, image))
+                seconds[method.name] += spent
+                smalls[method.name].append(small)
         for method in methods:
-            pictures = np.stack(smalls[method.name])
-            began = time.perf_counter()
-            method.embed(pictures)
-            least[method.name] = min(least[method.name], seconds[method.name] + time.perf_counter() - began)
+            spent = seconds_of(partial(method.embed, np.stack(smalls[method.name])))
+            least[method.name] = min(least[method.name], seconds[method.name] + spent)
     return {name: len(chosen) / max(spent, 1e-9) for name, spent in least.items()}
-
-
-def picture_of(file: PhotoFile, limits: PhotoLimits) -> Rgb:
-    """Return the pixels of a photo that was read before. Raises FacematchError when it cannot be read any more."""
-    photo = read_photo(file, limits)
-    if not isinstance(photo, Photo):
-        raise FacematchError(
-            f"{file.path} was read a moment ago and cannot be read now: {photo.reason}.", "Run it again."
-        )
-    return photo.image
 
 
 def made_from(image: Rgb, changes: Iterable[Change], seed: int) -> Iterable[Rgb]:
@@ -188,12 +176,8 @@ def made_from(image: Rgb, changes: Iterable[Change], seed: int) -> Iterable[Rgb]
     Changed pictures are as large as those that services hand on; of a photo of 48 megapixels 30 of them would
     take a minute.
     """
-    height, width = image.shape[:2]
-    reduced = image
-    if max(height, width) > LONGEST:
-        by = LONGEST / max(height, width)
-        size = max(1, round(width * by)), max(1, round(height * by))
-        reduced = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    by = LONGEST / max(image.shape)
+    reduced = resized(image, by, by) if by < 1 else image
     for change in changes:
         yield image if change.name == NONE.name else changed(reduced, change, seed)
 

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from facematch.tasks.umap.fit import UmapSettings, curve_of, fewest_rows, warm_u
 from facematch.tasks.umap.grey_pixels import GreyPixels, grey_pixels, pixel_cache
 from facematch.tasks.umap.library import prepare_numba
 from facematch.tasks.umap.model import UmapModel, load_model, query_model, save_model
-from facematch.tasks.umap.tune import Candidate, Sweep, fixed_k_for, sizes_for, sweep
+from facematch.tasks.umap.tune import Candidate, Sweep, fixed_k_for, settings_for, sweep
 from facematch.tasks.umap.update import REFIT_SHARE, compare, update_model
 from facematch.tasks.umap.words import model_as_dict, show_model, show_sweep, sweep_as_dict, trustworthiness_chart
 
@@ -143,10 +144,9 @@ def _read(path: Path, settings: Settings) -> GreyPixels:
 def _sweep(photos: GreyPixels, settings: Settings, sizes: Sequence[int], fixed: UmapSettings, k: int) -> Sweep:
     # Every n of `sizes` that these photos allow, with the other settings of `fixed`.
     rows = len(photos.pixels)
-    allowed = [UmapSettings(n, fixed.n_components, fixed.min_dist, fixed.seed) for n in sizes_for(rows, sizes)]
-    every = [each for each in allowed if fewest_rows(each) <= rows]
+    every = settings_for(rows, fixed, sizes)
     if not every:
-        least = fewest_rows(UmapSettings(max(2, min(sizes)), fixed.n_components, fixed.min_dist, fixed.seed))
+        least = fewest_rows(replace(fixed, n_neighbors=max(2, min(sizes))))
         raise FacematchError(
             f"{count_of(rows, 'distinct photo is', 'distinct photos are')} too few for UMAP with n_neighbors "
             f"{first_of([str(n) for n in sizes])} and {fixed.n_components} components: it needs {least}.",

@@ -54,12 +54,12 @@ def grey_pixels(
     names: list[str] = []
     digests: list[str] = []
     rows = np.empty((len(found.files), SIDE * SIDE), np.uint8)
-    unread = [f"{bad.name} ({bad.reason})" for bad in found.unreadable]
+    unread = [str(bad) for bad in found.unreadable]
     grey = in_order(lambda file: _grey(file, cache, limits), found.files, os.cpu_count() or 1)
     for done, (file, one) in enumerate(zip(found.files, grey, strict=True), start=1):
         on_progress(done, len(found.files))
         if isinstance(one, Unreadable):
-            unread.append(f"{one.name} ({one.reason})")
+            unread.append(str(one))
             continue
         digest, rows[len(names)] = one
         names.append(file.name)

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from facematch.core.cache import Cache
-from facematch.tasks.umap.fit import Embedding, UmapSettings, epochs_of, lay_out, neighbour_graph
+from facematch.tasks.umap.fit import Embedding, UmapSettings, epochs_of, fewest_rows, lay_out, neighbour_graph
 from facematch.tasks.umap.grey_pixels import Pixels
 from facematch.tasks.umap.neighbours import Neighbours, find_neighbours
 from facematch.tasks.umap.trustworthiness import trustworthiness
@@ -59,9 +59,10 @@ class Sweep:
         return max(self.candidates, key=lambda each: (each.fixed, -each.settings.n_neighbors))
 
 
-def sizes_for(rows: int, wanted: Sequence[int] = SIZES) -> tuple[int, ...]:
-    """Return those n_neighbors, sorted, for which trustworthiness among so many rows is defined: 2 ≤ n < N/2."""
-    return tuple(sorted({n for n in wanted if 2 <= n < rows / 2}))
+def settings_for(rows: int, fixed: UmapSettings, sizes: Sequence[int] = SIZES) -> list[UmapSettings]:
+    """Return the settings with those n_neighbors, rising, that so many distinct photos allow; the others as `fixed`."""
+    every = [replace(fixed, n_neighbors=n) for n in sorted(set(sizes)) if n >= 2]
+    return [each for each in every if fewest_rows(each) <= rows]
 
 
 def fixed_k_for(rows: int, k: int = FIXED_K) -> int:
