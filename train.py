@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from facematch.cli.app import main_of
+from facematch.cli.start import main_of
 
 if __name__ == "__main__":
     main_of("train")

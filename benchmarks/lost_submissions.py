@@ -43,11 +43,12 @@ from pathlib import Path
 
 from facematch.settings.competition import CompetitionForm
 from facematch.tasks.competition import journal as journal_module
+from facematch.tasks.competition.address import Destination, RetryPolicy
 from facematch.tasks.competition.journal import Journal
-from facematch.tasks.competition.sending import Patience, send
+from facematch.tasks.competition.sending import send
 
 FORM = CompetitionForm()
-PATIENCE = Patience(timeout=0.4, deadline=2.0, attempts=3, backoff=0.01)
+RETRY = RetryPolicy(timeout=0.4, deadline=2.0, attempts=3, backoff=0.01)
 HANG = 30.0  # seconds after which a client counts as hanging
 AT_ONCE = 8
 BAD = ("lost", "twice", "lies", "hangs", "passwords", "errors", "not recovered")
@@ -224,7 +225,7 @@ def client(folder: Path, number: int, url: str, kept: int) -> None:
     with Journal(folder) as journal:
         submission = journal.keep(payload, "results", to_send=True)
         os.write(kept, struct.pack("i", number))
-        send(journal, submission, url, FORM, patience=PATIENCE, headers=token(payload))
+        send(journal, submission, Destination(url, FORM, "results", token(payload), retry=RETRY))
 
 
 def _turn_back_the_clock() -> None:
@@ -274,7 +275,8 @@ def _exchanges(exchanges: int, chance: random.Random, folder: Path, urls: list[s
     os.set_blocking(reading, False)
     running: dict[int, tuple[float, float]] = {}  # process: started, to be killed
     data, number = b"", 0
-    Journal(folder / "submissions").close()
+    with Journal(folder / "submissions"):
+        pass
     while number < exchanges or running:
         while number < exchanges and len(running) < AT_ONCE:
             number += 1
@@ -349,10 +351,9 @@ def _recover(folder: Path, book: Path, url: str, counts: Counter[str]) -> None:
     with Journal(folder / "submissions") as journal:
         pending = [kept for kept, attempt in journal.unfinished() if attempt is None or attempt.fate == "not scored"]
         for submission in pending:
-            patience = Patience(timeout=5, backoff=0.01)
             headers = token(journal.payload(submission))
-            sent = send(journal, submission, url, FORM, patience=patience, headers=headers)
-            counts["recovered"] += sent.outcome is not None and sent.outcome.fate == "scored"
+            to = Destination(url, FORM, "results", headers, retry=RetryPolicy(timeout=5, backoff=0.01))
+            counts["recovered"] += send(journal, submission, to).fate == "scored"
     counts["not recovered"] = len(pending) - counts["recovered"]
     scored, counts["passwords"] = _book(book)
     counts["twice"] = sum(times > 1 for times in scored.values())

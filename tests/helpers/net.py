@@ -8,7 +8,9 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from facematch.settings.competition import CompetitionForm
-from facematch.tasks.competition.exchange import Outcome, exchange
+from facematch.tasks.competition.address import Destination
+from facematch.tasks.competition.answer import Outcome
+from facematch.tasks.competition.exchange import exchange
 
 FORM = CompetitionForm()
 PAYLOAD = b'{"groupname": "us", "images": {"q.jpg": ["g.jpg"]}}'
@@ -69,7 +71,7 @@ def free_port() -> int:
 
 
 def once(url: str, dialect: str = "results", timeout: float = 5, payload: bytes = PAYLOAD) -> Outcome:
-    return exchange(payload, url, FORM, dialect, headers={}, timeout=timeout)
+    return exchange(payload, Destination(url, FORM, dialect), timeout=timeout)
 
 
 def told(reply: Reply, timeout: float = 5) -> Outcome:

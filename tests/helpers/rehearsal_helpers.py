@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from facematch.core.errors import FacematchError
 from facematch.settings.competition import CompetitionForm
+from facematch.tasks.competition.address import Destination
 from facematch.tasks.competition.answer import ServerAnswer
 from facematch.tasks.competition.exchange import exchange
 from facematch.tasks.competition.submission import Submission
@@ -19,7 +20,7 @@ WRONG = tuple(f"w{n}.jpg" for n in range(10))
 
 def post(sent: Submission, url: str, dialect: str, timeout: float) -> ServerAnswer:
     """Send as the client does; what is not scored is raised with its message."""
-    outcome = exchange(sent.payload(), url, FORM, dialect, headers={}, timeout=timeout)
+    outcome = exchange(sent.payload(), Destination(url, FORM, dialect), timeout=timeout)
     if outcome.answer is None:
         raise FacematchError(outcome.message)
     return outcome.answer

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from facematch.tasks.competition.address import Destination, RetryPolicy
 from facematch.tasks.competition.journal import Journal
-from facematch.tasks.competition.sending import Patience, send
+from facematch.tasks.competition.sending import send
 from net import FORM, PAYLOAD, SCORE, Reply, answering, once, response, says, without_proxies
 
 TIMES = int(os.environ.get("FACEMATCH_FUZZ", "1"))
@@ -176,9 +177,8 @@ class TestTheWallClock:
         monkeypatch.setattr(time, "time", jumps)
         with answering(lambda connection: next(replies)(connection)) as (url, requests), Journal(tmp_path) as journal:
             kept = journal.keep(PAYLOAD, "results", to_send=True)
-            sent = send(journal, kept, url, FORM, patience=Patience(timeout=2, deadline=10, attempts=4, backoff=0.01))
-            assert sent.outcome is not None
-            assert sent.outcome.fate == "scored"
+            sent = send(journal, kept, Destination(url, FORM, "results", retry=RetryPolicy(2, 10, 4, 0.01)))
+            assert sent.fate == "scored"
             assert [attempt.fate for attempt in journal.attempts()] == ["not scored", "not scored", "scored"]
             assert all(0 <= (attempt.seconds or -1) < IN_TIME for attempt in journal.attempts())
         assert len(requests) == 3
@@ -189,6 +189,5 @@ class TestTheWallClock:
         monkeypatch.setattr(time, "time", lambda: -1e9)
         with answering(silent) as (url, _), Journal(tmp_path) as journal, within_bounds():
             kept = journal.keep(PAYLOAD, "results", to_send=True)
-            sent = send(journal, kept, url, FORM, patience=Patience(timeout=60, deadline=0.6))
-        assert sent.outcome is not None
-        assert sent.outcome.fate == "unknown"
+            sent = send(journal, kept, Destination(url, FORM, "results", retry=RetryPolicy(timeout=60, deadline=0.6)))
+        assert sent.fate == "unknown"

@@ -38,7 +38,8 @@ def test_journals(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     with closing(sqlite3.connect(path)) as table:
         table.executescript(EARLIER.read_text())
-    Journal(tmp_path).close()
+    with Journal(tmp_path):
+        pass
 
     def read(data: bytes) -> None:
         for each in tmp_path.iterdir():

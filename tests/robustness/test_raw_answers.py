@@ -15,7 +15,9 @@ from contextlib import suppress
 
 import pytest
 
-from facematch.tasks.competition.exchange import Outcome, exchange
+from facematch.tasks.competition.address import Destination
+from facematch.tasks.competition.answer import Outcome
+from facematch.tasks.competition.exchange import exchange
 from net import FORM, SCORE, answering, once, without_proxies
 
 TIMES = int(os.environ.get("FACEMATCH_FUZZ", "1"))
@@ -171,7 +173,7 @@ def test_not_scored_means_that_no_byte_of_the_payload_was_seen() -> None:
             thread = threading.Thread(target=breaks, args=(listening,), daemon=True)
             thread.start()
             url = f"http://127.0.0.1:{listening.getsockname()[1]}/results/"
-            outcome = exchange(payload, url, FORM, "results", headers={}, timeout=2)
+            outcome = exchange(payload, Destination(url, FORM, "results"), timeout=2)
             thread.join(5)
         assert outcome.fate in ("not scored", "unknown")
         assert outcome.fate == "unknown" or not seen[-1]

@@ -12,9 +12,8 @@ from facematch import __version__
 from facematch.cli import evaluation, images, start, submissions
 from facematch.cli.options import (
     GALLERY,
+    NONE,
     QUERY,
-    Again,
-    AsTheyAre,
     Config,
     GalleryFolder,
     JsonOut,
@@ -22,12 +21,10 @@ from facematch.cli.options import (
     Quiet,
     Sets,
 )
-from facematch.cli.program import HELP, Program, arrange, run_program, silence
+from facematch.cli.program import HELP, Program, arrange, command, run_program, silence
 from facematch.core.errors import FacematchError
 from facematch.core.files import RESULTS
-from facematch.settings.file import TRIPLET
-
-HASHING = "Learning to hash: short for settings of config/hashing.yaml"
+from facematch.core.shipped import TRIPLET
 
 app = typer.Typer(
     cls=Program,
@@ -38,58 +35,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
-def train(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="YAML file with the settings.", show_default="config/triplet.yaml"),
-    ] = None,
-    set_: Sets = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a stopped run, bit for bit; longer by --set training.epochs=N.")
-    ] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Move an earlier run of this name aside.")] = False,
-    exp_name: Annotated[str | None, typer.Option("--exp_name", help="The run's name.", rich_help_panel=HASHING)] = None,
-    code_size: Annotated[int | None, typer.Option("--code_size", help="Bits.", rich_help_panel=HASHING)] = None,
-    triplet_margin: Annotated[
-        float | None, typer.Option("--triplet_margin", help="Margin.", rich_help_panel=HASHING)
-    ] = None,
-    dataset_name: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset_name",
-            help="CUB_200_2011, Stanford_Dogs, or a folder of classes under data/.",
-            rich_help_panel=HASHING,
-        ),
-    ] = None,
-) -> None:
-    """Train the network on folders of people; the best checkpoint is chosen on people it never saw."""
-    from facematch.tasks.training.start import hashing_overrides, train_command
-
-    meant = hashing_overrides(exp_name, code_size, triplet_margin, dataset_name)
-    chosen = config or (Path("config/hashing.yaml") if meant else TRIPLET)
-    train_command(chosen, [*meant, *(set_ or [])], resume=resume, fresh=fresh)
-
-
-@app.command()
-def request(
-    config: Config = TRIPLET,
-    set_: Sets = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before the submission is sent.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Where the payload is written.")] = None,
-    again: Again = False,
-    no_expect: Annotated[bool, typer.Option("--no-expect", help="Do not compute the score to expect.")] = False,
-    as_they_are: AsTheyAre = False,
-    json_: JsonOut = False,
-) -> None:
-    """Rank the gallery for every query, check and keep the submission, send it, show the score."""
-    from facematch.tasks.competition.request import Wishes, request_command
-
-    wishes = Wishes(dry_run, out, again, not no_expect, as_they_are, json_)
-    request_command(config, set_ or [], wishes)
-
-
-@app.command()
+@command(app)
 def export(
     out: Annotated[Path, typer.Option(help="The .onnx or .safetensors file to write.")],
     checkpoint: Annotated[
@@ -101,7 +47,7 @@ def export(
         ),
     ] = None,
     config: Config = TRIPLET,
-    set_: Sets = None,
+    overrides: Sets = NONE,
     half: Annotated[bool, typer.Option("--half", help="Half precision: half the size.")] = False,
     int8: Annotated[bool, typer.Option("--int8", help="8-bit integers: a quarter of the size, and faster.")] = False,
     calibrate: Annotated[
@@ -121,7 +67,7 @@ def export(
             "--with-people", help="Name the people it learned in the .onnx file; else it has digests of names."
         ),
     ] = False,
-    json_: JsonOut = False,
+    as_json: JsonOut = False,
 ) -> None:
     """Write a trained network as an ONNX file that describes its own input, or as a checkpoint; checked."""
     from facematch.tasks.export.command import export_command
@@ -130,9 +76,9 @@ def export(
         raise FacematchError("--half and --int8 are two files: choose one.")
     precision: Literal["float32", "float16", "int8"] = "float16" if half else "int8" if int8 else "float32"
     export_command(
-        checkpoint, out, config, set_ or [],
+        checkpoint, out, config, overrides,
         precision=precision, calibrate=calibrate, measure=measure, force=force, with_people=with_people,
-        as_json=json_,
+        as_json=as_json,
     )  # fmt: skip
 
 
@@ -141,35 +87,29 @@ for each in (start.app, evaluation.app, submissions.app, images.app):
     app.registered_groups += each.registered_groups
 
 
-@app.command()
+@command(app, "tasks.crop.crop:crop_command")
 def crop(
     photos: Annotated[Path, typer.Argument(help="Folder of photos, or one photo.")],
-    out: Annotated[Path, typer.Argument(help="Folder for crops, crops.csv and contact sheets.")],
+    folder: Annotated[Path, typer.Argument(metavar="out", help="Folder for crops, crops.csv and contact sheets.")],
     config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with `faces:`.")] = None,
-    set_: Sets = None,
-    json_: JsonOut = False,
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
 ) -> None:
     """Crop the faces of a folder; one CSV row for every file met, and contact sheets to look through."""
-    from facematch.tasks.crop.crop import crop_command
-
-    crop_command(photos, out, config, set_ or [], as_json=json_)
 
 
-@app.command()
+@command(app, "tasks.crop.embed:embed_command")
 def embed(
     photos: Annotated[Path, typer.Argument(help="Folder of photos, or one photo.")],
     out: Annotated[Path, typer.Argument(help="The .safetensors, .npz, .csv or .parquet file to write.")],
     config: Config = TRIPLET,
-    set_: Sets = None,
-    json_: JsonOut = False,
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
 ) -> None:
     """Write the embeddings of a folder with names and fingerprint, for `rank` or for other programs."""
-    from facematch.tasks.crop.embed import embed_command
-
-    embed_command(photos, out, config, set_ or [], as_json=json_)
 
 
-@app.command()
+@command(app, "tasks.crop.embed:rank_command")
 def rank(
     query: Annotated[Path, typer.Argument(help="Embeddings of the queries: .safetensors or .npz of `embed`.")],
     gallery: Annotated[Path, typer.Argument(help="Embeddings of the gallery.")],
@@ -180,49 +120,37 @@ def rank(
     index: Annotated[
         str, typer.Option(help="What finds the nearest: auto, exact, hnsw, ivf-pq; for codes multi-index-hashing.")
     ] = "auto",
-    json_: JsonOut = False,
+    as_json: JsonOut = False,
 ) -> None:
     """Rank saved embeddings: prints CSV with query, rank, gallery photo and distance."""
-    from facematch.tasks.crop.embed import rank_command
-
-    rank_command(query, gallery, k, metric, index, as_json=json_)
 
 
-@app.command()
-def identities(config: Config = TRIPLET, set_: Sets = None, json_: JsonOut = False) -> None:
+@command(app, "tasks.training.identities_command:identities_command")
+def identities(config: Config = TRIPLET, overrides: Sets = NONE, as_json: JsonOut = False) -> None:
     """Check the labelled photos before a run and say what to mend."""
-    from facematch.tasks.training.identities_command import identities_command
-
-    identities_command(config, set_ or [], as_json=json_)
 
 
-@app.command("augment-preview")
+@command(app, "tasks.training.identities_command:augment_preview_command", name="augment-preview")
 def augment_preview(
     out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = RESULTS / "augment-preview.png",
     config: Config = TRIPLET,
-    set_: Sets = None,
+    overrides: Sets = NONE,
     count: Annotated[int, typer.Option(min=1, max=50, help="How many training photos to show.")] = 8,
-    json_: JsonOut = False,
+    as_json: JsonOut = False,
 ) -> None:
     """Write a picture of what training sees: crops, and blends of them, on the left, augmented variants beside them."""
-    from facematch.tasks.training.identities_command import augment_preview_command
-
-    augment_preview_command(out, config, set_ or [], count, as_json=json_)
 
 
-@app.command()
+@command(app, "tasks.sample.command:sample_command")
 def sample(
     out: Annotated[Path, typer.Option(help="Folder for the sample data.")] = Path("data"),
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 2026,
-    json_: JsonOut = False,
+    as_json: JsonOut = False,
 ) -> None:
     """Make photographs to rehearse with: 100 real faces, one photograph each, varied."""
-    from facematch.tasks.sample.command import sample_command
-
-    sample_command(out, seed, as_json=json_)
 
 
-@app.command()
+@command(app, "tasks.rehearsal.serve:serve_command")
 def serve(
     truth: Annotated[
         Path,
@@ -257,12 +185,6 @@ def serve(
     ] = None,
 ) -> None:
     """Run a competition server with a leaderboard to rehearse with; answers in every dialect. Ctrl-C stops it."""
-    from facematch.tasks.rehearsal.serve import serve_command
-
-    serve_command(
-        truth, host, port,
-        mood=mood, seed=seed, group=group, query=query, gallery=gallery, store=store, rate=rate, form=form,
-    )  # fmt: skip
 
 
 def _version(wanted: bool) -> None:
@@ -288,11 +210,3 @@ arrange(app)
 def main() -> None:
     """Run `facematch`."""
     run_program(app)
-
-
-def main_of(command: Literal["train", "request"]) -> None:
-    """Run one command as a program of its own: `train.py` and `request_send.py`."""
-    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    single.command(context_settings=HELP)(train if command == "train" else request)
-    arrange(single)
-    run_program(single)

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from facematch.cli.options import Config, JsonOut, Sets
+from facematch.cli.options import NO_PATHS, NONE, Config, JsonOut, Sets
+from facematch.cli.program import command
 from facematch.core.errors import FacematchError
 from facematch.core.files import RESULTS
-from facematch.settings.file import TRIPLET
+from facematch.core.shipped import TRIPLET
 
 app = typer.Typer()
 Fixed = Annotated[Path | None, typer.Option(help="A fixed query folder instead of validation people.")]
@@ -28,14 +29,14 @@ def fixed_folders(query: Path | None, gallery: Path | None, truth: Path | None) 
     return query, gallery, truth
 
 
-@app.command()
+@command(app)
 def validate(
     config: Config = TRIPLET,
-    set_: Sets = None,
+    overrides: Sets = NONE,
     query: Fixed = None,
     gallery: FixedGallery = None,
     truth: Truth = None,
-    json_: JsonOut = False,
+    as_json: JsonOut = False,
 ) -> None:
     """Tell the score to expect: retrieval of unseen people, beside grey pixels and the shipped network.
 
@@ -43,113 +44,102 @@ def validate(
     """
     from facematch.tasks.report.validate import validate_command
 
-    validate_command(config, set_ or [], fixed_folders(query, gallery, truth), as_json=json_)
+    validate_command(config, overrides, fixed_folders(query, gallery, truth), as_json=as_json)
 
 
-@app.command()
+@command(app, "tasks.tuning.command:tune_command")
 def tune(
     config: Config = TRIPLET,
-    set_: Sets = None,
+    overrides: Sets = NONE,
     goal: Annotated[
         Literal["score", "map"], typer.Option(help="What steps have to gain: the competition's score, or mAP.")
     ] = "score",
-    json_: JsonOut = False,
+    as_json: JsonOut = False,
 ) -> None:
     """Try every refine step and threshold on validation people; keep what gains for `--set refine=tuned`."""
-    from facematch.tasks.tuning.command import tune_command
-
-    tune_command(config, set_ or [], goal=goal, as_json=json_)
 
 
-@app.command()
+@command(app)
 def figures(
     config: Config = TRIPLET,
-    set_: Sets = None,
+    overrides: Sets = NONE,
     query: Fixed = None,
     gallery: FixedGallery = None,
     truth: Truth = None,
     attributes: Attributes = None,
-    column: Annotated[list[str] | None, typer.Option(help="A column of it; repeatable. Default: all.")] = None,
+    column: Annotated[list[str], typer.Option(help="A column of it; repeatable. Default: all.")] = NONE,
     against: Annotated[
         Path | None, typer.Option(help="Another YAML file: tests which figures differ on the same queries.")
     ] = None,
-    json_: JsonOut = False,
+    as_json: JsonOut = False,
 ) -> None:
     """Print every figure with its interval: retrieval, precision and recall, verification, open set, subgroups."""
     from facematch.tasks.report.figures_command import figures_command
 
     fixed = fixed_folders(query, gallery, truth)
-    figures_command(config, set_ or [], fixed, attributes, column or [], against, as_json=json_)
+    figures_command(config, overrides, fixed, attributes, column, against, as_json=as_json)
 
 
-@app.command()
+@command(app, "tasks.report.command:report_command")
 def report(
     run: Annotated[Path | None, typer.Argument(help="A run's name, its folder, or default.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="The page to write.", show_default="report-NAME.html in results/")
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="A YAML file instead of a run.")] = None,
-    set_: Sets = None,
+    overrides: Sets = NONE,
     query: Fixed = None,
     gallery: FixedGallery = None,
     truth: Truth = None,
     attributes: Attributes = None,
-    json_: JsonOut = False,
+    as_json: JsonOut = False,
 ) -> None:
     """Show an evaluation as one HTML file: figures, curves, the worst queries with their answers, a map."""
-    from facematch.tasks.report.command import report_command
-
-    report_command(run, out, config, set_ or [], query, gallery, truth, attributes, as_json=json_)
 
 
-@app.command()
+@command(app, "tasks.compare.command:compare_command")
 def compare(
     config: Annotated[
         Path, typer.Option("--config", "-c", help="YAML file that lists systems and what they are compared on.")
     ] = Path("config/compare.yaml"),
-    set_: Sets = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = RESULTS / "compare.html",
+    overrides: Sets = NONE,
+    page: Annotated[Path, typer.Option("--out", help="The page to write.")] = RESULTS / "compare.html",
     fresh: Annotated[bool, typer.Option("--fresh", help="Ask and time again what was asked before.")] = False,
-    json_: JsonOut = False,
+    as_json: JsonOut = False,
 ) -> None:
     """Choose what to submit: every listed system on the same photos, what it reaches, what it takes, which is better.
 
     Prints tables and writes charts as one HTML file. What is finished is kept, so a stopped run goes on.
     """
-    from facematch.tasks.compare.command import compare_command
-
-    compare_command(config, set_ or [], out, fresh=fresh, as_json=json_)
 
 
-@app.command("hash-report")
+@command(app, "tasks.hashing.command:hash_report_command", name="hash-report")
 def hash_report(
     runs: Annotated[
-        list[Path] | None,
+        list[Path],
         typer.Argument(metavar="RUN", help="Runs that learned to hash, by name or folder, e.g. CUB_32."),
-    ] = None,
+    ] = NO_PATHS,
     on: Annotated[
         Literal["test", "validation"] | None,
         typer.Option(
             help="Which photos are queries.", show_default="the test where a run has one, else its validation"
         ),
     ] = None,
-    reference: Annotated[
-        list[Path] | None, typer.Option(help="A run without codes, shown beside them by its floats; repeatable.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = RESULTS / "hash-report.html",
-    set_: Sets = None,
-    json_: JsonOut = False,
+    references: Annotated[
+        list[Path],
+        typer.Option("--reference", help="A run without codes, shown beside them by its floats; repeatable."),
+    ] = NO_PATHS,
+    page: Annotated[Path, typer.Option("--out", help="The page to write.")] = RESULTS / "hash-report.html",
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
 ) -> None:
     """Choose a code size: what the codes of each run find, what they lose to floats, what they cost.
 
     Prints a table and writes charts as one HTML file. Runs are compared where their photos are the same.
     """
-    from facematch.tasks.hashing.command import hash_report_command
-
-    hash_report_command(runs or [], reference or [], on, set_ or [], out, as_json=json_)
 
 
-@app.command()
+@command(app, "tasks.protocols.verify:verify_command")
 def verify(
     pairs: Annotated[Path, typer.Argument(help="Labelled pairs: CSV with a, b, same (and fold), or LFW's pairs.txt.")],
     images: Annotated[
@@ -157,66 +147,57 @@ def verify(
         typer.Option(help="Where the photos' names start.", show_default="images/ beside the pairs, else their folder"),
     ] = None,
     config: Config = TRIPLET,
-    set_: Sets = None,
-    json_: JsonOut = False,
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
 ) -> None:
     """Tell same from different people in labelled pairs of photos: accuracy over folds, AUC, EER, TAR@FAR."""
-    from facematch.tasks.protocols.verify import verify_command
-
-    verify_command(pairs, images, config, set_ or [], as_json=json_)
 
 
-@app.command()
+@command(app, "tasks.protocols.revisited_command:revisited_command")
 def revisited(
     truth: Annotated[Path, typer.Argument(help="gnd_roxford5k.pkl or gnd_rparis6k.pkl as published, or as JSON.")],
     photos: Annotated[Path, typer.Argument(help="The data set's photos, queries and gallery in one folder.")],
     config: Config = TRIPLET,
-    set_: Sets = None,
-    json_: JsonOut = False,
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
 ) -> None:
     """Score ROxford5k or RParis6k by its protocol: mAP and mP@k, easy, medium and hard."""
-    from facematch.tasks.protocols.revisited_command import revisited_command
-
-    revisited_command(truth, photos, config, set_ or [], as_json=json_)
 
 
-@app.command()
+@command(app, "tasks.leaks.command:leaks_command")
 def leaks(
     sets: Annotated[
-        list[str] | None,
+        list[str],
         typer.Argument(
             metavar="NAME=FOLDER…",
             help="Folders to compare, e.g. train=A test=B.",
             show_default="the sets of the configuration",
         ),
-    ] = None,
+    ] = NONE,
     config: Annotated[
         Path | None,
         typer.Option("--config", "-c", help="YAML file with the settings.", show_default="config/triplet.yaml"),
     ] = None,
-    set_: Sets = None,
+    overrides: Sets = NONE,
     people: Annotated[
         bool, typer.Option("--people", help="The first folder below each FOLDER is a person: compare their names too.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="An HTML page to write: both sides of each pair.")] = None,
-    json_: JsonOut = False,
+    page: Annotated[Path | None, typer.Option("--out", help="An HTML page to write: both sides of each pair.")] = None,
+    as_json: JsonOut = False,
 ) -> None:
     """Find what stands on both sides of a split: people are compared by name, photos by content.
 
     Exit code 1 when there is a leak, 2 for bad input, 0 when there is none.
     """
-    from facematch.tasks.leaks.command import leaks_command
-
-    leaks_command(sets or [], config, set_ or [], people=people, page=out, as_json=json_)
 
 
-@app.command()
+@command(app, "tasks.tuning.answer:answer_command")
 def answer(
     config: Config = TRIPLET,
-    set_: Sets = None,
-    threshold: Annotated[
+    overrides: Sets = NONE,
+    kind: Annotated[
         Literal["static", "dynamic", "dynamic-query", "isotonic", "platt", "conformal"],
-        typer.Option(help="How near is near enough; all but conformal are fitted by `tune`."),
+        typer.Option("--threshold", help="How near is near enough; all but conformal are fitted by `tune`."),
     ] = "static",
     false_accepts: Annotated[
         float, typer.Option(help="conformal: the promised rate of unknown people who are given a name.")
@@ -224,9 +205,6 @@ def answer(
     probability: Annotated[
         float, typer.Option(help="isotonic, platt: accept from this probability of the same person on.")
     ] = 0.5,
-    json_: JsonOut = False,
+    as_json: JsonOut = False,
 ) -> None:
     """Tell whom of the gallery each query shows, or that it is nobody: every photo that is near enough, as CSV."""
-    from facematch.tasks.tuning.answer import answer_command
-
-    answer_command(config, set_ or [], threshold, false_accepts=false_accepts, probability=probability, as_json=json_)

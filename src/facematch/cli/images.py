@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli.options import JsonOut, Sets
+from facematch.cli.options import NONE, JsonOut, Sets
+from facematch.cli.program import command
 from facematch.core.errors import FacematchError
 from facematch.core.files import RESULTS
 
@@ -22,27 +23,26 @@ System = Annotated[
 ]
 
 
-@app.command()
+@command(app, "tasks.images.search_command:search_command")
 def search(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="The images to look for.")],
-    photos: Photos,
+    folder: Photos,
     k: Annotated[int, typer.Option("-k", min=1, help="How many photos for each image.")] = 10,
     system: System = None,
     turned: Annotated[
         bool, typer.Option("--turned/--no-turned", help="Try the image mirrored and turned by quarters as well.")
     ] = True,
     config: ImageConfig = None,
-    set_: Sets = None,
-    json_: JsonOut = False,
-    out: Annotated[Path | None, typer.Option(help="Write them to look through: a .html page or a .png.")] = None,
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
+    page: Annotated[
+        Path | None, typer.Option("--out", help="Write them to look through: a .html page or a .png.")
+    ] = None,
 ) -> None:
     """Find the photos of a folder that are nearest to an image, mirrored and turned ones too."""
-    from facematch.tasks.images.search_command import search_command
-
-    search_command(images, photos, k, system, config, set_ or [], turned=turned, as_json=json_, page=out)
 
 
-@app.command()
+@command(app, "tasks.protocols.classes_command:classes_command")
 def classes(
     database: Annotated[Path, typer.Argument(help="Photos to look in: a folder for each class.")],
     queries: Annotated[
@@ -64,8 +64,8 @@ def classes(
         bool, typer.Option("--cached", help="Read features from the cache, and do not time them.")
     ] = False,
     config: ImageConfig = None,
-    set_: Sets = None,
-    json_: JsonOut = False,
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
 ) -> None:
     """Measure precision and recall of each class of things, and the seconds of features, index and query.
 
@@ -73,35 +73,26 @@ def classes(
     a hit. DATABASE twice: each photo asks all others. Refuses a network that was trained on a photo that asks, by its
     content.
     """
-    from facematch.tasks.protocols.classes_command import classes_command
-
-    classes_command(
-        database, queries, system, k, threshold, config, set_ or [],
-        query_count=query_count, database_count=database_count, cached=cached, as_json=json_,
-    )  # fmt: skip
 
 
-@app.command()
+@command(app, "tasks.images.source_command:source_command")
 def source(
     image: Annotated[Path, typer.Argument(help="The image whose origin is asked for.")],
-    photos: Photos,
+    folder: Photos,
     config: ImageConfig = None,
-    set_: Sets = None,
-    json_: JsonOut = False,
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
 ) -> None:
     """Tell where an image comes from: every photo of a folder that shows it, at which size, the best copy first.
 
     Finds the same bytes, the same pixels and near-duplicates: resized, cropped, bordered, mirrored, turned by
     quarters, grey. Exit code 1 when there is none.
     """
-    from facematch.tasks.images.source_command import source_command
-
-    source_command(image, photos, config, set_ or [], as_json=json_)
 
 
-@app.command()
+@command(app, "tasks.robustness.command:robustness_command")
 def robustness(
-    photos: Annotated[Path, typer.Argument(metavar="FOLDER", help="Photos: each change is made on some of them.")],
+    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="Photos: each change is made on some of them.")],
     systems: Annotated[
         str,
         typer.Option(
@@ -113,17 +104,14 @@ def robustness(
     changes: Annotated[
         str, typer.Option(help="Names with commas, for example jpeg-50,crop-10.", show_default="all")
     ] = "",
-    sample: Annotated[int, typer.Option("--photos", min=1, help="How many photos are changed, at most.")] = 200,
+    photos: Annotated[int, typer.Option("--photos", min=1, help="How many photos are changed, at most.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Which photos are changed, and what noise they get.")] = 1,
     config: ImageConfig = None,
-    set_: Sets = None,
-    json_: JsonOut = False,
-    html: Annotated[Path | None, typer.Option(help="Write the tables as one HTML page.")] = None,
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
+    page: Annotated[Path | None, typer.Option("--html", help="Write the tables as one HTML page.")] = None,
 ) -> None:
     """Tell which method survives which change: JPEG, size, crop, turn, colour, border, text, on your own photos."""
-    from facematch.tasks.robustness.command import robustness_command
-
-    robustness_command(photos, systems, changes, sample, seed, config, set_ or [], as_json=json_, page=html)
 
 
 umap = typer.Typer(no_args_is_help=True)
@@ -146,7 +134,7 @@ def sizes_of(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-@umap.command("tune")
+@command(umap, name="tune")
 def umap_tune(
     path: UmapPhotos,
     n_neighbors: Annotated[str, typer.Option(help="Those to try; each below half of the photos.")] = SIZES,
@@ -154,19 +142,19 @@ def umap_tune(
     k: FixedK = 10,
     min_dist: MinDist = 0.0,
     seed: Seed = 1,
-    set_: Sets = None,
+    overrides: Sets = NONE,
     out: Annotated[Path, typer.Option(help="The .svg file for the plot.")] = RESULTS / "umap-tune.svg",
-    json_: JsonOut = False,
+    as_json: JsonOut = False,
 ) -> None:
     """Find the n_neighbors whose UMAP is the most trustworthy; print and plot the scores."""
     from facematch.tasks.umap.command import umap_tune_command
     from facematch.tasks.umap.fit import UmapSettings
 
     fixed = UmapSettings(n_components=components, min_dist=min_dist, seed=seed)
-    umap_tune_command(path, set_ or [], sizes=sizes_of(n_neighbors), fixed=fixed, k=k, plot=out, as_json=json_)
+    umap_tune_command(path, overrides, sizes=sizes_of(n_neighbors), fixed=fixed, k=k, plot=out, as_json=as_json)
 
 
-@umap.command("fit")
+@command(umap, name="fit")
 def umap_fit(
     path: UmapPhotos,
     model: UmapFolder = UMAP_MODEL,
@@ -175,66 +163,56 @@ def umap_fit(
     k: FixedK = 10,
     min_dist: MinDist = 0.0,
     seed: Seed = 1,
-    set_: Sets = None,
-    json_: JsonOut = False,
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
 ) -> None:
     """Fit the photos of a folder and write the model: plain numbers, nothing that runs."""
     from facematch.tasks.umap.command import umap_fit_command
     from facematch.tasks.umap.fit import UmapSettings
 
     fixed = UmapSettings(n_components=components, min_dist=min_dist, seed=seed)
-    umap_fit_command(path, model, set_ or [], sizes=sizes_of(n_neighbors), fixed=fixed, k=k, as_json=json_)
+    umap_fit_command(path, model, overrides, sizes=sizes_of(n_neighbors), fixed=fixed, k=k, as_json=as_json)
 
 
-@umap.command("query")
+@command(umap, "tasks.umap.command:umap_query_command", name="query")
 def umap_query(
     image: Annotated[Path, typer.Argument(help="The image to look for.")],
-    model: UmapFolder = UMAP_MODEL,
+    folder: UmapFolder = UMAP_MODEL,
     k: Annotated[int, typer.Option("-k", min=1, help="How many photos.")] = 10,
-    set_: Sets = None,
-    json_: JsonOut = False,
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
 ) -> None:
     """Print the photos nearest to an image in the embedding; an image that is there finds itself first."""
-    from facematch.tasks.umap.command import umap_query_command
-
-    umap_query_command(image, model, set_ or [], k=k, as_json=json_)
 
 
-@umap.command("update")
+@command(umap, "tasks.umap.command:umap_update_command", name="update")
 def umap_update(
     path: UmapPhotos,
-    model: UmapFolder = UMAP_MODEL,
+    folder: UmapFolder = UMAP_MODEL,
     refit: Annotated[bool, typer.Option("--refit", help="Fit again, even where few photos changed.")] = False,
-    set_: Sets = None,
-    json_: JsonOut = False,
+    overrides: Sets = NONE,
+    as_json: JsonOut = False,
 ) -> None:
     """Place new photos, read changed ones again, forget deleted ones; fit again when more than 20 % changed."""
-    from facematch.tasks.umap.command import umap_update_command
-
-    umap_update_command(path, model, set_ or [], refit=refit, as_json=json_)
 
 
-@umap.command("info")
-def umap_info(model: UmapFolder = UMAP_MODEL, json_: JsonOut = False) -> None:
+@command(umap, "tasks.umap.command:umap_info_command", name="info")
+def umap_info(folder: UmapFolder = UMAP_MODEL, as_json: JsonOut = False) -> None:
     """Print what a model holds."""
-    from facematch.tasks.umap.command import umap_info_command
-
-    umap_info_command(model, as_json=json_)
 
 
-@app.command()
+@command(app, "tasks.images.duplicates_command:duplicates_command")
 def duplicates(
-    photos: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Folders of photos, or photos.")],
-    json_: JsonOut = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV: a row for each file of each group.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write the groups as one HTML page to look through.")] = None,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Folders of photos, or photos.")],
+    as_json: JsonOut = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: a row for each file of each group.")] = False,
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Write the groups as one HTML page to look through.")
+    ] = None,
     config: ImageConfig = None,
-    set_: Sets = None,
+    overrides: Sets = NONE,
 ) -> None:
     """Find copies: the same bytes, the same pixels, resized, cropped, mirrored, turned by quarters, in a border.
 
     The largest copy of each group is marked, with what the others take. Nothing is ever deleted.
     """
-    from facematch.tasks.images.duplicates_command import duplicates_command
-
-    duplicates_command(photos, config, set_ or [], as_json=json_, as_csv=csv, page=html)

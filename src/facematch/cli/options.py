@@ -7,7 +7,7 @@ import typer
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="YAML file with the settings.")]
 Sets = Annotated[
-    list[str] | None,
+    list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Override one setting, e.g. server.url=http://…; repeatable."),
 ]
 JsonOut = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -23,4 +23,6 @@ GalleryFolder = Annotated[Path, typer.Option(help="Folder of gallery photos.")]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No notes and no progress: results, warnings and errors only.")
 ]
+NONE: list[str] = []  # of an option that may be repeated
+NO_PATHS: list[Path] = []
 QUERY, GALLERY = Path("data/test_data/query"), Path("data/test_data/gallery")

@@ -3,8 +3,9 @@
 import inspect
 import io
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
 import typer
@@ -56,9 +57,11 @@ class Program(TyperGroup):
         typer.echo(f"{_FIRST}\n Exit codes:\n\n   {codes}\n")
 
 
-class _Command(TyperCommand):
-    # Typer ends a command on Ctrl-C without a word.
+class Command(TyperCommand):
+    """A command that says so when Ctrl-C ends it: Typer's does not."""
+
     def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
         from facematch.core.console import info
 
         try:
@@ -68,16 +71,40 @@ class _Command(TyperCommand):
             raise SystemExit(INTERRUPTED) from None
 
 
-def arrange(app: typer.Typer, panels: Mapping[str, str] | None = None) -> None:
-    """Give every command its panel in the help, `--quiet`, and a word on Ctrl-C."""
-    panels = _panels() if panels is None else panels
-    for each in app.registered_commands:
-        each.cls, each.callback = _Command, None if each.callback is None else with_quiet(each.callback)
-        each.rich_help_panel = panels.get(each.name or str(getattr(each.callback, "__name__", "")))
-    for group in app.registered_groups:
-        group.rich_help_panel = panels.get(str(group.name))
-        assert group.typer_instance is not None
-        arrange(group.typer_instance, {})
+def command(
+    app: typer.Typer, runs: str = "", name: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add a command to `app`, with `--quiet` after its own options and a word on Ctrl-C.
+
+    `runs` names the function that works, such as `tasks.crop.crop:crop_command`. It is imported when the command runs,
+    and takes the options by the names they are declared with; without it the declared function itself is run.
+    """
+
+    def add(declared: Callable[..., None]) -> Callable[..., None]:
+        @wraps(declared)
+        def run(*given: Any, quiet: bool, **options: Any) -> None:
+            silence(quiet)
+            module, _, function = runs.partition(":")
+            works = getattr(import_module(f"facematch.{module}"), function) if runs else declared
+            works(*given, **options)
+
+        signature = inspect.signature(declared)
+        last = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Quiet)
+        run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), last])  # type: ignore[attr-defined]
+        run.__annotations__ = {**declared.__annotations__, "quiet": Quiet}
+        run.runs = runs  # type: ignore[attr-defined]
+        app.command(name, cls=Command)(run)
+        return run
+
+    return add
+
+
+def arrange(app: typer.Typer) -> None:
+    """Give every command and group of the program its panel in the help."""
+    named: dict[str, Any] = {str(group.name): group for group in app.registered_groups}
+    named |= {each.name or str(getattr(each.callback, "__name__", "")): each for each in app.registered_commands}
+    for name, each in named.items():
+        each.rich_help_panel = _panels().get(name)
 
 
 def run_program(program: typer.Typer) -> None:
@@ -96,21 +123,6 @@ def run_program(program: typer.Typer) -> None:
     except FacematchError as error:
         show_error(error.message, error.hint)
         sys.exit(error.exit_code)
-
-
-def with_quiet(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that takes `--quiet` as well, after its own options."""
-
-    @wraps(command)
-    def run(*given: Any, quiet: bool, **options: Any) -> None:
-        silence(quiet)
-        command(*given, **options)
-
-    signature = inspect.signature(command)
-    last = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Quiet)
-    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), last])  # type: ignore[attr-defined]
-    run.__annotations__ = {**command.__annotations__, "quiet": Quiet}
-    return run
 
 
 def silence(quiet: bool) -> None:

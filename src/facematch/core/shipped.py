@@ -9,6 +9,7 @@ from pathlib import Path
 from facematch.core.errors import FacematchError
 
 CONFIG = Path("config")
+TRIPLET = CONFIG / "triplet.yaml"
 _REPOSITORY = Path(__file__).resolve().parents[3]  # where it is run from a clone
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from facematch.core.cache import cache_folder
 from facematch.core.console import ask
 from facematch.core.errors import FacematchError
-from facematch.identities.zipped import is_zip, unzipped
 from facematch.pipeline.build import photo_limits
 from facematch.pipeline.folders import Folder, check_folders, doubts
 from facematch.settings.root import Settings
@@ -30,6 +29,10 @@ def two_folders(
 
 def folder_of(settings: Settings, path: Path) -> Path:
     """Return a path, or the folder that it holds where it is a zip file. Raises FacematchError as `unzipped`."""
+    if not path.is_file():
+        return path
+    from facematch.identities.zipped import is_zip, unzipped
+
     if not is_zip(path):
         return path
     return unzipped(path, cache_folder(settings.paths.cache), photo_limits(settings.photos))

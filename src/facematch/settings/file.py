@@ -14,7 +14,6 @@ from facematch.core.shipped import find_settings, log_taken
 from facematch.core.text import LONGEST, brief
 from facematch.settings.root import Settings
 
-TRIPLET = Path("config/triplet.yaml")
 S = TypeVar("S", bound=BaseModel)
 
 

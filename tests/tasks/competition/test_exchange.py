@@ -9,7 +9,9 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from facematch.settings.competition import CompetitionForm, Dialect
-from facematch.tasks.competition.exchange import Interrupted, Outcome, exchange
+from facematch.tasks.competition.address import Destination
+from facematch.tasks.competition.answer import Outcome
+from facematch.tasks.competition.exchange import Interrupted, exchange
 from net import PAYLOAD, SCORE, answering, free_port, once, response, says, told
 
 
@@ -32,7 +34,7 @@ class TestRequest:
     def test_a_content_type_is_a_matter_of_the_form(self) -> None:
         form = CompetitionForm(dialects={"new": Dialect(path="/results/", content_type="application/json")})
         with answering(says(response("200 OK", b'{"results": [1, 1, 1]}'))) as (url, requests):
-            exchange(PAYLOAD, url, form, "new", headers={"X-Token": "secret"}, timeout=5)
+            exchange(PAYLOAD, Destination(url, form, "new", {"X-Token": "secret"}), timeout=5)
         assert b"content-type: application/json" in requests[0].lower()
         assert b"x-token: secret" in requests[0].lower()
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from facematch.core.errors import FacematchError
-from facematch.tasks.competition.answer import ServerAnswer
-from facematch.tasks.competition.exchange import Outcome
-from facematch.tasks.competition.journal import Attempt, Journal, Kept
+from facematch.tasks.competition.answer import Outcome, ServerAnswer
+from facematch.tasks.competition.journal import Attempt, Journal, StoredSubmission
 
 URL = "http://10.0.0.1/results/"
 PAYLOAD = b'{"groupname": "us", "images": {}}'
@@ -23,17 +22,17 @@ LOST = Outcome("reset", "unknown", "the connection broke")
 REFUSED = Outcome("unreachable", "not scored", "cannot be reached", again=True)
 
 
-def keep(journal: Journal, payload: bytes = PAYLOAD, *, to_send: bool = True) -> Kept:
+def keep(journal: Journal, payload: bytes = PAYLOAD, *, to_send: bool = True) -> StoredSubmission:
     return journal.keep(payload, "results", to_send=to_send, query=Path("q"), gallery=Path("g"), made_by="test")
 
 
-def begun(journal: Journal, kept: Kept, *, again: bool = False, url: str = URL) -> int:
+def begun(journal: Journal, kept: StoredSubmission, *, again: bool = False, url: str = URL) -> int:
     number = journal.begin(kept, url, again=again)
     assert isinstance(number, int)
     return number
 
 
-def refused(journal: Journal, kept: Kept, *, again: bool = False, url: str = URL) -> Attempt:
+def refused(journal: Journal, kept: StoredSubmission, *, again: bool = False, url: str = URL) -> Attempt:
     before = journal.begin(kept, url, again=again)
     assert isinstance(before, Attempt)
     return before

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from facematch.tasks.competition.address import Destination
 from facematch.tasks.competition.exchange import exchange
 from net import FORM, PAYLOAD, SCORE, answering, response, says, told
 
@@ -49,7 +50,7 @@ class TestWhoIsSentAPassword:
     def authorization(self, user: str = "", **headers: str) -> list[bytes]:
         with answering(says(response("200 OK", SCORE))) as (url, requests):
             address = url.replace("//", f"//{user}")
-            assert exchange(PAYLOAD, address, FORM, "results", headers=headers, timeout=5).fate == "scored"
+            assert exchange(PAYLOAD, Destination(address, FORM, "results", headers), timeout=5).fate == "scored"
         return [line for line in requests[0].split(b"\r\n") if line.lower().startswith(b"authorization:")]
 
     def test_nobody_without_being_told(self) -> None:

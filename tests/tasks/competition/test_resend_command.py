@@ -86,6 +86,20 @@ class TestGroup:
         assert row["expected"] is not None
         assert "--dry-run" in str(row["made_by"])
 
+    def test_equal_answers_that_are_there_keep_the_command_that_made_them(
+        self, tiny: Path, run: Run, server: tuple[str, list[bytes]]
+    ) -> None:
+        sent = run("request", *TINY, "--no-expect", "--set", "server.group=we", "--set", f"server.url={server[0]}")
+        assert sent.code == 0, sent.err
+        assert run(*DRY).code == 0
+        group = ("--set", "server.group=we", "--set", f"server.url={server[0]}")
+        done = run("resend", "2", *group)
+        assert "submission 2 is submission 1 now" in done.out
+        assert "already scored: 1000" in done.out
+        (row,) = rows(run)
+        assert "--dry-run" not in str(row["made_by"])
+        assert row["expected"] is not None  # of the dry run; it was sent without one
+
     def test_a_payload_of_such_a_dry_run_is_not_fit_to_be_sent(
         self, tiny: Path, run: Run, server: tuple[str, list[bytes]]
     ) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from facematch.core.errors import FacematchError
-from facematch.tasks.competition.deliver import Destination, deliver
+from facematch.tasks.competition.address import Destination, RetryPolicy
 from facematch.tasks.competition.journal import Journal
-from facematch.tasks.competition.sending import Patience
+from facematch.tasks.competition.sending import deliver
 from net import FORM, PAYLOAD, answering, response, says, without_proxies
 
 
@@ -21,7 +21,7 @@ def sent(folder: Path, data: bytes, query: str = "") -> tuple[FacematchError, st
     """The error that says what became of one submission, and the address it went to."""
     with answering(says(data)) as (url, _), Journal(folder) as journal:
         kept = journal.keep(PAYLOAD, "results", to_send=True)
-        to = Destination(url + query, FORM, Patience(timeout=5, attempts=1), {}, True)
+        to = Destination(url + query, FORM, "results", retry=RetryPolicy(timeout=5, attempts=1))
         with pytest.raises(FacematchError) as caught:
             deliver(journal, kept, to, again=False)
     return caught.value, url
@@ -57,5 +57,5 @@ def test_what_cannot_be_reached_is_said_with_the_command(tmp_path: Path) -> None
     with Journal(tmp_path) as journal:
         kept = journal.keep(PAYLOAD, "results", to_send=True)
         with pytest.raises(FacematchError, match="Connection refused") as caught:
-            deliver(journal, kept, Destination(url, FORM, Patience(attempts=1), {}, True), again=False)
+            deliver(journal, kept, Destination(url, FORM, "results", retry=RetryPolicy(attempts=1)), again=False)
     assert caught.value.hint.endswith("facematch resend 1")

@@ -12,7 +12,9 @@ import pytest
 import trustme
 
 from facematch.settings.competition import CompetitionForm
-from facematch.tasks.competition.exchange import Outcome, exchange
+from facematch.tasks.competition.address import Destination
+from facematch.tasks.competition.answer import Outcome
+from facematch.tasks.competition.exchange import exchange
 from net import SCORE, response
 
 
@@ -61,7 +63,7 @@ def serving(certificate: trustme.LeafCert) -> Iterator[tuple[str, list[bytes]]]:
 
 
 def once(url: str, verify: bool | str = True) -> Outcome:
-    return exchange(b"payload", url, CompetitionForm(), "results", headers={}, timeout=5, verify=verify)
+    return exchange(b"payload", Destination(url, CompetitionForm(), "results", verify=verify), timeout=5)
 
 
 def test_an_unknown_certificate_is_refused(url: str) -> None:

@@ -20,7 +20,8 @@ from facematch.core.errors import FacematchError
 from facematch.tasks.competition.address import submission_url
 from facematch.tasks.competition.submission import Submission
 from facematch.tasks.rehearsal.listening import config_of
-from facematch.tasks.rehearsal.server import create_app, serve
+from facematch.tasks.rehearsal.serve import serve_command
+from facematch.tasks.rehearsal.server import create_app
 from rehearsal_helpers import FORM, TRUTH, post, submission
 
 
@@ -63,15 +64,17 @@ class TestServe:
         code = (
             # A shell's background job, and so its children, ignore Ctrl-C until they ask for it.
             "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-            "from pathlib import Path; from facematch.tasks.rehearsal.server import serve; "
-            "serve(Path('truth.json'), port=0, on_ready=lambda address: print(address, flush=True)); print('left')"
+            "from pathlib import Path; from facematch.tasks.rehearsal.serve import serve_command; "
+            "serve_command(Path('truth.json'), port=0); print('left')"
         )
         process = subprocess.Popen(
             [sys.executable, "-c", code],
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        assert process.stdout is not None
-        return process, process.stdout.readline().strip()
+        assert process.stderr is not None
+        address = process.stderr.readline().split(" ")[3]
+        assert process.stderr.readline().startswith(f"leaderboard: {address}/  kept in submissions")
+        return process, address
 
     def test_it_serves_until_ctrl_c(self, tmp_path: Path) -> None:
         process, address = self.start(tmp_path)
@@ -142,19 +145,20 @@ class TestServe:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             with pytest.raises(FacematchError) as caught:
-                serve(tmp_path / "truth.json", port=port)
+                serve_command(tmp_path / "truth.json", port=port)
         assert f"port {port} on 127.0.0.1 is already in use" in caught.value.message
         assert "--port" in caught.value.hint
 
     def test_an_address_of_another_machine(self, tmp_path: Path) -> None:
         (tmp_path / "truth.json").write_text('{"q.jpg": ["g.jpg"]}')
         with pytest.raises(FacematchError) as caught:
-            serve(tmp_path / "truth.json", host="192.0.2.1", port=0)
+            serve_command(tmp_path / "truth.json", host="192.0.2.1", port=0)
         assert "cannot listen on 192.0.2.1" in caught.value.message
         assert "--host" in caught.value.hint
 
-    def test_a_bad_ground_truth_is_told_before_anything_listens(self, tmp_path: Path) -> None:
-        ready: list[str] = []
+    def test_a_bad_ground_truth_is_an_error_before_anything_listens(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         with pytest.raises(FacematchError, match="does not exist"):
-            serve(tmp_path / "absent.json", port=0, on_ready=ready.append)
-        assert ready == []
+            serve_command(tmp_path / "absent.json", port=0)
+        assert capsys.readouterr().err == ""

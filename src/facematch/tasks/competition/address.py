@@ -1,9 +1,10 @@
-"""Where a submission goes and which headers go along; what is secret is never shown."""
+"""Where a submission goes, and how; what is secret is never shown."""
 
 import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
 
@@ -12,6 +13,31 @@ from facematch.settings.competition import CompetitionForm
 
 _MASK = "…"
 _SECRET = 8  # characters from which a value is looked for in texts; shorter ones stand there by chance
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How long to go on: seconds for one answer, seconds and attempts in all, seconds of the first wait."""
+
+    timeout: float = 60.0
+    deadline: float = 600.0
+    attempts: int = 8
+    backoff: float = 1.0
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where submissions are posted and how: the address, the form and the name of its dialect.
+
+    `headers` go along. `verify` is False to take any certificate, or the path of a CA bundle.
+    """
+
+    url: str
+    form: CompetitionForm
+    dialect: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    verify: bool | str = True
+    retry: RetryPolicy = RetryPolicy()
 
 
 def submission_url(url: str, form: CompetitionForm, dialect: str) -> str:

@@ -1,15 +1,17 @@
-"""What the competition's server answers, in any of its dialects."""
+"""What became of an attempt, and what the competition's server answers, in any of its dialects."""
 
 import html
 import re
 from dataclasses import dataclass
 from json import JSONDecodeError
-from typing import Any
+from typing import Any, Literal
 
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import parse_json
 from facematch.core.text import brief
 from facematch.settings.competition import AnswerForm, CompetitionForm
+
+Fate = Literal["scored", "not scored", "unknown"]
 
 MAX_TEXT = 10_000  # characters of an answer that are kept
 _ROUNDING = 1e-9  # share of the range by which a server's rounding may leave it
@@ -31,6 +33,28 @@ class ServerAnswer:
     top5: float | None
     top10: float | None
     score: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one attempt.
+
+    `kind` names it in a word, `message` and `hint` in plain words. `fate` says whether the submission
+    was scored; `again` whether trying again by itself is safe and may help, after `retry_after` seconds
+    if the server said so. `status` is HTTP's; `text` the answer as it came, cut after 10,000
+    characters; `answer` its score; `target` the address that a redirect names, without its secrets.
+    """
+
+    kind: str
+    fate: Fate
+    message: str
+    hint: str = ""
+    again: bool = False
+    status: int | None = None
+    text: str = ""
+    answer: ServerAnswer | None = None
+    retry_after: float | None = None
+    target: str = ""
 
 
 class AnswerError(FacematchError):

@@ -21,21 +21,18 @@ The error statuses are taken as the server's word that it did not score.
 import re
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from email.utils import mktime_tz, parsedate_tz
-from typing import Literal
+from functools import partial
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3 import exceptions as broken
 
-from facematch.settings.competition import CompetitionForm
-from facematch.tasks.competition.address import shown_url
-from facematch.tasks.competition.answer import MAX_TEXT, AnswerError, ServerAnswer, gist, parse_answer
+from facematch.core.files import sha256_of
+from facematch.tasks.competition.address import Destination, shown_url, without_secrets
+from facematch.tasks.competition.answer import MAX_TEXT, AnswerError, Fate, Outcome, gist, parse_answer
 from facematch.tasks.competition.line import Line, read_body
-
-Fate = Literal["scored", "not scored", "unknown"]
 
 _CONNECT = 10.0  # seconds at most for one attempt to connect
 _GRACE = 1.0  # seconds beyond all time-outs before an exchange is given up as hanging
@@ -44,29 +41,8 @@ _MOVED = (301, 307, 308)
 _REDIRECTS = (*_MOVED, 302, 303)
 _TRY_AGAIN = (408, 429, 500, 502, 503, 504)
 _NOT_SENT = "Nothing was sent. Check the address and that the VPN is up."
+_CHECK = "Check server.url and server.ca_bundle."
 _MAYBE_SCORED = "It may have been scored: look at the leaderboard or ask the organisers before sending it again."
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one attempt.
-
-    `kind` names it in a word, `message` and `hint` in plain words. `fate` says whether the submission
-    was scored; `again` whether trying again by itself is safe and may help, after `retry_after` seconds
-    if the server said so. `status` is HTTP's; `text` the answer as it came, cut after 10,000
-    characters; `answer` its score; `target` the address that a redirect names, without its secrets.
-    """
-
-    kind: str
-    fate: Fate
-    message: str
-    hint: str = ""
-    again: bool = False
-    status: int | None = None
-    text: str = ""
-    answer: ServerAnswer | None = None
-    retry_after: float | None = None
-    target: str = ""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -77,35 +53,28 @@ class Interrupted(KeyboardInterrupt):
         self.outcome = outcome
 
 
-def exchange(
-    payload: bytes,
-    url: str,
-    form: CompetitionForm,
-    dialect: str,
-    *,
-    headers: Mapping[str, str],
-    timeout: float,
-    verify: bool | str = True,
-) -> Outcome:
+def exchange(payload: bytes, to: Destination, *, timeout: float) -> Outcome:
     """Post a payload once and return what became of it. Touches the network; never raises for what it does.
 
-    The payload goes as the raw body, with the dialect's content type if it has one. `timeout` is in
-    seconds, for the wait until the answer begins and again until it ends. `verify` is False to take any
-    certificate, or the path of a CA bundle. Redirects are not followed. Raises Interrupted on Ctrl-C.
+    The payload goes as the raw body, with the dialect's content type if it has one and its SHA-256 as an
+    `Idempotency-Key`, for servers that honour it. `timeout` is in seconds, for the wait until the answer begins and
+    again until it ends. Redirects are not followed. No secret of the destination stays in the outcome. Raises
+    Interrupted on Ctrl-C.
     """
-    content_type = form.dialect(dialect).content_type
-    sent = {"Accept-Encoding": "identity", **({"Content-Type": content_type} if content_type else {}), **headers}
+    content_type = to.form.dialect(to.dialect).content_type
+    headers = {"Accept-Encoding": "identity", "Idempotency-Key": sha256_of(payload)}
+    headers |= {**({"Content-Type": content_type} if content_type else {}), **to.headers}
     line = Line(payload)
     done: list[Outcome] = []
 
     def work() -> None:
         try:
-            with line, line.send_once(url, sent, (min(timeout, _CONNECT), timeout), verify) as response:
+            with line, line.send_once(to.url, headers, (min(timeout, _CONNECT), timeout), to.verify) as response:
                 body, problem = read_body(response, timeout)
-                text = body.decode("utf-8-sig", errors="replace")
-                done.append(_answered(response, text, problem, url, form, dialect))
+                outcome = _answered(response, body.decode("utf-8-sig", errors="replace"), problem, to)
         except Exception as error:  # several libraries' errors come through, and no thread may end without a word
-            done.append(_no_answer(error, url, timeout, line))
+            outcome = _no_answer(error, to.url, timeout, line)
+        done.append(_without_secrets(outcome, to))
 
     # In a thread of its own: looking up a name, or headers that drip, can outlast every time-out.
     thread = threading.Thread(target=work, name="exchange", daemon=True)
@@ -116,10 +85,16 @@ def exchange(
         given_up = _given_up("interrupted", "stopped by Ctrl-C before an answer came", line)
         raise Interrupted(done[0] if done else given_up) from None
     except RuntimeError as error:  # the system gives no more threads
-        return _no_answer(error, url, timeout, line)
+        return _without_secrets(_no_answer(error, to.url, timeout, line), to)
     if not done:
-        return _given_up("hang", f"{shown_url(url)} neither answered nor closed the connection in time", line)
+        return _given_up("hang", f"{shown_url(to.url)} neither answered nor closed the connection in time", line)
     return done[0]
+
+
+def _without_secrets(outcome: Outcome, to: Destination) -> Outcome:
+    hide = partial(without_secrets, url=to.url, headers=to.headers)
+    message, hint, text, target = map(hide, (outcome.message, outcome.hint, outcome.text, outcome.target))
+    return replace(outcome, message=message, hint=hint, text=text, target=target)
 
 
 def _given_up(kind: str, message: str, line: Line) -> Outcome:
@@ -135,18 +110,11 @@ def fate_of(status: int) -> tuple[Fate, bool]:
     return "unknown", False
 
 
-def _answered(
-    response: requests.Response,
-    text: str,
-    problem: tuple[str, str] | None,
-    url: str,
-    form: CompetitionForm,
-    dialect: str,
-) -> Outcome:
-    status, kept = response.status_code, text[:MAX_TEXT]
+def _answered(response: requests.Response, text: str, problem: tuple[str, str] | None, to: Destination) -> Outcome:
+    shown, status, kept = shown_url(to.url), response.status_code, text[:MAX_TEXT]
     fate, again = fate_of(status)
     if status in _REDIRECTS:
-        return _redirect(response, fate, url, kept)
+        return _redirect(response, fate, to.url, kept)
     if not 200 <= status < 300:
         wait, words = _wait(response)
         hint = "The server did not take the submission. Check server.url, server.dialect and server.group."
@@ -155,13 +123,13 @@ def _answered(
         elif again or status >= 500:
             hint = "The server could not take it: try later."
         sort = "status" if fate == "unknown" else "error status"
-        message = f"{shown_url(url)} answered with the {sort} {_said(response, text)}{words}"
+        message = f"{shown} answered with the {sort} {_status_line(response, text)}{words}"
         return Outcome(f"status-{status}", fate, message, hint, again, status, kept, retry_after=wait)
     if problem:
-        message = f"the answer of {shown_url(url)} {problem[1]}: {gist(text) or '(no text)'}"
+        message = f"the answer of {shown} {problem[1]}: {gist(text) or '(no text)'}"
         return Outcome(problem[0], "unknown", message, _MAYBE_SCORED, False, status, kept)
     try:
-        answer = parse_answer(text, form, dialect)
+        answer = parse_answer(text, to.form, to.dialect)
     except AnswerError as error:
         return Outcome(error.kind, "unknown", error.message, error.hint, False, status, kept)
     return Outcome("scored", "scored", "", "", False, status, kept, answer)
@@ -184,13 +152,13 @@ def _redirect(response: requests.Response, fate: Fate, url: str, kept: str) -> O
     )  # fmt: skip
 
 
-def _said(response: requests.Response, text: str) -> str:
+def _status_line(response: requests.Response, text: str) -> str:
     # The status with what the server says beside it; most say the status again.
-    reason, said = gist(response.reason or "", 60), gist(text) or "(no text)"
+    reason, words = gist(response.reason or "", 60), gist(text) or "(no text)"
     head = f"{response.status_code} {reason}".strip()
     for again in filter(None, (head, reason)):
-        said = re.sub(rf"(?i)^{re.escape(again)}(?!\w)[ .:!-]*", "", said)
-    return f"{head}: {said}" if said else head
+        words = re.sub(rf"(?i)^{re.escape(again)}(?!\w)[ .:!-]*", "", words)
+    return f"{head}: {words}" if words else head
 
 
 def _wait(response: requests.Response) -> tuple[float | None, str]:
@@ -239,19 +207,16 @@ def _no_answer(error: Exception, url: str, timeout: float, line: Line) -> Outcom
         if not taken and (isinstance(cause, sort) or isinstance(error, sort)):
             return Outcome(kind, "not scored", message, hint, again)
     if isinstance(cause, broken.ReadTimeoutError):
+        kinds = "read-time-out", "connect-time-out"
         message = f"{shown} gave no answer within {timeout:g} s (read time-out)."
-        if taken:
-            return Outcome("read-time-out", "unknown", message, _MAYBE_SCORED)
-        return Outcome("connect-time-out", "not scored", message, _NOT_SENT, again=True)
-    if isinstance(cause, broken.HTTPError | requests.ConnectionError | ConnectionError):
-        message = f"the connection to {host} broke before an answer came: {reason}."
-        if taken:
-            return Outcome("reset", "unknown", message, _MAYBE_SCORED)
-        return Outcome("reset-before", "not scored", message, _NOT_SENT, again=True)
-    message = f"{shown} cannot be posted to: {reason}."
+    elif isinstance(cause, broken.HTTPError | requests.ConnectionError | ConnectionError):
+        kinds, message = ("reset", "reset-before"), f"the connection to {host} broke before an answer came: {reason}."
+    else:
+        kinds, message = ("failed", "failed"), f"{shown} cannot be posted to: {reason}."
     if taken:
-        return Outcome("failed", "unknown", message, _MAYBE_SCORED)
-    return Outcome("failed", "not scored", message, "Check server.url and server.ca_bundle.")
+        return Outcome(kinds[0], "unknown", message, _MAYBE_SCORED)
+    again = kinds[1] != "failed"
+    return Outcome(kinds[1], "not scored", message, _NOT_SENT if again else _CHECK, again)
 
 
 def _reason(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from facematch.refine.chain import needs_folds
 from facematch.settings.competition import CompetitionForm
 from facematch.settings.root import Settings
 from facematch.tasks.competition.address import kept_url
-from facematch.tasks.competition.journal import Attempt, Journal, Kept
+from facematch.tasks.competition.journal import Attempt, Journal, StoredSubmission
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def say_expected(expected: Expected, form: CompetitionForm) -> None:
 
 
 def compare_with_best(
-    expected: Expected, journal: Journal, kept: Kept, url: str | None, gallery: int, form: CompetitionForm
+    expected: Expected, journal: Journal, kept: StoredSubmission, url: str | None, gallery: int, form: CompetitionForm
 ) -> None:
     """Say how a submission compares with the best so far: the best scored one at an address, whoever made it.
 
@@ -139,7 +139,9 @@ def compare_with_best(
     result(f"against {named}: {found}, on the same {found.queries} validation queries")
 
 
-def _best_before(journal: Journal, kept: Kept, url: str | None) -> tuple[Kept, Attempt | None] | None:
+def _best_before(
+    journal: Journal, kept: StoredSubmission, url: str | None
+) -> tuple[StoredSubmission, Attempt | None] | None:
     # The best other submission by its score there, else by the score that was expected.
     others = {other.id: other for other in journal.submissions() if other.id != kept.id}
     scored = [each for each in journal.attempts() if each.score is not None and each.submission in others]

@@ -1,12 +1,14 @@
 """What stands in the journal: its tables in this version, and its rows as checked values."""
 
-import json
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar, get_type_hints
+from dataclasses import dataclass, fields
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
-from facematch.core.foreign import parse_json
+from pydantic import AfterValidator, BeforeValidator, Strict, TypeAdapter
+
+from facematch.core.foreign import as_kind, parse_json
 from facematch.core.text import brief
 from facematch.tasks.competition.address import kept_url
 
@@ -23,42 +25,55 @@ _TABLES = (
     "kind TEXT, message TEXT, status INTEGER, answer TEXT, top1 REAL, top5 REAL, top10 REAL, score REAL, seconds REAL)",
 )
 _ADDED = ("system", "dropped")  # columns of `submissions` that the first version had not
-_OBJECTS = ("expectation", "system")  # columns of `submissions` that hold JSON objects
+
+
+def _parsed(text: object) -> object:
+    return parse_json(text, "note") if isinstance(text, str) else text
+
+
+def _with_score(expectation: dict[str, Any] | None) -> dict[str, Any] | None:
+    if expectation is not None and not isinstance(expectation.get("score"), int | float):
+        raise ValueError("it has no score")
+    return expectation
+
+
+_Whole = Annotated[int, Strict()]
+_Object = Annotated[dict[str, Any] | None, BeforeValidator(_parsed)]  # from its JSON text
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredSubmission:
     """A submission of the journal: its dialect, folders, the command that made it, what was expected and what ranked.
 
     `expectation` and `system` are JSON objects; an earlier version did not write the latter.
     """
 
-    id: int
+    id: _Whole
     made: str
     sha256: str
     dialect: str
     query: str | None
     gallery: str | None
     made_by: str | None
-    expectation: Mapping[str, Any] | None
-    to_send: int
-    system: Mapping[str, Any] | None
+    expectation: Annotated[_Object, AfterValidator(_with_score)]
+    to_send: _Whole
+    system: _Object
 
 
 @dataclass(frozen=True)
 class Attempt:
     """An attempt: `fate` is scored, not scored, unknown or sending; `url` is as `kept_url` masks it."""
 
-    id: int
-    submission: int
+    id: _Whole
+    submission: _Whole
     started: str
-    url: str
+    url: Annotated[str, AfterValidator(kept_url)]  # an earlier version masked less
     host: str
-    process: int
+    process: _Whole
     fate: str
     kind: str | None
     message: str | None
-    status: int | None
+    status: _Whole | None
     answer: str | None
     top1: float | None
     top5: float | None
@@ -66,13 +81,31 @@ class Attempt:
     score: float | None
     seconds: float | None
 
+    def __post_init__(self) -> None:
+        if self.fate == "scored" and self.score is None:
+            raise ValueError("it was scored, and has no score")
 
-Row = TypeVar("Row", Kept, Attempt)
+
+Row = TypeVar("Row", StoredSubmission, Attempt)
+_KINDS: dict[type, tuple[str, TypeAdapter[Any]]] = {
+    StoredSubmission: ("submissions", TypeAdapter(StoredSubmission)),
+    Attempt: ("attempts", TypeAdapter(Attempt)),
+}
 
 
-def columns(kind: type[Row]) -> str:
-    """Return the columns of a kind of row; those that a newer version added are not asked for."""
-    return ", ".join(field.name for field in fields(kind))
+def rows_of(table: sqlite3.Connection, kind: type[Row], which: str, *values: object) -> list[Row]:
+    """Return the rows of a kind; columns that a newer version added are not asked for.
+
+    Raises ValueError that names the row and its column which holds something else.
+    """
+    (name, checked), names = _KINDS[kind], [field.name for field in fields(kind)]
+    found = []
+    for row in table.execute(f"SELECT {', '.join(names)} FROM {name} {which}", values).fetchall():
+        try:
+            found.append(as_kind(checked, dict(zip(names, row, strict=True))))
+        except ValueError as error:
+            raise ValueError(f"{name} {brief(row[0], 20)}: {brief(error, 100)}") from error
+    return found
 
 
 def version_of(table: sqlite3.Connection) -> int:
@@ -93,46 +126,16 @@ def bring_up(table: sqlite3.Connection) -> None:
     table.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def kept_of(row: tuple[Any, ...]) -> Kept:
-    """Return a submission. Raises ValueError that names the column which holds something else."""
-    values = dict(zip((field.name for field in fields(Kept)), row, strict=True))
-    kept = _checked(Kept, {**values, **{name: _object(name, values[name]) for name in _OBJECTS}})
-    if kept.expectation is not None and not isinstance(kept.expectation.get("score"), int | float):
-        raise ValueError("its expectation has no score")
-    return kept
-
-
-def attempt_of(row: tuple[Any, ...]) -> Attempt:
-    """Return an attempt. Raises ValueError that names the column which holds something else."""
-    values = dict(zip((field.name for field in fields(Attempt)), row, strict=True))
-    found = _checked(Attempt, values)
-    if found.fate == "scored" and found.score is None:
-        raise ValueError("it was scored, and has no score")
-    return replace(found, url=kept_url(found.url))  # an earlier version masked less
-
-
 def as_text(value: object) -> str:
     """Return a text that SQLite takes: half a character, as a name that is no UTF-8 has it, is written out."""
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
-def as_json(value: Mapping[str, Any] | None) -> str | None:
-    """Return a JSON object as text, None for None."""
-    return None if value is None else json.dumps(value)
+def as_place(path: Path | str | None) -> str | None:
+    """Return a folder as it is written down: in full."""
+    return None if path is None else as_text(Path(path).absolute())
 
 
-def _object(name: str, text: object) -> Any:
-    try:
-        value = None if text is None else parse_json(text if isinstance(text, str) else "", "note")
-    except ValueError as error:
-        raise ValueError(f"its {name} is no JSON: {brief(error, 80)}") from None
-    if not isinstance(value, dict | None):
-        raise ValueError(f"its {name} is no JSON object")
-    return value
-
-
-def _checked(kind: type[Row], values: dict[str, Any]) -> Row:
-    for name, expected in get_type_hints(kind).items():
-        if name not in _OBJECTS and not isinstance(values[name], expected):
-            raise ValueError(f"its {name} is {brief(repr(values[name]), 60)}")
-    return kind(**values)
+def now() -> str:
+    """Return the time in UTC as it is written down."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

@@ -14,8 +14,7 @@ from facematch.pipeline.two_folders import folder_of
 from facematch.settings.competition import CompetitionForm, load_form
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
-from facematch.tasks.competition.deliver import say_unfinished
-from facematch.tasks.competition.journal import Attempt, Journal, Kept
+from facematch.tasks.competition.journal import Attempt, Journal, StoredSubmission, warn_unfinished
 from facematch.tasks.competition.made_by import refine_words, system_words
 from facematch.tasks.competition.submission import Submission
 
@@ -28,7 +27,7 @@ def submissions_command(config: Path | None, overrides: Sequence[str], *, as_jso
     settings = load_settings(config, overrides)
     form = load_form(settings.server.form)
     with _journal(settings) as journal:
-        say_unfinished(journal)
+        warn_unfinished(journal)
         rows = [row_of(form, journal, kept) for kept in journal.submissions()]
     rows.sort(key=lambda row: (row["score"] is None, -(row["score"] or 0), -row["id"]))
     if as_json:
@@ -186,11 +185,11 @@ def _journal(settings: Settings, *, to_read: bool = True) -> Journal:
     return Journal(folder, to_read=to_read)
 
 
-def _submission(form: CompetitionForm, journal: Journal, kept: Kept) -> Submission:
+def _submission(form: CompetitionForm, journal: Journal, kept: StoredSubmission) -> Submission:
     return Submission.from_payload(journal.payload(kept), form.dialect(kept.dialect))
 
 
-def row_of(form: CompetitionForm, journal: Journal, kept: Kept) -> dict[str, Any]:
+def row_of(form: CompetitionForm, journal: Journal, kept: StoredSubmission) -> dict[str, Any]:
     """Return a submission and its best attempt as plain JSON values; what its payload does not tell is None."""
     attempts = journal.attempts(kept)
     scored = [attempt for attempt in attempts if attempt.score is not None]

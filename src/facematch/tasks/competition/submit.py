@@ -1,34 +1,24 @@
 """`facematch check`, `submit` and `resend`: payloads made anywhere, checked, kept and sent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from facematch.core.console import info, result, results_aside, show_json, warn
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import read_limited, reading
-from facematch.pipeline.folders import Folder, doubts
+from facematch.pipeline.folders import doubts
 from facematch.pipeline.two_folders import two_folders
-from facematch.settings.competition import CompetitionForm, load_form
+from facematch.settings.competition import CompetitionForm, Dialect, load_form
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
 from facematch.tasks.competition.address import kept_url, shown_url
-from facematch.tasks.competition.deliver import deliver, destination, say_unfinished
-from facematch.tasks.competition.journal import Journal, Kept
+from facematch.tasks.competition.journal import Journal, StoredSubmission, warn_unfinished
 from facematch.tasks.competition.made_by import command_line
+from facematch.tasks.competition.sending import deliver, destination
 from facematch.tasks.competition.submission import Submission, check, defects, has_group
 from facematch.tasks.competition.submissions import row_of
-
-
-@dataclass(frozen=True)
-class _Given:
-    # A payload as it came, the submission in it, the folders it answers for, and how many names a query needs.
-    data: bytes
-    submission: Submission
-    query: Folder
-    gallery: Folder
-    names: int
 
 
 def check_command(
@@ -36,23 +26,23 @@ def check_command(
 ) -> None:
     """Print every defect of a payload; leaves with exit code 1 when there is one."""
     settings = load_settings(config, overrides)
-    given = _read(file, query, gallery, settings, load_form(settings.server.form), as_they_are=True)
-    submission, names = given.submission, given.names
-    for doubt in doubts(given.query, given.gallery):
+    dialect = load_form(settings.server.form).dialect(settings.server.dialect)
+    _, submission = _read(file, dialect)
+    folders = two_folders(settings, query, gallery, dialect.names, as_they_are=True)
+    for doubt in doubts(*folders):
         warn(f"query and gallery look swapped: {doubt}")
-    found = defects(submission, given.query.asked, given.gallery.asked, names)
+    found = defects(submission, folders[0].asked, folders[1].asked, dialect.names)
+    group, queries = submission.group, len(submission.images)
     if as_json:
-        told = {"file": str(file), "group": submission.group, "queries": len(submission.images), "names": names}
-        show_json({**told, "fit": not found, "defects": found})
+        whole = {"file": str(file), "group": group, "queries": queries, "names": dialect.names}
+        show_json({**whole, "fit": not found, "defects": found})
     else:
         for line in found:
             result(f"- {line}")
     if found:
         raise FacematchError(f"{file} is not fit to be sent: {len(found)} kinds of defects.")
     if not as_json:
-        result(
-            f"{file} is fit to be sent: {len(submission.images)} queries, {names} names each, group {submission.group}"
-        )
+        result(f"{file} is fit to be sent: {queries} queries, {dialect.names} names each, group {group}")
 
 
 def submit_command(
@@ -68,22 +58,21 @@ def submit_command(
 ) -> None:
     """Check, keep and send a payload that was made elsewhere, for the group in it; its bytes are sent as they are."""
     settings = load_settings(config, overrides)
-    form = load_form(settings.server.form)
-    to = destination(settings, form)
-    given = _read(file, query, gallery, settings, form, as_they_are=as_they_are)
-    check(given.submission, given.query.asked, given.gallery.asked, given.names)
+    to = destination(settings, load_form(settings.server.form))
+    dialect = to.form.dialect(to.dialect)
+    data, submission = _read(file, dialect)
+    folders = two_folders(settings, query, gallery, dialect.names, as_they_are=as_they_are)
+    check(submission, folders[0].asked, folders[1].asked, dialect.names)
     with results_aside(as_json), Journal(settings.paths.submissions) as journal:
-        say_unfinished(journal)
-        kept = journal.keep(
-            given.data, settings.server.dialect, to_send=True, query=query, gallery=gallery, made_by=command_line()
-        )
-        queries = len(given.submission.images)
-        result(f"submission {kept.id}: {journal.file(kept)} ({queries} queries, {given.names} names each)")
+        warn_unfinished(journal)
+        kept = journal.keep(data, to.dialect, to_send=True, query=query, gallery=gallery, made_by=command_line())
+        queries = len(submission.images)
+        result(f"submission {kept.id}: {journal.file(kept)} ({queries} queries, {dialect.names} names each)")
         try:
             deliver(journal, kept, to, again=again)
         finally:
             if as_json:
-                show_json({"submission": row_of(form, journal, kept)})
+                show_json({"submission": row_of(to.form, journal, kept)})
 
 
 def resend_command(
@@ -118,7 +107,7 @@ def resend_command(
         )
 
 
-def _pending(journal: Journal, *, again: bool) -> list[Kept]:
+def _pending(journal: Journal, *, again: bool) -> list[StoredSubmission]:
     unfinished = journal.unfinished()
     chosen = [kept for kept, attempt in unfinished if again or attempt is None or attempt.fate == "not scored"]
     if len(chosen) < len(unfinished):
@@ -128,7 +117,9 @@ def _pending(journal: Journal, *, again: bool) -> list[Kept]:
     return chosen
 
 
-def _resend(settings: Settings, form: CompetitionForm, journal: Journal, kept: Kept, *, again: bool) -> None:
+def _resend(
+    settings: Settings, form: CompetitionForm, journal: Journal, kept: StoredSubmission, *, again: bool
+) -> None:
     # To server.url, or to where it was sent last.
     attempts = journal.attempts(kept)
     last = attempts[-1] if attempts else None
@@ -143,7 +134,9 @@ def _resend(settings: Settings, form: CompetitionForm, journal: Journal, kept: K
     deliver(journal, kept, to, again=again)
 
 
-def _with_group(settings: Settings, form: CompetitionForm, journal: Journal, kept: Kept) -> Kept:
+def _with_group(
+    settings: Settings, form: CompetitionForm, journal: Journal, kept: StoredSubmission
+) -> StoredSubmission:
     # What a dry run made without a group is made anew for the group that is named now.
     dialect = form.dialect(kept.dialect)
     submission, group = Submission.from_payload(journal.payload(kept), dialect), settings.server.group
@@ -154,24 +147,16 @@ def _with_group(settings: Settings, form: CompetitionForm, journal: Journal, kep
             f"submission {kept.id} was made in a dry run, without a group: nobody would be scored for it.",
             f"Name the group: facematch resend {kept.id} --set server.group=NAME",
         )
-    made = journal.keep(
-        replace(submission, group=group).payload(dialect), kept.dialect, to_send=True, query=kept.query,
-        gallery=kept.gallery, made_by=kept.made_by or "", system=kept.system,
-    )  # fmt: skip
-    if kept.expectation is not None:
-        journal.expect(made, kept.expectation)
-    if journal.faceless(kept).is_file():
+    made = journal.for_group(kept, replace(submission, group=group).payload(dialect))
+    if made.system == kept.system and journal.faceless(kept).is_file():
         journal.faceless(kept).replace(journal.faceless(made))
     journal.drop(kept)
     result(f"submission {kept.id} is submission {made.id} now, for the group {group}")
     return made
 
 
-def _read(
-    file: Path, query: Path, gallery: Path, settings: Settings, form: CompetitionForm, *, as_they_are: bool
-) -> _Given:
-    dialect = form.dialect(settings.server.dialect)
+def _read(file: Path, dialect: Dialect) -> tuple[bytes, Submission]:
+    # A payload as it is and the submission in it.
     with reading(file, "the payload", "Name the JSON text of a submission."):
         data = read_limited(file, "submission")
-    folders = two_folders(settings, query, gallery, dialect.names, as_they_are=as_they_are)
-    return _Given(data, Submission.from_payload(data, dialect), *folders, dialect.names)
+    return data, Submission.from_payload(data, dialect)

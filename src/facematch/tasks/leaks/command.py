@@ -8,10 +8,11 @@ from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress, result, show_json, warn
 from facematch.core.errors import USAGE, FacematchError
 from facematch.core.files import write_bytes
+from facematch.core.shipped import TRIPLET
 from facematch.core.text import count_of, first_of, printable
 from facematch.near_duplicates.contents import content_cache
 from facematch.pipeline.build import photo_limits
-from facematch.settings.file import TRIPLET, load_settings
+from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
 from facematch.tasks.leaks.leaks import KINDS, Findings, Leak, PhotoSet, find_leaks
 from facematch.tasks.leaks.sets import Absent, configured_sets, named_sets

@@ -2,12 +2,10 @@
 
 import math
 import sqlite3
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -19,14 +17,12 @@ from starlette.exceptions import HTTPException
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of
 from facematch.core.foreign import LIMITS
-from facematch.evaluation.score import Score, read_ground_truth, score_submission
+from facematch.evaluation.score import Score, score_submission
 from facematch.settings.competition import CompetitionForm, Dialect
 from facematch.tasks.competition.submission import Submission
 from facematch.tasks.rehearsal.board import PhotoNumbers, group_name
 from facematch.tasks.rehearsal.bodies import Bodies
-from facematch.tasks.rehearsal.guard import Guard, everywhere
-from facematch.tasks.rehearsal.listening import listen, run
-from facematch.tasks.rehearsal.moods import Mood, Moody
+from facematch.tasks.rehearsal.guard import Guard
 from facematch.tasks.rehearsal.openapi import KEY_LENGTH, description
 from facematch.tasks.rehearsal.pages import add_pages
 from facematch.tasks.rehearsal.store import Received, Store
@@ -85,45 +81,6 @@ def create_app(
     app.get("/openapi.json")(lambda: JSONResponse(description(form)))
     _add_errors(app, form, log)
     return app
-
-
-def serve(
-    truth_path: Path,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    *,
-    form: CompetitionForm = _KNOWN,
-    mood: Mood = "steady",
-    seed: int = 1,
-    own: str | None = None,
-    query: Path | None = None,
-    gallery: Path | None = None,
-    store: Path | None = None,
-    rate: float = 600,
-    on_ready: Callable[[str], None] | None = None,
-    log: Callable[[str], None] | None = None,
-) -> None:
-    """Run the server until Ctrl-C. Port 0 takes a free one.
-
-    `on_ready` is told the address (`http://HOST:PORT`) once connections are taken; `log` one line for
-    each scored submission (standard error when None). With the same `seed` a mood misbehaves in the same
-    order. Raises FacematchError for a bad ground truth, for an address or port that cannot be used, and
-    for folders and stores that are not there.
-    """
-    truth, photos = read_ground_truth(truth_path), PhotoNumbers(query, gallery)
-    with listen(host, port) as listening:
-        kept = Store(store)
-        log = log or _to_stderr
-        app = create_app(truth, form=form, store=kept, own=own, photos=photos, rate=rate, log=log, host=host)
-        shown = "localhost" if everywhere(host) else f"[{host}]" if ":" in host else host
-        try:
-            if on_ready is not None:
-                on_ready(f"http://{shown}:{listening.getsockname()[1]}")
-            run(Moody(app, mood, seed), listening)
-        except KeyboardInterrupt:
-            return
-        finally:
-            kept.close()
 
 
 def _score(
@@ -202,7 +159,3 @@ def _line(received: Received, path: str, queries: int) -> str:
         f"{received.time:%H:%M:%S} {path} {received.group}: score {received.score:.1f} "
         f"(top-1 {shares.top1:.3f}, top-5 {shares.top5:.3f}, top-10 {shares.top10:.3f}; {queries} queries)"
     )
-
-
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

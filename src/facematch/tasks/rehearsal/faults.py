@@ -1,50 +1,52 @@
 """Realistic misbehaviour, for practice: what the server does beside, or instead of, answering.
 
-A mood is drawn from its seed and the submission's number, so that a rehearsal can be repeated.
+A fault is drawn from the mood, its seed and the submission's number, so that a rehearsal can be repeated.
 """
 
 import asyncio
 import random
-from typing import Any, Literal, get_args
+from typing import Any
 
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse
 
-Mood = Literal["steady", "slow", "flaky", "down", "html"]
-MOODS: tuple[Mood, ...] = get_args(Mood)
-
-_TIRED = "<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
-_ACTS = {  # what a mood does, with its weight
+_FAULTS: dict[str, dict[str, int]] = {  # of each mood, with their weights
+    "steady": {"none": 1},
     "slow": {"slow": 1},
-    "flaky": {"fine": 6, "500": 2, "503": 2, "429": 1, "lost": 2, "cut": 1, "slow": 1},
+    "flaky": {"none": 6, "500": 2, "503": 2, "429": 1, "lost": 2, "cut": 1, "slow": 1},
     "down": {"closed": 1, "503": 1},
     "html": {"html": 1},
 }
+MOODS = tuple(_FAULTS)
+_TIRED = "<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
+_INSTEAD = {  # of an answer
+    "500": PlainTextResponse("Internal Server Error\n", 500),
+    "503": PlainTextResponse("Service Unavailable\n", 503, {"Retry-After": "2"}),
+    "closed": PlainTextResponse("Service Unavailable\n", 503, {"Retry-After": "2"}),
+    "429": PlainTextResponse("Too Many Requests\n", 429, {"Retry-After": "1"}),
+    "html": HTMLResponse(_TIRED),
+}
 
 
-class Moody:
-    """An ASGI application around another: submissions meet the mood, the pages do not."""
+class FaultInjector:
+    """An ASGI application around another, whose answers to submissions fail as the mood has it; pages do not."""
 
-    def __init__(self, app: Any, mood: Mood, seed: int = 1) -> None:
+    def __init__(self, app: Any, mood: str, seed: int = 1) -> None:
         self.app, self.mood, self.seed, self.count = app, mood, seed, 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or scope["method"] != "POST" or self.mood == "steady":
+        if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
         self.count += 1
-        chance, acts = random.Random(self.seed * 1_000_003 + self.count), _ACTS[self.mood]
-        act = chance.choices(list(acts), list(acts.values()))[0]
-        if act == "lost":
+        chance, faults = random.Random(self.seed * 1_000_003 + self.count), _FAULTS[self.mood]
+        fault = chance.choices(list(faults), list(faults.values()))[0]
+        if fault == "lost":
             await self._lost(scope, receive, send)
-        elif act in ("slow", "cut"):
-            await self._beside(act, chance, scope, receive, send)
-        elif act == "closed" and await _hung_up(receive, send):
-            return
-        elif (instead := _instead(act)) is not None:
-            await instead(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+        elif fault in ("slow", "cut"):
+            await self._beside(fault, chance, scope, receive, send)
+        elif fault != "closed" or not await _hung_up(receive, send):
+            await _INSTEAD.get(fault, self.app)(scope, receive, send)
 
     async def _lost(self, scope: Any, receive: Any, send: Any) -> None:
         # The submission is scored, but the connection ends without a byte of the answer.
@@ -57,10 +59,10 @@ class Moody:
         if not await _hung_up(receive, send):
             await send(answer[0])  # an answer without its body makes the server close the connection
 
-    async def _beside(self, act: str, chance: random.Random, scope: Any, receive: Any, send: Any) -> None:
+    async def _beside(self, fault: str, chance: random.Random, scope: Any, receive: Any, send: Any) -> None:
         # The submission is scored, but its answer is late or cut short.
         async def changed(message: Any) -> None:
-            if act == "slow":
+            if fault == "slow":
                 if message["type"] == "http.response.start":
                     await asyncio.sleep(chance.uniform(2, 8))
             elif message["type"] == "http.response.body":
@@ -81,15 +83,3 @@ async def _hung_up(receive: Any, send: Any) -> bool:
     while (await receive())["type"] != "http.disconnect":
         pass
     return True
-
-
-def _instead(act: str) -> Response | None:
-    if act == "500":
-        return PlainTextResponse("Internal Server Error\n", 500)
-    if act in ("503", "closed"):
-        return PlainTextResponse("Service Unavailable\n", 503, {"Retry-After": "2"})
-    if act == "429":
-        return PlainTextResponse("Too Many Requests\n", 429, {"Retry-After": "1"})
-    if act == "html":
-        return HTMLResponse(_TIRED)
-    return None

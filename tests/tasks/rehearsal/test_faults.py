@@ -1,4 +1,4 @@
-"""Moods over real sockets: each is what it says, and a lost answer was scored."""
+"""Faults over real sockets: each is what its mood says, and a lost answer was scored."""
 
 import asyncio
 import socket
@@ -13,10 +13,12 @@ import requests
 import uvicorn
 
 from facematch.settings.competition import CompetitionForm
-from facematch.tasks.competition.exchange import Outcome, exchange
+from facematch.tasks.competition.address import Destination
+from facematch.tasks.competition.answer import Outcome
+from facematch.tasks.competition.exchange import exchange
 from facematch.tasks.competition.submission import Submission
-from facematch.tasks.rehearsal import moods
-from facematch.tasks.rehearsal.moods import Mood, Moody
+from facematch.tasks.rehearsal import faults
+from facematch.tasks.rehearsal.faults import FaultInjector
 from facematch.tasks.rehearsal.server import create_app
 from facematch.tasks.rehearsal.store import Store
 
@@ -24,8 +26,8 @@ TRUTH = {"q.jpg": frozenset({"g.jpg"})}
 
 
 @contextmanager
-def running(mood: Mood, store: Store, seed: int = 1) -> Iterator[str]:
-    app = Moody(create_app(TRUTH, store=store), mood, seed)
+def running(mood: str, store: Store, seed: int = 1) -> Iterator[str]:
+    app = FaultInjector(create_app(TRUTH, store=store), mood, seed)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
@@ -37,7 +39,7 @@ def running(mood: Mood, store: Store, seed: int = 1) -> Iterator[str]:
 
 def sent(url: str, number: int) -> Outcome:
     payload = Submission(f"group {number}", {"q.jpg": ("g.jpg",)}).payload()
-    return exchange(payload, f"{url}/results/", CompetitionForm(), "results", headers={}, timeout=5)
+    return exchange(payload, Destination(f"{url}/results/", CompetitionForm(), "results"), timeout=5)
 
 
 def test_a_steady_server_answers() -> None:
@@ -61,14 +63,14 @@ def test_down_and_html_score_nothing() -> None:
 
 
 def test_slow_answers_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moods.random.Random, "uniform", lambda *_: 0.3)
+    monkeypatch.setattr(faults.random.Random, "uniform", lambda *_: 0.3)
     store = Store(None)
     with running("slow", store) as url:
         assert sent(url, 1).fate == "scored"
 
 
 def test_flaky_is_all_of_them_and_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moods.random.Random, "uniform", lambda *_: 0.0)
+    monkeypatch.setattr(faults.random.Random, "uniform", lambda *_: 0.0)
     seen = []
     for _ in range(2):
         store = Store(None)
@@ -91,7 +93,7 @@ def test_another_seed_is_another_order() -> None:
 
 
 def test_a_lost_answer_was_scored_and_no_byte_of_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(moods._ACTS, "flaky", {"lost": 1})
+    monkeypatch.setitem(faults._FAULTS, "flaky", {"lost": 1})
     store = Store(None)
     with running("flaky", store) as url:
         port = int(url.rsplit(":", 1)[1])
@@ -108,7 +110,7 @@ def test_a_lost_answer_was_scored_and_no_byte_of_it_came(monkeypatch: pytest.Mon
 def test_a_server_whose_connections_are_out_of_reach(
     monkeypatch: pytest.MonkeyPatch, acts: dict[str, int], status: int
 ) -> None:
-    monkeypatch.setitem(moods._ACTS, "flaky", acts)
+    monkeypatch.setitem(faults._FAULTS, "flaky", acts)
     started: list[int] = []
 
     async def receive() -> dict[str, object]:
@@ -125,5 +127,5 @@ def test_a_server_whose_connections_are_out_of_reach(
         "headers": [(b"host", b"localhost")],
         "query_string": b"",
     }
-    asyncio.run(Moody(create_app(TRUTH), "flaky")(scope, receive, send))
+    asyncio.run(FaultInjector(create_app(TRUTH), "flaky")(scope, receive, send))
     assert started == [status]
