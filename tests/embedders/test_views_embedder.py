@@ -154,7 +154,7 @@ def test_the_step_widens_the_crops_and_wraps_flip() -> None:
     [
         (["refine=[{step: views, margins: []}]"], "at least 1 item"),
         (["refine=[{step: views, shift: 0.9}]"], "less than or equal to 0.25"),
-        (["refine=[views, views]"], "views stands twice"),
+        (["refine=[views, views]"], "views is given twice"),
     ],
 )
 def test_what_cannot_be_is_named(sets: list[str], message: str) -> None:

@@ -80,7 +80,7 @@ def test_an_unknown_key_two_levels_down_is_named(tmp_path: Path) -> None:
         ("identities: {split_by: photo, validation: a}", "hold other people"),
         ("identities: {split_by: photo, test: a, test_share: 0.1}", "one of the three"),
         ("- a\n- b", "holds list; expected sections"),
-        ("faces: {size: 64, size: 96}", "'size' stands twice"),
+        ("faces: {size: 64, size: 96}", "'size' is given twice"),
         ("faces: [", "is not a YAML file that can be read"),
     ],
 )

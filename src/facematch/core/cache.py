@@ -44,7 +44,7 @@ class Cache:
     """A table from key to (note, data), safe to use from several threads and processes.
 
     It is what it can be: a damaged file is started again, and where that or the folder does not allow it nothing is
-    kept. Each is said in one warning. Use as a context manager: what was put is committed on leaving.
+    kept. One warning names each. Use as a context manager: what was put is committed on leaving.
     """
 
     def __init__(self, path: Path) -> None:
@@ -185,7 +185,7 @@ def _is_damage(error: Exception) -> bool:
     # Whether an error is about what the file holds; a wrong use of SQLite is raised.
     if isinstance(error, sqlite3.ProgrammingError):
         raise error
-    code = getattr(error, "sqlite_errorcode", None)  # since Python 3.11, where SQLite says it
+    code = getattr(error, "sqlite_errorcode", None)  # since Python 3.11, where SQLite gives one
     if code is None:
         return not isinstance(error, sqlite3.OperationalError)
     return code & 0xFF not in _ELSEWHERE
@@ -229,7 +229,7 @@ def _set_aside(path: Path, found: tuple[int, int] | None) -> bool:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    # What tells a file from another of its name. Asked without opening it: that would let go of SQLite's locks.
+    # What differs between a file and another of its name. It is not opened: that would let go of SQLite's locks.
     try:
         found = path.stat()
     except OSError:

@@ -55,7 +55,7 @@ def info(text: str, style: str | None = None, *, wrap: bool = True) -> None:
 
 @cache
 def info_once(text: str) -> None:
-    """Print a line on standard error that stands for the whole command, the first time that it is asked for."""
+    """Print a line on standard error, once in a command however often it comes."""
     info(text)
 
 
@@ -115,14 +115,14 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 class Step(Protocol):
-    """Tells that `done` of the work is done, and perhaps `words` about where it stands."""
+    """Takes how much of the work is done, and perhaps `words` about its state."""
 
     def __call__(self, done: int, words: str = "") -> None: ...
 
 
 @contextmanager
 def progress(what: str, total: int, done: int = 0) -> Iterator[Step]:
-    """Show how far work has come, `done` of it before, and the time left; yields a function that is told so.
+    """Show how far work has come, `done` of it before, and the time left; yields a function that takes the number done.
 
     A bar on a terminal; elsewhere a line of words every ten seconds, so none where the work ends within them.
     """
@@ -142,19 +142,19 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Step]:
 
 
 def _lines(what: str, total: int, before: int) -> Step:
-    started = told = time.monotonic()
+    started = printed = time.monotonic()
 
-    def tell(done: int, words: str = "") -> None:
-        nonlocal told
+    def step(done: int, words: str = "") -> None:
+        nonlocal printed
         now = time.monotonic()
-        if now - told < _SECONDS_BETWEEN_LINES or done >= total:
+        if now - printed < _SECONDS_BETWEEN_LINES or done >= total:
             return
-        told = now
+        printed = now
         left = (now - started) * (total - done) / (done - before) if done > before else None
         parts = [words, f"{done / total:.0%}", "" if left is None else f"about {_span(left)} left"]
         info(f"{what}: {', '.join(part for part in parts if part)}")
 
-    return tell
+    return step
 
 
 def _span(seconds: float) -> str:

@@ -26,7 +26,7 @@ class FacematchError(Exception):
     """An error the user can mend.
 
     `message` names the file or setting, what was found and what was expected; `hint` is the command
-    or change that mends it. The command line prints both and leaves with `exit_code`. Names and values from files stand
+    or change that mends it. The command line prints both and leaves with `exit_code`. Names and values from files are
     in them as they are: here they are cut to what a screen shows, and what a terminal would obey is escaped.
     """
 

@@ -24,7 +24,7 @@ _TEMPORARY = re.compile(r"\..+\.writing-([0-9a-f]{8})-(\d{1,9})-\w+")  # here(),
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path with the name of `path`; put what is there in place of `path` when the block ends well.
 
-    It stands in a hidden folder beside `path`, so that what a library makes beside its file goes with it. The file is
+    It is in a hidden folder beside `path`, so that what a library makes beside its file goes with it. The file is
     flushed to the disk before it is renamed. When the block raises, the temporary file is removed and `path` is as it
     was; what killed processes left in `path`'s folder goes when a process first writes there. Raises FacematchError
     when the folder cannot be written or the disk is full, also where a library (torch, safetensors, SQLite) has words
@@ -98,10 +98,10 @@ def sha256_of_file(path: Path) -> str:
 
 
 def _refused(temporary: Path, error: Exception) -> str | None:
-    # Why the disk takes no more. Libraries in Rust say it; torch says "unexpected pos 97034944 vs 97034836" of a full
-    # one, so the disk is asked itself.
-    if said := re.search(r"([^:]+) \(os error \d+\)", str(error)):
-        return said[1].strip()
+    # Why the disk takes no more. Libraries in Rust name it; torch has "unexpected pos 97034944 vs 97034836" of a full
+    # one, so the disk itself is tried.
+    if words := re.search(r"([^:]+) \(os error \d+\)", str(error)):
+        return words[1].strip()
     try:
         with temporary.open("ab") as opened:
             opened.write(bytes(1 << 20))

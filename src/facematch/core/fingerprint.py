@@ -10,7 +10,7 @@ from pydantic import GetPydanticSchema, TypeAdapter
 from pydantic_core.core_schema import no_info_plain_validator_function
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import as_kind, found
+from facematch.core.foreign import as_kind, quoted
 from facematch.core.text import brief
 
 Value = str | int | float | bool | None | list["Value"]
@@ -68,6 +68,6 @@ def require_same(ours: Fingerprint, our_name: str, theirs: Fingerprint, their_na
     key, left, right = difference
     raise FacematchError(
         f"{our_name} and {their_name} were not made in the same way: "
-        f"{brief(key)} is {found(left)} in {our_name} and {found(right)} in {their_name}.",
+        f"{brief(key)} is {quoted(left)} in {our_name} and {quoted(right)} in {their_name}.",
         remedy or f"Give both the same {brief(key)}, or make one of them again with the other's settings.",
     )

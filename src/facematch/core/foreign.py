@@ -21,7 +21,7 @@ from facematch.core.text import LONGEST, brief
 
 T = TypeVar("T")
 
-_NO_BRACKET = re.compile(r'"[^"]*"?|[^\[\]{}"]+')  # texts, and what else stands between brackets
+_NO_BRACKET = re.compile(r'"[^"]*"?|[^\[\]{}"]+')  # texts, and whatever else is between brackets
 _DIGITS = 40  # of a whole number in JSON
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = LONGEST - 2
@@ -49,7 +49,7 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
 )
 
 
-def found(value: object) -> str:
+def quoted(value: object) -> str:
     """Return how a value from a file is written in Python, cut to what an error has room for."""
     return brief(_SHORT.repr(value))
 
@@ -74,7 +74,7 @@ def reading(path: Path, what: str, remedy: str) -> Iterator[None]:
         if isinstance(error, KeyError):
             words = f"{words} is missing"
         elif isinstance(error, RecursionError):
-            words = "its lists stand in one another too deep"
+            words = "its lists are nested too deep"
         elif isinstance(error, MemoryError):
             words = "it asks for more memory than there is"
         raise FacematchError(f"{what}: {path} is damaged, or of another kind: {words}.", remedy) from error
@@ -111,7 +111,7 @@ def require_shape(text: str | bytes, kind: str) -> None:
     """Raise ValueError where a JSON text has deeper lists than `LIMITS[kind]`, or more values; nothing is built of it.
 
     Values are counted by the marks before them; one within a name counts, too. A text that is no JSON may pass:
-    parsing tells what is wrong with it.
+    parsing names what is wrong with it.
     """
     limits = LIMITS[kind]
     if isinstance(text, bytes):
@@ -122,19 +122,19 @@ def require_shape(text: str | bytes, kind: str) -> None:
     for _ in range(limits.depth):
         brackets = brackets.replace("[]", "")
     if "[]" in brackets or brackets.count("[") > limits.depth:  # fewer were left open, and the parser says so
-        raise ValueError(f"its lists stand in one another more than {limits.depth} deep")
+        raise ValueError(f"its lists are nested more than {limits.depth} deep")
 
 
 def require_limits(value: Any, kind: str) -> None:
     """Raise ValueError where a value of lists and mappings is deeper than `LIMITS[kind]`, or holds more.
 
-    A list that stands in several places (an alias in YAML) is counted in each.
+    A list that is in several places (an alias in YAML) is counted in each.
     """
     limits, depth, count, level = LIMITS[kind], 0, 0, _containers([value])
     while level:
         depth += 1
         if depth > limits.depth:
-            raise ValueError(f"its lists stand in one another more than {limits.depth} deep")
+            raise ValueError(f"its lists are nested more than {limits.depth} deep")
         inner: list[Any] = []
         for each in level:
             count += len(each)
@@ -151,7 +151,7 @@ def as_kind(kind: TypeAdapter[T], value: Any) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = brief(".".join(map(str, first["loc"])))
-        raise ValueError(f"{place}: {brief(first['msg'])} (found {found(first['input'])})".lstrip(": ")) from error
+        raise ValueError(f"{place}: {brief(first['msg'])} (found {quoted(first['input'])})".lstrip(": ")) from error
 
 
 def read_json(path: Path, what: str, remedy: str = "") -> Any:

@@ -40,7 +40,7 @@ def find_settings(path: Path) -> Path:
         if path.exists():
             return path
     except OSError:
-        return path  # what is wrong with it is said when it is read
+        return path  # what is wrong with it is named when it is read
     others: list[Path] = []
     if path.parts[:1] == CONFIG.parts:
         beside = Path(sys.argv[0]).resolve().parent / path

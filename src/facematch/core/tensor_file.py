@@ -1,6 +1,6 @@
 """Files of .safetensors: the header is checked before anything is made from it, and read without any tensor.
 
-The format: 8 bytes of little-endian length, that much JSON with `__metadata__` and where each tensor stands, tensors.
+The format: 8 bytes of little-endian length, that much JSON with `__metadata__` and where each tensor is, tensors.
 """
 
 import os
@@ -46,7 +46,7 @@ class TensorHeader:
 
 
 def read_tensor_header(path: Path, what: str, remedy: str = "") -> TensorHeader:
-    """Return what a file says of itself and its tensors. Raises FacematchError for one that is damaged or cut short."""
+    """Return a file's texts and its tensors' places. Raises FacematchError for one that is damaged or cut short."""
     with reading(path, what, remedy), path.open("rb") as opened:
         size, head = os.fstat(opened.fileno()).st_size, opened.read(8)
         start = 8 + (struct.unpack("<Q", head)[0] if len(head) == 8 else size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import found, read_json
+from facematch.core.foreign import quoted, read_json
 from facematch.core.text import brief
 
 WEIGHTS = (600.0, 300.0, 100.0)  # of top-1, top-5 and top-10
@@ -68,7 +68,7 @@ def read_ground_truth(path: Path) -> dict[str, frozenset[str]]:
     for query, names in value.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise FacematchError(
-                f"the ground truth {path} has {found(names)} for the query {brief(query)!r}, not a list of names.",
+                f"the ground truth {path} has {quoted(names)} for the query {brief(query)!r}, not a list of names.",
                 expected,
             )
     if not any(value.values()):

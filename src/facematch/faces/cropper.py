@@ -1,4 +1,4 @@
-"""From a photo to a square crop: which face wins, how much around it, what stands in for a miss."""
+"""From a photo to a square crop: which face wins, how much around it, what is in place of a miss."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ class Cropper:
 def choose_face(faces: Sequence[Face], width: int, height: int, rule: Literal["largest", "central"]) -> Face | None:
     """Return the largest face, or the one nearest the photo's centre; None without faces.
 
-    Equal candidates are told apart by score, then from left to right and top to bottom, so the
+    Equal candidates are ordered by score, then from left to right and top to bottom, so the
     choice never depends on the detector's order.
     """
 

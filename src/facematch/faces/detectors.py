@@ -203,7 +203,7 @@ class NoDetector:
 def without_overlaps(faces: Sequence[Face], most: float) -> list[Face]:
     """Return the faces without those whose intersection over union with one of a higher score is more than `most`.
 
-    Greedy non-maximum suppression; equal scores are told apart by place, from left to right and top to bottom.
+    Greedy non-maximum suppression; equal scores are ordered by place, from left to right and top to bottom.
     """
     kept: list[Face] = []
     for face in sorted(faces, key=lambda each: (-each.score, each.x, each.y, each.width)):

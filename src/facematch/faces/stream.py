@@ -146,12 +146,12 @@ def _keep(cache: Cache, key: str, outcome: Crop | Miss) -> None:
 
 def _lookup(cache: Cache, key: str, name: str, sha256: str, size: int) -> Crop | Miss | None:
     def decoded(note: str, data: bytes) -> Crop | Miss:
-        told = as_kind(_NOTE, json.loads(note))
-        if told.miss is not None:
-            return Miss(name, sha256, told.miss)
+        row = as_kind(_NOTE, json.loads(note))
+        if row.miss is not None:
+            return Miss(name, sha256, row.miss)
         image = rgb_pixels(data)
-        if image is None or len(image) != size or not told.detector:
+        if image is None or len(image) != size or not row.detector:
             raise ValueError("its picture is damaged")
-        return Crop(name, sha256, image, told.box, told.detector, told.score, told.reason)
+        return Crop(name, sha256, image, row.box, row.detector, row.score, row.reason)
 
     return cache.read(key, decoded)

@@ -33,8 +33,8 @@ class Face:
 class Crop:
     """A square RGB `uint8` S×S×3 picture of one face, and where it came from.
 
-    `reason` is empty for a detected face; otherwise it says why the whole photo or its centre
-    stands in for one.
+    `reason` is empty for a detected face; otherwise it is why the whole photo or its centre
+    is in place of one.
     """
 
     name: str
@@ -82,7 +82,7 @@ class FaceRecord:
 
 
 def record_of(outcome: Outcome) -> FaceRecord:
-    """Return the row that tells how one file ended."""
+    """Return the row of how one file ended."""
     digest = bytes.fromhex(outcome.sha256 or "")
     if isinstance(outcome, Crop):
         status: Status = "found"

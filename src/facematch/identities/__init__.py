@@ -1,4 +1,4 @@
-"""labelled photos: whose face each one shows. Loaded, checked before a run, split by person."""
+"""Labelled photos: the identity in each. Loaded, checked before a run, split by person."""
 
 from facematch.identities.check import Checked, check_identities, require_disjoint
 from facematch.identities.sources import load_identities, load_many

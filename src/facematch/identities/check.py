@@ -31,7 +31,7 @@ def check_identities(
 ) -> Checked:
     """Read every file once and keep what can be used; each thing dropped is a `Problem`.
 
-    Dropped are files that cannot be read, all copies of bytes that stand under two identities (at
+    Dropped are files that cannot be read, all copies of bytes that are under two identities (at
     least one label is wrong), further copies under one identity (the first by name is kept), and then
     people with fewer than `min_photos` photos. `on_progress` gets the number of files done. Raises FacematchError when
     fewer than `min_people` are left.

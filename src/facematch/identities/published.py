@@ -59,7 +59,7 @@ def load_published(name: str, root: Path, *, on_progress: Report | None = None) 
     - `Stanford_Dogs`: `Images` (or `images`), `train_list.mat` and `test_list.mat`; 12,000 training and
       8,580 test photos of 120 classes (Khosla et al. 2011).
 
-    Photos are named as published, `<class>/<file>`, and stand in the order of the lists; the identity is
+    Photos are named as published, `<class>/<file>`, in the order of the lists; the identity is
     the class's folder. Training and test share the classes. Photos are not read: one that is there twice
     under two names stays, as published. Raises FacematchError when there is no such data set, when
     nothing or only a part of it is there, when an archive is not the published one, and when lists,
@@ -211,7 +211,7 @@ def _table(path: Path) -> dict[str, str]:
 
 
 def _read_dogs(folder: Path) -> _Sides:
-    """Read the lists of Stanford Dogs; a label stands for one folder in both of them."""
+    """Read the lists of Stanford Dogs; a label is that of one folder in both."""
     read = [_mat(folder / name) for name in _DOG_LISTS]
     label_of: dict[str, float] = {}
     class_of: dict[float, str] = {}

@@ -35,7 +35,7 @@ def load_many(sources: Sequence[Path], images: Path | None = None) -> Loaded:
     """Load several folders or lists as one set; the same identity in two of them is the same person.
 
     A source given twice is loaded once. When two sources have a photo of the same name, all names are
-    preceded by their source's folder (as much of its path as tells the sources apart). Raises
+    preceded by their source's folder (as much of its path as the sources differ in). Raises
     FacematchError as `load_identities` does, and without a source.
     """
     distinct = list({source.resolve(): source for source in sources}.values())

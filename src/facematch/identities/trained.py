@@ -1,6 +1,6 @@
-"""The people a network was trained on, told by name or by the digest of a name, and who of others is among them.
+"""The people a network was trained on, by name or by the digest of a name, and who of others is among them.
 
-A file that is given away holds digests: whoever has photos of a person can tell whether the network knows that name,
+A file that is given away holds digests: whoever has a person's photos can find out whether the network knows that name,
 and nobody reads the names out of it. Names that can be guessed can be tried.
 """
 

@@ -28,7 +28,7 @@ def unzipped(path: Path, cache: Path, limits: PhotoLimits) -> Path:
     """Return the folder of photos that a zip file holds, unpacked below `cache`, once for each content.
 
     Folders at its top that hold all else are left out, and so is what macOS lays beside photos. Raises FacematchError
-    for a file that is damaged or encrypted, for names that lead out of it or stand twice, for links and devices, for a
+    for a file that is damaged or encrypted, for names that lead out of it or come twice, for links and devices, for a
     photo or altogether more bytes than the limits allow, and when the disk is full; nothing is left half unpacked.
     """
     with reading(path, "the zip file", f"Fetch it again. {_UNPACK}"):
@@ -45,7 +45,7 @@ def unzipped(path: Path, cache: Path, limits: PhotoLimits) -> Path:
 
 
 def _members(path: Path, opened: zipfile.ZipFile, limits: PhotoLimits) -> dict[PurePosixPath, zipfile.ZipInfo]:
-    # What is unpacked, by its place in the folder. zipfile reads no more of a member than its header says.
+    # What is unpacked, by its place in the folder. zipfile reads no more of a member than its header has.
     found: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for member in opened.infolist():
         name = PurePosixPath(member.filename.replace("\\", "/"))  # some programs of Windows write those

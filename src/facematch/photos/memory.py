@@ -1,4 +1,4 @@
-"""What decoding a photo takes in memory, told from its header before anything is decoded."""
+"""What decoding a photo takes in memory, known from its header before anything is decoded."""
 
 import struct
 from typing import Any
@@ -21,7 +21,7 @@ def bytes_needed(picture: PillowImage.Image, length: int) -> int:
 
 
 def icon_needs(data: bytes) -> tuple[int, int]:
-    """Return the pixels of an icon's largest frame, whatever its list says of it, and the bytes that decoding takes.
+    """Return the pixels of an icon's largest frame, whatever its list has for it, and the bytes that decoding takes.
 
     An icon is decoded where others are only opened.
     """
@@ -53,7 +53,7 @@ def _beside(picture: Any, area: int) -> int:
 
 
 def _in_one_scan(picture: Any) -> bool:
-    # Pillow has read as far as the end of the first scan's header, which tells the components in it.
+    # Pillow has read as far as the end of the first scan's header, which lists the components in it.
     bands, end = len(picture.layer), picture.fp.tell()
     header = struct.pack(">HHB", 0xFFDA, 6 + 2 * bands, bands)
     picture.fp.seek(max(0, end - 8 - 2 * bands))
@@ -69,4 +69,4 @@ def _frame_area(data: bytes, offset: int) -> int:
         width, height = struct.unpack_from(">16xII", data, offset)
         return int(width * height)
     width, height = struct.unpack_from("<4xii", data, offset)
-    return int(abs(width * height) // 2)  # the mask stands below the picture
+    return int(abs(width * height) // 2)  # the mask is below the picture

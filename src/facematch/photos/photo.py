@@ -98,17 +98,17 @@ class PhotoLimits:
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderPhotos:
     """What a folder holds: files to read and entries that cannot be, both in order of name."""
 
     files: tuple[PhotoFile, ...]
     unreadable: tuple[Unreadable, ...]
 
 
-def find_photos(folder: Path) -> Found:
+def find_photos(folder: Path) -> FolderPhotos:
     """Return every file below `folder`; links are followed, each real folder once.
 
-    Files are told by content, not by name, so every regular file is a candidate. Hidden and system
+    Files are known by content, not by name, so every regular file is a candidate. Hidden and system
     files, broken links, links to a folder already searched, pipes and devices, folders that cannot be
     listed and files whose names are not UTF-8 are named as unreadable. The path of a single file gives
     that file. Raises FacematchError when `folder` is missing, neither folder nor file, or cannot be
@@ -124,11 +124,11 @@ def find_photos(folder: Path) -> Found:
             f"{shown} cannot be searched for photos: {_why(error)} ({whole}).", "Check the path."
         ) from None
     if stat.S_ISREG(mode):
-        return Found((PhotoFile(_shown(folder.name), folder),), ())
+        return FolderPhotos((PhotoFile(_shown(folder.name), folder),), ())
     if not stat.S_ISDIR(mode):
         raise FacematchError(f"{_shown(str(folder))} is {_kind(mode)}, not a folder of photos.", "Check the path.")
     met = sorted(_walk(folder), key=lambda entry: entry.name)
-    return Found(
+    return FolderPhotos(
         tuple(entry for entry in met if isinstance(entry, PhotoFile)),
         tuple(entry for entry in met if isinstance(entry, Unreadable)),
     )
@@ -176,7 +176,7 @@ def decode(name: str, data: bytes, sha256: str, limits: PhotoLimits) -> Photo | 
     """Decode a file's bytes to upright RGB: the one place where pixels are made; safe in threads.
 
     The first frame of an animation, the first page of a document. EXIF orientation is applied, a
-    damaged EXIF block ignored. Transparency is laid over white; CMYK, YCbCr and Lab become RGB. 16 bits
+    damaged EXIF block ignored. Transparency becomes white; CMYK, YCbCr and Lab become RGB. 16 bits
     become the upper 8; grey that fills only 8 or 12 of its 16 bits keeps those, and 32-bit or
     floating-point grey is scaled to its range. The array is read-only. Never raises for what a file holds.
     """
@@ -189,7 +189,7 @@ def decode(name: str, data: bytes, sha256: str, limits: PhotoLimits) -> Photo | 
 def made_of(photo: Photo, work: Callable[[Photo], T]) -> T | Unreadable:
     """Return what `work` makes of a photo, or the reason that it cannot: no photo ends what is done with many.
 
-    A FacematchError passes: it says what is wrong with all of them.
+    A FacematchError passes: it is about all of them.
     """
     try:
         return work(photo)

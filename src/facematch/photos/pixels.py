@@ -60,7 +60,7 @@ def memory_of(path: Path, length: int) -> int:
     try:
         with PillowImage.open(path, formats=only_opened) as picture:
             return bytes_needed(picture, length)
-    except Exception:  # Pillow's readers raise whatever a hostile file provokes: `pixels` will tell
+    except Exception:  # Pillow's readers raise whatever a hostile file provokes: `pixels` names the reason
         return length
 
 

@@ -11,7 +11,7 @@ from facematch.core.text import brief
 _CUT = re.compile(r"truncated|only got|not enough|unexpected end|\beof\b|premature|requires a buffer", re.IGNORECASE)
 _DAMAGED = "damaged or unusual {} file ({:,} bytes)"
 _CONVERT = "{} is not read: convert it to JPEG"
-# What a file is that no reader took: where its signature stands, the signature, the words.
+# What a file is that no reader took: where its signature is, the signature, the words.
 _SIGNATURES = (
     (0, b"\xff\xd8\xff", _DAMAGED, "JPEG"),
     (0, b"\x89PNG", _DAMAGED, "PNG"),
@@ -34,7 +34,7 @@ _SIGNATURES = (
     (0, b"%!PS", "a {}, not a photo", "PostScript document"),
     (0, b"PK\x03\x04", "a {}, not a photo", "ZIP archive"),
 )
-_SIDES = {b"GIF8": "<6xHH", b"\x89PNG": ">16xII", b"BM": "<18xii"}  # where width and height stand
+_SIDES = {b"GIF8": "<6xHH", b"\x89PNG": ">16xII", b"BM": "<18xii"}  # where width and height are
 _LENGTHS = {b"RIFF": "<4xI", b"II*\0": "<4xI", b"MM\0*": ">4xI", b"BM": "<2xI"}  # a place the file must reach
 
 
@@ -71,7 +71,7 @@ def reason_of_work(error: Exception) -> str:
 
 
 def too_much(found: int, most: int, unit: str) -> str:
-    """Say that `found` is above `most`, in millions (`MP`, `MB`), with digits enough to tell them apart."""
+    """Return that `found` is above `most`, in millions (`MP`, `MB`), with digits enough to tell them apart."""
     for digits in range(1, 7):
         left, right = f"{found / 1e6:,.{digits}f}", f"{most / 1e6:,.{digits}f}"
         if left != right and right.strip("0.,"):

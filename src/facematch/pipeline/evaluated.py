@@ -16,7 +16,7 @@ from facematch.evaluation.score import read_ground_truth
 from facematch.evaluation.tie_groups import TieGroups
 from facematch.evaluation.topk import people_of_truth
 from facematch.faces.values import FaceRecord, coverage_of
-from facematch.photos.photo import Found, PhotoFile, find_photos
+from facematch.photos.photo import FolderPhotos, PhotoFile, find_photos
 from facematch.pipeline.build import photo_embedder, trained_people
 from facematch.pipeline.people import ValidationPeople, validation_photos
 from facematch.pipeline.system import System, build_system, gallery_people
@@ -233,7 +233,7 @@ def embed_folder(stage: PhotoEmbedder, folder: Path, side: str) -> EmbeddedFolde
     return EmbeddedFolder(embedded.embeddings, {file.name: file for file in files}, embedded.records, unread)
 
 
-def photos_of(folder: Path) -> Found:
+def photos_of(folder: Path) -> FolderPhotos:
     """Return the photos of a folder. Raises FacematchError without one."""
     found = find_photos(folder)
     if not found.files:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from facematch.core.errors import FacematchError
 from facematch.core.files import sweep, write_bytes
-from facematch.core.foreign import found, read_as, read_json, reading
+from facematch.core.foreign import quoted, read_as, read_json, reading
 from facematch.settings.file import load_section
 from facematch.settings.root import Settings
 
@@ -162,8 +162,8 @@ def _require_same_settings(folder: RunFolder, settings: Settings) -> None:
     for key in now:
         if not key.startswith((*_FREE, *(f"training.{each}" for each in _LENGTH))) and before.get(key) != now[key]:
             raise FacematchError(
-                f"the run in {folder.path} was started with {key}: {found(before.get(key))}, but now it is "
-                f"{found(now[key])}.",
+                f"the run in {folder.path} was started with {key}: {quoted(before.get(key))}, but now it is "
+                f"{quoted(now[key])}.",
                 "Resume with the same settings, or start a new run with another name: --set name=NAME.",
             )
 

@@ -1,6 +1,6 @@
 """The competition's form as data: addresses, paths, keys, list length, answers and the score's weights.
 
-`config/competition.yaml` holds it, so that a form told on the day needs no code.
+`config/competition.yaml` holds it, so that a form known only on the day needs no code.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ KS = (1, 5, 10)
 
 
 class AnswerForm(Section):
-    """Where the score stands in an answer: a list of shares (top-1, top-5, top-10), or the score itself."""
+    """Where the score is in an answer: a list of shares (top-1, top-5, top-10), or the score itself."""
 
     key: Annotated[str, Field(min_length=1)] = "results"
     form: Literal["shares", "score"] = "shares"
@@ -43,7 +43,7 @@ def _known() -> dict[str, Dialect]:
 
 
 class CompetitionForm(Section):
-    """What the organisers tell: `address` on the day, the rest before."""
+    """What the organisers announce: `address` on the day, the rest before."""
 
     address: str | None = None  # http://HOST:PORT; server.url wins over it
     weights: tuple[float, float, float] = (600.0, 300.0, 100.0)  # of top-1, top-5 and top-10 in the score

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from facematch.core.errors import FacematchError, nearest_name, typed
-from facematch.core.foreign import found, read_limited, reading, require_limits
+from facematch.core.foreign import quoted, read_limited, reading, require_limits
 from facematch.core.shipped import find_settings, log_taken
 from facematch.core.text import LONGEST, brief
 from facematch.settings.root import Settings
@@ -17,7 +17,7 @@ from facematch.settings.root import Settings
 S = TypeVar("S", bound=BaseModel)
 
 
-_TOLD = 1000  # characters of mistakes, after which the others are only counted
+_LONGEST = 1000  # characters of mistakes, after which the others are only counted
 _TAG = "tag:yaml.org,2002:"
 _KINDS: dict[type[yaml.Node], tuple[str, ...]] = {
     yaml.ScalarNode: ("null", "bool", "int", "float", "str"),
@@ -30,7 +30,7 @@ _BITS = 64  # of a whole number
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # in C where it is there
     """YAML without code and without dates: text, numbers, true and false in lists and mappings.
 
-    A key given twice is an error instead of a silent choice, and so is a value that is not what its tag says.
+    A key given twice is an error instead of a silent choice, and so is a value that is not of its tag's kind.
     """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -43,13 +43,13 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             if isinstance(value, int) and value.bit_length() > _BITS:
                 raise ValueError
         except (ValueError, KeyError) as error:  # what its constructors raise for a value of another kind
-            text = brief(node.value, 40) if isinstance(node.value, str) else "what stands here"
+            text = brief(node.value, 40) if isinstance(node.value, str) else "what is here"
             problem = f"{text} is no {brief(kind, 40)}" + (" of 64 bits" if kind == "int" else "")
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
         return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Return a mapping; raises for a key that stands twice, is itself a list, or merges another mapping."""
+        """Return a mapping; raises for a key that is there twice, is itself a list, or merges another mapping."""
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             problem = "a list or a mapping is not a key"
@@ -57,7 +57,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
                 problem = "'<<' cannot bring another mapping's keys here: write them out"
                 if key_node.tag != _TAG + "merge":
                     key = self.construct_object(key_node, deep=True)
-                    problem = f"{found(key)} stands twice" if key in seen else ""
+                    problem = f"{quoted(key)} is given twice" if key in seen else ""
                     seen.add(key)
             if problem:
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
@@ -72,7 +72,7 @@ _Loader.yaml_implicit_resolvers = {  # a run may be called 2024-05-17, or =
 
 
 def _parse(text: str) -> Any:
-    # The value of a YAML text. Raises ValueError that says where what is wrong.
+    # The value of a YAML text. Raises ValueError that names where what is wrong.
     try:
         value = yaml.load(text, Loader=_Loader)  # a SafeLoader
     except yaml.MarkedYAMLError as error:
@@ -82,7 +82,7 @@ def _parse(text: str) -> Any:
     except yaml.YAMLError as error:
         raise ValueError(brief(error)) from error
     except RecursionError:
-        raise ValueError("its lists stand in one another too deep") from None
+        raise ValueError("its lists are nested too deep") from None
     require_limits(value, "settings")
     return value
 
@@ -96,7 +96,7 @@ def load_settings(
 ) -> Settings:
     """Return checked settings: defaults, then the YAML file, then `section.key=value` overrides.
 
-    `sections` stand in place of the file's. Raises FacematchError that names the file, the key, what was found and
+    `sections` replace the file's. Raises FacematchError that names the file, the key, what was found and
     the nearest known key, and for an ensemble unless `ensembles` are welcome.
     """
     settings = load_section(Settings, path, overrides, "config/triplet.yaml shows every key.", sections)
@@ -130,7 +130,7 @@ def load_section(
 def read_values(
     path: Path | str | None, overrides: Sequence[str], sections: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Return what a YAML file and overrides say, as `load_settings` joins them, before it is checked."""
+    """Return what a YAML file and overrides hold, as `load_settings` joins them, before it is checked."""
     values = ({} if path is None else read_yaml(Path(path))) | dict(sections or {})
     for override in overrides:
         _apply(values, override)
@@ -182,9 +182,9 @@ def _apply(values: dict[str, Any], override: str) -> None:
 
 def explain(error: ValidationError, root: type[BaseModel]) -> Iterable[str]:
     """Yield one line for each mistake in values for `root`, with the nearest known key for an unknown one."""
-    every, told = error.errors(include_url=False), 0
+    every, length = error.errors(include_url=False), 0
     for number, item in enumerate(every):
-        if told > _TOLD:
+        if length > _LONGEST:
             yield f"and {len(every) - number:,} more mistakes"
             return
         parts = [str(part) for part in item["loc"] if not str(part).startswith(("dict[", "literal["))]
@@ -194,10 +194,10 @@ def explain(error: ValidationError, root: type[BaseModel]) -> Iterable[str]:
         else:
             given, context = item["input"], item.get("ctx", {})
             line += f": {brief(item['msg'].removeprefix('Value error, '), 2 * LONGEST)}"
-            line += "" if isinstance(given, dict) else f" (found {found(given)})"
+            line += "" if isinstance(given, dict) else f" (found {quoted(given)})"
             if isinstance(given, str) and (known := context.get("expected") or context.get("expected_tags")):
                 line += nearest_name(given, re.findall("'([^']*)'", known))
-        told += len(line)
+        length += len(line)
         yield line.lstrip(": ")
 
 
@@ -213,7 +213,7 @@ def _keys(root: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
-    # The sections that a type is made of, however deep they stand in it.
+    # The sections that a type is made of, however deep they are in it.
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for inner in get_args(annotation) for model in _models(inner)]

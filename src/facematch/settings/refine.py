@@ -98,14 +98,14 @@ def _listed(value: object) -> object:
 
 
 def check_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Return the steps as they are. Raises ValueError for a step that stands twice or in an impossible place."""
+    """Return the steps as they are. Raises ValueError for a step that is there twice or in an impossible place."""
     names = [each.step for each in steps]
     if twice := next((name for number, name in enumerate(names) if name in names[:number]), None):
-        raise ValueError(f"{twice} stands twice; each step can be used once")
+        raise ValueError(f"{twice} is given twice; each step can be used once")
     if "k-reciprocal" in names[:-1]:
-        raise ValueError(f"{names[-1]} stands after k-reciprocal, which gives distances and no vectors: make it last")
+        raise ValueError(f"{names[-1]} comes after k-reciprocal, which gives distances and no vectors: make it last")
     if "tuned" in names and len(names) > 1:
-        raise ValueError("tuned stands for all steps that were chosen, so it stands alone")
+        raise ValueError("tuned means all steps that were chosen, so no other goes with it")
     return steps
 
 

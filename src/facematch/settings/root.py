@@ -88,7 +88,7 @@ class GallerySettings(Section):
 
 
 class ServerSettings(Section):
-    """The competition's server: told on the day. What its dialects are stands in config/competition.yaml."""
+    """The competition's server: known on the day. Its dialects are in config/competition.yaml."""
 
     url: str | None = None  # None: the form's `address`
     group: str | None = None  # nothing is sent without it

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import found
+from facematch.core.foreign import quoted
 from facematch.core.text import LONGEST, brief
 from facematch.thresholds.calibration import CalibratedThreshold
 from facematch.thresholds.dynamic import DynamicRule
@@ -40,7 +40,7 @@ def threshold_from_dict(values: Mapping[str, Any]) -> FittedThreshold:
         fields = dict(values)
         kind = fields.pop("kind", None)
         if not isinstance(kind, str) or kind not in _KINDS:
-            raise ValueError(f"it has no kind, or an unknown one ({found(kind)}); known are {', '.join(_KINDS)}")
+            raise ValueError(f"it has no kind, or an unknown one ({quoted(kind)}); known are {', '.join(_KINDS)}")
         text = json.dumps(fields, allow_nan=False)
         made: FittedThreshold = TypeAdapter(_KINDS[kind]).validate_json(text, strict=True)
         if threshold_as_dict(made) != {"kind": kind, **json.loads(text)}:

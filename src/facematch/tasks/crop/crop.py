@@ -17,7 +17,7 @@ from facematch.core.text import evenly
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop, FaceRecord, coverage_of, record_of
 from facematch.photos.encoded import png_bytes
-from facematch.photos.photo import Found, find_photos
+from facematch.photos.photo import FolderPhotos, find_photos
 from facematch.pipeline.build import build_cropper, photo_limits
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
@@ -65,8 +65,8 @@ def crop_command(photos: Path, folder: Path, config: Path | None, overrides: Seq
     write_contact_sheet(folder / "misses.png", tiles, title=title)
     coverage = coverage_of(records)
     if as_json:
-        told = [{"photo": each.name, "status": each.status, "reason": each.reason} for each in misses]
-        show_json({"out": str(folder), **asdict(coverage), "without_a_face": told})
+        missing = [{"photo": each.name, "status": each.status, "reason": each.reason} for each in misses]
+        show_json({"out": str(folder), **asdict(coverage), "without_a_face": missing})
         return
     result(f"{coverage}")
     for record in misses[:20]:
@@ -79,7 +79,7 @@ def crop_command(photos: Path, folder: Path, config: Path | None, overrides: Seq
     )
 
 
-def _crop_all(found: Found, folder: Path, settings: Settings) -> _Cropped:
+def _crop_all(found: FolderPhotos, folder: Path, settings: Settings) -> _Cropped:
     cropper = build_cropper(settings.faces)
     done = _Cropped()
     with crop_cache(cache_folder(settings.paths.cache), cropper) as cache, progress("crops", len(found.files)) as step:
@@ -122,7 +122,7 @@ def _path(name: str) -> str:
     return f"crops/{name}.png"
 
 
-def _miss_tiles(misses: Sequence[FaceRecord], found: Found, settings: Settings) -> list[Tile]:
+def _miss_tiles(misses: Sequence[FaceRecord], found: FolderPhotos, settings: Settings) -> list[Tile]:
     files, limits = {file.name: file for file in found.files}, photo_limits(settings.photos)
     tiles = []
     for record in evenly(misses, _SHEET):

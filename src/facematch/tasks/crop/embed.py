@@ -37,9 +37,9 @@ def embed_command(photos: Path, out: Path, config: Path, overrides: Sequence[str
     left_out = [record for record in records if record.status in ("miss", "unreadable")]
     coverage = coverage_of(records)
     if as_json:
-        told = {"embeddings": len(embeddings), "dimensions": embeddings.dimensions, "metric": embeddings.metric}
+        size = {"embeddings": len(embeddings), "dimensions": embeddings.dimensions, "metric": embeddings.metric}
         left = [{"photo": each.name, "status": each.status, "reason": each.reason} for each in left_out]
-        show_json({"out": str(out), **told, **asdict(coverage), "left_out": left})
+        show_json({"out": str(out), **size, **asdict(coverage), "left_out": left})
         return
     for record in left_out:
         info(f"{record.name}: {record.reason}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import found, read_text, reading
+from facematch.core.foreign import quoted, read_text, reading
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -147,4 +147,4 @@ def _cells(line: str) -> list[str]:
 
 
 def _shown(line: str) -> str:
-    return found(line.strip())
+    return quoted(line.strip())

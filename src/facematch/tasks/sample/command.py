@@ -6,7 +6,7 @@ from facematch.core.console import progress, result, show_json
 
 
 def sample_command(out: Path, seed: int, *, as_json: bool = False) -> None:
-    """Write the sample data, unless it is there already, and say what it is."""
+    """Write the sample data, unless it is there already, and print what it is."""
     from facematch.tasks.sample.placing import TRUTH
     from facematch.tasks.sample.plan import make_plan
     from facematch.tasks.sample.write import write_sample

@@ -16,7 +16,7 @@ from pydantic import BaseModel, FiniteFloat, PositiveInt, TypeAdapter
 
 from facematch.core.errors import FacematchError
 from facematch.core.files import replacing
-from facematch.core.foreign import as_kind, found, parse_json, reading
+from facematch.core.foreign import as_kind, parse_json, quoted, reading
 from facematch.core.tensor_file import read_tensor_header, read_tensors
 from facematch.tasks.umap.fit import Embedding, UmapSettings, place
 from facematch.tasks.umap.grey_pixels import SIDE, GreyPixels, Pixels
@@ -134,7 +134,7 @@ def load_model(folder: Path) -> UmapModel:
     with reading(path, "model", again):
         header = parse_json(text, "header")
         if header.get("format") != _FORMAT:
-            version = found(header.get("format", "nothing"))
+            version = quoted(header.get("format", "nothing"))
             raise FacematchError(f"{path}: this version reads {_FORMAT!r}; the file says {version}.", again)
         tensors = read_tensors(path)
         if _digest(tensors) != header["digest"]:
