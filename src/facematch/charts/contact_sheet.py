@@ -1,6 +1,7 @@
 """Contact sheets: many small pictures with captions on one PNG, to look through at once."""
 
 import textwrap
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from facematch.core.files import replacing
+from facematch.core.text import printable
 
 TILE = 112  # pixels of a tile's side
 _GAP = 6
@@ -90,18 +92,13 @@ def _draw_tile(sheet: PillowImage.Image, draw: ImageDraw.ImageDraw, tile: Tile, 
         for number, line in enumerate(lines[: (size - 8) // _LINE]):
             draw.text((left + 4, top + 4 + number * _LINE), _fitted(line, size - 8, _font(10)), _INK, font=_font(10))
     else:
-        picture = _small(tile.image, size)
+        picture = PillowImage.fromarray(tile.image)
+        scale = size / max(picture.size)
+        picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
         sheet.paste(picture, (left + (size - picture.width) // 2, top + (size - picture.height) // 2))
         for number, line in enumerate(lines[:_DETAILS], start=1):
             draw.text((left, top + size + number * _LINE), _fitted(line, size, _font(10)), _FAINT, font=_font(10))
     draw.text((left, top + size), _fitted(tile.caption, size, _font(11)), _INK, font=_font(11))
-
-
-def _small(image: NDArray[np.uint8], size: int) -> PillowImage.Image:
-    every = max(1, min(image.shape[:2]) // (4 * size))  # a large photo is thinned out before it is resized
-    picture = PillowImage.fromarray(np.ascontiguousarray(image[::every, ::every]))
-    scale = size / max(picture.size)
-    return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
 
 
 def _wrapped(text: str, size: int) -> list[str]:
@@ -112,10 +109,7 @@ def _fitted(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Imag
     text = _drawable(text)
     if font.getlength(text) <= width:
         return text
-    fits, too_long = 0, len(text)  # letters kept, by bisection
-    while too_long - fits > 1:
-        kept = (fits + too_long) // 2
-        fits, too_long = (kept, too_long) if font.getlength(_cut(text, kept)) <= width else (fits, kept)
+    fits = bisect_right(range(1, len(text)), float(width), key=lambda kept: font.getlength(_cut(text, kept)))
     return _cut(text, fits)
 
 
@@ -124,7 +118,7 @@ def _cut(text: str, kept: int) -> str:
 
 
 def _drawable(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text[:1000])
+    return printable(text[:1000])
 
 
 @cache

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from facematch.core.text import with_interval
 from facematch.evaluation.bootstrap import MIN_PEOPLE, codes_of, draw_weights, expanded_percentiles
 from facematch.evaluation.gallery_size import BETAS, Floats, hit_chances, log_likelihoods, places
 from facematch.evaluation.outcomes import Outcomes
@@ -36,10 +37,13 @@ class Comparison:
         return self.interval[0] <= 0 <= self.interval[1]
 
     def __str__(self) -> str:
-        between = "" if self.interval is None else f" [{self.interval[0]:+.0f} to {self.interval[1]:+.0f}]"
         chance = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
         verdict = "which may be luck" if self.luck else "a real difference"
-        return f"{self.difference:+.0f}{between}, {verdict} ({chance})"
+        return f"{self:+.0f}, {verdict} ({chance})"
+
+    def __format__(self, form: str) -> str:
+        """Return the difference with its interval, each number in `form`."""
+        return with_interval(self.difference, self.interval, form) if form else str(self)
 
     def as_dict(self) -> dict[str, object]:
         """Return plain JSON values."""

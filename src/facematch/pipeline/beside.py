@@ -9,6 +9,7 @@ import numpy as np
 
 from facematch.core.console import info, show_table, warn
 from facematch.core.errors import FacematchError, typed
+from facematch.core.text import interval_words
 from facematch.embedders import Embedder
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.embedders.pixels import PixelEmbedder
@@ -200,7 +201,7 @@ def show_standings(standings: Sequence[Standing]) -> None:
             [
                 each.name + (" *" if each.flattered else ""),
                 f"{found.top1:.3f}",
-                "" if found.interval is None else f"[{found.interval[0]:.3f}–{found.interval[1]:.3f}]",
+                interval_words(found.interval),
                 f"{found.top5:.3f}",
                 f"{found.top10:.3f}",
                 f"{found.score:.0f}",

@@ -35,9 +35,9 @@ def test_the_table_has_a_row_for_each_change_and_marks_the_best(photos: Path, ru
     for name in (*FEW.split(","), "all changes"):
         assert len(re.findall(rf"│ {name} +│", first)) == len(re.findall(rf"│ {name} +│", called)) == 1
     cells = [cell.strip() for cell in re.search(r"│ turned-90 +│(.*)│\n", first)[1].split("│")]  # type: ignore[index]
-    assert cells[1].startswith("100 (")
-    assert cells[1].endswith(")*")
-    assert cells[0].startswith("0 (0–")
+    assert cells[1].startswith("100 [")
+    assert cells[1].endswith("]*")
+    assert cells[0].startswith("0 [0–")
     assert "*" not in cells[0]
     assert "*" not in re.search(r"│ none +│.*", first)[0]  # type: ignore[index]  # all are best
     assert "12 photos of 12" in first

@@ -12,7 +12,7 @@ from chromium import CONTRAST
 from facematch.evaluation.bootstrap import Estimate
 from facematch.photos.photo import PhotoFile, PhotoLimits
 from facematch.tasks.robustness.changes import CHANGES, NONE, change_named
-from facematch.tasks.robustness.page import example_pictures, robustness_page, shaded_rows
+from facematch.tasks.robustness.page import example_pictures, heat_rows, robustness_page
 from facematch.tasks.robustness.robustness import OVERALL, Cell, Column, Robustness
 
 NASTY = "<script>alert(1)</script>"
@@ -52,7 +52,7 @@ def test_it_is_whole_in_itself_and_obeys_no_name() -> None:
 
 def test_cells_are_coloured_by_their_share_and_the_best_is_marked() -> None:
     told = result()
-    rows = shaded_rows(told, told.columns, "first", {})
+    rows = heat_rows(told, told.columns, "first")
     assert [row.name for row in rows] == ["none", "jpeg-75", "jpeg-50", OVERALL]
     assert [[cell and (cell.text, cell.heat, cell.best) for cell in row.cells] for row in rows] == [
         [("0", "h0", False), None, ("100", "h10", True)],
@@ -61,16 +61,16 @@ def test_cells_are_coloured_by_their_share_and_the_best_is_marked() -> None:
         [("50", "h5", False), None, ("50", "h5", False)],
     ]
     assert rows[0].cells[2] is not None
-    assert rows[0].cells[2].under == ("10–90",)
-    (found,) = (row.cells[0] for row in shaded_rows(told, told.columns[2:], "found", {})[:1])
+    assert str(rows[0].cells[2]) == "100 [10–90]*"
+    (found,) = (row.cells[0] for row in heat_rows(told, told.columns[2:], "found")[:1])
     assert found is not None
-    assert found.under == ("0–100", "1,200 false")
+    assert str(found) == "0 [0–100] +1,200"
 
 
 def test_a_share_that_nothing_defines_is_left_empty() -> None:
     column = Column("pixels", "", {"none": Cell(figure(None))}, None, 1.0)
     told = Robustness("photos", 2, 1, 0, 1, (NONE,), (column,))
-    assert shaded_rows(told, told.columns, "first", {})[0].cells == (None,)
+    assert heat_rows(told, told.columns, "first")[0].cells == (None,)
     assert "is called a copy</h2>" not in robustness_page(told, {}).decode()
 
 

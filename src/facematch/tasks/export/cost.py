@@ -103,7 +103,11 @@ def show_costs(found: list[Cost]) -> None:
     rows = [
         ["megabytes", *(f"{each.size / 1e6:.1f}" for each in found)],
         *([f"top-{k}", *(str(each.figures[place]) for each in found)] for place, k in enumerate(KS)),
-        ["top-1 less float32", "", *(_signed(each.difference) for each in found[1:])],
+        [
+            "top-1 less float32",
+            "",
+            *(f"{each.difference:+.3f}" for each in found[1:]),
+        ],
         ["least cosine to float32", *(f"{each.cosine:.5f}" for each in found)],
         ["crops a second, here", *(f"{each.rate:.0f}" for each in found)],
     ]
@@ -112,11 +116,6 @@ def show_costs(found: list[Cost]) -> None:
         ["", *(each.precision for each in found)],
         rows,
     )
-
-
-def _signed(found: Comparison) -> str:
-    interval = "" if found.interval is None else f" [{found.interval[0]:+.3f} {found.interval[1]:+.3f}]"
-    return f"{found.difference:+.3f}{interval}"
 
 
 def exported_embedder(file: Path, batch: int) -> OnnxEmbedder:

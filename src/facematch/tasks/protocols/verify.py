@@ -8,6 +8,7 @@ import numpy as np
 
 from facematch.core.console import info, progress, show_json, show_table, warn
 from facematch.core.errors import FacematchError
+from facematch.core.text import interval_words
 from facematch.embedders.embed import EmbeddedPhotos
 from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.verification import Pairs, verification_figures
@@ -155,8 +156,7 @@ def _accuracy_row(accuracy: FoldAccuracy) -> tuple[str, str, str]:
 def _figure_row(figure: Estimate) -> tuple[str, str, str]:
     if figure.value is None:
         return figure.name, "insufficient data", ""
-    interval = "" if figure.interval is None else f"[{figure.interval[0]:.4f}–{figure.interval[1]:.4f}]"
-    return figure.name, f"{figure.value:.4f}", interval
+    return figure.name, f"{figure.value:.4f}", interval_words(figure.interval, ".4f")
 
 
 def _gathered(figures: Sequence[Estimate]) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from facematch.core.console import info, show_json, show_table, warn
 from facematch.core.errors import FacematchError
+from facematch.core.text import interval_words, number_words
 from facematch.evaluation.bootstrap import Estimate, Floats
 from facematch.evaluation.classes import by_class, class_figures, set_scores, top_k_accepted
 from facematch.evaluation.comparison import Comparison, paired
@@ -123,8 +124,8 @@ def _differences(ours: RelevanceMatrix, theirs: RelevanceMatrix) -> dict[str, Co
 
 
 def _difference_row(name: str, found: Comparison) -> list[str]:
-    interval = "" if found.interval is None else f"[{found.interval[0]:+.3f} to {found.interval[1]:+.3f}]"
-    return [name, f"{found.difference:+.3f}", interval, f"{found.p_value:.3f}", str(found.queries)]
+    difference, interval = number_words(found.difference, "+.3f"), interval_words(found.interval, "+.3f")
+    return [name, difference, interval, f"{found.p_value:.3f}", str(found.queries)]
 
 
 def _plain(differences: Mapping[str, Comparison]) -> dict[str, object]:

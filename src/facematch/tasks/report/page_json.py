@@ -2,11 +2,10 @@
 
 import base64
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from facematch.core.text import printable
-from facematch.tasks.report.data import Answer, QueryRow, ReportData
+from facematch.tasks.report.data import Answer, QueryRow, ReportData, wanted_photos
 
 # Inside <script> no text may open a tag or a comment; & is escaped so that XHTML reads the same.
 _SAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
@@ -19,8 +18,8 @@ def page_json(data: ReportData) -> str:
     [photo, right photos in the gallery, average precision or null, answers, first right answer or null], an
     answer [photo, place, distance, 1 where it is right].
     """
-    names = _photo_names(data)
-    number = {name: at for at, name in enumerate(names)}
+    number = photo_numbers(data)
+    names = list(number)
     people = {who: at for at, who in enumerate(dict.fromkeys(data.people.get(name, "") for name in names))}
 
     def answer(each: Answer) -> list[Any]:
@@ -50,18 +49,4 @@ def page_json(data: ReportData) -> str:
 
 def photo_numbers(data: ReportData) -> dict[str, int]:
     """Return the number that each photo has in the page's data."""
-    return {name: at for at, name in enumerate(_photo_names(data))}
-
-
-def _photo_names(data: ReportData) -> list[str]:
-    def every() -> Iterable[str]:
-        for row in data.queries:
-            yield row.name
-            yield from (each.name for each in row.answers)
-            if row.first is not None:
-                yield row.first.name
-        yield from data.thumbnails
-        if data.drawn is not None:
-            yield from data.drawn.names
-
-    return list(dict.fromkeys(every()))
+    return {name: at for at, name in enumerate(wanted_photos(data.queries, data.records, data.drawn))}

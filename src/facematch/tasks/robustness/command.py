@@ -29,6 +29,7 @@ from facematch.tasks.robustness.methods import (
     copies_within,
     pictures_of,
 )
+from facematch.tasks.robustness.page import example_pictures, heat_rows, robustness_page
 from facematch.tasks.robustness.robustness import Column, Robustness, measure, spread
 
 WITH_TURNS = "+turns"  # after a system's name: pictures are queries mirrored and turned by quarters too
@@ -76,8 +77,6 @@ def robustness_command(
     else:
         _print(outcome)
     if page is not None:
-        from facematch.tasks.robustness.page import example_pictures, robustness_page
-
         write_bytes(page, robustness_page(outcome, example_pictures(files[0], chosen, limits, seed)))
         info(f"to look at: {page}")
 
@@ -168,28 +167,7 @@ def _print(outcome: Robustness) -> None:
 
 
 def _rows(outcome: Robustness, columns: Sequence[Column], which: Literal["first", "found"]) -> list[list[str]]:
-    rows = []
-    for label, cells in outcome.rows(columns):
-        figures = [cell.first if which == "first" or cell.found is None else cell.found for cell in cells]
-        others = [cell.false if which == "found" else None for cell in cells]
-        values = [figure.value or 0.0 for figure in figures]
-        marks = ["*" if value == max(values) > min(values) else "" for value in values]
-        row = [
-            f"{percent(figure)}{f' +{n:,}' if n else ''}{mark}"
-            for figure, n, mark in zip(figures, others, marks, strict=True)
-        ]
-        rows.append([label, *row])
-    return rows
-
-
-def percent(figure: Estimate) -> str:
-    """Return a share in percent with its interval: `98.5 (96–99)`."""
-    if figure.value is None:
-        return "–"
-    shown = f"{100 * figure.value:.1f}".removesuffix(".0")
-    if figure.interval is None:
-        return shown
-    return f"{shown} ({100 * figure.interval[0]:.0f}–{100 * figure.interval[1]:.0f})"
+    return [[row.name, *(str(cell or "–") for cell in row.cells)] for row in heat_rows(outcome, columns, which)]
 
 
 def _as_json(outcome: Robustness) -> dict[str, Any]:

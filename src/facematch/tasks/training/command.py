@@ -9,6 +9,7 @@ from facematch.core.console import Stopwatch, info, progress, result, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
 from facematch.core.foreign import read_json, reading
+from facematch.core.text import with_interval
 from facematch.evaluation.topk import Figures
 from facematch.losses.by_name import require_loss
 from facematch.networks.checkpoint import save_checkpoint
@@ -193,9 +194,8 @@ def _conclude(folder: RunFolder, outcome: TrainingResult, again: str, watch: Sto
 
 
 def _short(figures: Figures) -> str:
-    interval = "" if figures.interval is None else f" [{figures.interval[0]:.3f}–{figures.interval[1]:.3f}]"
     precision = figures.mean_average_precision
     return ("" if precision is None else f"mAP {precision:.3f}, ") + (
-        f"top-1 {figures.top1:.3f}{interval}, top-5 {figures.top5:.3f}, "
+        f"top-1 {with_interval(figures.top1, figures.interval)}, top-5 {figures.top5:.3f}, "
         f"top-10 {figures.top10:.3f}, score {figures.score:.0f}"
     )

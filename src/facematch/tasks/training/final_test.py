@@ -4,6 +4,7 @@ from pathlib import Path
 
 from facematch.core.console import result, show_table
 from facematch.core.files import write_json
+from facematch.core.text import interval_words
 from facematch.evaluation.tied_figures import tied_figures
 from facematch.pipeline.build import build_embedder, photo_embedder, with_checkpoint
 from facematch.pipeline.evaluated import embed_people, tied_people
@@ -24,10 +25,9 @@ def ask_test_set(settings: Settings, test: ValidationPeople, run: Path) -> None:
     show_table(
         f"test: {sum(people.asked):,} photos ask {sum(people.answering):,} training photos; distance {stage.metric}",
         ["figure, expected over the order of ties", "", "95 % interval"],
-        [[each.name, "" if each.value is None else f"{each.value:.4f}", _interval(each.interval)] for each in figures],
+        [
+            [each.name, "" if each.value is None else f"{each.value:.4f}", interval_words(each.interval, ".4f")]
+            for each in figures
+        ],
     )
     result(f"test figures: {run / 'test.json'}")
-
-
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f"[{interval[0]:.4f}–{interval[1]:.4f}]"

@@ -13,7 +13,6 @@ from facematch.core.console import Stopwatch, info, progress, result, show_json,
 from facematch.core.errors import FacematchError
 from facematch.core.text import evenly
 from facematch.embedders.embed import PhotoEmbedder
-from facematch.evaluation.comparison import Comparison
 from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_folds
 from facematch.evaluation.retrieval import average_precision, hit_at
 from facematch.evaluation.topk import KS
@@ -165,7 +164,7 @@ def _show(bench: Bench, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Gain
     for gains in rounds[1:]:
         for gain in gains:
             if gain.real(goal) and gain.name != NAMES_NEEDED:
-                both = f"score {_gain(gain.score, 0)}, mAP {_gain(gain.precision, 3)}"
+                both = f"score {gain.score:+.0f}, mAP {gain.precision:+.3f}"
                 info(f"with those before it, {gain.name} gains: {both}")
     if asked < _FEW:
         warn(f"insufficient data: {asked} people; with fewer than {_FEW} hardly any gain can be told from luck")
@@ -188,14 +187,7 @@ def _row(gain: Gain, goal: Goal) -> list[str]:
     verdict = "gains" if gain.real(goal) else "hurts" if found.p_value < 0.05 else "may be luck"
     if found.p_value == 1:
         verdict = "no difference"
-    return [gain.name, shown, _gain(gain.score, 0), _gain(gain.precision, 3), verdict]
-
-
-def _gain(found: Comparison, places: int) -> str:
-    shown = f"{found.difference:+.{places}f}"
-    if found.interval is None:
-        return shown
-    return f"{shown} [{found.interval[0]:+.{places}f} {found.interval[1]:+.{places}f}]"
+    return [gain.name, shown, f"{gain.score:+.0f}", f"{gain.precision:+.3f}", verdict]
 
 
 def _plain(gain: Gain, goal: Goal) -> dict[str, Any]:

@@ -93,10 +93,8 @@ def _row(each: Measured) -> list[str]:
 def _against(found: Comparison | None) -> str:
     if found is None:
         return ""
-    if found.interval is None:
-        return f"{found.difference:+.3f}"
-    real = " *" if found.p_value < 0.05 else ""
-    return f"{found.difference:+.3f} [{found.interval[0]:+.3f} {found.interval[1]:+.3f}]{real}"
+    real = " *" if found.interval is not None and found.p_value < 0.05 else ""
+    return f"{found:+.3f}{real}"
 
 
 def _part(people: EmbeddedPeople, rows: NDArray[np.bool_]) -> EmbeddedPeople:
