@@ -57,7 +57,7 @@ def test_what_is_worse_is_said_with_both_figures_and_what_to_take(
     monkeypatch.chdir(tmp_path)
     bad, good, best = standing("ours", [0] * 40), standing("pixels", [5] * 40), standing("network", [1] * 40)
     said = warned(capsys, bad, good, best)
-    assert "! ours is worse than pixels: score 0 against 400 on the same 40 queries, -400 [" in said
+    assert "! ours is worse than pixels: score 0 against 400 on the same 40 queries, −400 [" in said
     assert "! ours is worse than network: score 0 against 1000 on the same 40 queries" in said
     assert said.endswith(
         "the better one is taken by: facematch request --config 'my x.yaml' --set embedder.kind=network\n"
@@ -71,7 +71,7 @@ def test_what_may_be_luck_is_said_as_such(capsys: pytest.CaptureFixture[str]) ->
     assert "which may be luck" in said
     assert not said.startswith("!")
     few = warned(capsys, standing("ours", [0] * 4), standing("pixels", [1] * 4))  # two people: no interval
-    assert "score 0 against 1000 on the same 4 queries, -1000, which may be luck (p = 0.500)" in few
+    assert "score 0 against 1000 on the same 4 queries, −1000, which may be luck (p = 0.500)" in few
 
 
 def test_people_that_were_seen_are_counted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ colour can be read. Each chart has a title and a description for screen readers.
 import math
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup, escape
@@ -34,14 +35,26 @@ _RINGS = (8, 13, 19, 26, 34, 43, 53, 64)
 _SIDES = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
 
 
+@dataclass(frozen=True)
+class _Mark:
+    # A point of series `number` in the drawing; `bar` has the y of its lower and upper end, or nothing.
+    x: float
+    y: float
+    number: int
+    radius: float
+    bar: tuple[float, ...]
+    title: str
+    label: str
+
+
 def draw(chart: Chart) -> Markup:
     """Return a chart as SVG; labels keep clear of points, bars, lines and each other where there is room."""
     box, legend = _layout(chart)
     lines = [_corners(box, each) for each in chart.series]
     parts = [_frame(box), legend]
     parts += [_line(number, each, line) for number, (each, line) in enumerate(zip(chart.series, lines, strict=True))]
-    parts += [_marks(box, number, each) for number, each in enumerate(chart.series)]
-    parts += _labels(box, chart.series, lines)
+    marks = [mark for number, each in enumerate(chart.series) for mark in _marks(box, number, each)]
+    parts += [*map(_drawn, marks), *_labels(box, marks, lines)]
     key, title, words = chart.key, _safe(chart.title), _safe(chart.words)
     return Markup(
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {box.bottom + _BOTTOM:g}" role="img" '
@@ -167,36 +180,35 @@ def _line(number: int, series: Series, corners: Floats) -> str:
     return f'<path {_style(number)} stroke-width="2.5" stroke-linejoin="round"{shade} d="M{path}"/>'
 
 
-def _marked(box: Box, series: Series) -> dict[int, tuple[float, float]]:
-    # Where the marks are, by the number of the point.
-    x, y = np.asarray(series.x, dtype=np.float64), np.asarray(series.y, dtype=np.float64)
+def _marks(box: Box, number: int, series: Series) -> list[_Mark]:
+    x, y, sizes = (np.asarray(each, dtype=np.float64) for each in (series.x, series.y, series.sizes))
+    radii = 2 + 5 * np.sqrt(sizes / sizes.max()) if len(sizes) else np.full(len(x), _RADIUS)
+    ends = np.asarray(series.bars, dtype=np.float64) if np.size(series.bars) else np.full((len(x), 2), np.nan)
     chosen = range(len(x)) if series.points else sorted(series.labels)
-    across, up = box.across(x).tolist(), box.up(y).tolist()
-    return {number: (across[number], up[number]) for number in chosen if np.isfinite(x[number] + y[number])}
+    return [
+        _Mark(
+            float(box.across(x[point])),
+            float(box.up(y[point])),
+            number,
+            float(radii[point]),
+            tuple(box.up(ends[point]).tolist()) if np.isfinite(ends[point]).all() else (),
+            series.titles[point] if len(series.titles) else "",
+            series.labels.get(point, ""),
+        )
+        for point in chosen
+        if np.isfinite(x[point] + y[point])
+    ]
 
 
-def _bar(box: Box, series: Series, number: int, x: float) -> tuple[float, float, float, float] | None:
-    # Left, top, right and bottom of a point's error bar.
-    ends = np.asarray(series.bars, dtype=np.float64)
-    if not len(ends) or np.isnan(ends[number]).any():
-        return None
-    low, high = box.up(ends[number]).tolist()
-    return x - 4, high, x + 4, low
-
-
-def _marks(box: Box, number: int, series: Series) -> str:
-    sizes = np.asarray(series.sizes, dtype=np.float64)
-    parts = []
-    for point, (x, y) in _marked(box, series).items():
-        title = f"<title>{_safe(series.titles[point])}</title>" if len(series.titles) else ""
-        bar = _bar(box, series, point, x)
-        if bar is not None:
-            left, top, _, bottom = bar
-            ends = f"M{left:.1f} {bottom:.1f}h8M{left:.1f} {top:.1f}h8"
-            title += f'<path class="bar" d="M{x:.1f} {bottom:.1f}V{top:.1f}{ends}"/>'
-        radius = 2 + 5 * math.sqrt(sizes[point] / sizes.max()) if len(sizes) else _RADIUS
-        parts.append(f"<g>{title}{_shape(x, y, number, radius)}</g>")
-    return f'<g class="series {_CLASSES[number]}">{"".join(parts)}</g>' if parts else ""
+def _drawn(mark: _Mark) -> str:
+    title = f"<title>{_safe(mark.title)}</title>" if mark.title else ""
+    bar = ""
+    if mark.bar:
+        low, high = mark.bar
+        across = f"M{mark.x - 4:.1f} {low:.1f}h8M{mark.x - 4:.1f} {high:.1f}h8"
+        bar = f'<path class="bar" d="M{mark.x:.1f} {low:.1f}V{high:.1f}{across}"/>'
+    shape = _shape(mark.x, mark.y, mark.number, mark.radius)
+    return f'<g class="series {_CLASSES[mark.number]}">{title}{bar}{shape}</g>'
 
 
 def _shape(x: float, y: float, number: int, radius: float = _RADIUS) -> str:
@@ -205,34 +217,22 @@ def _shape(x: float, y: float, number: int, radius: float = _RADIUS) -> str:
     return f'<path {paint} transform="translate({x:.1f} {y:.1f})" d="{path}"/>'
 
 
-def _labels(box: Box, series: Sequence[Series], lines: Sequence[Floats]) -> list[str]:
-    # All words beside points, from left to right, each where it covers least of what is there already.
-    marked = [_marked(box, each) for each in series]
-    squares = [(x - 6, y - 6, x + 6, y + 6) for places in marked for x, y in places.values()]
-    bars = [
-        bar
-        for each, places in zip(series, marked, strict=True)
-        for point, (x, _) in places.items()
-        if (bar := _bar(box, each, point, x)) is not None
-    ]
-    along = [(x - 2, y - 2, x + 2, y + 2) for line in lines for x, y in _along(line).tolist()]
-    wanted = sorted(
-        (places[point], label, number)
-        for number, (each, places) in enumerate(zip(series, marked, strict=True))
-        for point, label in each.labels.items()
-        if label and point in places
-    )
-    parts, taken = [], [*squares, *bars, *along]
-    for at, label, number in wanted:
-        place = place_label(at, _LETTER * len(label) + 4, taken, box)
-        taken.append(place)
-        left, top, right, bottom = place
-        near = (min(max(at[0], left), right), min(max(at[1], top), bottom))
-        leader = f'<path class="leader" opacity=".6" d="M{at[0]:.1f} {at[1]:.1f}L{near[0]:.1f} {near[1]:.1f}"/>'
-        words = text((left + right) / 2, bottom - 3, label, "middle")
-        parts.append(
-            f'<g class="label series {_CLASSES[number]}">{leader if math.dist(at, near) > _NEAR else ""}{words}</g>'
-        )
+def _labels(box: Box, marks: Sequence[_Mark], lines: Sequence[Floats]) -> list[str]:
+    # The words beside marks, from left to right, each where it covers least of what is there already.
+    taken = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
+    taken += [(mark.x - 4, mark.bar[1], mark.x + 4, mark.bar[0]) for mark in marks if mark.bar]
+    taken += [(x - 2, y - 2, x + 2, y + 2) for line in lines for x, y in _along(line).tolist()]
+    parts = []
+    for mark in sorted(marks, key=lambda mark: (mark.x, mark.y)):
+        if not mark.label:
+            continue
+        left, top, right, bottom = place_label((mark.x, mark.y), _LETTER * len(mark.label) + 4, taken, box)
+        taken.append((left, top, right, bottom))
+        x, y = min(max(mark.x, left), right), min(max(mark.y, top), bottom)
+        far = math.dist((mark.x, mark.y), (x, y)) > _NEAR
+        leader = f'<path class="leader" opacity=".6" d="M{mark.x:.1f} {mark.y:.1f}L{x:.1f} {y:.1f}"/>' if far else ""
+        words = text((left + right) / 2, bottom - 3, mark.label, "middle")
+        parts.append(f'<g class="label series {_CLASSES[mark.number]}">{leader}{words}</g>')
     return parts
 
 

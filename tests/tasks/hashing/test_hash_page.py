@@ -117,7 +117,7 @@ def test_the_page_shows_all_of_it(report: HashReport, page: str) -> None:
 
 
 def test_codes_and_floats_of_every_run_are_points_of_the_chart(report: HashReport, page: str) -> None:
-    titles = re.findall(r"<g><title>([^<]+)</title>", page)
+    titles = re.findall(r'<g class="series [a-z]+"><title>([^<]+)</title>', page)
     assert len(titles) == 2 * 4 + 1
     first = report.runs[0]
     assert f"made_16, codes: mAP {codes_of(first).mean_ap.value:.3f}, 2 bytes a photo" in titles

@@ -60,14 +60,14 @@ def diff_page(
         f"{len(changes)} queries are answered differently, {best} of them with another best name. Framed: named by one "
         f"of the two only. A thumbnail leads to its photo.{more}"
     )
-    sides = _Sides(query, gallery, folder)
-    groups = [_group(change, numbers, sides) for change in shown]
+    photos = _Photos(query, gallery, folder)
+    groups = [_group(change, numbers, photos) for change in shown]
     title = f"Submissions {numbers[0]} and {numbers[1]}"
-    return picture_page("diff", title, [summary, *differing], groups, sides.thumbnails, "rows")
+    return picture_page("diff", title, [summary, *differing], groups, photos.thumbnails, "rows")
 
 
-class _Sides:
-    # Photos of the two folders by their base names.
+class _Photos:
+    # Photos of the two folders by their base names, and their thumbnails.
     def __init__(self, query: Path, gallery: Path, folder: Path) -> None:
         self.thumbnails, self._folder = Thumbnails(_SIDE, _QUALITY), folder
         self._places = {"query": _photos(query), "gallery": _photos(gallery)}
@@ -93,9 +93,9 @@ def _photos(folder: Path) -> dict[str, Path]:
         return {}
 
 
-def _group(change: Change, numbers: tuple[int, int], sides: _Sides) -> Group:
-    rows = [Row((sides.picture("query", change.query),), "query")]
+def _group(change: Change, numbers: tuple[int, int], photos: _Photos) -> Group:
+    rows = [Row((photos.picture("query", change.query),), "query")]
     for number, own, other in ((numbers[0], change.left, change.right), (numbers[1], change.right, change.left)):
-        pictures = tuple(sides.picture("gallery", name, name not in other) for name in own)
+        pictures = tuple(photos.picture("gallery", name, name not in other) for name in own)
         rows.append(Row(pictures, str(number) if own else f"{number}: not answered"))
     return Group(change.query, tuple(rows))

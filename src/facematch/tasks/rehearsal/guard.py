@@ -1,7 +1,7 @@
 """Whom the server answers: requests that name it as their host, and posts that no foreign page makes.
 
 A page of another site can let its own name point here (DNS rebinding) and read what is served, or post here blindly.
-A browser tells both: in Host whom it thinks it asks, in Origin and Sec-Fetch-Site which page asks. Programs send no
+A browser names both: in Host the server it means, in Origin and Sec-Fetch-Site the page that sends. Programs send no
 Origin and pass.
 """
 
@@ -43,8 +43,8 @@ def refusal(method: str, headers: Headers, served: str) -> tuple[int, str] | Non
     hosts = headers.getlist("host")
     name = _name(hosts[0]) if len(hosts) == 1 else None
     if name is None or not (_local(name) or _served(name, served)):
-        asked = repr(hosts[0][:80]) if hosts else "no host"
-        return 421, f"This server does not answer for {asked}. Ask http://localhost, or start it with --host HOST"
+        host = repr(hosts[0][:80]) if hosts else "no host"
+        return 421, f"This server does not answer for {host}. Ask http://localhost, or start it with --host HOST"
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     if method not in ("GET", "HEAD") and (
         origin not in (None, f"http://{hosts[0]}", f"https://{hosts[0]}") or site not in (None, "same-origin", "none")
@@ -54,7 +54,7 @@ def refusal(method: str, headers: Headers, served: str) -> tuple[int, str] | Non
 
 
 def on_this_machine(request: Request) -> bool:
-    """Tell whether a request comes from this machine, to a host that can only mean it."""
+    """Return whether a request comes from this machine, to a host that can only mean it."""
     client, name = _address(request.client.host if request.client else ""), _name(request.headers.get("host", ""))
     return client is not None and client.is_loopback and name is not None and _local(name)
 
@@ -70,7 +70,7 @@ def _local(name: str) -> bool:
 
 
 def everywhere(served: str) -> bool:
-    """Tell whether a server that listens on `served` listens on every address of this machine."""
+    """Return whether a server that listens on `served` listens on every address of this machine."""
     listening = _address(served)
     return not served or (listening is not None and listening.is_unspecified)
 

@@ -63,7 +63,7 @@ def make_thumbnails(
     """Return a JPEG of at most `most` bytes for each photo that can be read, by name.
 
     It shows the crop that the network saw, from the cache where it is there, and the whole photo where no
-    face was found and nothing stands in for it.
+    face was found and nothing replaces it.
     """
     made = {}
     outcomes = crop_photos(files, cropper, cache, miss=miss, limits=limits, on_progress=on_progress)

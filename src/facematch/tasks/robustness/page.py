@@ -47,7 +47,7 @@ def robustness_page(result: Robustness, pictures: Mapping[str, str]) -> bytes:
         "command": "robustness",
         "title": "Which method survives which change",
         "result": result,
-        "asked": f"{count_of(result.asked, 'photo', 'photos')} of {result.photos:,}",
+        "changed": f"{count_of(result.asked, 'photo', 'photos')} of {result.photos:,}",
         "asking": asking,
         "first": heat_rows(result, result.columns, "first"),
         "found": heat_rows(result, asking, "found") if asking else [],

@@ -31,7 +31,7 @@
 
   // --- the browser of queries
 
-  const asked = new Map(data.queries.map(query => [query[0], query]));
+  const queryOf = new Map(data.queries.map(query => [query[0], query]));
   const wordsOf = data.queries.map(query => words(query[0]));
   const filters = {
     all: query => query[1] > 0,
@@ -133,7 +133,7 @@
   }
 
   function mark(point) {
-    const query = asked.get(point.photo), {x, y} = point;
+    const query = queryOf.get(point.photo), {x, y} = point;
     if (!query || query[1] === 0) return draw("rect", {x: x - 5, y: y - 5, width: 10, height: 10}, "point");
     if (query[4] && query[4][1] === 1) return draw("circle", {cx: x, cy: y, r: 6}, "point found");
     return draw("path", {d: `M${x - 7} ${y - 7}l14 14M${x - 7} ${y + 7}l14-14`}, "point lost");
@@ -144,7 +144,7 @@
   plane.append(lines, ring);
 
   function state(point) {
-    const query = asked.get(point.photo);
+    const query = queryOf.get(point.photo);
     if (!query) return "gallery only";
     if (query[1] === 0) return "query; nobody in the gallery shows this person";
     return query[4] ? "query; first right photo at place " + query[4][1] : "query; no right photo in the ranking";
