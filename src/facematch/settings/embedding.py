@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from facematch.settings.section import Count, Positive, Rgb, Section, Share
+from facematch.settings.section import Count, OneOrSeveral, Positive, Rgb, Section, Share
 
 MissChoice = Literal["whole", "centre", "skip", "error"]
 WholePhoto = Literal["pad", "squash", "centre"]
@@ -19,7 +19,8 @@ class FaceSettings(Section):
     size: Annotated[int, Field(ge=16, le=1024)] = 112  # crop side in pixels
     margin: Annotated[float, Field(gt=-0.5, le=2)] = 0.2  # of the box's side, both sides together
     choose: Literal["largest", "central"] = "largest"
-    detect_size: tuple[DetectSize, ...] = (128, 320)  # long sides of the copies that are searched, until one has a face
+    # Long sides of the copies that are searched, until one has a face.
+    detect_size: Annotated[tuple[DetectSize, ...], OneOrSeveral] = (128, 320)
     cascade: str = "haarcascade_frontalface_default.xml"
     fallback_cascades: tuple[str, ...] = ("haarcascade_frontalface_alt2.xml",)
     scale_factor: Annotated[float, Field(gt=1.0, le=2)] = 1.1
@@ -31,11 +32,6 @@ class FaceSettings(Section):
     yunet_score: Share = 0.6
     miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
     miss_training: MissChoice = "skip"
-
-    @field_validator("detect_size", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return (value,) if isinstance(value, int | str) else value
 
     @field_validator("detect_size")
     @classmethod

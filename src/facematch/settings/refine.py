@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from facematch.core.errors import nearest_name
-from facematch.settings.section import Count, Section, Share
+from facematch.settings.section import Count, OneOrSeveral, Section, Share
 
 
 class FlipStep(Section):
@@ -92,11 +92,6 @@ def _spelt_out(value: object) -> object:
     return given
 
 
-def _listed(value: object) -> object:
-    # `refine: tuned` is short for `refine: [tuned]`.
-    return (value,) if isinstance(value, str) else value
-
-
 def check_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Return the steps as they are. Raises ValueError for a step that is there twice or in an impossible place."""
     names = [each.step for each in steps]
@@ -110,4 +105,4 @@ def check_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 AnyStep = Annotated[Annotated[Step, Field(discriminator="step")], BeforeValidator(_spelt_out)]
-Refine = Annotated[tuple[AnyStep, ...], BeforeValidator(_listed), AfterValidator(check_order)]
+Refine = Annotated[tuple[AnyStep, ...], OneOrSeveral, AfterValidator(check_order)]

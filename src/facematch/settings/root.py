@@ -6,13 +6,13 @@ Read at the edge only (the command line): stages receive plain arguments.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from facematch.settings.embedding import EmbedderSettings, FaceSettings
 from facematch.settings.ensemble import EnsembleSettings
 from facematch.settings.ranking import IndexKind, MetricName, allowed
 from facematch.settings.refine import Refine
-from facematch.settings.section import Count, Positive, Section
+from facematch.settings.section import Count, OneOrSeveral, Positive, Section
 from facematch.settings.training import LossSettings, NetworkSettings, TrainingSettings
 
 
@@ -32,7 +32,7 @@ class PathSettings(Section):
 class IdentitySettings(Section):
     """Labelled photos: folders `<identity>/*`, or list files with a line `name label` for each photo."""
 
-    train: tuple[Path, ...] = (Path("data/faces"),)
+    train: Annotated[tuple[Path, ...], OneOrSeveral] = (Path("data/faces"),)
     dataset: Literal["CUB_200_2011", "Stanford_Dogs"] | None = None  # in place of `train`: a published set
     datasets: Path = Path("data")  # the folder with its archive, or with the archive unpacked
     validation: Path | None = None  # None: `validation_share` of the training people, or of each one's photos
@@ -60,11 +60,6 @@ class IdentitySettings(Section):
         if sum((self.dataset is not None, self.test is not None, self.test_share > 0)) > 1:
             raise ValueError("a dataset has a test of its own; else name test, or a test_share: one of the three")
         return self
-
-    @field_validator("train", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str | Path) else value
 
 
 class PhotoSettings(Section):

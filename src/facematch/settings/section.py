@@ -1,13 +1,16 @@
 """What every section of the settings is, and the kinds of numbers in them."""
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Rgb = tuple[float, float, float]
+# Of a tuple: a single value is short for one of it.
+OneOrSeveral = BeforeValidator(lambda value: (value,) if isinstance(value, int | str | Path) else value)
 
 IMAGENET_MEAN: Rgb = (0.485, 0.456, 0.406)
 IMAGENET_STD: Rgb = (0.229, 0.224, 0.225)

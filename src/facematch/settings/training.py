@@ -53,7 +53,7 @@ class TeacherSettings(Section):
 
     @field_validator("embedder", mode="before")
     @classmethod
-    def _an_onnx_model_unless_told(cls, value: object) -> object:
+    def _an_onnx_model_by_default(cls, value: object) -> object:
         return {"kind": "onnx", **value} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
