@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.near_duplicates import candidates, confirmed, describe, thumbnail, without_border
+from facematch.near_duplicates.borders import without_border
+from facematch.near_duplicates.compare import confirmed
+from facematch.near_duplicates.descriptors import describe, thumbnail
+from facematch.near_duplicates.search import candidates
 from leak_photos import Rgb, made_photo, recompressed, resized
 
 

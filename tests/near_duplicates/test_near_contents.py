@@ -9,8 +9,8 @@ from PIL import Image as PillowImage
 from facematch.core.cache import Cache
 from facematch.core.errors import FacematchError
 from facematch.near_duplicates import contents as module
-from facematch.near_duplicates import describe, thumbnail
 from facematch.near_duplicates.contents import Content, content_cache, read_contents, thumbnail_of
+from facematch.near_duplicates.descriptors import describe, thumbnail
 from facematch.photos.photo import PhotoFile, PhotoLimits, find_photos
 from leak_photos import encoded, made_photo
 

@@ -8,13 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
-from facematch.near_duplicates import (
-    SIDE,
-    describe,
-    is_plain,
-    thumbnail,
-)
-from facematch.near_duplicates.descriptors import turn
+from facematch.near_duplicates.descriptors import SIDE, describe, is_plain, thumbnail, turn
 from leak_photos import Rgb, cropped, made_photo, recompressed
 
 CUTS = (0.0, 0.03, 0.06)

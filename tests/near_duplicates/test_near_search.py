@@ -8,11 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facematch.near_duplicates import (
-    CANDIDATE,
-    candidates,
-)
-from facematch.near_duplicates.search import LIKE, NEIGHBOURS
+from facematch.near_duplicates.search import CANDIDATE, LIKE, NEIGHBOURS, candidates
 
 CUTS = (0.0, 0.03, 0.06)
 

@@ -34,21 +34,3 @@ studio portraits (102 people, neutral and smiling), none among 144,453 of other 
 of 400 frames filmed in one studio (ORL), where only the eyes had moved: 4 others found there are one frame
 cropped in two ways.
 """
-
-from facematch.near_duplicates.borders import without_border
-from facematch.near_duplicates.compare import NearDuplicate, confirm, confirmed
-from facematch.near_duplicates.descriptors import SIDE, describe, is_plain, thumbnail
-from facematch.near_duplicates.search import CANDIDATE, candidates
-
-__all__ = [
-    "CANDIDATE",
-    "SIDE",
-    "NearDuplicate",
-    "candidates",
-    "confirm",
-    "confirmed",
-    "describe",
-    "is_plain",
-    "thumbnail",
-    "without_border",
-]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.near_duplicates.descriptors import Rgb
+from facematch.photos.pixels import Rgb
 
 _SIDE = 256  # pixels: larger photos are looked at this small, where what compression left behind averages out
 _NEAR, _MOST = 16, 0.97  # levels from the colour of a border, and the least share of a line that is so near

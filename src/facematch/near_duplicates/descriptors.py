@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.photos.pixels import Rgb
+
 SIDE = 96  # pixels of a thumbnail's side
 CUTS = (0.0, 0.03, 0.06)  # shares cut from every side before a photo is described, to find what was cropped
 
@@ -11,7 +13,6 @@ _FREQUENCIES, _COARSE = 8, 32
 _PLAIN = 2.0  # grey levels: photos with weaker detail are not compared
 _BLUR = 3.0  # pixels: detail is what a Gaussian of this width takes away
 
-Rgb = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ import pytest
 
 from facematch.core.cache import Cache
 from facematch.core.errors import FacematchError
-from facematch.near_duplicates import NearDuplicate
+from facematch.near_duplicates.compare import NearDuplicate
 from facematch.near_duplicates.contents import Content, read_contents
 from facematch.photos.photo import PhotoFile, PhotoLimits
 from facematch.tasks.images.edits import describe_edits

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facematch.core.cache import Cache
 from facematch.core.text import count_of
-from facematch.near_duplicates import NearDuplicate
+from facematch.near_duplicates.compare import NearDuplicate
 from facematch.near_duplicates.contents import Content, read_contents
 from facematch.near_duplicates.match import Progress, by_pixels, near_duplicates, plainest, views_of
 from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, find_photos

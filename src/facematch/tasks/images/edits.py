@@ -1,6 +1,6 @@
 """What was done to a photo to make an image of it, in words."""
 
-from facematch.near_duplicates import NearDuplicate
+from facematch.near_duplicates.compare import NearDuplicate
 from facematch.near_duplicates.contents import Content
 from facematch.photos.photo import PhotoFile
 from facematch.tasks.images.orientation import Orientation

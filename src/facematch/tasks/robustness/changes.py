@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError, nearest_name
 from facematch.photos.encoded import jpeg_bytes, rgb_pixels
+from facematch.photos.pixels import Rgb
 
-Rgb = NDArray[np.uint8]
 Make = Callable[[Rgb, np.random.Generator], Rgb]
 
 AFTERWARDS = 90  # JPEG quality of a changed picture, as it would be saved

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from facematch.core.cache import Cache
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.faces.values import Crop
-from facematch.near_duplicates import describe
 from facematch.near_duplicates.compare import SAME
 from facematch.near_duplicates.contents import Content, thumbnails
+from facematch.near_duplicates.descriptors import describe
 from facematch.near_duplicates.match import Progress, Views, by_pixels, near_duplicates, silent, views_of
 from facematch.near_duplicates.search import NEIGHBOURS
 from facematch.photos.photo import Photo, PhotoLimits
