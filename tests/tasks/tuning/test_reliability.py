@@ -1,14 +1,12 @@
 """The reliability diagram: well-formed, self-contained, everything in its place and in words."""
 
 import re
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from facematch.core.errors import FacematchError
-from facematch.tasks.tuning.reliability import reliability_svg, write_reliability_plot
+from facematch.tasks.tuning.reliability import reliability_svg
 from facematch.thresholds.calibration import Bin, reliability
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -63,16 +61,6 @@ def test_many_bins_have_a_point_and_a_row_each() -> None:
     assert len(marks(root)) == 20
     height = float(root.get("viewBox", "").split()[3])
     assert max(float(each.get("y", "")) for each in root.findall(f"{SVG}text")) <= height - 8
-
-
-def test_the_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "plots" / "reliability.svg"
-    write_reliability_plot(path, BINS, "Reliability")
-    assert path.read_bytes() == reliability_svg(BINS, "Reliability")
-    assert [each.name for each in path.parent.iterdir()] == ["reliability.svg"]
-    (tmp_path / "file").touch()
-    with pytest.raises(FacematchError, match="could not be written"):
-        write_reliability_plot(tmp_path / "file" / "plot.svg", BINS)
 
 
 def test_without_pairs_there_is_no_diagram() -> None:

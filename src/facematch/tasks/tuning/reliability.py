@@ -1,20 +1,13 @@
 """The reliability diagram as one SVG file: do pairs said to be same with probability p turn out same p of the time?"""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from facematch.charts.axes import Axis
 from facematch.charts.chart import Chart, Series
 from facematch.charts.draw import chart_file
-from facematch.core.files import write_bytes
 from facematch.thresholds.calibration import Bin, expected_calibration_error
 
 _COLUMNS = ("probability from", "to", "mean", "share same", "pairs")
-
-
-def write_reliability_plot(path: Path, bins: Sequence[Bin], title: str = "Reliability of P(same)") -> None:
-    """Write the diagram of `reliability_svg` to `path`, whole or not at all."""
-    write_bytes(path, reliability_svg(bins, title))
 
 
 def reliability_svg(bins: Sequence[Bin], title: str = "Reliability of P(same)") -> bytes:

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from facematch.core.console import info, show_table, warn
 from facematch.core.errors import FacematchError
+from facematch.core.files import write_bytes
 from facematch.evaluation.comparison import Comparison
 from facematch.evaluation.folds import halves
 from facematch.evaluation.open_set import OpenSet
 from facematch.pipeline.evaluated import EmbeddedPeople
 from facematch.pipeline.open_sets import open_set
 from facematch.refine.chain import Ranker
-from facematch.tasks.tuning.reliability import write_reliability_plot
+from facematch.tasks.tuning.reliability import reliability_svg
 from facematch.tasks.tuning.thresholds import NAMES, Measured, fit_threshold, measure_thresholds
 from facematch.thresholds.calibration import (
     cross_calibration,
@@ -120,6 +121,6 @@ def _reliabilities(whole: OpenSet, folder: Path) -> dict[str, float]:
         bins = reliability(crossed.probabilities, crossed.same)
         errors[name] = expected_calibration_error(bins)
         path = folder / f"reliability-{name}.svg"
-        write_reliability_plot(path, bins, f"P(same), {name}, on people it was not fitted on")
+        write_bytes(path, reliability_svg(bins, f"P(same), {name}, on people it was not fitted on"))
         info(f"kept: {path}")
     return errors
