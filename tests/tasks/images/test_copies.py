@@ -28,7 +28,7 @@ def copies_in(folder: Path, cache: Cache) -> Copies:
 
 
 def told(group: Sequence[CopyFile], folder: Path) -> dict[str, str | None]:
-    return {str(each.facts.file.path.relative_to(folder)): each.change for each in group}
+    return {str(each.photo.file.path.relative_to(folder)): each.change for each in group}
 
 
 def turned(image: Rgb, degrees: int) -> Rgb:
@@ -73,8 +73,8 @@ def test_a_copy_is_grouped_with_its_original(
     assert group[0].largest
     assert not group[1].largest
     assert freed(group) == (folder / "sub/copy.png").stat().st_size
-    assert (group[1].facts.width, group[1].facts.height) == edit(PHOTO).shape[1::-1]
-    assert (group[0].facts.width, group[0].facts.height) == (320, 240)
+    assert (group[1].photo.width, group[1].photo.height) == edit(PHOTO).shape[1::-1]
+    assert (group[0].photo.width, group[0].photo.height) == (320, 240)
 
 
 def test_a_larger_photo_in_a_border_had_its_border_cut_off(tmp_path: Path, cache: Cache) -> None:
@@ -110,19 +110,19 @@ def test_groups_are_what_was_planted_and_the_order_of_files_does_not_matter(tmp_
     for seed in range(3):
         random.Random(seed).shuffle(files)
         assert find_copies(files, cache, LIMITS, quiet) == found
-    names = [{each.facts.file.path.name for each in group} for group in found.groups]
+    names = [{each.photo.file.path.name for each in group} for group in found.groups]
     assert sorted(names, key=min) == [{"a copy.jpg", "a.jpg"}, {"b-again.bmp", *expected["b-again.bmp"]}, expected["c"]]
     sizes = [freed(group) for group in found.groups]
     assert sizes == sorted(sizes, reverse=True)
     for group in found.groups:
-        order = [(-e.facts.width * e.facts.height, -e.facts.bytes, e.facts.file.name) for e in group]
+        order = [(-e.photo.width * e.photo.height, -e.photo.bytes, e.photo.file.name) for e in group]
         assert order == sorted(order)
         assert [each.largest for each in group] == [True] + [False] * (len(group) - 1)
-    by_name = {each.facts.file.path.name: each.change for group in found.groups for each in group}
+    by_name = {each.photo.file.path.name: each.change for group in found.groups for each in group}
     assert by_name["a copy.jpg"] is None  # of two equal files the first name
     assert by_name["a.jpg"] == "same bytes"
     assert by_name["b3.png"] == "same pixels"
-    (turns,) = [group for group in found.groups if group[0].facts.file.path.name.startswith("c")]
+    (turns,) = [group for group in found.groups if group[0].photo.file.path.name.startswith("c")]
     assert len({each.change for each in turns}) == 8  # every way to lay it is told apart
 
 
@@ -136,7 +136,7 @@ def test_groups_are_those_of_comparing_every_two(tmp_path: Path, cache: Cache) -
         if find_copies(two, cache, LIMITS, quiet).groups
     }
     together = {
-        frozenset(each.facts.file.name for each in two)
+        frozenset(each.photo.file.name for each in two)
         for group in find_copies(files, cache, LIMITS, quiet).groups
         for two in combinations(group, 2)
     }

@@ -16,9 +16,9 @@ from facematch.tasks.images.hubs import groups_of_links
 
 @dataclass(frozen=True)
 class CopyFile:
-    """One file of a group: its size, and what was done to the largest copy to make it; of that itself None."""
+    """One file of a group, and what was done to the largest copy to make it; of that itself None."""
 
-    facts: Content
+    photo: Content
     change: str | None
 
     @property
@@ -43,7 +43,7 @@ class Copies:
 
 def freed(group: Sequence[CopyFile]) -> int:
     """Return the bytes of all files of a group but the largest copy."""
-    return sum(each.facts.bytes for each in group if not each.largest)
+    return sum(each.photo.bytes for each in group if not each.largest)
 
 
 def room(size: int) -> str:
@@ -119,7 +119,7 @@ def find_copies(files: Sequence[PhotoFile], cache: Cache, limits: PhotoLimits, p
         (each, {}) for each, same in enumerate(pictures) if len(same) > 1 and each not in grouped
     ]
     groups = [_group(pictures, largest, members) for largest, members in [*near, *alone]]
-    order = sorted(groups, key=lambda group: (-freed(group), group[0].facts.file.name))
+    order = sorted(groups, key=lambda group: (-freed(group), group[0].photo.file.name))
     return Copies(tuple(order), len(contents), tuple(map(str, bad)), sum(content.plain for content in contents))
 
 
@@ -131,4 +131,4 @@ def _group(
     for member, pair in members.items():
         change = ", ".join(describe_edits(pictures[member][0], first, pair)) or "recompressed"
         files += [CopyFile(each, change) for each in pictures[member]]
-    return (CopyFile(first, None), *sorted(files, key=lambda each: largest_first(each.facts)))
+    return (CopyFile(first, None), *sorted(files, key=lambda each: largest_first(each.photo)))

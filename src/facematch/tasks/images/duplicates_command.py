@@ -61,12 +61,12 @@ def duplicates_command(
 def _print(found: Copies) -> None:
     for number, group in enumerate(found.groups[:_GROUPS], start=1):
         result(f"{number}: {len(group)} files, {room(freed(group))} could be freed", "bold")
-        rows = [(f"{each.facts.width}×{each.facts.height}", room(each.facts.bytes)) for each in group[:_FILES]]
+        rows = [(f"{each.photo.width}×{each.photo.height}", room(each.photo.bytes)) for each in group[:_FILES]]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for each, row in zip(group, rows, strict=False):
             size, weight = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
             mark = "*" if each.largest else " "
-            result(printable(f"  {mark} {size}  {weight}  {each.facts.file.path}  {each.change or 'the largest copy'}"))
+            result(printable(f"  {mark} {size}  {weight}  {each.photo.file.path}  {each.change or 'the largest copy'}"))
         if len(group) > _FILES:
             result(f"    … and {len(group) - _FILES} more")
     if len(found.groups) > _GROUPS:
@@ -84,10 +84,10 @@ def _as_json(found: Copies) -> dict[str, Any]:
 
 def _row(each: CopyFile) -> dict[str, Any]:
     return {
-        "path": str(each.facts.file.path),
-        "width": each.facts.width,
-        "height": each.facts.height,
-        "bytes": each.facts.bytes,
+        "path": str(each.photo.file.path),
+        "width": each.photo.width,
+        "height": each.photo.height,
+        "bytes": each.photo.bytes,
         "largest": each.largest,
         "change": each.change,
     }

@@ -29,6 +29,6 @@ def duplicates_page(found: Copies, limits: PhotoLimits) -> bytes:
 
 
 def _picture(each: CopyFile, thumbnails: Thumbnails) -> Picture:
-    file = each.facts.file
-    size = f"{each.facts.width}×{each.facts.height}, {room(each.facts.bytes)}"
+    file = each.photo.file
+    size = f"{each.photo.width}×{each.photo.height}, {room(each.photo.bytes)}"
     return Picture(thumbnails.source(file), (each.change or "the largest copy", size, str(file.path)), each.largest)
