@@ -29,7 +29,7 @@ from facematch.evaluation.gallery_size import KS, hit_chances, places
 from facematch.evaluation.outcomes import Outcomes, outcomes
 from facematch.evaluation.score import WEIGHTS
 from facematch.ranking.embeddings import Embeddings, load_embeddings
-from facematch.ranking.ranking import Metric
+from facematch.ranking.metrics import Metric
 
 Vectors = NDArray[np.float32]
 

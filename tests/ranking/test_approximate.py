@@ -7,8 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from facematch.core.fingerprint import Fingerprint
+from facematch.ranking import ranking
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Metric, distance_estimator, ranking
+from facematch.ranking.metrics import Metric
+from facematch.ranking.ranking import distance_estimator
 from facematch.ranking.recall import measured_recall
 from facematch.settings.ranking import IndexKind
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
+from facematch.ranking import binary
 from facematch.ranking import recall as recalls
 from facematch.ranking.binary import CodeIndexKind, build_index, nearest_codes, search
 from facematch.ranking.codes import Codes, pack_codes
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import binary, distance_estimator
+from facematch.ranking.ranking import distance_estimator
 from facematch.settings.ranking import CODE_INDEXES
 
 

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.core.fingerprint import Fingerprint
+from facematch.ranking import flat
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.flat import near
-from facematch.ranking.ranking import VECTOR_METRICS, Metric, between, distance_estimator, flat, prepared
+from facematch.ranking.metrics import VECTOR_METRICS, Metric, between
+from facematch.ranking.ranking import distance_estimator, prepared
 
 SAME = Fingerprint({"network": "one"})
 
@@ -29,7 +31,7 @@ def blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def check(query: np.ndarray, gallery: np.ndarray, width: int, metric: Metric) -> None:
     asked, shown = side(query, "q"), side(gallery, "g")
     left, right = prepared(asked, metric), prepared(shown, metric)
-    positions, bound = near(left, gallery, width, metric, lambda some: prepared(side(some, "g"), metric))
+    positions, bound = near(left, gallery, width, metric)
     exact = between(left[:, None, :], right[None], metric)
     assert positions.shape == (len(query), width)
     for row, found in enumerate(positions.tolist()):
@@ -97,7 +99,7 @@ def test_most_blocks_are_left_after_their_largest_product(monkeypatch: pytest.Mo
     monkeypatch.setattr(flat, "_order", counted)
     vectors = np.random.default_rng(0).normal(size=(100 * flat._ROWS + 50, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    near(vectors[:50], vectors[50:], 10, "euclidean", lambda some: some)
+    near(vectors[:50], vectors[50:], 10, "euclidean")
     assert rows < 50 * 100 / 2
 
 

@@ -1,5 +1,7 @@
 """Distances of single pairs: the ranking's numbers, scipy's definitions, and the laws of a distance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,10 +11,12 @@ from scipy.spatial import distance as scipy_distance
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
+from facematch.ranking import distances
 from facematch.ranking.codes import pack_codes
 from facematch.ranking.distances import pair_distances
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import METRICS, Metric, distance_estimator, distances
+from facematch.ranking.metrics import METRICS, Metric
+from facematch.ranking.ranking import chosen_metric, distance_estimator
 
 
 def embeddings(vectors: NDArray[np.float64], metric: str = "euclidean") -> Embeddings:
@@ -39,7 +43,7 @@ def test_they_are_the_distances_of_a_ranking(metric: Metric, size: int) -> None:
     side = embeddings(vectors(size, 30, size), metric)
     ranking = distance_estimator(side, side, 30, metric)
     rows = np.repeat(np.arange(30), 30)
-    found = pair_distances(side, rows, ranking.indices.ravel(), metric)
+    found = pair_distances(replace(side, metric=metric), rows, ranking.indices.ravel())
     assert (found.astype(np.float32) == ranking.distances.ravel()).all()
 
 
@@ -47,7 +51,7 @@ def test_a_zero_vector_has_the_distances_of_a_ranking_too() -> None:
     side = embeddings(np.array([[0.0, 0.0], [0.0, 0.0], [1.0, -2.0]]))
     for metric in ("euclidean", "manhattan", "jaccard"):
         ranking = distance_estimator(side, side, 3, metric)
-        found = pair_distances(side, np.repeat([0, 1, 2], 3), ranking.indices.ravel(), metric)
+        found = pair_distances(replace(side, metric=metric), np.repeat([0, 1, 2], 3), ranking.indices.ravel())
         assert found.tolist() == pytest.approx(ranking.distances.ravel().tolist())
 
 
@@ -63,7 +67,7 @@ def test_equals_scipy(metric: Metric, reference: object) -> None:
     side = embeddings(vectors(1, 20, 16))
     first, second = np.arange(19), np.arange(1, 20)
     expected = [reference(*side.vectors[[a, b]].astype(np.float64)) for a, b in zip(first, second, strict=True)]  # type: ignore[operator]
-    assert pair_distances(side, first, second, metric) == pytest.approx(expected, abs=1e-6, rel=1e-6)
+    assert pair_distances(replace(side, metric=metric), first, second) == pytest.approx(expected, abs=1e-6, rel=1e-6)
 
 
 @pytest.mark.parametrize("bits", [8, 24, 64, 72])
@@ -105,8 +109,8 @@ def test_a_zero_vector_has_no_cosine_but_only_where_it_is_compared() -> None:
 def test_mistakes_are_named() -> None:
     side = embeddings(np.ones((2, 3)))
     with pytest.raises(FacematchError, match="metric 'chebyshev' is not known; known are euclidean"):
-        pair_distances(side, [0], [1], "chebyshev")  # type: ignore[arg-type]
+        pair_distances(replace(side, metric="chebyshev"), [0], [1])
     with pytest.raises(FacematchError, match="these embeddings are codes; euclidean cannot compare them"):
-        pair_distances(embeddings(np.ones((2, 3)), "hamming"), [0], [1], "euclidean")
+        chosen_metric(embeddings(np.ones((2, 3)), "hamming"), "euclidean")
     with pytest.raises(ValueError, match="two lists of P rows"):
-        pair_distances(side, [0, 1], [1], "euclidean")
+        pair_distances(side, [0, 1], [1])

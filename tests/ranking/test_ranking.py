@@ -13,7 +13,8 @@ from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
 from facematch.ranking.codes import pack_codes
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import METRICS, Metric, Ranking, distance_estimator
+from facematch.ranking.metrics import METRICS, Metric
+from facematch.ranking.ranking import Ranking, distance_estimator, rank_gallery
 
 
 def embeddings(
@@ -290,3 +291,7 @@ def test_torch_and_faiss_share_a_process_with_threads() -> None:
     finally:  # other tests compare bits, which the number of threads decides
         torch.set_num_threads(before[0])
         faiss.omp_set_num_threads(before[1])
+
+
+def test_the_distance_estimator_has_the_name_of_what_it_does() -> None:
+    assert rank_gallery is distance_estimator

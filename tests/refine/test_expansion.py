@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from facematch.core.fingerprint import Fingerprint
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import VECTOR_METRICS, Metric, distance_estimator
+from facematch.ranking.metrics import VECTOR_METRICS, Metric
+from facematch.ranking.ranking import distance_estimator
 from facematch.refine.expansion import augment_database, expand_queries
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Metric, distance_estimator
+from facematch.ranking.metrics import Metric
+from facematch.ranking.ranking import distance_estimator
 from facematch.refine.k_reciprocal import k_reciprocal
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from facematch.core.errors import FacematchError
 from facematch.evaluation.relevance import pooled
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.metrics import Metric
+from facematch.ranking.ranking import Ranking, distance_estimator
 from facematch.thresholds.dynamic import (
     DynamicRule,
     Of,

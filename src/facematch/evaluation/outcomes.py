@@ -11,7 +11,8 @@ from facematch.core.errors import FacematchError
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.topk import Places
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Metric, distance_estimator
+from facematch.ranking.metrics import Metric
+from facematch.ranking.ranking import distance_estimator
 
 _CELLS = 4_000_000  # cells of a ranking held at once
 

@@ -14,7 +14,8 @@ from facematch.evaluation.bootstrap import mean_figure
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.score import WEIGHTS, competition_score
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.metrics import Metric
+from facematch.ranking.ranking import Ranking, distance_estimator
 
 KS = (1, 5, 10)
 

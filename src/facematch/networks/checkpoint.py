@@ -20,7 +20,7 @@ from facematch.core.foreign import as_kind, parse_json, reading
 from facematch.core.tensor_file import read_tensor_header
 from facematch.core.text import brief
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
-from facematch.ranking.embeddings import Metric
+from facematch.ranking.metrics import Metric
 
 if TYPE_CHECKING:
     from facematch.networks.embedding import EmbeddingNetwork

@@ -13,7 +13,7 @@ from pydantic import AliasPath, Field, FiniteFloat, PositiveInt, TypeAdapter
 
 from facematch.core.fingerprint import StoredFingerprint
 from facematch.core.foreign import as_kind, parse_json, reading
-from facematch.ranking.embeddings import Metric
+from facematch.ranking.metrics import Metric
 
 Rgb = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 Precision = Literal["float32", "float16", "int8"]

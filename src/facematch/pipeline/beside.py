@@ -22,7 +22,7 @@ from facematch.pipeline.default_checkpoint import default_file, is_default
 from facematch.pipeline.evaluated import EmbeddedPeople, embed_files, embed_people, photos_of, rank_people
 from facematch.pipeline.people import ValidationPeople, enough_people
 from facematch.pipeline.system import build_ranker, build_system, gallery_people, refine_steps, with_views
-from facematch.ranking.ranking import Metric
+from facematch.ranking.metrics import Metric
 from facematch.refine.chain import Ranker
 from facematch.settings.file import load_settings
 from facematch.settings.refine import Step

@@ -15,7 +15,7 @@ from facematch.embedders import Embedder
 from facematch.embedders.views import FlipEmbedder, ViewsEmbedder, make_views
 from facematch.identities import load_identities
 from facematch.pipeline.build import build_cropper, build_embedder, run_folder
-from facematch.ranking.embeddings import Metric
+from facematch.ranking.metrics import Metric
 from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, load_whitening
 from facematch.settings.refine import Refine, Step, TemplatesStep, TunedSteps, ViewsStep, WhitenStep

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ from facematch.core.fingerprint import Fingerprint, fingerprint_of
 from facematch.core.foreign import as_kind, parse_json, reading
 from facematch.core.tensor_file import TensorHeader, read_tensor_header
 from facematch.ranking.codes import pack_codes, unpack_codes
-
-Metric = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]  # the last compares codes
+from facematch.settings.ranking import Metric
 
 EMBEDDINGS_AGAIN = "Make them with: facematch embed PHOTOS OUT.safetensors"
 

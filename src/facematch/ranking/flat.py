@@ -5,15 +5,13 @@ far, so the gallery is not copied and the matrix of all distances is never made.
 without BLAS in some builds, answers for the metrics that are not a product.
 """
 
-from collections.abc import Callable
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.ranking.metrics import ROWS, Metric
+
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int64]
-VectorMetric = Literal["euclidean", "cosine", "jaccard", "manhattan"]
 
 _ROWS = 1024  # gallery vectors in a block
 _CELLS = 2**20  # distances in memory at once
@@ -21,13 +19,11 @@ _ORDINARY = (1e-15, 1e15)  # lengths whose squares a float32 holds
 
 
 @np.errstate(over="ignore", invalid="ignore")  # `_euclidean` sees to it
-def near(
-    query: Floats, gallery: Floats, width: int, metric: VectorMetric, prepare: Callable[[Floats], Floats]
-) -> tuple[Positions, NDArray[np.float64]]:
+def near(query: Floats, gallery: Floats, width: int, metric: Metric) -> tuple[Positions, NDArray[np.float64]]:
     """Return the positions (Q×width, in any order) of gallery vectors near each query, and a bound (Q,).
 
     No gallery vector outside a query's positions has a distance below its bound. `query` (Q×D) is prepared as
-    `ranking.prepared` does; of `gallery` (N×D, N ≥ width ≥ 1) each block is by `prepare`, unless the metric
+    `ranking.prepared` does; of `gallery` (N×D, N ≥ width ≥ 1) each block is prepared here, unless the metric
     allows it to be used as it is.
     """
     nearest = _Nearest(len(query), width)
@@ -36,10 +32,10 @@ def near(
     for start in range(0, len(gallery), _ROWS):
         block = gallery[start : start + _ROWS]
         if metric not in ("euclidean", "cosine"):
-            block = prepare(block)
+            block = ROWS[metric].prepare(block)
         squares = np.einsum("nd,nd->n", block, block)
         if metric == "cosine" and not _ordinary(squares):
-            block = prepare(block)
+            block = ROWS[metric].prepare(block)
             squares = np.ones(len(block), np.float32)
         longest = max(longest, float(np.sqrt(squares.max())))
         for first in range(0, len(query), step):
@@ -54,22 +50,21 @@ def near(
             nearest.offer(rows, values, start + places)
     positions, worst = nearest.settled()
     if metric == "euclidean":
-        return _euclidean(query, gallery, positions, worst, longest, prepare)
+        return _euclidean(query, gallery, positions, worst, longest)
     if metric == "cosine":
         return positions, 1 + worst - 2 * _rounding(query)
-    return positions, worst - _rounding_of_faiss(query, longest, metric)
+    return positions, worst - ROWS[metric].rounding(query, longest)
 
 
 def _euclidean(
-    query: Floats, gallery: Floats, positions: Positions, worst: NDArray[np.float64], longest: float,
-    prepare: Callable[[Floats], Floats],
+    query: Floats, gallery: Floats, positions: Positions, worst: NDArray[np.float64], longest: float
 ) -> tuple[Positions, NDArray[np.float64]]:  # fmt: skip
     lengths = np.linalg.norm(query.astype(np.float64), axis=1)
     reach = max(longest, float(lengths.max()))
     if reach and not _ORDINARY[0] < reach < _ORDINARY[1]:  # as far out as no network goes: once more, to scale
         largest = max(float(gallery.max()), -float(gallery.min()), float(np.abs(query).max()))
         scale = np.float32(2.0 ** -max(-126, min(126, round(np.log2(largest)))))
-        positions, bound = near(query * scale, gallery * scale, positions.shape[1], "euclidean", prepare)
+        positions, bound = near(query * scale, gallery * scale, positions.shape[1], "euclidean")
         return positions, bound / scale
     squares = lengths**2 + 2 * (worst - _rounding(query) * longest * (lengths + longest))
     return positions, np.sqrt(np.maximum(squares, 0))
@@ -85,13 +80,13 @@ def _rounding(query: Floats) -> float:
     return float((query.shape[1] + 8) * 2.0**-24)
 
 
-def _order(products: Floats, squares: Floats, metric: VectorMetric) -> Floats:
+def _order(products: Floats, squares: Floats, metric: Metric) -> Floats:
     # What orders the gallery, smaller is nearer. For euclidean: ‖q−g‖² = ‖q‖² + 2 (‖g‖²/2 − q·g).
     order = squares / 2 - products if metric == "euclidean" else products * (-1 / np.sqrt(squares))
     return np.asarray(order, np.float32)
 
 
-def _touched(worst: Floats, products: Floats, squares: Floats, metric: VectorMetric) -> Positions:
+def _touched(worst: Floats, products: Floats, squares: Floats, metric: Metric) -> Positions:
     # Rows of a block's products (Q×B) that may hold something nearer than what is worst there, by the largest product
     # and the block's shortest and longest vector. Rounding keeps order, so none is missed; most blocks touch few.
     most = products.max(axis=1)
@@ -140,17 +135,8 @@ class _Nearest:
         return self.positions[:, : self.width], self.worst.astype(np.float64)
 
 
-def _by_faiss(query: Floats, block: Floats, width: int, metric: VectorMetric) -> tuple[Floats, Positions]:
+def _by_faiss(query: Floats, block: Floats, width: int, metric: Metric) -> tuple[Floats, Positions]:
     import faiss
 
-    kind = faiss.METRIC_Jaccard if metric == "jaccard" else faiss.METRIC_L1
-    values, places = faiss.knn(query, block, width, metric=kind)
-    return 1 - values if metric == "jaccard" else values, places
-
-
-def _rounding_of_faiss(query: Floats, longest: float, metric: VectorMetric) -> float:
-    # FAISS adds up D float32 terms in an order of its own.
-    if metric == "jaccard":
-        return 1e-4
-    widest = float(np.abs(query).sum(axis=1).max()) + np.sqrt(query.shape[1]) * longest  # ‖g‖₁ ≤ √D ‖g‖
-    return 1e-5 * float(widest)
+    values, places = faiss.knn(query, block, width, metric=getattr(faiss, ROWS[metric].faiss))
+    return ROWS[metric].order(values), places

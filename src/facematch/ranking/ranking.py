@@ -8,7 +8,6 @@ search, which needs no second pass (`facematch.ranking.binary`).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +17,11 @@ from facematch.core.fingerprint import require_same
 from facematch.ranking.approximate import near_by_index
 from facematch.ranking.binary import nearest_codes
 from facematch.ranking.choice import choose_index
-from facematch.ranking.codes import differing_bits
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.embeddings import Metric as Metric
-from facematch.ranking.flat import Positions, VectorMetric, near
+from facematch.ranking.flat import Positions, near
+from facematch.ranking.metrics import METRICS, ROWS, Metric, Vectors, between
 from facematch.settings.ranking import CODE_INDEXES, INDEXES, IndexKind, allowed
 
-VECTOR_METRICS: tuple[VectorMetric, ...] = ("euclidean", "cosine", "jaccard", "manhattan")
-METRICS: tuple[Metric, ...] = (*VECTOR_METRICS, "hamming")  # the last compares codes
-
-Vectors = NDArray[Any]  # float32, or packed codes for hamming
 Distances = NDArray[np.float32]
 
 _CELLS = 4_000_000  # candidates looked at together
@@ -77,6 +71,7 @@ def distance_estimator(
 ) -> Ranking:
     """Rank the gallery for every query and keep the first `k` (fewer when the gallery is smaller).
 
+    `rank_gallery` is the same function, by the name the field gives to what it does.
     Distances: `euclidean` ‖q−g‖ (not squared); `cosine` 1 − q·g/(‖q‖‖g‖); `manhattan` Σ|q−g|;
     `jaccard` 1 − Σmin/Σmax (Ruzicka 1958), where a signed vector is split into its positive and
     negative parts so that it is defined for any embedding; `hamming` the different bits of two codes.
@@ -101,6 +96,9 @@ def distance_estimator(
     else:
         indices, distances = _nearest_vectors(query, gallery, wanted, chosen, kind, own)
     return Ranking(query.names, gallery.names, indices, distances, chosen)
+
+
+rank_gallery = distance_estimator
 
 
 def _check(query: Embeddings, gallery: Embeddings, k: int, metric: Metric | None) -> Metric:
@@ -144,27 +142,18 @@ def chosen_metric(embeddings: Embeddings, metric: str | None) -> Metric:
 
 
 def prepared(side: Embeddings, metric: Metric) -> Vectors:
-    """Return vectors whose distance is that of `between`: of length 1 for cosine, split by sign for jaccard.
+    """Return vectors whose distance is that of `metrics.between`: of length 1 for cosine, split by sign for jaccard.
 
     Raises FacematchError for a zero vector under cosine.
     """
     _check_lengths(side, metric)
-    return np.ascontiguousarray(_prepare(side.vectors, metric))
+    return np.ascontiguousarray(ROWS[metric].prepare(side.vectors))
 
 
 def _check_lengths(side: Embeddings, metric: Metric) -> None:
     if metric == "cosine" and not side.vectors.any(axis=1).all():
         name = side.names[int(np.flatnonzero(~side.vectors.any(axis=1))[0])]
         raise FacematchError(f"{name} has a zero embedding, for which the cosine is not defined.")
-
-
-def _prepare(vectors: Vectors, metric: Metric) -> Vectors:
-    # Each vector by itself, so it does not matter how many are prepared at once.
-    if metric == "jaccard":
-        return np.concatenate([np.maximum(vectors, 0), np.maximum(-vectors, 0)], axis=-1)
-    if metric == "cosine":
-        return np.asarray(vectors / np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True), np.float32)
-    return vectors
 
 
 def _nearest_codes(
@@ -180,15 +169,12 @@ def _nearest_codes(
 
 
 def _nearest_vectors(
-    query: Embeddings, gallery: Embeddings, k: int, metric: VectorMetric, index: IndexKind, own: Positions
+    query: Embeddings, gallery: Embeddings, k: int, metric: Metric, index: IndexKind, own: Positions
 ) -> tuple[Positions, Distances]:
-    left = prepared(query, metric)
+    left, prepare = prepared(query, metric), ROWS[metric].prepare
     _check_lengths(gallery, metric)
     positions = np.full((len(left), k), -1, dtype=np.int64)
     distances = np.full((len(left), k), np.inf, dtype=np.float32)
-
-    def prepare(vectors: Vectors) -> Vectors:
-        return _prepare(vectors, metric)
 
     def settle(rows: Positions, found: Positions, places: Positions, take: Callable[[Positions], Vectors]) -> None:
         # The k best candidates by (exact distance, name); `places` are those of their names.
@@ -208,7 +194,7 @@ def _nearest_vectors(
     while len(todo) and width < len(gallery):
         still = []
         for rows in np.array_split(todo, 1 + len(todo) * width // _CELLS):
-            found, bound = near(left[rows], gallery.vectors, width, metric, prepare)
+            found, bound = near(left[rows], gallery.vectors, width, metric)
             settle(rows, found, _name_places(gallery.names, found), lambda some: prepare(gallery.vectors[some]))
             # What is no candidate is no nearer than the bound: all that ties with the k-th is among the candidates.
             still.append(rows[~(distances[rows, -1] < bound)])
@@ -254,19 +240,3 @@ def _candidate_distances(
         rows = slice(start, start + step)
         exact[rows] = between(left[rows, None, :], take(found[rows]), metric)
     return exact
-
-
-def between(left: Vectors, right: Vectors, metric: Metric) -> NDArray[np.float64]:
-    """Return the distances (`float64`) of `prepared` vectors along the last axis; the others are broadcast."""
-    if metric == "hamming":
-        return differing_bits(left, right).astype(np.float64)
-    q, g = left.astype(np.float64), right.astype(np.float64)
-    if metric == "euclidean":
-        return np.asarray(np.sqrt(((q - g) ** 2).sum(-1)))
-    if metric == "manhattan":
-        return np.asarray(np.abs(q - g).sum(-1))
-    if metric == "cosine":
-        return np.asarray(((q - g) ** 2).sum(-1) / 2)  # of unit vectors: 1 − cos, without cancellation
-    union = np.maximum(q, g).sum(-1)
-    both_zero = union == 0
-    return np.where(both_zero, 0.0, 1 - np.minimum(q, g).sum(-1) / np.where(both_zero, 1, union))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from facematch.ranking.choice import Choice, choose_index
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.metrics import Metric
+from facematch.ranking.ranking import Ranking, distance_estimator
 from facematch.refine.expansion import augment_database, expand_queries
 from facematch.refine.templates import average_templates
 from facematch.refine.whitening import Whitening

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.metrics import Metric
+from facematch.ranking.ranking import Ranking, distance_estimator
 
 
 def expand_queries(
@@ -35,8 +36,7 @@ def augment_database(gallery: Embeddings, n: int, alpha: float, metric: Metric) 
     """
     if len(gallery) < 2:
         return gallery
-    ranking = distance_estimator(gallery, gallery, min(n, len(gallery) - 1), metric, exclude_same_name=True)
-    return replace(gallery, vectors=_averaged(gallery.vectors, gallery.vectors, ranking, alpha))
+    return expand_queries(gallery, gallery, min(n, len(gallery) - 1), alpha, metric, exclude_same_name=True)
 
 
 def _averaged(

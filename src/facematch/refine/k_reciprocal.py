@@ -14,7 +14,8 @@ from scipy import sparse
 
 from facematch.core.errors import FacematchError
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.metrics import Metric
+from facematch.ranking.ranking import Ranking, distance_estimator
 
 Floats = NDArray[np.float64]
 _CELLS = 2_000_000  # distances held at once

@@ -1,13 +1,14 @@
 """How a gallery is ranked: the metrics and indexes by name, and which go together."""
 
-from typing import Literal
+from typing import Literal, get_args
 
-MetricName = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]
+Metric = Literal["euclidean", "cosine", "jaccard", "manhattan", "hamming"]
 IndexKind = Literal["auto", "exact", "multi-index-hashing", "hnsw", "ivf-pq"]
 CodeIndexKind = Literal["exact", "multi-index-hashing", "hnsw"]
 
-INDEXES: tuple[IndexKind, ...] = ("auto", "exact", "multi-index-hashing", "hnsw", "ivf-pq")
-CODE_INDEXES: tuple[CodeIndexKind, ...] = ("exact", "multi-index-hashing", "hnsw")
+METRICS: tuple[Metric, ...] = get_args(Metric)  # the last compares codes, the others vectors
+INDEXES: tuple[IndexKind, ...] = get_args(IndexKind)
+CODE_INDEXES: tuple[CodeIndexKind, ...] = get_args(CodeIndexKind)
 VECTOR_INDEXES: tuple[IndexKind, ...] = ("exact", "hnsw", "ivf-pq")
 
 

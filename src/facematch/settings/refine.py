@@ -1,27 +1,45 @@
 """The refine steps as typed, checked settings: each entry of `refine:` is one of these."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from facematch.core.errors import nearest_name
+from facematch.settings.ranking import METRICS, Metric
 from facematch.settings.section import Count, OneOrSeveral, Section, Share
 
 
-class FlipStep(Section):
+class _Step(Section):
+    metrics: ClassVar[Sequence[Metric]] = ("euclidean", "cosine", "jaccard", "manhattan")  # it can be used with
+
+    @classmethod
+    def tried(cls, dimensions: int) -> tuple[Self, ...]:
+        """Return the values that `facematch tune` tries for embeddings of D dimensions; none: it never chooses it."""
+        return ()
+
+
+class FlipStep(_Step):
     """Each photo's embedding is averaged with that of its mirror image."""
 
+    metrics = METRICS
     step: Literal["flip"] = "flip"
 
+    @classmethod
+    def tried(cls, dimensions: int) -> tuple[Self, ...]:
+        """Return the only one there is."""
+        return (cls(),)
 
-class ViewsStep(Section):
+
+class ViewsStep(_Step):
     """Each photo's embedding is averaged over several views of its face: a square of each margin around the box.
 
     The crop is made as wide as they need; `faces.margin` plays no part. A face that `faces.detector: yunet` aligns by
     its five points stays the one view it is.
     """
 
+    metrics = METRICS
     step: Literal["views"] = "views"
     margins: Annotated[tuple[Annotated[float, Field(gt=-0.5, le=2)], ...], Field(min_length=1)] = (0.1, 0.2, 0.3)
     up: Annotated[float, Field(ge=-0.25, le=0.25)] = 0.0  # how far above the box's centre, in sides of the view
@@ -29,55 +47,80 @@ class ViewsStep(Section):
     angle: Annotated[float, Field(ge=0, le=45)] = 0.0  # degrees: each also turned by this, either way
 
 
-class WhitenStep(Section):
+class WhitenStep(_Step):
     """PCA whitening, fitted on training people by `facematch tune`."""
 
     step: Literal["whiten"] = "whiten"
     components: Count | None = None  # kept directions, the strongest; None: all
     power: Annotated[float, Field(ge=0, le=0.5)] = 0.5  # 0.5: every direction gets the same spread; 0: rotation only
 
+    @classmethod
+    def tried(cls, dimensions: int) -> tuple[Self, ...]:
+        """Return all, a half and a quarter of the directions (at most 512), with three powers."""
+        kept = sorted({min(512, dimensions), dimensions // 2, dimensions // 4} - {0}, reverse=True)
+        return tuple(cls(components=c, power=p) for c in kept if c <= 512 for p in (0.0, 0.25, 0.5))
 
-class TemplatesStep(Section):
+
+class TemplatesStep(_Step):
     """Each gallery vector moves towards the mean of its person's."""
 
     step: Literal["templates"] = "templates"
     weight: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the person's mean
     people: Path | None = None  # list file with a line `name label` for each gallery photo
 
+    @classmethod
+    def tried(cls, dimensions: int) -> tuple[Self, ...]:
+        """Return three weights."""
+        return tuple(cls(weight=weight) for weight in (0.25, 0.5, 1.0))
 
-class DatabaseStep(Section):
+
+class _Neighbours(_Step):
+    n: Count = 2
+    alpha: Annotated[float, Field(ge=0)] = 3.0
+
+    @classmethod
+    def tried(cls, dimensions: int) -> tuple[Self, ...]:
+        """Return one, two and four neighbours, with two powers of the similarity."""
+        return tuple(cls(n=n, alpha=alpha) for n in (1, 2, 4) for alpha in (1.0, 3.0))
+
+
+class DatabaseStep(_Neighbours):
     """Each gallery vector is averaged with its nearest gallery neighbours."""
 
     step: Literal["database-augmentation"] = "database-augmentation"
-    n: Count = 2
-    alpha: Annotated[float, Field(ge=0)] = 3.0
 
 
-class ExpansionStep(Section):
+class ExpansionStep(_Neighbours):
     """Each query is averaged with its nearest gallery photos."""
 
     step: Literal["query-expansion"] = "query-expansion"
-    n: Count = 2
-    alpha: Annotated[float, Field(ge=0)] = 3.0
 
 
-class ReciprocalStep(Section):
+class ReciprocalStep(_Step):
     """k-reciprocal re-ranking; the last step, as its distances are no longer those of vectors."""
 
+    metrics = ("euclidean", "cosine")
     step: Literal["k-reciprocal"] = "k-reciprocal"
     k1: Count = 20
     k2: Count = 6
     weight: Share = 0.3  # λ: of the original distance
 
+    @classmethod
+    def tried(cls, dimensions: int) -> tuple[Self, ...]:
+        """Return three sizes of neighbourhoods, with two weights."""
+        return tuple(cls(k1=k1, k2=k2, weight=weight) for k1, k2 in ((4, 2), (8, 3), (20, 6)) for weight in (0.3, 0.6))
 
-class TunedSteps(Section):
+
+class TunedSteps(_Step):
     """The steps that `facematch tune` chose for this configuration."""
 
+    metrics = METRICS
     step: Literal["tuned"] = "tuned"
 
 
 Step = FlipStep | ViewsStep | WhitenStep | TemplatesStep | DatabaseStep | ExpansionStep | ReciprocalStep | TunedSteps
-NAMES: tuple[str, ...] = tuple(each.model_fields["step"].default for each in get_args(Step))
+SECTIONS: Mapping[str, type[Step]] = {each.model_fields["step"].default: each for each in get_args(Step)}
+NAMES = tuple(SECTIONS)  # in the order in which steps are done
 
 
 def _spelt_out(value: object) -> object:

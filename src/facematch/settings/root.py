@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from facematch.settings.embedding import EmbedderSettings, FaceSettings
 from facematch.settings.ensemble import EnsembleSettings
-from facematch.settings.ranking import IndexKind, MetricName, allowed
+from facematch.settings.ranking import IndexKind, Metric, allowed
 from facematch.settings.refine import Refine
 from facematch.settings.section import Count, OneOrSeveral, Positive, Section
 from facematch.settings.training import LossSettings, NetworkSettings, TrainingSettings
@@ -73,7 +73,7 @@ class PhotoSettings(Section):
 class RankingSettings(Section):
     """How distances are measured."""
 
-    metric: MetricName = "euclidean"
+    metric: Metric = "euclidean"
 
 
 class GallerySettings(Section):
@@ -138,7 +138,7 @@ class Settings(Section):
             raise ValueError(f"training.sizes: {max(sizes)} is more than faces.size, which is {self.faces.size}")
         if self.network.backbone.startswith(("vit_", "maxvit")) and sizes != {224}:
             raise ValueError(f"network.backbone: {self.network.backbone} takes 224×224 pixels: set faces.size: 224")
-        changed = [each.step for each in self.refine if each.step not in ("flip", "views", "tuned")]
+        changed = [each.step for each in self.refine if "hamming" not in each.metrics]
         if self.ranking.metric == "hamming" and changed:
             raise ValueError(f"refine: {changed[0]} works on vectors; ranking.metric: hamming compares bits")
         if not allowed(self.gallery.index, self.ranking.metric):

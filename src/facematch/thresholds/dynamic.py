@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from facematch.core.errors import FacematchError
 from facematch.evaluation.relevance import RelevanceMatrix, stacked
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.metrics import Metric
+from facematch.ranking.ranking import Ranking, distance_estimator
 from facematch.thresholds.static import basis_of, best_threshold
 from facematch.thresholds.values import Basis, Floats
 

@@ -16,7 +16,8 @@ from facematch.core.fingerprint import Fingerprint
 from facematch.embedders.network import NetworkEmbedder
 from facematch.networks.checkpoint import read_checkpoint_header
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import METRICS, distance_estimator
+from facematch.ranking.metrics import METRICS
+from facematch.ranking.ranking import distance_estimator
 
 REQUEST = ("request", "--config", "small.yaml")
 QUERY, GALLERY = Path("data/test_data/query"), Path("data/test_data/gallery")

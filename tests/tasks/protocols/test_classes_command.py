@@ -13,7 +13,7 @@ from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Fingerprint
 from facematch.identities import load_identities
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import METRICS
+from facematch.ranking.metrics import METRICS
 from facematch.settings.file import load_settings
 from facematch.tasks.protocols.class_photos import class_photos, require_untrained
 from facematch.tasks.protocols.class_timing import search_seconds

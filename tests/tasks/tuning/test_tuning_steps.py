@@ -5,7 +5,7 @@ import pytest
 
 from facematch.evaluation.folds import halves
 from facematch.settings.refine import ExpansionStep, FlipStep, ReciprocalStep, Step, TemplatesStep, WhitenStep
-from facematch.tasks.tuning.steps import ORDER, Trial, ablation, choose, gain_of, grid, in_order
+from facematch.tasks.tuning.steps import NAMES, Trial, ablation, choose, gain_of, grid, in_order
 
 PEOPLE = [f"id{i // 3}" for i in range(180)]  # 60 people, three queries each
 BASE = np.random.default_rng(0).uniform(400, 600, 180)
@@ -19,7 +19,7 @@ def worth(gains: dict[str, float], seed: int = 0) -> dict[tuple[Step, ...], Tria
         if steps not in known:
             total = BASE.copy()
             for step in steps:
-                noise = np.random.default_rng([seed, ORDER.index(step.step)]).normal(0, 30, 180)
+                noise = np.random.default_rng([seed, NAMES.index(step.step)]).normal(0, 30, 180)
                 total += gains.get(step.step, 0) + noise - noise.mean() * (step.step not in gains)
             known[steps] = Trial(steps, total, total / 1000)
         return known[steps]
@@ -31,7 +31,7 @@ def worth(gains: dict[str, float], seed: int = 0) -> dict[tuple[Step, ...], Tria
 
 def test_the_step_that_gains_is_chosen_and_no_other() -> None:
     measure = worth({"flip": 40, "query-expansion": 25})["measure"]  # type: ignore[index]
-    steps = grid(64, whiten=False, reciprocal=True)
+    steps = grid(64, "cosine", whiten=False)
     chosen, rounds = choose(measure, steps, PEOPLE, never=("templates",))  # type: ignore[arg-type]
     assert {step.step for step in chosen} == {"flip", "query-expansion"}
     assert [gain.name for gain in rounds[0]] == list(steps)
@@ -43,7 +43,7 @@ def test_the_step_that_gains_is_chosen_and_no_other() -> None:
 
 def test_a_step_that_may_not_be_chosen_is_still_measured() -> None:
     measure = worth({"templates": 90})["measure"]  # type: ignore[index]
-    chosen, rounds = choose(measure, grid(64, whiten=True, reciprocal=False), PEOPLE, never=("templates",))  # type: ignore[arg-type]
+    chosen, rounds = choose(measure, grid(64, "manhattan", whiten=True), PEOPLE, never=("templates",))  # type: ignore[arg-type]
     assert all(step.step != "templates" for step in chosen)
     assert next(gain for gain in rounds[0] if gain.name == "templates").real()
 
@@ -104,8 +104,9 @@ def test_steps_stand_in_the_order_they_are_done() -> None:
 
 
 def test_the_grid_fits_the_embedding() -> None:
-    kept = {step.components for step in grid(4096, whiten=True, reciprocal=True)["whiten"]}  # type: ignore[union-attr]
+    kept = {step.components for step in grid(4096, "euclidean", whiten=True)["whiten"]}  # type: ignore[union-attr]
     assert kept == {512}
-    assert "whiten" not in grid(8, whiten=False, reciprocal=False)
-    assert "k-reciprocal" not in grid(8, whiten=False, reciprocal=False)
+    assert "whiten" not in grid(8, "cosine", whiten=False)
+    assert "k-reciprocal" not in grid(8, "manhattan", whiten=False)
+    assert list(grid(8, "hamming", whiten=True)) == ["flip"]  # nothing else changes bits
     assert ablation(lambda steps: Trial(steps, BASE, BASE), {"flip": (FlipStep(),)}, PEOPLE, (FlipStep(),)) == []

@@ -16,7 +16,8 @@ from facematch.pipeline.default_checkpoint import settings_in_use
 from facematch.pipeline.recall import compare_and_note
 from facematch.pipeline.system import build_system
 from facematch.ranking.embedding_files import read_embeddings, require_ending, write_embeddings
-from facematch.ranking.ranking import METRICS, chosen_metric
+from facematch.ranking.metrics import METRICS
+from facematch.ranking.ranking import chosen_metric
 from facematch.refine.chain import Ranker
 from facematch.settings.ranking import INDEXES, IndexKind
 

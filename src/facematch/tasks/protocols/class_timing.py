@@ -12,7 +12,8 @@ from facematch.photos.photo import PhotoFile
 from facematch.pipeline.evaluated import embed_files
 from facematch.pipeline.timing import median_seconds, seconds_of, timed
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Metric, chosen_metric, prepared
+from facematch.ranking.metrics import ROWS, Metric
+from facematch.ranking.ranking import chosen_metric, prepared
 
 _ROUNDS = 5
 
@@ -62,13 +63,10 @@ def _index(database: Embeddings, metric: Metric) -> Any:
     import faiss
 
     vectors = prepared(database, metric)
-    kinds = {
-        "euclidean": faiss.METRIC_L2,
-        "cosine": faiss.METRIC_INNER_PRODUCT,
-        "jaccard": faiss.METRIC_Jaccard,
-        "manhattan": faiss.METRIC_L1,
-    }
     width = vectors.shape[1]
-    index: Any = faiss.IndexBinaryFlat(8 * width) if metric == "hamming" else faiss.IndexFlat(width, kinds[metric])
+    if metric == "hamming":
+        index: Any = faiss.IndexBinaryFlat(8 * width)
+    else:
+        index = faiss.IndexFlat(width, getattr(faiss, ROWS[metric].faiss))
     index.add(vectors)
     return index

@@ -18,7 +18,7 @@ from facematch.identities import LabelledPhotos
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.pipeline.people import ValidationPeople
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Metric
+from facematch.ranking.metrics import Metric
 from facematch.settings.root import Settings
 from facematch.tasks.training.crops import LabelledCrops, labelled_crops, numbered
 from facematch.tasks.training.data import reduced

@@ -94,9 +94,7 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
         sides = {flip: embed_people(stage, people, _named("validation people", flip)) for flip, stage in stages.items()}
         fitted = _whitenings(settings, stages, people, trained_on)
     bench = Bench(settings, sides, fitted, load_form(settings.server.form).weights)
-    metric = settings.ranking.metric
-    reciprocal, codes = metric in ("euclidean", "cosine"), metric == "hamming"
-    steps = grid(bench.dimensions, whiten=fitted is not None, reciprocal=reciprocal, codes=codes)
+    steps = grid(bench.dimensions, settings.ranking.metric, whiten=fitted is not None)
     tries = 2 * sum(map(len, steps.values()))  # about: each alone, and again beside the first that gains
     with watch.stage("trying"), progress("trying refine steps", tries) as step:
         measure = _counted(bench.measure, step)

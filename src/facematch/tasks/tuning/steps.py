@@ -10,18 +10,10 @@ from numpy.typing import NDArray
 from facematch.evaluation.bootstrap import MIN_PEOPLE, Floats, codes_of, draw_weights, expanded_percentiles
 from facematch.evaluation.comparison import Comparison
 from facematch.evaluation.folds import halves
-from facematch.settings.refine import (
-    DatabaseStep,
-    ExpansionStep,
-    FlipStep,
-    ReciprocalStep,
-    Step,
-    TemplatesStep,
-    WhitenStep,
-)
+from facematch.settings.ranking import Metric
+from facematch.settings.refine import NAMES, SECTIONS, Step
 
 Goal = Literal["score", "map"]
-ORDER = ("flip", "whiten", "templates", "database-augmentation", "query-expansion", "k-reciprocal")
 _REAL = 0.05  # p-value below which a gain is called real
 
 
@@ -56,27 +48,13 @@ class Gain:
 Measure = Callable[[tuple[Step, ...]], Trial]
 
 
-def grid(dimensions: int, *, whiten: bool, reciprocal: bool, codes: bool = False) -> dict[str, tuple[Step, ...]]:
+def grid(dimensions: int, metric: Metric, *, whiten: bool) -> dict[str, tuple[Step, ...]]:
     """Return the parameters that are tried for each step, by its name, in the order steps are done.
 
-    `dimensions` is the embedding's; `whiten` says whether there are training people to fit it on,
-    `reciprocal` whether the metric allows k-reciprocal re-ranking, `codes` that photos are compared by
-    bits, which nothing but flip changes.
+    `dimensions` is the embedding's; `whiten` says whether there are training people to fit whitening on.
     """
-    if codes:
-        return {"flip": (FlipStep(),)}
-    kept = sorted({min(512, dimensions), dimensions // 2, dimensions // 4} - {0}, reverse=True)
-    steps: dict[str, tuple[Step, ...]] = {"flip": (FlipStep(),)}
-    if whiten:
-        steps["whiten"] = tuple(WhitenStep(components=c, power=p) for c in kept if c <= 512 for p in (0.0, 0.25, 0.5))
-    steps["templates"] = tuple(TemplatesStep(weight=w) for w in (0.25, 0.5, 1.0))
-    steps["database-augmentation"] = tuple(DatabaseStep(n=n, alpha=a) for n in (1, 2, 4) for a in (1.0, 3.0))
-    steps["query-expansion"] = tuple(ExpansionStep(n=n, alpha=a) for n in (1, 2, 4) for a in (1.0, 3.0))
-    if reciprocal:
-        steps["k-reciprocal"] = tuple(
-            ReciprocalStep(k1=k1, k2=k2, weight=w) for k1, k2 in ((4, 2), (8, 3), (20, 6)) for w in (0.3, 0.6)
-        )
-    return steps
+    tried = {name: each.tried(dimensions) for name, each in SECTIONS.items() if metric in each.metrics}
+    return {name: steps for name, steps in tried.items() if steps and (whiten or name != "whiten")}
 
 
 def gain_of(
@@ -184,4 +162,4 @@ def choose(
 
 def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
     """Return steps in the order in which they are done."""
-    return tuple(sorted(steps, key=lambda step: ORDER.index(step.step)))
+    return tuple(sorted(steps, key=lambda step: NAMES.index(step.step)))
