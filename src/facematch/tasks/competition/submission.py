@@ -63,14 +63,13 @@ def has_group(name: str | None) -> bool:
     return name is not None and name.strip() not in ("", NO_GROUP)
 
 
-def require_group(name: str | None) -> str:
-    """Return the group's name. Raises FacematchError for none: a submission nobody is scored for."""
-    if name is None or not has_group(name):
+def require_group(name: str | None) -> None:
+    """Raise FacematchError where a group has no name: nobody would be scored for the submission."""
+    if not has_group(name):
         raise FacematchError(
             "server.group is not set: a submission is scored for a group.",
             "Add --set server.group=NAME; --dry-run needs none.",
         )
-    return name
 
 
 def defects(
