@@ -51,7 +51,7 @@ def export(
     half: Annotated[bool, typer.Option("--half", help="Half precision: half the size.")] = False,
     int8: Annotated[bool, typer.Option("--int8", help="8-bit integers: a quarter of the size, and faster.")] = False,
     calibrate: Annotated[
-        Path | None, typer.Option(help="Photos whose crops tell int8 its ranges; a few hundred are used.")
+        Path | None, typer.Option(help="Photos whose crops give int8 its ranges; a few hundred are used.")
     ] = None,
     measure: Annotated[
         Path | None,

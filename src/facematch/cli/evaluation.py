@@ -1,4 +1,4 @@
-"""The commands that tell what a system is worth, and when a match is none."""
+"""The commands that measure what a system is worth, and when a match is none."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -38,7 +38,7 @@ def validate(
     truth: Truth = None,
     as_json: JsonOut = False,
 ) -> None:
-    """Tell the score to expect: retrieval of unseen people, beside grey pixels and the shipped network.
+    """Show the score to expect: retrieval of unseen people, beside grey pixels and the shipped network.
 
     Where another system does better on the same people, that is said with the setting that takes it.
     """
@@ -104,7 +104,7 @@ def compare(
     ] = Path("config/compare.yaml"),
     overrides: Sets = NONE,
     page: Annotated[Path, typer.Option("--out", help="The page to write.")] = RESULTS / "compare.html",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Ask and time again what was asked before.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Rank and time again what is finished.")] = False,
     as_json: JsonOut = False,
 ) -> None:
     """Choose what to submit: every listed system on the same photos, what it reaches, what it takes, which is better.
@@ -185,7 +185,7 @@ def leaks(
     page: Annotated[Path | None, typer.Option("--out", help="An HTML page to write: both sides of each pair.")] = None,
     as_json: JsonOut = False,
 ) -> None:
-    """Find what stands on both sides of a split: people are compared by name, photos by content.
+    """Find what is on both sides of a split: people are compared by name, photos by content.
 
     Exit code 1 when there is a leak, 2 for bad input, 0 when there is none.
     """
@@ -207,4 +207,4 @@ def answer(
     ] = 0.5,
     as_json: JsonOut = False,
 ) -> None:
-    """Tell whom of the gallery each query shows, or that it is nobody: every photo that is near enough, as CSV."""
+    """Name whom of the gallery each query shows, or that it is nobody: every photo that is near enough, as CSV."""

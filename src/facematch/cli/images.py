@@ -77,13 +77,13 @@ def classes(
 
 @command(app, "tasks.images.source_command:source_command")
 def source(
-    image: Annotated[Path, typer.Argument(help="The image whose origin is asked for.")],
+    image: Annotated[Path, typer.Argument(help="The image whose origin is looked for.")],
     folder: Photos,
     config: ImageConfig = None,
     overrides: Sets = NONE,
     as_json: JsonOut = False,
 ) -> None:
-    """Tell where an image comes from: every photo of a folder that shows it, at which size, the best copy first.
+    """Find where an image comes from: every photo of a folder that shows it, at which size, the best copy first.
 
     Finds the same bytes, the same pixels and near-duplicates: resized, cropped, bordered, mirrored, turned by
     quarters, grey. Exit code 1 when there is none.
@@ -97,7 +97,7 @@ def robustness(
         str,
         typer.Option(
             help="Names with commas: pixels, phash, dhash, whash, network, onnx, clip, near-duplicates. With +turns "
-            "after its name a system is asked with pictures mirrored and turned by quarters, too.",
+            "after its name a system also tries pictures mirrored and turned by quarters.",
             show_default="all but network, onnx, clip; phash twice",
         ),
     ] = "pixels,phash,phash+turns,dhash,whash,near-duplicates",
@@ -111,7 +111,7 @@ def robustness(
     as_json: JsonOut = False,
     page: Annotated[Path | None, typer.Option("--html", help="Write the tables as one HTML page.")] = None,
 ) -> None:
-    """Tell which method survives which change: JPEG, size, crop, turn, colour, border, text, on your own photos."""
+    """Measure which method survives which change: JPEG, size, crop, turn, colour, border, text, on your own photos."""
 
 
 umap = typer.Typer(no_args_is_help=True)

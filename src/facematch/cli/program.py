@@ -34,7 +34,7 @@ _FIRST = """\
    facematch request --dry-run              everything but the post
 
  With nothing trained, the network that comes with facematch is used.
- facematch COMMAND -h tells more.
+ facematch COMMAND -h has more.
 """
 
 

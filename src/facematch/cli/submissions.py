@@ -64,7 +64,7 @@ def resend(
     again: Again = False,
     as_json: JsonOut = False,
 ) -> None:
-    """Send a kept submission, to server.url (--set server.url=ADDRESS) or to where it was sent last."""
+    """Send a stored submission, to server.url (--set server.url=ADDRESS) or to where it was sent last."""
 
 
 @listed.callback()
@@ -75,7 +75,7 @@ def submissions(
     as_json: JsonOut = False,
     quiet: Quiet = False,
 ) -> None:
-    """List the kept submissions with their scores, best first; `show` tells all of one, `drop` forgets one."""
+    """List the stored submissions with their scores, best first; `show` has all of one, `drop` forgets one."""
     from facematch.tasks.competition.submissions import submissions_command
 
     silence(quiet)
@@ -93,7 +93,7 @@ def submissions(
 def show_submission(
     number: _Number, config: AnyConfig = None, overrides: Sets = NONE, as_json: JsonOut = False
 ) -> None:
-    """Tell all that is kept of a submission: the command, the system, the folders, every attempt."""
+    """Show all that is stored of a submission: the command, the system, the folders, every attempt."""
 
 
 @command(listed, "tasks.competition.submissions:drop_command", name="drop")
@@ -110,7 +110,7 @@ def rescore(
     overrides: Sets = NONE,
     as_json: JsonOut = False,
 ) -> None:
-    """Score all kept submissions against a ground truth."""
+    """Score all stored submissions against a ground truth."""
 
 
 @command(app, "tasks.competition.submissions:diff_command")

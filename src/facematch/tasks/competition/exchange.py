@@ -162,17 +162,17 @@ def _status_line(response: requests.Response, text: str) -> str:
 
 
 def _wait(response: requests.Response) -> tuple[float | None, str]:
-    # The seconds of Retry-After, a number or a date, and what to say of it. A date is taken from the server's own
-    # clock where it tells it, since this machine's may be wrong.
-    asked = response.headers.get("Retry-After", "").strip()
-    if not asked:
+    # The seconds of Retry-After, a number or a date, and words about it. A date is taken from the server's own
+    # clock where it sends it, since this machine's may be wrong.
+    wanted = response.headers.get("Retry-After", "").strip()
+    if not wanted:
         return None, ""
     try:
-        seconds = float(asked) if asked.isdecimal() else _date(asked) - _date(response.headers.get("Date", ""))
+        seconds = float(wanted) if wanted.isdecimal() else _date(wanted) - _date(response.headers.get("Date", ""))
     except (ValueError, OverflowError):
         seconds = float("nan")
     if not seconds <= _LONGEST_WAIT:
-        return None, f" (its Retry-After, {gist(asked, 40)}, is no time to wait and is ignored)"
+        return None, f" (its Retry-After, {gist(wanted, 40)}, is no time to wait and is ignored)"
     return max(0.0, seconds), ""
 
 

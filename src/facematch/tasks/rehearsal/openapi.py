@@ -1,4 +1,4 @@
-"""The server's own description in OpenAPI 3.1: what is asked at which path, and what is answered."""
+"""The server's own description in OpenAPI 3.1: the requests at each path, and the answers."""
 
 from typing import Any
 
@@ -46,12 +46,12 @@ def description(form: CompetitionForm) -> dict[str, Any]:
 
 
 def _get(summary: str, content: dict[str, Any], parameter: tuple[str, dict[str, Any]] | None = None) -> dict[str, Any]:
-    asked: dict[str, Any] = {"summary": summary}
+    described: dict[str, Any] = {"summary": summary}
     if parameter is not None:
         name, schema = parameter
-        asked["parameters"] = [{"name": name, "in": "path", "required": True, "schema": schema}]
+        described["parameters"] = [{"name": name, "in": "path", "required": True, "schema": schema}]
     errors = ("404", "421", "500", "503") if parameter else ("421", "500", "503")
-    return {"get": {**asked, "responses": _responses(summary, content, errors)}}
+    return {"get": {**described, "responses": _responses(summary, content, errors)}}
 
 
 def _post(name: str, dialect: Dialect, best: float) -> dict[str, Any]:

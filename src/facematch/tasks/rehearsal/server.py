@@ -50,7 +50,7 @@ def create_app(
     submission that comes again with the same `Idempotency-Key` is not scored again; another one under the same key
     is refused with 422. GET / is the leaderboard, GET /groups/NAME
     a group's history; only of the group `own`, and only to a browser on this machine, are the missed
-    queries shown, with thumbnails from `photos`. `log` is told one line for each that was scored.
+    queries shown, with thumbnails from `photos`. `log` gets one line for each that was scored.
     """
     kept, limit, bodies = store or Store(None), _RateLimit(rate), Bodies(max_body)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
