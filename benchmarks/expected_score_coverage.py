@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.expectation import expect
 from facematch.evaluation.gallery_size import KS, hit_chances, places
-from facematch.evaluation.outcomes import Outcomes, outcomes
-from facematch.evaluation.score import WEIGHTS
+from facematch.evaluation.outcomes import Outcomes, task_outcomes
+from facematch.evaluation.task import leave_one_out
 from facematch.ranking.embeddings import Embeddings, load_embeddings
 from facematch.ranking.metrics import Metric
 
@@ -138,7 +138,8 @@ def outcomes_of(validated: Drawn, others: Drawn, metric: Metric) -> Outcomes:
     names = tuple(f"{i:06d}" for i in range(len(vectors)))
     identities = [str(person) for person in validated.person] + [f"other {person}" for person in others.person]
     asked = [True] * len(validated.person) + [False] * len(others.person)
-    return outcomes(Embeddings(names, vectors, metric, Fingerprint()), identities, asked, metric)
+    task = leave_one_out(dict(zip(names, identities, strict=True)), list(compress(names, asked)))
+    return task_outcomes(task, Embeddings(names, vectors, metric, Fingerprint()))
 
 
 def compete(

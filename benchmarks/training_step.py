@@ -184,7 +184,7 @@ def run_in_turn(trainer: Trainer, bare: Callable[[], float], augment: Augmentati
         began = time.perf_counter()
         trainer.saved += began - ended  # it saves its state once a minute of its own
 
-    nothing = Figures(0, 0, 0, None, 0, 0)
+    nothing = Figures(0, 0, 0, None, 0, 0, 0)
     callbacks = Callbacks(lambda *_: nothing, lambda *_: None, report, lambda *_: None)
     trainer.run(callbacks, StopRequest())
     return rounds

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from facematch.evaluation.comparison import compare, contributions, paired, sign_flip
 from facematch.evaluation.outcomes import Outcomes
 
+WEIGHTS = (600.0, 300.0, 100.0)
+
 
 def validated(closer: list[int], each: int = 2, others: int = 200, prefix: str = "q") -> Outcomes:
     return Outcomes(
@@ -24,20 +26,20 @@ def test_a_better_system_is_told_from_a_worse_one() -> None:
     rng = np.random.default_rng(0)
     worse = rng.choice([0, 3, 7, 50], 80).tolist()
     better = [0 if rng.random() < 0.7 else d for d in worse]
-    told = compare(validated(better), validated(worse), gallery=150)
+    told = compare(validated(better), validated(worse), gallery=150, weights=WEIGHTS)
     assert told is not None
     assert told.interval is not None
     assert told.interval[0] > 0
     assert told.p_value < 0.001
     assert (told.people, told.queries) == (40, 80)
-    back = compare(validated(worse), validated(better), gallery=150)
+    back = compare(validated(worse), validated(better), gallery=150, weights=WEIGHTS)
     assert back is not None
     assert back.difference == pytest.approx(-told.difference)
 
 
 def test_the_difference_is_that_of_the_scores_on_shared_queries() -> None:
     ours, best = validated([0, 2, 7, 40], others=60), validated([0, 40, 0, 40, 0, 0], others=60)
-    told = compare(ours, best, gallery=61)
+    told = compare(ours, best, gallery=61, weights=WEIGHTS)
     assert told is not None
     assert told.difference == pytest.approx(((1000 - 1000) + (400 - 0) + (100 - 1000) + 0) / 4)
     assert told.queries == 4
@@ -47,20 +49,20 @@ def test_the_difference_is_that_of_the_scores_on_shared_queries() -> None:
 
 def test_a_system_is_no_better_than_itself() -> None:
     same = validated([0, 1, 5, 20] * 10)
-    told = compare(same, same, gallery=300)
+    told = compare(same, same, gallery=300, weights=WEIGHTS)
     assert told is not None
     assert (told.difference, told.interval, told.p_value) == (0.0, (0.0, 0.0), 1.0)
 
 
 def test_no_shared_query_is_no_comparison() -> None:
-    assert compare(validated([0, 1]), validated([0, 1], prefix="r"), gallery=10) is None
-    assert compare(validated([]), validated([0, 1]), gallery=10) is None
+    assert compare(validated([0, 1]), validated([0, 1], prefix="r"), gallery=10, weights=WEIGHTS) is None
+    assert compare(validated([]), validated([0, 1]), gallery=10, weights=WEIGHTS) is None
 
 
 def test_validations_of_different_size_are_compared_at_one_gallery() -> None:
     # In twice the gallery twice as many photos are closer: the same system, seen twice.
     small, large = validated([4, 8, 0, 0] * 5, others=100), validated([8, 16, 0, 0] * 5, others=200)
-    told = compare(small, large, gallery=51)
+    told = compare(small, large, gallery=51, weights=WEIGHTS)
     assert told is not None
     assert abs(told.difference) < 15
 
@@ -83,7 +85,7 @@ def test_equal_systems_are_called_different_as_often_as_they_should() -> None:
 
 
 def test_contributions_are_weighted_hits() -> None:
-    assert contributions(validated([0, 1, 5, 10], others=30), 31) == pytest.approx(
+    assert contributions(validated([0, 1, 5, 10], others=30), 31, WEIGHTS) == pytest.approx(
         {"q0": 1000.0, "q1": 400.0, "q2": 100.0, "q3": 0.0}
     )
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from facematch.evaluation.expectation import Expectation, expect
 from facematch.evaluation.outcomes import Outcomes
 
+WEIGHTS = (600.0, 300.0, 100.0)
+
 
 def validated(closer: list[list[int]], others: int = 300) -> Outcomes:
     """One list for each person: the closer photos of each of its queries; its other queries are right photos too."""
@@ -22,7 +24,7 @@ def validated(closer: list[list[int]], others: int = 300) -> Outcomes:
 
 
 def told(outcomes: Outcomes, queries: int = 100, gallery: int = 250, **more: object) -> Expectation:
-    found = expect(outcomes, queries=queries, gallery=gallery, rounds=500, **more)  # type: ignore[arg-type]
+    found = expect(outcomes, queries=queries, gallery=gallery, **{"weights": WEIGHTS, "rounds": 500, **more})  # type: ignore[arg-type]
     assert found is not None
     return found
 
@@ -86,13 +88,13 @@ def test_a_larger_gallery_is_named_and_one_far_larger_gets_no_interval() -> None
 
 
 def test_no_query_is_no_expectation() -> None:
-    assert expect(Outcomes((), (), (), ()), queries=10, gallery=10) is None
+    assert expect(Outcomes((), (), (), ()), queries=10, gallery=10, weights=WEIGHTS) is None
 
 
 @pytest.mark.parametrize("wrong", [{"queries": 0}, {"gallery": 0}, {"rounds": 0}, {"share": 1.5}, {"share": -0.1}])
 def test_impossible_tasks_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        expect(validated([[0, 0]] * 10), **{"queries": 10, "gallery": 10, **wrong})  # type: ignore[arg-type]
+        expect(validated([[0, 0]] * 10), **{"queries": 10, "gallery": 10, "weights": WEIGHTS, **wrong})  # type: ignore[arg-type]
 
 
 def test_all_ties_and_same_people_are_alike() -> None:

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.core.fingerprint import Fingerprint
-from facematch.evaluation.mean_ap import mean_ap, tied_among, tied_between
-from facematch.ranking.embeddings import Embeddings
+from facematch.evaluation.task import RetrievalTask, leave_one_out, two_sides
+from facematch.evaluation.tied_figures import mean_ap
+from facematch.ranking.embeddings import Embeddings, joined
 
 
 def photos(values: np.ndarray, prefix: str) -> Embeddings:  # type: ignore[type-arg]
@@ -41,13 +42,22 @@ def case(seed: int) -> tuple[Embeddings, Embeddings, list[str], list[str]]:
     return query, gallery, list(rng.choice(list("abcz"), 6)), list(rng.choice(list("abc"), 15))
 
 
+def between(query: Embeddings, gallery: Embeddings, asked: list[str], shown: list[str]) -> float:
+    people = dict(zip(query.names + gallery.names, asked + shown, strict=True))
+    return mean_ap(two_sides(query.names, gallery.names, people), joined([query, gallery]))
+
+
+def among(gallery: Embeddings, shown: list[str], asked: int) -> RetrievalTask:
+    return leave_one_out(dict(zip(gallery.names, shown, strict=True)), gallery.names[:asked])
+
+
 @pytest.mark.parametrize("coded", [True, False])
 def test_equals_the_mean_over_orders(coded: bool) -> None:
     query, gallery, asked, shown = case(1)
     if coded:
         query, gallery = query.as_codes(), gallery.as_codes()
     wanted = naive(query, gallery, asked, shown, [-1] * 6)
-    assert mean_ap(tied_between(query, gallery, asked, shown)) == pytest.approx(wanted, abs=0.01 if coded else 1e-9)
+    assert between(query, gallery, asked, shown) == pytest.approx(wanted, abs=0.01 if coded else 1e-9)
 
 
 @given(st.integers(0, 10_000))
@@ -56,12 +66,10 @@ def test_counting_codes_equals_ranking_their_signs(seed: int) -> None:
     query, gallery, asked, shown = case(seed)
     query, gallery = query.as_codes(), gallery.as_codes()
     signs = [photos(side.as_floats(), side.names[0][0]) for side in (query, gallery)]
-    counted, ranked = (tied_between(*sides, asked, shown) for sides in ((query, gallery), signs))
-    assert mean_ap(counted) == pytest.approx(mean_ap(ranked), rel=1e-12)
-    people = [*shown]
-    flags = [True] * 10 + [False] * 5
-    among = [mean_ap(tied_among(side, people, flags)) for side in (gallery, signs[1])]
-    assert among[0] == pytest.approx(among[1], rel=1e-12)
+    counted, ranked = (between(*sides, asked, shown) for sides in ((query, gallery), signs))
+    assert counted == pytest.approx(ranked, rel=1e-12)
+    counted, ranked = (mean_ap(among(side, shown, 10), side) for side in (gallery, signs[1]))
+    assert counted == pytest.approx(ranked, rel=1e-12)
 
 
 @pytest.mark.parametrize("coded", [True, False])
@@ -69,10 +77,10 @@ def test_a_photo_is_not_its_own_hit(coded: bool) -> None:
     _, gallery, _, shown = case(3)
     gallery = gallery.as_codes() if coded else gallery
     wanted = naive(gallery, gallery, shown, shown, list(range(15)))
-    found = mean_ap(tied_among(gallery, shown, [True] * 15))
+    found = mean_ap(among(gallery, shown, 15), gallery)
     assert found == pytest.approx(wanted, abs=0.01 if coded else 1e-9)
 
 
 def test_without_a_right_photo_it_is_nothing() -> None:
     query, gallery, _, shown = case(4)
-    assert mean_ap(tied_between(query.as_codes(), gallery.as_codes(), ["nobody"] * 6, shown)) == 0
+    assert between(query.as_codes(), gallery.as_codes(), ["nobody"] * 6, shown) == 0

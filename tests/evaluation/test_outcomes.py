@@ -1,6 +1,7 @@
 """Ranks of right photos against a plain count, and their way to JSON and back."""
 
 import json
+from itertools import compress
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
-from facematch.evaluation.outcomes import Outcomes, first_places, outcomes, outcomes_from_json
-from facematch.evaluation.topk import each_photo_a_query
+from facematch.evaluation.outcomes import Outcomes, outcomes_from_json, places_of, task_outcomes
+from facematch.evaluation.rank_task import rank_task
+from facematch.evaluation.task import RetrievalTask, leave_one_out
+from facematch.evaluation.topk import first_places
 from facematch.ranking.embeddings import Embeddings
 
 
@@ -23,11 +26,16 @@ def photos(seed: int, ties: bool = False) -> tuple[Embeddings, list[str], list[b
     return embeddings, identities, [person != "other" for person in identities]
 
 
+def outcomes(embeddings: Embeddings, identities: list[str], asked: list[bool]) -> Outcomes:
+    shown = dict(zip(embeddings.names, identities, strict=True))
+    return task_outcomes(leave_one_out(shown, list(compress(embeddings.names, asked))), embeddings)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_equals_a_plain_count_with_ties_by_name(seed: int, ties: bool) -> None:
     embeddings, identities, asked = photos(seed, ties)
-    found = outcomes(embeddings, identities, asked, "euclidean")
+    found = outcomes(embeddings, identities, asked)
     number = 0
     for i, person in enumerate(identities):
         if not asked[i] or identities.count(person) < 2:
@@ -54,28 +62,28 @@ def test_equals_a_plain_count_with_ties_by_name(seed: int, ties: bool) -> None:
 
 def test_agrees_with_the_figures_of_validation() -> None:
     embeddings, identities, asked = photos(3)
-    found = outcomes(embeddings, identities, asked, "euclidean")
-    figures = each_photo_a_query(embeddings, identities, asked, "euclidean")
-    assert first_places(found).figures == figures
+    found = outcomes(embeddings, identities, asked)
+    shown = dict(zip(embeddings.names, identities, strict=True))
+    ranked = rank_task(leave_one_out(shown, list(compress(embeddings.names, asked))), embeddings, k=10)
+    assert places_of(found).figures((6, 3, 1)) == first_places(ranked.judged).figures((6, 3, 1))
 
 
-def test_keys_name_the_photos() -> None:
-    embeddings, identities, asked = photos(1)
-    keys = [f"digest of {name}" for name in embeddings.names]
-    found = outcomes(embeddings, identities, asked, "euclidean", keys)
-    assert all(name.startswith("digest of p") for name in found.queries)
+def test_blocks_of_queries_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = outcomes(*photos(4))
+    monkeypatch.setattr(RetrievalTask.blocks, "__defaults__", (20,))
+    assert outcomes(*photos(4)) == whole
 
 
 def test_nobody_with_two_photos_gives_no_query() -> None:
     embeddings = Embeddings(("a", "b"), np.ones((2, 2), np.float32), "euclidean", Fingerprint())
-    assert len(outcomes(embeddings, ["x", "y"], [True, True], "euclidean")) == 0
-    assert len(outcomes(embeddings, ["x", "x"], [False, False], "euclidean")) == 0
-    alone = outcomes(embeddings, ["x", "x"], [True, True], "euclidean")  # one identity, nobody else
+    assert len(outcomes(embeddings, ["x", "y"], [True, True])) == 0
+    assert len(outcomes(embeddings, ["x", "x"], [False, False])) == 0
+    alone = outcomes(embeddings, ["x", "x"], [True, True])  # one identity, nobody else
     assert (alone.closer, alone.others, alone.people) == (((0,), (0,)), (0, 0), 1)
 
 
 def test_survives_json() -> None:
-    found = outcomes(*photos(2), "euclidean")
+    found = outcomes(*photos(2))
     assert outcomes_from_json(json.loads(json.dumps(found.as_json()))) == found
 
 

@@ -9,20 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.score import Score, competition_score, read_ground_truth, score_submission
+from facematch.evaluation.score import Score, read_ground_truth, score_submission
+from facematch.settings.competition import CompetitionForm
 
 NAMES = [f"g{n}" for n in range(14)]
 TRUTHS = st.dictionaries(
     st.sampled_from([f"q{n}" for n in range(8)]), st.frozensets(st.sampled_from(NAMES)), min_size=1
 )
 IMAGES = st.dictionaries(st.sampled_from([f"q{n}" for n in range(10)]), st.lists(st.sampled_from(NAMES), max_size=13))
-
-
-def test_the_competition_score() -> None:
-    assert competition_score(0, 0, 0) == 0
-    assert competition_score(1, 1, 1) == 1000
-    assert competition_score(0, 0, 1) == 100
-    assert competition_score(0.5, 0.75, 0.9) == pytest.approx(300 + 225 + 90)
 
 
 def published() -> tuple[dict[str, list[str]], dict[str, frozenset[str]]]:
@@ -41,7 +35,8 @@ def published() -> tuple[dict[str, list[str]], dict[str, frozenset[str]]]:
 def test_the_published_example() -> None:
     score = score_submission(*published())
     assert (score.top1, score.top5, score.top10) == (0.11214953271028037, 0.21495327102803738, 0.3177570093457944)
-    assert score.score == pytest.approx((600 * 12 + 300 * 23 + 100 * 34) / 107)
+    shares = (score.top1, score.top5, score.top10)
+    assert CompetitionForm().score(*shares) == pytest.approx((600 * 12 + 300 * 23 + 100 * 34) / 107)
 
 
 def test_extra_queries_are_ignored_and_missing_ones_are_wrong() -> None:
@@ -74,7 +69,7 @@ def test_any_submission_against_the_naive_reference(
     score = score_submission(images, truth)
     assert (score.top1, score.top5, score.top10) == naive(images, truth)
     assert score.top1 <= score.top5 <= score.top10
-    assert 0 <= score.score <= 1000
+    assert 0 <= CompetitionForm().score(score.top1, score.top5, score.top10) <= 1000
 
 
 @given(IMAGES, TRUTHS)

@@ -74,8 +74,8 @@ def test_a_query_that_stands_in_the_gallery_is_neither_right_nor_wrong(excluded:
     distances = np.array([[1, 2, 3, 4, 5, np.inf]] if excluded else [[1, 2, 2, 3, 4, 5]], np.float32)
     ranking = Ranking(("g0",), GALLERY, np.array([order])[:, :k], distances[:, :k], "euclidean")
     for right in ({"g1"}, {"g0", "g1"}):
-        for ignored in (None, [{"g0"}]):
-            judged = relevance_matrix(ranking, [right], ignored=ignored, exclude_same_name=True)
+        for ignored in ({"g0"}, {"g0", "elsewhere"}):
+            judged = relevance_matrix(ranking, [right], ignored=[ignored])
             assert (judged.relevant.tolist(), judged.wrong.tolist()) == ([1], [4])
             assert judged.right.tolist() == [[True] + [False] * (k - 1)]
             there = k - (k == 6 or not excluded)

@@ -1,5 +1,7 @@
 """Top-k figures against a naive count, an ideal model, and the published example."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,24 +10,27 @@ from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
+from facematch.evaluation.rank_task import rank_task
 from facematch.evaluation.relevance import relevance_matrix
-from facematch.evaluation.topk import (
-    each_photo_a_query,
-    figures_from_dict,
-    first_hits,
-    judged_places,
-    labelled_sides,
-    people_of_truth,
-    ranked_places,
-    topk_figures,
-)
-from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Ranking, distance_estimator
+from facematch.evaluation.score import people_of_truth
+from facematch.evaluation.task import by_truth, leave_one_out, two_sides
+from facematch.evaluation.topk import Figures, figures_from_dict, first_places, topk_figures, truth_places
+from facematch.ranking.embeddings import Embeddings, joined
+from facematch.ranking.ranking import Metric, Ranking, distance_estimator
+
+WEIGHTS = (600, 300, 100)
 
 
 def embeddings(vectors: NDArray[np.float32], prefix: str = "p") -> Embeddings:
     names = tuple(f"{prefix}{i:04d}" for i in range(len(vectors)))
     return Embeddings(names, np.asarray(vectors, dtype=np.float32), "euclidean", Fingerprint())
+
+
+def each_photo_a_query(side: Embeddings, people: list[str], asked: list[bool], metric: Metric) -> Figures:
+    task = leave_one_out(
+        dict(zip(side.names, people, strict=True)), [name for name, asks in zip(side.names, asked, strict=True) if asks]
+    )
+    return first_places(rank_task(task, replace(side, metric=metric), k=10).judged).figures(WEIGHTS)
 
 
 def naive(vectors: NDArray[np.float32], people: list[str], asked: list[bool], k: int) -> tuple[float, int]:
@@ -86,7 +91,7 @@ def test_nobody_with_two_photos_is_an_error() -> None:
 def test_the_published_answer_of_a_server_is_reached() -> None:
     places = np.zeros(107, np.int64)
     places[:12], places[12:23], places[23:34] = 1, 3, 9
-    figures = topk_figures(places, [str(i) for i in range(107)], 1500)
+    figures = topk_figures(places, [str(i) for i in range(107)], 1500, WEIGHTS)
     assert [figures.top1, figures.top5, figures.top10] == [
         0.11214953271028037,
         0.21495327102803738,
@@ -95,42 +100,39 @@ def test_the_published_answer_of_a_server_is_reached() -> None:
     assert figures.score == pytest.approx(600 * 12 / 107 + 300 * 23 / 107 + 100 * 34 / 107)
 
 
-def test_first_hits_counts_from_one() -> None:
+def test_places_count_from_one() -> None:
     indices = np.array([[0, 1, 2], [2, 1, 0]])
     ranking = Ranking(("q", "r"), ("a", "b", "c"), indices, np.zeros((2, 3), np.float32), "euclidean")
-    assert first_hits(ranking, [frozenset("c"), frozenset("z")]).tolist() == [3, 0]
-    assert first_hits(ranking, [frozenset("ab"), frozenset("ab")]).tolist() == [1, 2]
+    assert first_places(relevance_matrix(ranking, [{"c"}, {"z"}])).places.tolist() == [3]
+    assert first_places(relevance_matrix(ranking, [{"a", "b"}, {"a", "b"}])).places.tolist() == [1, 2]
 
 
-def test_a_query_without_embedding_counts_as_wrong() -> None:
-    query = embeddings(np.array([[0.0, 0], [5, 5]], np.float32), "q")
+def test_what_a_server_cannot_find_counts_as_wrong() -> None:
+    query = embeddings(np.array([[0.0, 0], [5, 5], [1, 1]], np.float32), "q")
     gallery = embeddings(np.array([[0.0, 0], [5, 5], [9, 9]], np.float32), "g")
-    truth = {"q0000": frozenset({"g0000"}), "q0001": frozenset({"g0001"}), "lost": frozenset({"g0002"})}
-    figures = ranked_places(distance_estimator(query, gallery, 10), truth).figures
-    assert figures.queries == 3
-    assert figures.top1 == pytest.approx(2 / 3)
-
-
-def test_a_truth_of_other_photos_is_an_error() -> None:
-    query, gallery = embeddings(np.ones((1, 2), np.float32), "q"), embeddings(np.ones((1, 2), np.float32), "g")
-    with pytest.raises(FacematchError, match="names 1 queries, none of which is in the query folder"):
-        ranked_places(distance_estimator(query, gallery, 10), {"x.jpg": frozenset({"g0000"})})
+    truth = {"q0000": {"g0000"}, "q0001": {"g0001"}, "not embedded": {"g0002"}, "q0002": set[str]()}
+    task = by_truth(truth, list(truth), gallery.names)
+    found = truth_places(task, rank_task(task, joined([query, gallery]), k=10).judged)
+    assert found.places.tolist() == [1, 1, 0, 0]
+    assert (found.queries, found.gallery) == (tuple(truth), 3)
+    assert found.figures(WEIGHTS).top1 == 0.5
 
 
 def test_figures_survive_json() -> None:
-    figures = topk_figures(np.array([1, 0, 5, 10, 1]), list("abcde"), 9)
+    figures = topk_figures(np.array([1, 0, 5, 10, 1]), list("abcde"), 9, (1, 20, 300))
+    assert figures.score == pytest.approx(0.4 + 20 * 0.6 + 300 * 0.8)
     assert figures_from_dict(figures.as_dict()) == figures
 
 
-def test_a_judged_ranking_has_the_figures_of_its_mated_queries() -> None:
+def test_queries_without_a_right_photo_leave_the_figures() -> None:
     rng = np.random.default_rng(0)
     query, gallery = embeddings(rng.normal(size=(30, 3)), "q"), embeddings(rng.normal(size=(40, 3)), "g")
     right = [frozenset({f"g{rng.integers(40):04d}"}) if i % 3 else frozenset() for i in range(30)]
     ranking = distance_estimator(query, gallery, 40)
-    figures = judged_places(relevance_matrix(ranking, right, [i // 2 for i in range(30)])).figures
-    mated = [i for i in range(30) if right[i]]
-    places = first_hits(ranking, right)[mated]
-    assert figures == topk_figures(places, [i // 2 for i in mated], 40)
+    figures = first_places(relevance_matrix(ranking, right, [i // 2 for i in range(30)])).figures(WEIGHTS)
+    kept = [i for i in range(30) if right[i]]
+    places = np.array([1 + ranking.names(i).index(*right[i]) for i in kept])
+    assert figures == topk_figures(places, [i // 2 for i in kept], 40, WEIGHTS)
 
 
 def test_queries_that_share_right_photos_show_one_person() -> None:
@@ -138,25 +140,41 @@ def test_queries_that_share_right_photos_show_one_person() -> None:
     assert people_of_truth(truth) == {"q1": "a", "q2": "a", "q3": "a", "q4": "d", "q5": "q5", "q6": "d"}
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from("qrstuvw"), st.sets(st.sampled_from("abcdefg"), max_size=3)))
+def test_people_of_a_truth_are_what_a_plain_search_joins(truth: dict[str, set[str]]) -> None:
+    for query, names in truth.items():
+        joined_names, before = set(names), -1
+        while len(joined_names) > before:
+            before = len(joined_names)
+            joined_names |= {name for others in truth.values() if others & joined_names for name in others}
+        assert people_of_truth(truth)[query] == (min(joined_names) if names else query)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_two_sides_equal_the_judged_ranking(seed: int) -> None:
+def test_two_sides_equal_the_whole_ranking(seed: int) -> None:
     rng = np.random.default_rng(seed)
     query, gallery = (embeddings(rng.normal(size=(n, 3)), side) for n, side in ((9, "q"), (14, "g")))
     asked, shown = (list(rng.choice(list(letters), n)) for letters, n in (("abcz", 9), ("abc", 14)))
+    people = dict(zip(query.names + gallery.names, asked + shown, strict=True))
+    places = first_places(
+        rank_task(two_sides(query.names, gallery.names, people), joined([query, gallery]), k=10).judged
+    )
     if not set(asked) & set(shown):
         with pytest.raises(FacematchError, match="no query with a right answer"):
-            labelled_sides(query, gallery, asked, shown, "euclidean")
+            places.figures(WEIGHTS)
         return
-    found = labelled_sides(query, gallery, asked, shown, "euclidean")
     right = [{name for name, other in zip(gallery.names, shown, strict=True) if other == who} for who in asked]
-    wanted = judged_places(relevance_matrix(distance_estimator(query, gallery, 14), right, asked)).figures
-    assert found == wanted
-    assert found.queries == sum(who in shown for who in asked)
+    whole = first_places(relevance_matrix(distance_estimator(query, gallery, 14), right, asked))
+    assert places.figures(WEIGHTS) == replace(whole, places=np.where(whole.places <= 10, whole.places, 0)).figures(
+        WEIGHTS
+    )
+    assert len(places.queries) == sum(who in shown for who in asked)
 
 
 def test_validations_are_compared_by_the_figure_asked_for() -> None:
-    figures = topk_figures(np.array([1, 0]), ["a", "b"], 5)
+    figures = topk_figures(np.array([1, 0]), ["a", "b"], 5, WEIGHTS)
     assert (figures.chosen_by("top-1"), figures.chosen_by("mAP")) == (0.5, 0.0)
     better = figures_from_dict({**figures.as_dict(), "mean_average_precision": 0.25})
     assert better.chosen_by("mAP") == 0.25

@@ -3,14 +3,17 @@
 import numpy as np
 
 from facematch.core.fingerprint import Fingerprint
-from facematch.ranking.embeddings import Embeddings
-from facematch.tasks.hashing.code_figures import Sides, code_figures, float_figures
+from facematch.evaluation.task import leave_one_out, two_sides
+from facematch.ranking.embeddings import Embeddings, joined
+from facematch.tasks.hashing.code_figures import HashPhotos, code_figures, float_figures
 from facematch.tasks.hashing.data import HashReport, HashRun, Speed, against_best
 
 NASTY = "</td><script>alert(1)</script>&\u202e"
 
 
-def made_sides(bits: int = 16, classes: int = 12, *, noise: float = 0.6, seed: int = 0, alone: bool = False) -> Sides:
+def made_sides(
+    bits: int = 16, classes: int = 12, *, noise: float = 0.6, seed: int = 0, alone: bool = False
+) -> HashPhotos:
     """Two queries and four gallery photos of each class, or with `alone` six that ask each other in turn.
 
     Classes are the same points for every number of bits, so longer codes know more.
@@ -25,20 +28,22 @@ def made_sides(bits: int = 16, classes: int = 12, *, noise: float = 0.6, seed: i
         return Embeddings(names, np.tanh(points @ look).astype(np.float32), "euclidean", Fingerprint()), tuple(who)
 
     gallery, shown = side("database", 6 if alone else 4)
+    people = dict(zip(gallery.names, shown, strict=True))
     if alone:
-        return Sides(gallery, gallery, shown, shown, tuple(range(len(shown))))
+        return HashPhotos(leave_one_out(people, gallery.names), gallery)
     query, asked = side("asked", 2)
-    return Sides(query, gallery, asked, shown, (-1,) * len(asked))
+    people |= zip(query.names, asked, strict=True)
+    return HashPhotos(two_sides(query.names, gallery.names, people), joined([query, gallery]))
 
 
-def made_run(name: str, sides: Sides, *, hashing: bool = True, photos: str = "same") -> HashRun:
+def made_run(name: str, sides: HashPhotos, *, hashing: bool = True, photos: str = "same") -> HashRun:
     """A run with real figures and made-up times."""
     floats = float_figures(sides)
     return HashRun(
         name=name,
         dimensions=sides.gallery.dimensions,
         epoch=7,
-        groups=sides.asked,
+        groups=sides.task.identities,
         gallery=len(sides.gallery),
         photos=photos,
         asked="test: they ask them",

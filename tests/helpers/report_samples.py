@@ -7,21 +7,19 @@ import numpy as np
 
 from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.bootstrap import Estimate
-from facematch.evaluation.folds import Evaluated
-from facematch.evaluation.relevance import relevance_matrix
+from facematch.evaluation.rank_task import Evaluated, rank_task
 from facematch.evaluation.retrieval import retrieval_figures
-from facematch.evaluation.topk import Figures, judged_places
-from facematch.evaluation.verification import verification_figures
+from facematch.evaluation.task import two_sides
+from facematch.evaluation.topk import Figures, first_places
+from facematch.evaluation.verification import pooled_pairs, verification_figures
 from facematch.faces.values import FaceRecord
-from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import distance_estimator
+from facematch.ranking.embeddings import Embeddings, joined
 from facematch.tasks.report.data import (
     FigureTable,
     ReportData,
     SubgroupTable,
     SystemRow,
     curves_of,
-    pooled_pairs,
     query_rows,
     wanted_photos,
 )
@@ -46,13 +44,8 @@ def evaluation(
         return Embeddings(tuple(names), vectors.astype(np.float32), "euclidean", Fingerprint({"faces.size": 32}))
 
     asking, answering = side("query", queries, people), side("gallery", answers, people - unknown)
-    ranking = distance_estimator(asking, answering, len(answering))
-    right = [{name for name in answering.names if shown[name] == shown[query]} for query in asking.names]
-    judged = relevance_matrix(ranking, right, [shown[name] for name in asking.names])
-    everyone = replace(
-        asking, names=asking.names + answering.names, vectors=np.concatenate([asking.vectors, answering.vectors])
-    )
-    return Evaluated((ranking,), judged), everyone, shown
+    everyone = joined([asking, answering])
+    return rank_task(two_sides(asking.names, answering.names, shown), everyone), everyone, shown
 
 
 def renamed(data: ReportData, old: str, new: str) -> ReportData:
@@ -81,7 +74,7 @@ def report(seed: int = 0, **options: Any) -> ReportData:
     """A whole report, each thumbnail a noise of its own; rounds are few, so that it is quick."""
     evaluated, embeddings, people = evaluation(seed=seed, **options)
     rng = np.random.default_rng(seed)
-    pairs = pooled_pairs(evaluated, people)
+    pairs = pooled_pairs(evaluated.rankings, people)
     queries = tuple(query_rows(evaluated))
     drawn = map_embeddings(embeddings)
     missed = FaceRecord("gallery/person001/0.jpg", "whole", "whole", (0, 0, 9, 9), 0.0, "no face found in 9x9 px")
@@ -103,14 +96,17 @@ def report(seed: int = 0, **options: Any) -> ReportData:
         records=records,
         fingerprint=embeddings.fingerprint,
         settings="name: triplet\n",
+        weights=(600, 300, 100),
         facts=(("command", "facematch report checkpoints/triplet"),),
         unread=("query/notes.txt (not an image)",),
         subgroups=(SubgroupTable("light", (("dim", Estimate("top-1", 0.5, (0.4, 0.6), 12, 10)),)),),
         drawn=drawn,
         systems=(
-            SystemRow("trained", judged_places(evaluated.judged).figures),
+            SystemRow("trained", first_places(evaluated.judged).figures((600, 300, 100))),
             SystemRow(
-                "grey pixels", Figures(0.1, 0.2, 0.3, None, 20, 30), "flattered: it was trained on 1 of these 12 people"
+                "grey pixels",
+                Figures(0.1, 0.2, 0.3, None, 20, 30, 150),
+                "flattered: it was trained on 1 of these 12 people",
             ),
         ),
     )

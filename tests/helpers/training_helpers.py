@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from facematch.core.fingerprint import Fingerprint
 from facematch.embedders.network import ModuleEmbedder
-from facematch.evaluation.topk import Figures, each_photo_a_query
+from facematch.evaluation.rank_task import rank_task
+from facematch.evaluation.task import leave_one_out
+from facematch.evaluation.topk import Figures, first_places
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
 from facematch.pipeline.run_folder import RunFolder
@@ -66,7 +68,8 @@ def validate(network: EmbeddingNetwork, size: int | None = None) -> Figures:
     vectors = ModuleEmbedder(network).embed(UNSEEN[0])
     names = tuple(f"{i:03d}" for i in range(len(vectors)))
     embeddings = Embeddings(names, vectors, "euclidean", Fingerprint())
-    return each_photo_a_query(embeddings, [str(i) for i in UNSEEN[1]], [True] * len(names), "euclidean")
+    task = leave_one_out({name: str(i) for name, i in zip(names, UNSEEN[1], strict=True)}, names)
+    return first_places(rank_task(task, embeddings).judged).figures((600, 300, 100))
 
 
 class Surroundings:

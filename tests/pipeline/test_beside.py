@@ -27,13 +27,13 @@ def standing(name: str, places: Sequence[int], trained_on: Sequence[str] = (), e
     people = tuple(f"person {number // each}" for number in range(len(places)))
     queries = tuple(f"q{number}" for number in range(len(places)))
     found = Places(queries, np.array(places, dtype=np.int64), people, 100)
-    return Standing(name, found, (f"embedder.kind={name}",), frozenset(trained_on))
+    return Standing(name, found, (600, 300, 100), (f"embedder.kind={name}",), frozenset(trained_on))
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=60))
 def test_the_mean_of_what_queries_add_is_the_score(places: list[int]) -> None:
     found = standing("pixels", places)
-    assert np.mean(list(found.places.scores().values())) == pytest.approx(found.places.figures.score)
+    assert np.mean(list(found.scores.values())) == pytest.approx(found.figures.score)
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=40))
@@ -42,7 +42,7 @@ def test_the_difference_is_that_of_the_scores_both_ways(pairs: list[tuple[int, i
     found, back = ours.against(theirs), theirs.against(ours)
     assert found is not None
     assert back is not None
-    assert found.difference == pytest.approx(ours.places.figures.score - theirs.places.figures.score)
+    assert found.difference == pytest.approx(ours.figures.score - theirs.figures.score)
     assert back.difference == pytest.approx(-found.difference)
 
 

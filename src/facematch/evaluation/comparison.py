@@ -9,7 +9,6 @@ from facematch.core.text import with_interval
 from facematch.evaluation.bootstrap import MIN_PEOPLE, codes_of, draw_weights, expanded_percentiles
 from facematch.evaluation.gallery_size import BETAS, Floats, hit_chances, log_likelihoods, places
 from facematch.evaluation.outcomes import Outcomes
-from facematch.evaluation.score import WEIGHTS
 
 _EXACT = 12  # people up to which all 2^n sign flips are tried
 
@@ -55,7 +54,7 @@ def compare(
     best: Outcomes,
     *,
     gallery: int,
-    weights: Sequence[float] = WEIGHTS,
+    weights: Sequence[float],
     rounds: int = 5000,
     seed: int = 0,
 ) -> Comparison | None:
@@ -111,7 +110,7 @@ def paired(
     return Comparison(difference, interval, sign_flip(sums, rounds, rng), len(sums), len(codes))
 
 
-def contributions(outcomes: Outcomes, gallery: int, weights: Sequence[float] = WEIGHTS) -> dict[str, float]:
+def contributions(outcomes: Outcomes, gallery: int, weights: Sequence[float]) -> dict[str, float]:
     """Return what each query adds to the score to expect at a gallery of `gallery` photos, by its name."""
     if not len(outcomes):
         return {}

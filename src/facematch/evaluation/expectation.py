@@ -17,7 +17,6 @@ import numpy as np
 from facematch.evaluation.bootstrap import MIN_PEOPLE, expanded_percentiles
 from facematch.evaluation.gallery_size import KS, Floats, Ints, asked_of, hit_chances, log_likelihoods, places
 from facematch.evaluation.outcomes import Outcomes
-from facematch.evaluation.score import WEIGHTS
 
 _FAR = 8.0  # no interval for a gallery more than this many times the validation's
 _CELLS = 1_000_000  # simulated queries held at once
@@ -71,7 +70,7 @@ def expect(
     *,
     queries: int,
     gallery: int,
-    weights: Sequence[float] = WEIGHTS,
+    weights: Sequence[float],
     share: float | None = None,
     rounds: int = 2000,
     seed: int = 0,

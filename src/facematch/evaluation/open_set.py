@@ -5,7 +5,7 @@ Evaluation Methods in Face Recognition (Handbook of Face Recognition, 2nd editio
 NIST's FRVT 1:N reports. A mated query shows somebody in the gallery; the others show unknown people.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import ROUNDS, Estimate, codes_of, statistic_figure
-from facematch.evaluation.folds import Fold
-from facematch.evaluation.relevance import RelevanceMatrix, pooled, relevance_matrix
+from facematch.evaluation.rank_task import Evaluated, judge_task, rank_divisions
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.step_curve import (
     accepted,
     highest_within,
@@ -25,40 +25,48 @@ from facematch.evaluation.step_curve import (
     share,
     sort_steps,
 )
-from facematch.evaluation.verification import Pairs
+from facematch.evaluation.task import in_folds
+from facematch.evaluation.verification import Pairs, pooled_pairs
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Ranking
+from facematch.refine.chain import Ranker
 
 
 @dataclass(frozen=True, eq=False)
-class OpenSet:
+class OpenSet(Evaluated):
     """Whole rankings of folds in which some people are unknown, with the embeddings of each fold's gallery.
 
     `galleries` are compared as they stand: refined, where the rankings are.
     """
 
-    folds: tuple[Fold, ...]
-    rankings: tuple[Ranking, ...]
     galleries: tuple[Embeddings, ...]
-
-    @cached_property
-    def judged(self) -> RelevanceMatrix:
-        """Return all rankings, judged."""
-        each = zip(self.rankings, self.folds, strict=True)
-        return pooled([relevance_matrix(ranking, fold.relevant, fold.people) for ranking, fold in each])
 
     @cached_property
     def pairs(self) -> Pairs:
         """Return all pairs of a query and a gallery photo, those of each fold."""
-        people = [person for fold in self.folds for person in (*fold.people, *fold.gallery_people)]
-        code = {person: number for number, person in enumerate(dict.fromkeys(people))}
-        first, second = [], []
-        for ranking, fold in zip(self.rankings, self.folds, strict=True):
-            first.append(np.repeat([code[person] for person in fold.people], ranking.indices.shape[1]))
-            second.append(np.array([code[person] for person in fold.gallery_people])[ranking.indices.ravel()])
-        asking, answering = np.concatenate(first), np.concatenate(second)
-        distances = np.concatenate([ranking.distances.ravel() for ranking in self.rankings]).astype(np.float64)
-        return Pairs(distances, asking == answering, asking, answering)
+        return pooled_pairs(self.rankings, self.task.shown)
+
+
+def open_set(shown: Mapping[str, str], queries: Collection[str], embeddings: Embeddings, rank: Ranker) -> OpenSet:
+    """Return whole rankings of labelled photos in folds in which some people are unknown; as `in_folds`.
+
+    Raises FacematchError when there are too few people for that.
+    """
+    here = in_folds(shown, queries, unknown=True).among(embeddings.names)
+    if not here.divisions:
+        raise FacematchError(
+            f"insufficient data: {len(set(shown.values()))} people cannot be divided into known and unknown ones.",
+            "Validate on more people.",
+        )
+    galleries: list[Embeddings] = []
+
+    def ranked(query: Embeddings, gallery: Embeddings, k: int, known: Mapping[str, str] | None) -> Ranking:
+        refined = rank.sides(query, gallery, known)
+        galleries.append(refined[1])
+        return rank.compare(*refined, k)
+
+    rankings = rank_divisions(here, embeddings, ranked)
+    return OpenSet(here, rankings, judge_task(here, rankings), tuple(galleries))
 
 
 Floats = NDArray[np.float64]

@@ -1,20 +1,17 @@
 """What validation keeps of each query, so that its place in a gallery of any size can be told later."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
+from facematch.evaluation.rank_task import Rank, judge_task, plainly, rank_divisions
 from facematch.evaluation.relevance import RelevanceMatrix
+from facematch.evaluation.task import RetrievalTask
 from facematch.evaluation.topk import Places
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.metrics import Metric
-from facematch.ranking.ranking import distance_estimator
-
-_CELLS = 4_000_000  # cells of a ranking held at once
 
 
 @dataclass(frozen=True)
@@ -78,44 +75,14 @@ def outcomes_from_json(values: Mapping[str, Any]) -> Outcomes:
         ) from error
 
 
-def outcomes(
-    embeddings: Embeddings,
-    identities: Sequence[str],
-    asked: Sequence[bool],
-    metric: Metric,
-    keys: Sequence[str] | None = None,
-) -> Outcomes:
-    """Rank N labelled photos against each other: every asked photo is a query in turn.
-
-    A photo is never its own match; order is that of `ranking.distance_estimator`, ties by name.
-    `identities` belong to the embeddings one by one; `asked` is False for photos that stand in the
-    gallery only (distractors). Queries whose person has no other photo have no right answer and are
-    left out, so the result may be empty. `keys` name the photos (their digests, say) in place of
-    the embeddings' names.
-    """
-    people, codes = np.unique(np.asarray(identities, dtype=np.str_), return_inverse=True)
-    photos = np.bincount(codes, minlength=len(people))
-    chosen: NDArray[np.intp] = np.flatnonzero(np.asarray(asked, dtype=np.bool_) & (photos[codes] > 1))
-    closer: list[tuple[int, ...]] = []
-    for rows in np.array_split(chosen, 1 + len(chosen) * len(embeddings) // _CELLS) if len(chosen) else ():
-        closer += _closer(embeddings, codes, rows, metric)
-    names = embeddings.names if keys is None else keys
-    return Outcomes(
-        tuple(names[i] for i in chosen.tolist()),
-        tuple(identities[i] for i in chosen.tolist()),
-        tuple(closer),
-        tuple(int(len(embeddings) - photos[codes[i]]) for i in chosen),
-    )
-
-
-def first_places(found: Outcomes) -> Places:
+def places_of(found: Outcomes) -> Places:
     """Return where the first right photo of each query stands."""
     places = np.array([counts[0] + 1 for counts in found.closer], dtype=np.int64)
     gallery = min((len(counts) + others for counts, others in zip(found.closer, found.others, strict=True)), default=0)
     return Places(found.queries, places, found.identities, gallery)
 
 
-def judged_outcomes(judged: RelevanceMatrix) -> Outcomes:
+def outcomes_of(judged: RelevanceMatrix) -> Outcomes:
     """Return the outcomes of a judged ranking: those of its mated queries.
 
     Raises FacematchError when a row ends before its gallery.
@@ -131,12 +98,21 @@ def judged_outcomes(judged: RelevanceMatrix) -> Outcomes:
     )
 
 
-def _closer(
-    embeddings: Embeddings, codes: NDArray[np.intp], rows: NDArray[np.intp], metric: Metric
-) -> list[tuple[int, ...]]:
-    queries = embeddings.at(rows.tolist())
-    ranking = distance_estimator(queries, embeddings, len(embeddings), metric, exclude_same_name=True)
-    # The query's own photo is left out, so its row ends with an empty place.
-    right = (codes[ranking.indices] == codes[rows][:, None]) & (ranking.indices >= 0)
-    before = np.cumsum(~right, axis=1)
-    return [tuple(int(count) for count in before[row][right[row]]) for row in range(len(rows))]
+def task_outcomes(
+    task: RetrievalTask, embeddings: Embeddings, rank: Rank = plainly, known: Mapping[str, str] | None = None
+) -> Outcomes:
+    """Return the outcomes of a task's queries that have a right photo among those embedded; there may be none.
+
+    Plain rankings, in which each photo asks all others, are made in blocks of queries; others whole.
+    """
+    here = task.among(embeddings.names)
+    parts = [
+        outcomes_of(judge_task(each, rank_divisions(each, embeddings, rank, known=known)))
+        for each in (here.blocks() if here.both_sides else [here] if here.divisions else [])
+    ]
+    return Outcomes(
+        tuple(name for part in parts for name in part.queries),
+        tuple(person for part in parts for person in part.identities),
+        tuple(counts for part in parts for counts in part.closer),
+        tuple(count for part in parts for count in part.others),
+    )

@@ -1,6 +1,6 @@
 """A ranking with every place judged right or wrong: what all retrieval figures are computed from."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -58,16 +58,14 @@ def relevance_matrix(
     groups: Sequence[Hashable] | None = None,
     *,
     ignored: Sequence[AbstractSet[str]] | None = None,
-    exclude_same_name: bool = False,
     ties: Ties = "name",
 ) -> RelevanceMatrix:
     """Judge a ranking by the right gallery names of each query.
 
-    `ignored` names leave a query's ranking before anything is counted (the junk of ROxford); with
-    `exclude_same_name` so does the query's own name, for queries that stand in the gallery. Photos at
-    equal distance stand as the ranking has them, by name, as they would be submitted; with `ties` worst
-    or best the wrong or the right ones come first, which bounds every figure from below or above; those
-    two need the whole ranking. `groups` defaults to every query being a person of its own.
+    `ignored` names leave a query's ranking before anything is counted: the junk of ROxford, or the query itself
+    where it stands in the gallery. Photos at equal distance stand as the ranking has them, by name, as they would
+    be submitted; with `ties` worst or best the wrong or the right ones come first, which bounds every figure from
+    below or above; those two need the whole ranking. `groups` defaults to every query being a person of its own.
 
     Raises FacematchError for lists of another length, or ties that a short ranking cannot show.
     """
@@ -77,21 +75,17 @@ def relevance_matrix(
         raise FacematchError(
             f"a ranking of {count} queries was judged with {len(relevant)} answers and {len(people)} people."
         )
-    junk: list[AbstractSet[str]] = [frozenset()] * count if ignored is None else list(ignored)
-    if exclude_same_name:
-        junk = [names | {query} for names, query in zip(junk, ranking.queries, strict=True)]
     place = {name: number for number, name in enumerate(ranking.gallery)}
-    number_of = [np.array([place[name] for name in names if name in place], dtype=np.int64) for names in junk]
-    wanted = [
-        np.array([place[name] for name in names - out if name in place], dtype=np.int64)
-        for names, out in zip(relevant, junk, strict=True)
-    ]
-    right, distances = _members(ranking, wanted), ranking.distances
-    if ignored is not None or exclude_same_name:
-        right, distances = _without(right, distances, _members(ranking, number_of))
-    found = np.array([len(each) for each in wanted], dtype=np.int64)
-    left_out = np.array([len(each) for each in number_of], dtype=np.int64)
-    judged = RelevanceMatrix(ranking.queries, people, right, distances, found, len(place) - left_out - found)
+    right, found = _members(ranking, relevant, place)
+    distances, left_out = ranking.distances, np.zeros(count, dtype=np.int64)
+    if ignored is not None:
+        junk, left_out = _members(ranking, ignored, place)
+        both = [wanted & out for wanted, out in zip(relevant, ignored, strict=True)]
+        found = found - np.array([sum(name in place for name in names) for names in both], dtype=np.int64)
+        if junk.any():
+            right, distances = _without(right & ~junk, distances, junk)
+    wrong = len(place) - left_out - found
+    judged = RelevanceMatrix(ranking.queries, people, right, distances, found, wrong)
     return judged if ties == "name" else _with_ties(judged, ties)
 
 
@@ -119,13 +113,24 @@ def stacked(parts: Sequence[NDArray[T]], fill: float = 0) -> NDArray[T]:
     return np.concatenate(wide)
 
 
-def _members(ranking: Ranking, numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
-    # Which places hold one of the gallery numbers of their row: Q×k.
+def _members(
+    ranking: Ranking, sets: Sequence[AbstractSet[str]], place: Mapping[str, int]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    # Which places (Q×k) hold one of the gallery names of their row's set, and how many the gallery has of it (Q).
+    # Queries of one person share a set, which is looked up once.
+    rows_of: dict[frozenset[str], list[int]] = {}
+    for row, names in enumerate(sets):
+        rows_of.setdefault(frozenset(names), []).append(row)
     found = np.zeros(ranking.indices.shape, dtype=np.bool_)
-    for row, wanted in enumerate(numbers):
-        if len(wanted):
-            found[row] = np.isin(ranking.indices[row], wanted)
-    return found
+    counts = np.zeros(len(sets), dtype=np.int64)
+    member = np.zeros(len(place) + 1, dtype=np.bool_)  # the last is no photo: index −1
+    for names, rows in rows_of.items():
+        numbers = [place[name] for name in names if name in place]
+        member[numbers] = True
+        found[rows] = member[ranking.indices[rows]]
+        counts[rows] = len(numbers)
+        member[numbers] = False
+    return found, counts
 
 
 def _without(

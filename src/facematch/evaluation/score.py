@@ -5,20 +5,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import quoted, read_json
 from facematch.core.text import brief
-
-WEIGHTS = (600.0, 300.0, 100.0)  # of top-1, top-5 and top-10
-
-
-def competition_score(top1: float, top5: float, top10: float) -> float:
-    """Return 600·top1 + 300·top5 + 100·top10, from 0 to 1000.
-
-    Each argument is the share (0–1) of queries with a right identity among the first 1, 5 or 10
-    names. The shares are cumulative: a query answered right at once counts in all three.
-    """
-    return WEIGHTS[0] * top1 + WEIGHTS[1] * top5 + WEIGHTS[2] * top10
 
 
 @dataclass(frozen=True)
@@ -28,11 +19,6 @@ class Score:
     top1: float
     top5: float
     top10: float
-
-    @property
-    def score(self) -> float:
-        """Return 600·top1 + 300·top5 + 100·top10, from 0 to 1000."""
-        return competition_score(self.top1, self.top5, self.top10)
 
 
 def score_submission(images: Mapping[str, Sequence[str]], truth: Mapping[str, AbstractSet[str]]) -> Score:
@@ -76,3 +62,24 @@ def read_ground_truth(path: Path) -> dict[str, frozenset[str]]:
             f"the ground truth {path} is empty: {len(value)} queries, none with a right gallery photo.", expected
         )
     return {query: frozenset(names) for query, names in value.items()}
+
+
+def people_of_truth(truth: Mapping[str, AbstractSet[str]]) -> dict[str, str]:
+    """Return for each query of a ground truth a name for the person it shows: the first of its right photos.
+
+    Queries that share a right gallery photo show one person, also when a chain of others joins them. A
+    query without a right photo is a person of its own.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    place = {name: number for number, name in enumerate(sorted({name for names in truth.values() for name in names}))}
+    pairs = np.array(
+        [(place[min(names)], place[name]) for names in truth.values() for name in names], dtype=np.int64
+    ).reshape(-1, 2)
+    joined = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(place), len(place)))
+    number_of = connected_components(joined, directed=False)[1].tolist() if place else []
+    first: dict[int, str] = {}
+    for name, number in zip(place, number_of, strict=True):
+        first.setdefault(number, name)
+    return {query: first[number_of[place[min(names)]]] if names else query for query, names in truth.items()}

@@ -7,8 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facematch.evaluation.bootstrap import Floats, Ints, codes_of
+from facematch.evaluation.rank_task import rank_task
 from facematch.evaluation.relevance import RelevanceMatrix
+from facematch.evaluation.task import RetrievalTask
 from facematch.ranking.codes import Codes, hamming_distances
+from facematch.ranking.embeddings import Embeddings
 
 _CELLS = 2_000_000  # pairs of photos compared at once
 _WRONG, _RIGHT, _OWN = range(3)
@@ -125,6 +128,27 @@ def groups_of_judged(judged: RelevanceMatrix) -> TieGroups:
         np.bincount(each, minlength=shape[0] * shape[1]).reshape(shape) for each in (cell, cell[judged.right[there]])
     )
     return TieGroups(judged.queries, judged.groups, distances, sizes, right)
+
+
+def task_ties(task: RetrievalTask, embeddings: Embeddings) -> TieGroups:
+    """Return how many gallery photos, and right ones, stand at each distance of every query of a labelled task.
+
+    The task has one division, all photos of which are embedded. Codes are counted, vectors ranked as a whole.
+    """
+    (division,) = task.divisions
+    if not embeddings.packed:
+        return groups_of_judged(rank_task(task, embeddings).judged)
+    row_of = {name: row for row, name in enumerate(embeddings.names)}
+    place = {name: number for number, name in enumerate(division.gallery)}
+    query, gallery = (embeddings.at([row_of[name] for name in side]) for side in (division.queries, division.gallery))
+    return groups_of_codes(
+        query.vectors,
+        gallery.vectors,
+        division.identities,
+        [task.shown[name] for name in division.gallery],
+        own=[place.get(name, -1) for name in division.queries],
+        queries=division.queries,
+    )
 
 
 def _counted(distances: NDArray[np.uint16], asked: Ints, shown: Ints, own: Ints, bits: int) -> Ints:

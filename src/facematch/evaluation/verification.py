@@ -3,7 +3,7 @@
 So pairs at equal distance are always decided together: no figure depends on the order of ties.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -112,6 +112,21 @@ def pairs_of_ranking(ranking: Ranking, query_people: Sequence[Hashable], gallery
     codes = codes_of([*query_people, *gallery_people])
     first, second = codes[rows[kept]], codes[len(own) + found[kept]]
     return Pairs(ranking.distances[there][kept].astype(np.float64), first == second, first, second)
+
+
+def pooled_pairs(rankings: Sequence[Ranking], people: Mapping[str, str]) -> Pairs:
+    """Return the pairs of all rankings; `people` says whom each photo shows, an unknown one shows somebody of its own.
+
+    Raises FacematchError for rankings that are not whole.
+    """
+    parts, numbers = [], dict[str, int]()
+    for ranking in rankings:
+        asking, answering = ([people.get(name) or name for name in side] for side in (ranking.queries, ranking.gallery))
+        pairs = pairs_of_ranking(ranking, asking, answering)
+        # Each ranking numbers its own people in order of first appearance; here they get one number in all.
+        code = np.array([numbers.setdefault(who, len(numbers)) for who in dict.fromkeys([*asking, *answering])])
+        parts.append((pairs.distances, pairs.same, code[pairs.first], code[pairs.second]))
+    return Pairs(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 def roc(pairs: Pairs) -> Roc:

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +15,20 @@ from facematch.embedders import Embedder
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.embedders.pixels import PixelEmbedder
 from facematch.evaluation.comparison import Comparison, paired_by_name
-from facematch.evaluation.outcomes import Outcomes, first_places
-from facematch.evaluation.score import read_ground_truth
-from facematch.evaluation.topk import KS, Places, asked_places, judged_places, ranked_places
+from facematch.evaluation.outcomes import Outcomes, places_of
+from facematch.evaluation.rank_task import rank_task
+from facematch.evaluation.topk import KS, Figures, Places, first_places, truth_places
 from facematch.pipeline.build import build_embedder, photo_embedder, trained_header
 from facematch.pipeline.default_checkpoint import default_file, is_default
-from facematch.pipeline.evaluated import EmbeddedPeople, embed_files, embed_people, photos_of, rank_people
+from facematch.pipeline.evaluated import TaskPhotos, embed_task, task_photos
 from facematch.pipeline.people import ValidationPeople, enough_people
-from facematch.pipeline.system import build_ranker, build_system, gallery_people, refine_steps, with_views
-from facematch.ranking.metrics import Metric
+from facematch.pipeline.system import build_ranker, build_system, refine_steps, with_views
 from facematch.refine.chain import Ranker
 from facematch.settings.file import load_settings
 from facematch.settings.refine import Step
 from facematch.settings.root import Settings
 
+Weights = tuple[float, float, float]  # of top-1, top-5 and top-10 in the score
 SHIPPED = "shipped network"
 _BROUGHT = ("faces", "network", "embedder", "ranking", "gallery", "refine")
 
@@ -56,19 +57,33 @@ class Contestant:
         """Return what ranks."""
         return build_ranker(self.settings, self.steps)
 
-    def standing(self, places: Places) -> "Standing":
+    def standing(self, places: Places, weights: Weights) -> "Standing":
         """Return how it did."""
-        return Standing(self.name, places, self.take, self.trained_on)
+        return Standing(self.name, places, weights, self.take, self.trained_on)
 
 
 @dataclass(frozen=True, eq=False)
 class Standing:
-    """How a system did: where the first right photo of each query stands; `take` and `trained_on` as a contestant's."""
+    """How a system did: where the first right photo of each query stands; `take` and `trained_on` as a contestant's.
+
+    `weights` are those of top-1, top-5 and top-10 in the score.
+    """
 
     name: str
     places: Places
+    weights: Weights
     take: tuple[str, ...] = ()
     trained_on: frozenset[str] = frozenset()
+
+    @cached_property
+    def figures(self) -> Figures:
+        """Return its figures. Raises FacematchError without a query."""
+        return self.places.figures(self.weights)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Return what each query adds to the score, by its name."""
+        return self.places.scores(self.weights)
 
     @property
     def seen(self) -> int:
@@ -84,7 +99,7 @@ class Standing:
     def against(self, other: "Standing") -> Comparison | None:
         """Return how far its score is above another's on the queries of both; None without one."""
         person = dict(zip(self.places.queries, self.places.people, strict=True))
-        return paired_by_name(self.places.scores(), other.places.scores(), person)
+        return paired_by_name(self.scores, other.scores, person)
 
 
 def in_use(settings: Settings) -> list[Contestant]:
@@ -131,29 +146,21 @@ def _shipped(settings: Settings, alone: tuple[str, ...]) -> Contestant:
     return Contestant(SHIPPED, shipped, system.embedder, system.steps, take, trained_on)
 
 
-def stand(contestant: Contestant, people: ValidationPeople, *, in_folds: bool) -> Standing:
-    """Ask a contestant about validation people: leave-one-out, or in folds, which refined galleries need."""
-    embedded = embed_people(contestant.stage, people, contestant.name)
-    return contestant.standing(_places(embedded, contestant.rank, in_folds=in_folds))
+def stand(contestant: Contestant, photos: TaskPhotos, weights: Weights) -> Standing:
+    """Ask a contestant a task, of which the first ten places of each query are ranked.
+
+    Of fixed folders every query of the ground truth counts; of people those who have another photo.
+    """
+    embedded = embed_task(contestant.stage, photos, contestant.name)
+    rank = contestant.rank
+    if photos.gallery is None:
+        rank = replace(rank, index="exact")  # as whole rankings are
+    found = rank_task(photos.task, embedded.embeddings, rank, max(KS), photos.known(rank.steps))
+    places = first_places(found.judged) if photos.gallery is None else truth_places(photos.task, found.judged)
+    return contestant.standing(places, weights)
 
 
-def stand_in_folders(contestant: Contestant, fixed: tuple[Path, Path, Path]) -> Standing:
-    """Ask a contestant about a fixed query folder, gallery folder and ground truth, in this order."""
-    expected, stage, what = read_ground_truth(fixed[2]), contestant.stage, contestant.name
-    sides = [embed_files(stage, photos_of(each).files, f"{what}, {each.name}").embeddings for each in fixed[:2]]
-    known = gallery_people(contestant.steps, fixed[1])
-    ranking = contestant.rank(sides[0], sides[1], max(KS), known)
-    return contestant.standing(ranked_places(ranking, expected))
-
-
-def _places(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Places:
-    if not in_folds and people.fixed_sides is None:  # the same places, from ten of each ranking
-        metric: Metric = people.embeddings.metric  # type: ignore[assignment]
-        return asked_places(people.embeddings, people.identities, people.asked, metric)
-    return judged_places(rank_people(people, rank, in_folds=in_folds).judged)
-
-
-def show_trained(settings: Settings, people: ValidationPeople, config: Path) -> None:
+def show_trained(settings: Settings, people: ValidationPeople, config: Path, weights: Weights) -> None:
     """Show a network that was just trained beside what it has to beat, without refine steps, on some of the people.
 
     The training is done and kept, so that what goes wrong here is said, and no error.
@@ -162,7 +169,8 @@ def show_trained(settings: Settings, people: ValidationPeople, config: Path) -> 
     some, _ = enough_people(people, 0, settings.seed)
     try:
         (ours,), others = in_use(plain), rivals(plain)
-        standings = [stand(each, some, in_folds=False) for each in [*others, ours]]
+        photos = task_photos(some, in_folds=False)
+        standings = [stand(each, photos, weights) for each in [*others, ours]]
         show_standings(standings)
         say_where_worse(standings[-1], standings[:-1], config)
     except FacematchError as error:
@@ -170,22 +178,22 @@ def show_trained(settings: Settings, people: ValidationPeople, config: Path) -> 
 
 
 def say_beside(
-    settings: Settings, found: Outcomes, people: ValidationPeople, config: Path, *, in_folds: bool
+    settings: Settings, found: Outcomes, photos: TaskPhotos, config: Path, weights: Weights
 ) -> dict[str, dict[str, object]]:
     """Say what it has to beat reaches on the people that a submission was validated on, and where it does better.
 
-    `found` is how the submission did on `people`, in folds or leave-one-out. Returns by name what the submission's
-    score is above theirs, as JSON values. What goes wrong is said, and no error: the submission is made and kept.
+    `found` is how the submission did on `photos`. Returns by name what the submission's score is above theirs, as
+    JSON values. What goes wrong is said, and no error: the submission is made and kept.
     """
-    ours = Standing("this system", first_places(found))
+    ours = Standing("this system", places_of(found), weights)
     try:
-        others = [stand(each, people, in_folds=in_folds) for each in rivals(settings)]
+        others = [stand(each, photos, weights) for each in rivals(settings)]
     except FacematchError as error:
         info(f"it could not be shown beside grey pixels: {error.message}", "yellow")
         return {}
-    scores = [f"{each.name} {each.places.figures.score:.0f}" + (f" ({each.flattered})" if each.flattered else "")
+    scores = [f"{each.name} {each.figures.score:.0f}" + (f" ({each.flattered})" if each.flattered else "")
               for each in others]  # fmt: skip
-    info(f"  on these people: this system {ours.places.figures.score:.0f}, {', '.join(scores)}")
+    info(f"  on these people: this system {ours.figures.score:.0f}, {', '.join(scores)}")
     say_where_worse(ours, others, config)
     compared = [(each.name, ours.against(each)) for each in others]
     return {name: difference.as_dict() for name, difference in compared if difference is not None}
@@ -193,10 +201,10 @@ def say_beside(
 
 def show_standings(standings: Sequence[Standing]) -> None:
     """Print a table of figures by system. Raises FacematchError without a query."""
-    figures = [each.places.figures for each in standings]
+    figures = [each.figures for each in standings]
     show_table(
         f"{figures[0].queries} queries, {figures[0].gallery} gallery photos; [95 % interval over people]",
-        ["system", "top-1", "", "top-5", "top-10", "score of 1000"],
+        ["system", "top-1", "", "top-5", "top-10", f"score of {sum(standings[0].weights):.0f}"],
         [
             [
                 each.name + (" *" if each.flattered else ""),
@@ -220,7 +228,7 @@ def say_where_worse(ours: Standing, others: Sequence[Standing], config: Path) ->
     worse = [(other, found) for other, found in compared if found.difference < 0]
     for other, found in worse:
         shared = set(other.places.queries)
-        mine = float(np.mean([score for name, score in ours.places.scores().items() if name in shared]))
+        mine = float(np.mean([score for name, score in ours.scores.items() if name in shared]))
         text = (
             f"{ours.name} is worse than {other.name}: score {mine:.0f} against "
             f"{mine - found.difference:.0f} on the same {found.queries} queries, {found}"

@@ -1,236 +1,129 @@
-"""Whole rankings of labelled photos, judged: what `validate`, `tune` and `report` look at."""
+"""The photos of a retrieval task, embedded, ranked and judged: what `validate`, `figures` and `report` look at."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from facematch.core.console import info, progress
 from facematch.core.errors import FacematchError
 from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
-from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, fixed_fold, make_folds
-from facematch.evaluation.mean_ap import tied_among, tied_between
-from facematch.evaluation.relevance import relevance_matrix
+from facematch.evaluation.rank_task import Evaluated, rank_task
 from facematch.evaluation.score import read_ground_truth
-from facematch.evaluation.tie_groups import TieGroups
-from facematch.evaluation.topk import people_of_truth
+from facematch.evaluation.task import RetrievalTask, by_truth
 from facematch.faces.values import FaceRecord, coverage_of
 from facematch.photos.photo import FolderPhotos, PhotoFile, find_photos
 from facematch.pipeline.build import photo_embedder, trained_people
 from facematch.pipeline.people import ValidationPeople, validation_photos
-from facematch.pipeline.system import System, build_system, gallery_people
+from facematch.pipeline.system import build_system, gallery_people
 from facematch.pipeline.two_folders import folder_of
-from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Ranking, distance_estimator
+from facematch.ranking.embeddings import Embeddings, joined
 from facematch.refine.chain import Ranker, needs_folds
+from facematch.settings.refine import Step
 from facematch.settings.root import Settings
 
-LEAVE_ONE_OUT = "each photo asks all others in turn (leave-one-out)"
-HELD_OUT = "held-out photos ask the training photos of the same classes"
+Folders = tuple[Path, Path, Path]  # of the queries and of the gallery, and the ground truth
+
+
+@dataclass(frozen=True, eq=False)
+class TaskPhotos:
+    """A task with the file of each photo, in `parts` that are embedded one after the other, by what they are.
+
+    `gallery` is the folder of a fixed gallery; `unread` names what was no photo at all.
+    """
+
+    task: RetrievalTask
+    parts: Mapping[str, Mapping[str, PhotoFile]]
+    gallery: Path | None = None
+    unread: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> dict[str, PhotoFile]:
+        """Return the file of each photo, by its name in the task."""
+        return {name: file for part in self.parts.values() for name, file in part.items()}
+
+    def known(self, steps: Sequence[Step]) -> Mapping[str, str] | None:
+        """Return whom gallery photos show; of a fixed gallery what the list says that a step names, None without."""
+        if self.gallery is None:
+            return self.task.shown
+        people = gallery_people(steps, self.gallery)
+        return None if people is None else {f"gallery/{name}": person for name, person in people.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedPhotos:
-    """RelevanceMatrix rankings with the photos they are about.
-
-    `embeddings` are those of all photos, names unique; `people` says whom each name shows ("" where nobody
-    knows), `files` where its photo is. `records` tells how every file ended; `unread` names what was no
-    photo at all. `protocol` says in words who asked whom.
-    """
+    """An evaluation with its photos: embeddings of all, the file of each, how every file ended, and what ranked."""
 
     evaluated: Evaluated
     embeddings: Embeddings
-    people: Mapping[str, str]
-    files: Mapping[str, PhotoFile]
+    photos: TaskPhotos
     records: tuple[FaceRecord, ...]
-    protocol: str
-    unread: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class EmbeddedPeople:
-    """Validation people and distractors, embedded: whom each of N photos shows, whether it asks and answers.
-
-    `source` are the people that were embedded. Unseen people ask each other, so all of them answer; held-out photos
-    ask the training photos only.
-    """
-
-    embeddings: Embeddings
-    identities: tuple[str, ...]
-    asked: tuple[bool, ...]
-    answering: tuple[bool, ...]
-    files: Mapping[str, PhotoFile]
-    records: tuple[FaceRecord, ...]
-    source: ValidationPeople
+    rank: Ranker
 
     @property
-    def fixed_sides(self) -> Fold | None:
-        """Return queries and gallery where they are apart; None where all photos ask each other."""
-        if all(self.answering):
-            return None
-        return fixed_fold(self.embeddings, self.identities, self.asked, self.answering)
+    def protocol(self) -> str:
+        """Return in words who asked whom."""
+        left = len(self.photos.task.queries) - len(self.evaluated.task.queries)
+        if self.photos.gallery is None or not left:
+            return self.photos.task.protocol
+        return f"{self.photos.task.protocol}; {left} queries without an embedding are left out"
 
 
-def embed_people(stage: PhotoEmbedder, people: ValidationPeople, what: str) -> EmbeddedPeople:
-    """Embed validation people and the others; names begin with `asked/`, `distractors/` or `database/`."""
-    files = [
-        *_renamed(people.asked.files, "asked"),
-        *_renamed(people.distractors.files, "distractors"),
-        *_renamed(people.database.files, "database"),
-    ]
-    who = [
-        *people.asked.identities,
-        *(f"distractor {name}" for name in people.distractors.identities),
-        *people.database.identities,
-    ]
-    identities = dict(zip((file.name for file in files), who, strict=True))
-    asked = {file.name for file in files[: len(people.asked.files)]}
-    embedded = embed_files(stage, files, what)
-    names = embedded.embeddings.names
-    return EmbeddedPeople(
-        embedded.embeddings,
-        tuple(identities[name] for name in names),
-        tuple(name in asked for name in names),
-        tuple(not (people.by_photo and name in asked) for name in names),
-        {file.name: file for file in files},
-        embedded.records,
-        people,
-    )
+def task_photos(people: ValidationPeople, *, in_folds: bool) -> TaskPhotos:
+    """Return the task of validation people with their photos."""
+    return TaskPhotos(people.task(in_folds=in_folds), {"validation people": people.files})
 
 
-def embed_validation(settings: Settings) -> tuple[EmbeddedPeople, System]:
-    """Embed the validation people of a configuration, and return them with the system that did.
+def folder_photos(settings: Settings, folders: Folders) -> TaskPhotos:
+    """Return the task that a ground truth makes of a query folder and a gallery folder, or of zip files of them.
 
-    Raises FacematchError when there is nobody to validate on, and as `build_system`.
+    Names begin with `query/` or `gallery/`. Every query of the truth asks, also one whose photo is missing. Raises
+    FacematchError without a photo, and when the truth names none of the queries.
     """
-    trained_on = trained_people(settings)
-    system = build_system(settings)
-    people = validation_photos(settings, trained_on)
-    return embed_people(photo_embedder(settings, system.embedder), people, "validation people"), system
-
-
-def evaluate_people(settings: Settings) -> EvaluatedPhotos:
-    """Rank the validation people of a configuration with its refine steps, and judge every query.
-
-    Raises FacematchError as `embed_validation`.
-    """
-    return evaluate_embedded(*embed_validation(settings))
-
-
-def evaluate_embedded(people: EmbeddedPeople, system: System) -> EvaluatedPhotos:
-    """Rank embedded validation people with a system's refine steps, and judge every query."""
-    in_folds = needs_folds(system.steps)
-    evaluated = rank_people(people, system.rank, in_folds=in_folds)
-    protocol = f"each photo asks once, in {len(evaluated.rankings)} folds" if in_folds else LEAVE_ONE_OUT
-    if people.fixed_sides is not None:
-        protocol = HELD_OUT
-    shown = dict(zip(people.embeddings.names, people.identities, strict=True))
-    return EvaluatedPhotos(evaluated, people.embeddings, shown, people.files, people.records, protocol)
-
-
-def rank_people(people: EmbeddedPeople, rank: Ranker, *, in_folds: bool) -> Evaluated:
-    """Return the whole rankings of labelled photos, judged.
-
-    Either every photo asks all others (leave-one-out, plainly ranked), or each asks once, in folds, which
-    steps that look at the gallery need; held-out photos ask the training photos. Raises FacematchError without
-    a query.
-    """
-    sides = people.fixed_sides
-    if sides is not None:
-        return evaluate_folds([sides], lambda fold: rank_fold(fold, rank))
-    if not in_folds:
-        return leave_one_out(people)
-    folds = make_folds(people.embeddings, people.identities, people.asked)
-    if not folds:
-        raise _nobody()
-    return evaluate_folds(folds, lambda fold: rank_fold(fold, rank))
-
-
-def rank_fold(fold: Fold, rank: Ranker) -> Ranking:
-    """Return the whole ranking of one fold."""
-    return rank(fold.query, fold.gallery, len(fold.gallery), fold.known)
-
-
-def leave_one_out(people: EmbeddedPeople) -> Evaluated:
-    """Return the ranking of every asked photo among all others, judged. Raises FacematchError without a query."""
-    photos: dict[str, set[str]] = {}
-    for name, person in zip(people.embeddings.names, people.identities, strict=True):
-        photos.setdefault(person, set()).add(name)
-    chosen = [i for i, who in enumerate(people.identities) if people.asked[i] and len(photos[who]) > 1]
-    if not chosen:
-        raise _nobody()
-    asks = people.embeddings.at(chosen)
-    ranking = distance_estimator(asks, people.embeddings, len(people.embeddings), exclude_same_name=True)
-    who = [people.identities[i] for i in chosen]
-    return Evaluated(
-        (ranking,), relevance_matrix(ranking, [photos[person] for person in who], who, exclude_same_name=True)
-    )
-
-
-def tied_people(people: EmbeddedPeople) -> TieGroups:
-    """Return how many photos, and right ones, stand at each distance of every asked photo, plainly ranked."""
-    sides = people.fixed_sides
-    if sides is not None:
-        return tied_between(sides.query, sides.gallery, sides.people, sides.gallery_people)
-    return tied_among(people.embeddings, people.identities, people.asked)
-
-
-def evaluate_folders(settings: Settings, query: Path, gallery: Path, truth: Path) -> EvaluatedPhotos:
-    """Rank a gallery folder for a query folder and judge it by a ground truth.
-
-    Queries that share a right gallery photo show one person. A query without an embedding is left out,
-    which the protocol says. Raises FacematchError when the truth names none of the queries.
-    """
-    answers = {
-        f"query/{name}": {f"gallery/{right}" for right in names} for name, names in read_ground_truth(truth).items()
+    truth = {
+        f"query/{name}": frozenset(f"gallery/{right}" for right in names)
+        for name, names in read_ground_truth(folders[2]).items()
     }
-    query, gallery = folder_of(settings, query), folder_of(settings, gallery)
-    system = build_system(settings)
-    stage = photo_embedder(settings, system.embedder)
-    asks, answering = (embed_folder(stage, folder, side) for folder, side in ((query, "query"), (gallery, "gallery")))
-    kept = [i for i, name in enumerate(asks.embeddings.names) if name in answers]
-    if not kept:
+    places = {side: folder_of(settings, each) for side, each in zip(("query", "gallery"), folders, strict=False)}
+    found = {side: photos_of(place) for side, place in places.items()}
+    files = {side: {f"{side}/{file.name}": file for file in each.files} for side, each in found.items()}
+    if truth.keys().isdisjoint(files["query"]):
         raise FacematchError(
-            f"the ground truth names {len(answers)} queries, none of which is in {query}.",
-            "Check that --query and --truth belong together.",
+            f"the ground truth names {len(truth)} queries, none of which is in {places['query']} "
+            f"(first in the truth: {next(iter(truth))}; first in the folder: {next(iter(files['query']))}).",
+            "Check that the queries and the ground truth belong together.",
         )
-    queries, everyone = asks.embeddings.at(kept), answering.embeddings
-    known = gallery_people(system.steps, gallery)
-    named = None if known is None else {f"gallery/{name}": person for name, person in known.items()}
-    ranking = system.rank(queries, everyone, len(everyone), named)
-    right = [answers[name] for name in queries.names]
-    person = people_of_truth(answers)
-    who = [person[name] for name in queries.names]
-    left = len(answers) - len(kept)
-    return EvaluatedPhotos(
-        Evaluated((ranking,), relevance_matrix(ranking, right, who)),
-        _joined(queries, everyone),
-        {**dict.fromkeys(everyone.names, ""), **dict(zip(queries.names, who, strict=True)), **(named or {})},
-        {**asks.files, **answering.files},
-        asks.records + answering.records,
-        "fixed queries and gallery" + (f"; {left} queries without an embedding are left out" if left else ""),
-        asks.unread + answering.unread,
-    )
+    unread = tuple(f"{side}/{bad.name} ({bad.reason})" for side, each in found.items() for bad in each.unreadable)
+    task = by_truth(truth, list(truth), list(files["gallery"]))
+    return TaskPhotos(task, {f"{side} photos": part for side, part in files.items()}, places["gallery"], unread)
 
 
-@dataclass(frozen=True, eq=False)
-class EmbeddedFolder:
-    """A folder's embeddings, the file of each name, how every file ended, and what was no photo."""
+def evaluate(settings: Settings, fixed: Folders | None) -> EvaluatedPhotos:
+    """Rank the validation people of a configuration, or fixed folders, with its refine steps, and judge every query.
 
-    embeddings: Embeddings
-    files: Mapping[str, PhotoFile]
-    records: tuple[FaceRecord, ...]
-    unread: tuple[str, ...]
+    People ask in folds where the steps need them. A photo without an embedding is left out. Raises FacematchError when
+    there is nobody to validate on, and as `folder_photos` and `build_system`.
+    """
+    trained_on = () if fixed is not None else trained_people(settings)
+    system = build_system(settings)
+    if fixed is None:
+        photos = task_photos(validation_photos(settings, trained_on), in_folds=needs_folds(system.steps))
+    else:
+        photos = folder_photos(settings, fixed)
+    embedded = embed_task(photo_embedder(settings, system.embedder), photos)
+    evaluated = rank_task(photos.task, embedded.embeddings, system.rank, known=photos.known(system.steps))
+    return EvaluatedPhotos(evaluated, embedded.embeddings, photos, embedded.records, system.rank)
 
 
-def embed_folder(stage: PhotoEmbedder, folder: Path, side: str) -> EmbeddedFolder:
-    """Embed a folder; names begin with `side`/. Raises FacematchError without a photo."""
-    found = photos_of(folder)
-    files = _renamed(found.files, side)
-    embedded = embed_files(stage, files, f"{side} photos")
-    unread = tuple(f"{side}/{bad.name} ({bad.reason})" for bad in found.unreadable)
-    return EmbeddedFolder(embedded.embeddings, {file.name: file for file in files}, embedded.records, unread)
+def embed_task(stage: PhotoEmbedder, photos: TaskPhotos, who: str = "") -> EmbeddedPhotos:
+    """Embed all photos of a task; `who` names the system in what is said."""
+    parts = [embed_named(stage, part, f"{who}, {what}" if who else what) for what, part in photos.parts.items()]
+    records = tuple(record for part in parts for record in part.records)
+    return EmbeddedPhotos(joined([part.embeddings for part in parts]), records)
+
+
+def embed_named(stage: PhotoEmbedder, files: Mapping[str, PhotoFile], what: str) -> EmbeddedPhotos:
+    """Embed files under the names given, as `embed_files`."""
+    return embed_files(stage, [PhotoFile(name, file.path) for name, file in files.items()], what)
 
 
 def photos_of(folder: Path) -> FolderPhotos:
@@ -247,18 +140,3 @@ def embed_files(stage: PhotoEmbedder, files: Sequence[PhotoFile], what: str) -> 
         embedded = stage.run(files, step)
     info(f"{what}: {coverage_of(embedded.records)}")
     return embedded
-
-
-def _renamed(files: Sequence[PhotoFile], folder: str) -> list[PhotoFile]:
-    return [PhotoFile(f"{folder}/{file.name}", file.path) for file in files]
-
-
-def _joined(first: Embeddings, second: Embeddings) -> Embeddings:
-    return replace(first, names=first.names + second.names, vectors=np.concatenate([first.vectors, second.vectors]))
-
-
-def _nobody() -> FacematchError:
-    return FacematchError(
-        "there is no query with a right answer in the gallery, so there is nothing to score.",
-        "Validation needs people with at least two readable photos.",
-    )

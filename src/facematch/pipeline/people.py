@@ -9,6 +9,8 @@ from pathlib import Path
 from facematch.core.console import info, progress, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of
+from facematch.evaluation.task import RetrievalTask, leave_one_out, two_sides
+from facematch.evaluation.task import in_folds as folds
 from facematch.identities import (
     Checked,
     LabelledPhotos,
@@ -23,6 +25,7 @@ from facematch.identities import (
     trained_among,
 )
 from facematch.identities.published import load_published
+from facematch.photos.photo import PhotoFile
 from facematch.pipeline.build import photo_limits
 from facematch.settings.root import Settings
 
@@ -49,6 +52,35 @@ class ValidationPeople:
     def by_photo(self) -> bool:
         """Return whether there is a database of the same classes."""
         return bool(self.database.files)
+
+    @property
+    def files(self) -> dict[str, PhotoFile]:
+        """Return all photos that take part, each under a name of its own: `asked/…`, `distractors/…`, `database/…`."""
+        return {f"{side}/{file.name}": file for side, photos in self._sides.items() for file in photos.files}
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """Return whom each of `files` shows; nobody asks for a distractor, whatever its name."""
+        return {
+            f"{side}/{file.name}": f"distractor {who}" if photos is self.distractors else who
+            for side, photos in self._sides.items()
+            for file, who in photos.pairs
+        }
+
+    def task(self, *, in_folds: bool = False, closed: bool = True) -> RetrievalTask:
+        """Return who asks whom: unseen people each other, leave-one-out or `in_folds`; held-out photos the database.
+
+        Of people who ask each other, one without another photo takes no part in a `closed` task.
+        """
+        shown = self.shown
+        queries = list(shown)[: len(self.asked.files)]
+        if self.by_photo:
+            return two_sides(queries, list(shown)[len(queries) :], shown)
+        return folds(shown, queries) if in_folds else leave_one_out(shown, queries, closed=closed)
+
+    @property
+    def _sides(self) -> dict[str, LabelledPhotos]:
+        return {"asked": self.asked, "distractors": self.distractors, "database": self.database}
 
     @property
     def as_test(self) -> "ValidationPeople | None":

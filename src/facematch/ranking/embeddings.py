@@ -101,6 +101,14 @@ class Embeddings:
             save_file({"vectors": np.ascontiguousarray(self.vectors)}, temporary, metadata=header)
 
 
+def joined(parts: Sequence[Embeddings]) -> Embeddings:
+    """Return embeddings of one kind, with different names, as one: N×D from all parts in their order."""
+    names = tuple(name for part in parts for name in part.names)
+    return parts[0] if len(parts) == 1 else replace(
+        parts[0], names=names, vectors=np.concatenate([part.vectors for part in parts])
+    )  # fmt: skip
+
+
 def load_embeddings(path: Path) -> Embeddings:
     """Read what `Embeddings.save` wrote. Raises FacematchError for any other or a damaged file."""
     header = read_tensor_header(path, "embeddings", EMBEDDINGS_AGAIN)

@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch.evaluation.comparison import paired
-from facematch.evaluation.folds import halves
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import average_precision, hit_at
+from facematch.evaluation.task import halves
 from facematch.tasks.compare.figures import FIGURES, f1_across, query_values, system_figures
 from facematch.tasks.compare.pairs import compare_pairs, draws_for, holm
 from facematch.tasks.compare.results import Cost, Result, joint_cost, result_from_json
 from facematch.tasks.compare.weights import tune_weights, weight_grid
+
+WEIGHTS = (600.0, 300.0, 100.0)
 
 
 def made(people: int = 12, photos: int = 2, gallery: int = 9, seed: int = 0, *, ties: bool = False) -> RelevanceMatrix:
@@ -32,7 +34,7 @@ def made(people: int = 12, photos: int = 2, gallery: int = 9, seed: int = 0, *, 
 
 def test_values_without_ties_are_the_plain_figures() -> None:
     judged = made()
-    values = query_values(judged, np.zeros(len(judged), np.bool_))
+    values = query_values(judged, np.zeros(len(judged), np.bool_), WEIGHTS)
     for k in (1, 5, 10):
         assert values[f"top-{k}"] == pytest.approx(hit_at(judged, k), nan_ok=True)
     assert values["mAP"] == pytest.approx(average_precision(judged), nan_ok=True)
@@ -47,7 +49,7 @@ def test_values_with_ties_are_means_over_their_orders() -> None:
     for _ in range(400):
         shuffled = np.lexsort((rng.random(judged.right.shape), judged.distances), axis=1)
         sums += np.take_along_axis(judged.right, shuffled, 1)[:, 0]
-    values = query_values(judged, np.zeros(len(judged), np.bool_))
+    values = query_values(judged, np.zeros(len(judged), np.bool_), WEIGHTS)
     mated = judged.mated
     assert values["top-1"][mated] == pytest.approx(sums[mated] / 400, abs=0.1)
 
@@ -55,7 +57,7 @@ def test_values_with_ties_are_means_over_their_orders() -> None:
 def test_a_lost_query_reaches_nothing() -> None:
     judged, lost = made(), np.zeros(24, np.bool_)
     lost[3] = True
-    values = query_values(judged, lost)
+    values = query_values(judged, lost, WEIGHTS)
     assert judged.mated[3]
     assert [values[name][3] for name in ("top-1", "top-10", "score", "mAP")] == [0, 0, 0, 0]
 
@@ -89,8 +91,8 @@ def _best_limits(judged: RelevanceMatrix, rows: np.ndarray) -> list[float]:  # t
 
 def test_figures_have_intervals_over_people_and_the_score_its_own_scale() -> None:
     judged = made()
-    values = query_values(judged, np.zeros(len(judged), np.bool_))
-    figures = system_figures(values, judged.groups)
+    values = query_values(judged, np.zeros(len(judged), np.bool_), WEIGHTS)
+    figures = system_figures(values, judged.groups, 1000)
     assert list(figures) == list(FIGURES)
     assert figures["score"].value == pytest.approx(np.nanmean(values["score"]))
     assert figures["score"].interval is not None

@@ -24,6 +24,8 @@ from facematch.tasks.compare.page import compare_page
 from facematch.tasks.compare.pairs import compare_pairs
 from facematch.tasks.compare.results import Cost, Result
 
+WEIGHTS = (600.0, 300.0, 100.0)
+
 NASTY = "</td><script>alert(1)</script>&\u202e"
 PEOPLE = tuple(f"p{number // 2}" for number in range(40))
 
@@ -34,7 +36,7 @@ def made(name: str, level: float, ms: float = 10.0, size: int = 512, seed: int =
     values = {f"top-{k}": each for k, each in hit.items()}
     values |= {"score": 600 * hit[1] + 300 * hit[5] + 100 * hit[10], "mAP": level * rng.random(40), "F1": hit[1]}
     result = Result(values, 1, 2, 3, Cost(ms - 1, 1.0, 0.5, 128, size, "cosine", name), "a machine", 600.0)
-    figures = system_figures(values, PEOPLE)
+    figures = system_figures(values, PEOPLE, 1000)
     return ComparedSystem(name, f"haar crops, {name}", result, figures, **other)
 
 

@@ -1,5 +1,6 @@
 """Figures of codes beside their floats, against plain loops over every query, photo and bit."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import nan
 
@@ -10,15 +11,15 @@ from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
-from facematch.ranking.embeddings import Embeddings
-from facematch.tasks.hashing import code_figures as module
+from facematch.evaluation.task import RetrievalTask, leave_one_out, two_sides
+from facematch.ranking.embeddings import Embeddings, joined
 from facematch.tasks.hashing.code_figures import (
     CodeFigures,
-    Sides,
+    HashPhotos,
     code_figures,
     difference,
     float_figures,
-    require_mated,
+    require_answerable,
 )
 
 
@@ -27,7 +28,7 @@ def made(vectors: np.ndarray, name: str) -> Embeddings:
     return Embeddings(names, vectors.astype(np.float32), "euclidean", Fingerprint())
 
 
-def random_sides(seed: int, *, queries: int = 9, photos: int = 25, bits: int = 8, alone: bool = False) -> Sides:
+def random_sides(seed: int, *, queries: int = 9, photos: int = 25, bits: int = 8, alone: bool = False) -> HashPhotos:
     """Labels that mean something to half of the bits; the last class has no gallery photo."""
     rng = np.random.default_rng(seed)
     labels, asked = rng.integers(0, 4, photos), rng.integers(0, 5, queries)
@@ -35,22 +36,33 @@ def random_sides(seed: int, *, queries: int = 9, photos: int = 25, bits: int = 8
     gallery = np.tanh(look[labels] + rng.standard_normal((photos, bits)))
     shown = tuple(f"class{label}" for label in labels)
     if alone:
-        return Sides(made(gallery, "g"), made(gallery, "g"), shown, shown, tuple(range(photos)))
+        return each_other(made(gallery, "g"), shown)
     query = np.tanh(look[asked] + rng.standard_normal((queries, bits)))
-    return Sides(made(query, "q"), made(gallery, "g"), tuple(f"class{a}" for a in asked), shown, (-1,) * queries)
+    return apart(made(query, "q"), made(gallery, "g"), [f"class{a}" for a in asked], shown)
 
 
-def naive_queries(sides: Sides, *, codes: bool) -> list[list[tuple[float, bool]]]:
+def each_other(gallery: Embeddings, shown: Sequence[str]) -> HashPhotos:
+    people = dict(zip(gallery.names, shown, strict=True))
+    return HashPhotos(leave_one_out(people, gallery.names, closed=False), gallery)
+
+
+def apart(query: Embeddings, gallery: Embeddings, asked: Sequence[str], shown: Sequence[str]) -> HashPhotos:
+    people = dict(zip(query.names + gallery.names, (*asked, *shown), strict=True))
+    return HashPhotos(two_sides(query.names, gallery.names, people), joined([query, gallery]))
+
+
+def naive_queries(sides: HashPhotos, *, codes: bool) -> list[list[tuple[float, bool]]]:
     """Distance and rightness of every gallery photo but its own, for each query."""
     found = []
-    for vector, who, own in zip(sides.query.vectors, sides.asked, sides.own, strict=True):
+    shown = sides.task.shown
+    for vector, query in zip(sides.query.vectors, sides.query.names, strict=True):
         row = []
-        for number, (other, label) in enumerate(zip(sides.gallery.vectors, sides.shown, strict=True)):
-            if number == own:
+        for other, name in zip(sides.gallery.vectors, sides.gallery.names, strict=True):
+            if name == query:
                 continue
             bits = sum((a >= 0) != (b >= 0) for a, b in zip(vector, other, strict=True))
             length = np.float32(np.sqrt(((vector.astype(float) - other.astype(float)) ** 2).sum()))
-            row.append((float(bits if codes else length), who == label))
+            row.append((float(bits if codes else length), shown[query] == shown[name]))
         found.append(row)
     return found
 
@@ -84,7 +96,7 @@ def naive(row: list[tuple[float, bool]]) -> dict[str, float]:
     }
 
 
-def naive_means(sides: Sides, *, codes: bool) -> dict[str, float]:
+def naive_means(sides: HashPhotos, *, codes: bool) -> dict[str, float]:
     each = [naive(row) for row in naive_queries(sides, codes=codes)]
     return {name: float(np.mean([one[name] for one in each if one])) for name in next(filter(None, each))}
 
@@ -122,7 +134,7 @@ def test_blocks_of_queries_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     for alone in (False, True):
         sides = random_sides(5, alone=alone)
         whole = float_figures(sides)
-        monkeypatch.setattr(module, "_CELLS", 3 * len(sides.gallery))
+        monkeypatch.setattr(RetrievalTask.blocks, "__defaults__", (3 * len(sides.gallery),))
         assert np.array_equal(float_figures(sides).per_query, whole.per_query, equal_nan=True)
 
 
@@ -131,8 +143,8 @@ def test_other_metrics_compare_by_their_own_distance() -> None:
     longer = replace(sides.gallery, vectors=sides.gallery.vectors * np.linspace(0.1, 9, 25, dtype=np.float32)[:, None])
 
     def of(metric: str, gallery: Embeddings) -> float | None:
-        query = replace(sides.query, metric=metric)
-        figures = float_figures(replace(sides, query=query, gallery=replace(gallery, metric=metric)))
+        both = [replace(each, metric=metric) for each in (sides.query, gallery)]
+        figures = float_figures(replace(sides, embeddings=joined(both)))
         assert figures.metric == metric
         return figures.mean_ap.value
 
@@ -142,7 +154,8 @@ def test_other_metrics_compare_by_their_own_distance() -> None:
 
 def test_a_query_without_a_right_photo_leaves_every_figure() -> None:
     sides = random_sides(1)
-    unknown = replace(sides, asked=("nobody", *sides.asked[1:]))
+    shown = [sides.task.shown[name] for name in sides.gallery.names]
+    unknown = apart(sides.query, sides.gallery, ["nobody", *sides.task.identities[1:]], shown)
     floats = float_figures(unknown)
     assert np.isnan(floats.per_query[0])
     codes = code_figures(unknown, floats)
@@ -158,23 +171,24 @@ def test_differences_are_taken_where_both_are_defined() -> None:
 
 def test_without_a_right_photo_there_is_nothing_to_report() -> None:
     sides = random_sides(2)
-    require_mated(sides)
+    require_answerable(sides)
+    shown = [sides.task.shown[name] for name in sides.gallery.names]
     with pytest.raises(FacematchError, match="none of 9 queries has a right photo among 25 gallery photos"):
-        require_mated(replace(sides, asked=("nobody",) * 9))
-    alone = Sides(sides.gallery, sides.gallery, *[tuple(map(str, range(25)))] * 2, tuple(range(25)))
+        require_answerable(apart(sides.query, sides.gallery, ["nobody"] * 9, shown))
     with pytest.raises(FacematchError, match="none of 25"):  # each photo is right for itself only
-        require_mated(alone)
+        require_answerable(each_other(sides.gallery, list(map(str, range(25)))))
 
 
 def test_json_has_no_nan() -> None:
     vectors = np.concatenate([np.full((2, 8), 0.9), np.full((2, 8), -0.9)])
     # Each query's own class is 8 bits away: within smaller radii lies nothing, which has no precision.
-    sides = Sides(made(vectors, "q"), made(-vectors, "g"), *[("a", "a", "b", "b")] * 2, (-1,) * 4)
-    told = code_figures(replace(sides, gallery=made(np.full((4, 8), -0.9), "g")), float_figures(sides)).as_dict()
+    asked, near = ("a", "a", "b", "b"), made(np.full((4, 8), -0.9), "g")
+    sides = apart(made(vectors, "q"), made(-vectors, "g"), asked, asked)
+    told = code_figures(apart(sides.query, near, asked, asked), float_figures(sides)).as_dict()
     curve = told["by radius"]
     assert isinstance(curve, dict)
     assert curve["answered"] == pytest.approx([0.5] * 8 + [1.0])
-    lonely = Sides(made(vectors[:1], "q"), made(-vectors[:1], "g"), ("a",), ("a",), (-1,))
+    lonely = apart(made(vectors[:1], "q"), made(-vectors[:1], "g"), "a", "a")
     curve = code_figures(lonely, float_figures(lonely)).as_dict()["by radius"]
     assert isinstance(curve, dict)
     assert curve["precision"] == [None] * 8 + [1.0]

@@ -184,8 +184,8 @@ def test_what_cannot_be_told_is_said() -> None:
     few = made_run("few", made_sides(16, classes=3))
     assert {row.cells[0].under for row in hash_tables(made_report(few))[0].rows} == {()}  # no interval
     constant = made_sides(16)
-    ones = [replace(side, vectors=np.ones_like(side.vectors)) for side in (constant.query, constant.gallery)]
-    dead = made_report(made_run("dead", replace(constant, query=ones[0], gallery=ones[1])))
+    ones = replace(constant.embeddings, vectors=np.ones_like(constant.embeddings.vectors))
+    dead = made_report(made_run("dead", replace(constant, embeddings=ones)))
     assert cells(dead, "How")["never change"] == ["16"]
     assert cells(dead, "How")["correlation of two bits"] == ["–, 0.000"]
     page = hash_page(dead).decode()

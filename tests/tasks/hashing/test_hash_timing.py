@@ -8,23 +8,26 @@ import numpy as np
 import pytest
 
 from facematch.core.fingerprint import Fingerprint
-from facematch.ranking.embeddings import Embeddings
+from facematch.evaluation.task import leave_one_out, two_sides
+from facematch.ranking.embeddings import Embeddings, joined
 from facematch.tasks.hashing import timing as hash_timing
-from facematch.tasks.hashing.code_figures import Sides
+from facematch.tasks.hashing.code_figures import HashPhotos
 from facematch.tasks.hashing.timing import machine_words, time_rankings
 
 Call = tuple[str, int, bool, int, tuple[tuple[str, ...], int]]
 
 
-def sides(queries: int, photos: int, *, alone: bool = False) -> Sides:
+def sides(queries: int, photos: int, *, alone: bool = False) -> HashPhotos:
     def made(count: int, name: str) -> Embeddings:
         vectors = np.random.default_rng(count).uniform(-1, 1, (count, 16)).astype(np.float32)
         return Embeddings(tuple(f"{name}{row:05d}" for row in range(count)), vectors, "euclidean", Fingerprint())
 
-    gallery, shown = made(photos, "g"), ("class",) * photos
+    gallery = made(photos, "g")
     if alone:
-        return Sides(gallery, gallery, shown, shown, tuple(range(photos)))
-    return Sides(made(queries, "q"), gallery, ("class",) * queries, shown, (-1,) * queries)
+        return HashPhotos(leave_one_out(dict.fromkeys(gallery.names, "class"), gallery.names), gallery)
+    query = made(queries, "q")
+    shown = dict.fromkeys(query.names + gallery.names, "class")
+    return HashPhotos(two_sides(query.names, gallery.names, shown), joined([query, gallery]))
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facematch.evaluation.folds import Evaluated
-from facematch.evaluation.relevance import pooled, relevance_matrix
+from facematch.evaluation.rank_task import Evaluated, judge_task
+from facematch.evaluation.relevance import relevance_matrix
 from facematch.evaluation.retrieval import hit_at
+from facematch.evaluation.task import RetrievalTask
+from facematch.evaluation.verification import pooled_pairs
 from facematch.faces.values import FaceRecord
 from facematch.ranking.ranking import Ranking
 from facematch.tasks.report.data import (
@@ -15,12 +17,13 @@ from facematch.tasks.report.data import (
     curves_of,
     known_people,
     missed_faces,
-    pooled_pairs,
     query_rows,
     wanted_photos,
 )
 from facematch.tasks.report.embedding_map import EmbeddingMap
 from report_samples import evaluation
+
+NO_TASK = RetrievalTask((), {}, "")
 
 
 def naive(evaluated: Evaluated, people: dict[str, str]) -> dict[str, tuple[float | None, int]]:
@@ -38,22 +41,15 @@ def naive(evaluated: Evaluated, people: dict[str, str]) -> dict[str, tuple[float
 
 def halves(evaluated: Evaluated) -> Evaluated:
     """The same evaluation as two rankings, as validation in folds makes them."""
-    (whole,) = evaluated.rankings
+    (whole,), (division,) = evaluated.rankings, evaluated.task.divisions
     cut = len(whole.queries) // 3
     parts = [
         Ranking(whole.queries[at], whole.gallery, whole.indices[at], whole.distances[at], whole.metric)
         for at in (slice(0, cut), slice(cut, None))
     ]
-    right = [
-        {whole.gallery[i] for i, hit in zip(whole.indices[row], hits, strict=True) if hit}
-        for row, hits in enumerate(evaluated.judged.right)
-    ]
-    who = evaluated.judged.groups
-    judged = [
-        relevance_matrix(part, right[at], who[at])
-        for part, at in zip(parts, (slice(0, cut), slice(cut, None)), strict=True)
-    ]
-    return Evaluated(tuple(parts), pooled(judged))
+    rows = range(len(whole.queries))
+    task = replace(evaluated.task, divisions=(division.at(rows[:cut]), division.at(rows[cut:])))
+    return Evaluated(task, tuple(parts), judge_task(task, parts))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -102,7 +98,7 @@ def test_the_answers_are_those_of_the_ranking() -> None:
 def test_a_photo_left_out_of_its_own_ranking_is_no_answer() -> None:
     indices, distances = np.array([[1, -1]]), np.array([[0.5, np.inf]], np.float32)
     ranking = Ranking(("a",), ("a", "b"), indices, distances, "euclidean")
-    (row,) = query_rows(Evaluated((ranking,), relevance_matrix(ranking, [{"b"}], ["x"], exclude_same_name=True)))
+    (row,) = query_rows(Evaluated(NO_TASK, (ranking,), relevance_matrix(ranking, [{"b"}], ["x"], ignored=[{"a"}])))
     assert [each.name for each in row.answers] == ["b"]
 
 
@@ -110,13 +106,13 @@ def test_a_judgement_that_moved_places_is_refused() -> None:
     indices, distances = np.array([[0, 1]]), np.array([[0.1, 0.5]], np.float32)
     ranking = Ranking(("a",), ("a", "b"), indices, distances, "euclidean")
     with pytest.raises(ValueError, match="ignored"):
-        query_rows(Evaluated((ranking,), relevance_matrix(ranking, [{"b"}], ["x"], ignored=[{"a"}])))
+        query_rows(Evaluated(NO_TASK, (ranking,), relevance_matrix(ranking, [{"b"}], ["x"], ignored=[{"a"}])))
 
 
 @pytest.mark.parametrize("parts", [1, 2])
 def test_pairs_of_all_rankings_keep_their_people(parts: int) -> None:
     evaluated, _, people = evaluation()
-    pairs = pooled_pairs(evaluated if parts == 1 else halves(evaluated), people)
+    pairs = pooled_pairs((evaluated if parts == 1 else halves(evaluated)).rankings, people)
     (ranking,) = evaluated.rankings
     wanted = sorted(
         (float(distance), people[query] == people[ranking.gallery[index]])
@@ -130,16 +126,17 @@ def test_pairs_of_all_rankings_keep_their_people(parts: int) -> None:
 def test_right_answers_tell_who_gallery_photos_show() -> None:
     evaluated, _, people = evaluation(unknown=1)
     hidden = {name: who if name.startswith("query") else "" for name, who in people.items()}
-    told = known_people(evaluated, hidden)
+    told = known_people(replace(evaluated, task=replace(evaluated.task, shown=hidden)))
     assert told == people
     # A ground truth has no names: its people go by one of their photos.
     first = {who: min(name for name in people if people[name] == who) for who in people.values()}
     judged = replace(evaluated.judged, groups=tuple(first[str(who)] for who in evaluated.judged.groups))
-    by_photo = known_people(replace(evaluated, judged=judged), dict.fromkeys(people, ""))
+    nobody = replace(evaluated.task, shown=dict.fromkeys(people, ""))
+    by_photo = known_people(replace(evaluated, task=nobody, judged=judged))
     assert {name: who for name, who in by_photo.items() if name.startswith("gallery")} == {
         name: f"person of {first[people[name]]}" for name in people if name.startswith("gallery")
     }
-    pairs = pooled_pairs(evaluated, dict.fromkeys(people, ""))
+    pairs = pooled_pairs(evaluated.rankings, dict.fromkeys(people, ""))
     assert not pairs.same.any()  # unknown people are everybody's own
 
 
@@ -163,7 +160,7 @@ def test_misses_are_what_shows_no_face() -> None:
 
 def test_curves_have_the_length_of_a_small_gallery() -> None:
     evaluated, _, people = evaluation(people=4, answers=2, unknown=1)
-    curves = curves_of(evaluated, pooled_pairs(evaluated, people))
+    curves = curves_of(evaluated, pooled_pairs(evaluated.rankings, people))
     assert len(curves.cmc) == 6
     assert curves.cmc[-1] == 1
     assert curves.pairs == 8 * 6

@@ -14,7 +14,8 @@ import pytest
 
 from facematch.core.text import printable
 from facematch.evaluation.bootstrap import Estimate
-from facematch.tasks.report.data import FigureTable, ReportData, SystemRow, curves_of, pooled_pairs, query_rows
+from facematch.evaluation.verification import pooled_pairs
+from facematch.tasks.report.data import FigureTable, ReportData, SystemRow, curves_of, query_rows
 from facematch.tasks.report.definitions import definitions_of
 from facematch.tasks.report.page import report_page
 from facematch.tasks.report.thumbnails import encode_thumbnail, plan_thumbnails
@@ -262,7 +263,7 @@ def test_a_gallery_without_anybody_asked_for_makes_a_page_too() -> None:
         evaluated,
         judged=replace(evaluated.judged, right=evaluated.judged.right & False, relevant=evaluated.judged.relevant * 0),
     )
-    pairs = pooled_pairs(nobody, dict.fromkeys(people, ""))
+    pairs = pooled_pairs(nobody.rankings, dict.fromkeys(people, ""))
     page = report_page(
         replace(data, queries=tuple(query_rows(nobody)), curves=curves_of(nobody, pairs), tables=())
     ).decode()

@@ -91,7 +91,7 @@ def test_training_learns_people_it_has_never_seen(tmp_path: Path) -> None:
 def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
     patient = TRAINING.model_copy(update={"epochs": 30, "patience": 2})
     made = trainer(tmp_path / "run", training=patient)
-    fixed = Figures(0.5, 0.5, 0.5, (0.4, 0.6), 10, 10)
+    fixed = Figures(0.5, 0.5, 0.5, (0.4, 0.6), 10, 10, 500)
     result = made.run(Surroundings().callbacks(lambda *_: fixed), StopRequest())
     assert result.epochs == 3  # the first is the best, two more without a better one
     assert "no better top-1 in 2 validations" in result.reason

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facematch.evaluation.folds import halves
+from facematch.evaluation.task import halves
 from facematch.settings.refine import ExpansionStep, FlipStep, ReciprocalStep, Step, TemplatesStep, WhitenStep
 from facematch.tasks.tuning.steps import NAMES, Trial, ablation, choose, gain_of, grid, in_order
 

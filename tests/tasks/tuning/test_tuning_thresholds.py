@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from facematch.core.fingerprint import Fingerprint
-from facematch.evaluation.folds import make_folds
 from facematch.evaluation.open_set import OpenSet
+from facematch.evaluation.open_set import open_set as open_set_of
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Ranking, distance_estimator
+from facematch.ranking.ranking import Ranking
+from facematch.refine.chain import Ranker
 from facematch.tasks.tuning.thresholds import NAMES, fit_threshold, limits_of, measure_thresholds
 from facematch.thresholds.dynamic import DynamicRule
 from facematch.thresholds.static import StaticThreshold
@@ -20,26 +21,27 @@ def open_set(people: int, seed: int, spread: float = 0.25) -> OpenSet:
     who = [f"id{seed}-{i // 4}" for i in range(people * 4)]
     names = tuple(f"{person}/{i}" for i, person in enumerate(who))
     every = Embeddings(names, vectors.astype(np.float32), "euclidean", Fingerprint())
-    folds = tuple(make_folds(every, who, [True] * len(who), unknown=True))
-    rankings = tuple(distance_estimator(fold.query, fold.gallery, len(fold.gallery)) for fold in folds)
-    return OpenSet(folds, rankings, tuple(fold.gallery for fold in folds))
+    return open_set_of(dict(zip(names, who, strict=True)), names, every, Ranker((), "euclidean"))
 
 
 def test_pairs_are_those_of_every_fold() -> None:
     found = open_set(12, 0)
     pairs = found.pairs
-    assert len(pairs) == sum(len(fold.query) * len(fold.gallery) for fold in found.folds)
+    assert len(pairs) == sum(len(fold.queries) * len(fold.gallery) for fold in found.task.divisions)
     assert pairs.people == 12
     same = sum(
-        person == other for fold in found.folds for person in fold.people for other in fold.gallery_people
-    )  # fmt: skip
+        person == found.task.shown[name]
+        for fold in found.task.divisions
+        for person in fold.identities
+        for name in fold.gallery
+    )
     assert pairs.same.sum() == same
     assert pairs.distances[pairs.same].mean() < pairs.distances[~pairs.same].mean()
 
 
 def naive(threshold: float, on: OpenSet) -> tuple[float, float, float]:
     f1, found, refused = [], [], []
-    for fold, ranking in zip(on.folds, on.rankings, strict=True):
+    for fold, ranking in zip(on.task.divisions, on.rankings, strict=True):
         for row, right in enumerate(fold.relevant):
             names = {
                 name

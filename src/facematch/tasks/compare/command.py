@@ -10,7 +10,7 @@ from facematch.pipeline.ensembles import ensemble_members
 from facematch.pipeline.how_made import how_made, without_server
 from facematch.refine.chain import needs_folds
 from facematch.settings.compare import CompareSettings, SystemSettings
-from facematch.settings.competition import load_form
+from facematch.settings.competition import FORM_FILE, load_form
 from facematch.settings.file import load_section
 from facematch.settings.root import Settings
 from facematch.tasks.compare.data import ComparedSystem, CompareReport, pair_words, verdict
@@ -29,7 +29,7 @@ def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh
     """
     wanted = load_section(CompareSettings, config, overrides, "config/compare.yaml shows how a comparison is written.")
     settings = _settings_of_each(wanted)
-    watch, weights = Stopwatch(), load_form(None).weights
+    watch, weights = Stopwatch(), _weights(settings.values())
     with watch.stage("reading photos"):
         photos = compared_photos(wanted.photos, in_folds=_in_folds(settings.values()))
     info(photos.words)
@@ -66,6 +66,18 @@ def _settings_of_each(wanted: CompareSettings) -> dict[str, Settings]:
     return settings
 
 
+def _weights(every: Iterable[Settings]) -> tuple[float, float, float]:
+    # Of the form that the systems name; all of them the same, or their scores could not stand side by side.
+    forms = {each.server.form for each in every}
+    if len(forms) > 1:
+        named = ", ".join(sorted(str(form or FORM_FILE) for form in forms))
+        raise FacematchError(
+            f"the systems name different competition forms (server.form): {named}.",
+            "Name one for all of them, in `set:` of the comparison.",
+        )
+    return load_form(next(iter(forms), None)).weights
+
+
 def _left_out(entry: SystemSettings, error: FacematchError) -> None:
     info(f"{entry.name} is left out: {error}", "yellow")
 
@@ -85,7 +97,7 @@ def _asked(bench: Bench, entry: SystemSettings, settings: Settings | None) -> Co
     if leak.words:
         warn(f"{entry.name} {leak.words}")
     words = system_words(bench, entry, settings, outcome.weights)
-    figures = system_figures(outcome.values, bench.photos.asked, sum(bench.weights))
+    figures = system_figures(outcome.values, bench.photos.task.identities, sum(bench.weights))
     return ComparedSystem(entry.name, words, outcome, figures, leak.words, leak.spoilt)
 
 
@@ -128,8 +140,8 @@ def _report(
         ("every system", _shown_settings(None, wanted.overrides()) or "as its own settings say"),
         *((each.name, _shown_settings(each.config, each.overrides())) for each in wanted.systems if not each.fuse),
     )
-    pairs = tuple(compare_pairs(values, photos.asked))
-    people = len(set(photos.asked))
+    pairs = tuple(compare_pairs(values, photos.task.identities))
+    people = len(set(photos.task.identities))
     return CompareReport(wanted.name, photos.words, people, wanted.by, most, tuple(systems), pairs, facts)
 
 

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from facematch.evaluation.bootstrap import Estimate, Floats, mean_figure
 from facematch.evaluation.classes import set_scores
 from facematch.evaluation.expected_ties import expected_average_precision, expected_hit_at
-from facematch.evaluation.folds import halves
 from facematch.evaluation.relevance import RelevanceMatrix
-from facematch.evaluation.score import WEIGHTS
+from facematch.evaluation.task import halves
 from facematch.evaluation.tie_groups import groups_of_judged
 from facematch.evaluation.topk import KS
 from facematch.thresholds.static import fit_static
@@ -21,9 +20,7 @@ FIGURES = ("top-1", "top-5", "top-10", "score", "mAP", "F1")
 Values = Mapping[str, Floats]  # by the name of the figure: one number for each of Q queries
 
 
-def query_values(
-    judged: RelevanceMatrix, lost: NDArray[np.bool_], weights: Sequence[float] = WEIGHTS
-) -> dict[str, Floats]:
+def query_values(judged: RelevanceMatrix, lost: NDArray[np.bool_], weights: Sequence[float]) -> dict[str, Floats]:
     """Return what a system reaches on each of Q queries, by the name of the figure; `lost` queries reach nothing.
 
     Top-k, score and average precision are expected values over every order of photos at one distance (equal to
@@ -66,7 +63,7 @@ def queries_of(judged: RelevanceMatrix, chosen: NDArray[np.bool_]) -> RelevanceM
     )
 
 
-def system_figures(values: Values, groups: Sequence[Hashable], best: float = sum(WEIGHTS)) -> dict[str, Estimate]:
+def system_figures(values: Values, groups: Sequence[Hashable], best: float) -> dict[str, Estimate]:
     """Return every figure with its interval over people; `best` is the score of a system without a mistake."""
     figures = {name: mean_figure(name, values[name], groups) for name in FIGURES if name != "score"}
     share = mean_figure("score", values["score"] / best, groups)

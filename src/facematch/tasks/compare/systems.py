@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
@@ -12,14 +12,14 @@ from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
 from facematch.core.foreign import reading
 from facematch.embedders.embed import PhotoEmbedder
-from facematch.evaluation.divisions import judge_divisions, rank_division
+from facematch.evaluation.rank_task import judge_task, not_embedded, rank_divisions
 from facematch.identities import trained_among
 from facematch.pipeline.build import photo_embedder, trained_header, trained_people
 from facematch.pipeline.default_checkpoint import settings_in_use
 from facematch.pipeline.ensembles import ensemble_members
 from facematch.pipeline.evaluated import embed_files
 from facematch.pipeline.run_folder import RunFolder, read_log, validated_on
-from facematch.pipeline.system import System, build_system, gallery_people, whitening_file
+from facematch.pipeline.system import System, build_system, whitening_file
 from facematch.pipeline.timing import machine
 from facematch.ranking.fusion import fuse
 from facematch.ranking.ranking import Ranking
@@ -149,14 +149,16 @@ class Bench:
             if fusion.weights == "tuned":
                 by = "mAP" if self.wanted.by == "F1" else self.wanted.by
                 grid = weight_grid(len(members))
-                tuned = tune_weights(lambda weights: self._values(fused(weights)), grid, self.photos.asked, by)
+                people = self.photos.task.identities
+                tuned = tune_weights(lambda weights: self._values(fused(weights)), grid, people, by)
                 weights, values = tuned.weights, tuned.values
             else:
                 weights = (1.0,) * len(members) if isinstance(fusion.weights, str) else fusion.weights
                 values = self._values(fused(weights))
         chosen = fused(weights)
         lost, behind = self._not_ranked(chosen)
-        cost = joint_cost([each.cost for each in every], repeated_ms(lambda: fused(weights)) / self.photos.queries)
+        queries = len(self.photos.task.queries)
+        cost = joint_cost([each.cost for each in every], repeated_ms(lambda: fused(weights)) / queries)
         stand_ins = min(each.stand_ins for each in every)
         return Result(values, lost, behind, stand_ins, cost, machine(), weights=weights)
 
@@ -170,13 +172,13 @@ class Bench:
 
     def _not_ranked(self, rankings: Sequence[Ranking]) -> tuple[int, int]:
         # Queries without an answer, and gallery photos that stand behind all.
-        parts = list(zip(rankings, self.photos.divisions, strict=True))
-        lost = sum(len(set(division.asks) - set(ranking.queries)) for ranking, division in parts)
-        answers = {name for division in self.photos.divisions for name in division.answers}
-        return lost, len(answers.difference(*(ranking.gallery for ranking in rankings)))
+        task = self.photos.task
+        lost = int(not_embedded(task, rankings).sum())
+        return lost, len(task.gallery.difference(*(ranking.gallery for ranking in rankings)))
 
     def _values(self, rankings: Sequence[Ranking]) -> Values:
-        return query_values(*judge_divisions(rankings, self.photos.divisions), self.weights)
+        task = self.photos.task
+        return query_values(judge_task(task, rankings), not_embedded(task, rankings), self.weights)
 
 
 def settings_of(wanted: CompareSettings, entry: SystemSettings) -> Settings:
@@ -202,13 +204,9 @@ def rank_photos(contender: Contender, photos: ComparedPhotos) -> Ranked:
     embeddings, rank = embedded.embeddings, contender.system.rank
     if not len(embeddings):
         raise FacematchError(f"none of {len(photos.files)} photos could be embedded.", "Look at its faces: settings.")
-    known: Mapping[str, str] | None = photos.shown
-    if photos.gallery is not None:
-        people = gallery_people(contender.system.steps, photos.gallery)
-        known = None if people is None else {f"gallery/{name}": person for name, person in people.items()}
-    rankings = tuple(rank_division(embeddings, rank, division, known) for division in photos.divisions)
+    rankings = rank_divisions(photos.task, embeddings, rank, known=photos.photos.known(rank.steps))
     with waiting(f"{contender.name}: timing …"):
-        cost = measure_cost(contender.stage, photos.files, embeddings, rank, photos.divisions[0])
+        cost = measure_cost(contender.stage, photos.files, embeddings, rank, photos.task)
     stand_ins = sum(record.status in ("whole", "centre") for record in embedded.records)
     return Ranked(rankings, stand_ins, cost)
 

@@ -1,6 +1,7 @@
 """Milliseconds of a photo and of a query, measured on this machine on a few photos, apart from any cache."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import median
 
@@ -8,7 +9,8 @@ import numpy as np
 
 from facematch.core.text import evenly
 from facematch.embedders.embed import PhotoEmbedder
-from facematch.evaluation.divisions import Division, Rank, rank_division
+from facematch.evaluation.rank_task import Rank, rank_divisions
+from facematch.evaluation.task import RetrievalTask
 from facematch.faces.values import Crop, Miss
 from facematch.photos.photo import Photo, PhotoFile, Unreadable, made_of, read_photo
 from facematch.pipeline.timing import median_seconds, timed
@@ -20,7 +22,7 @@ _ROUNDS, _QUERIES = 3, 100
 
 
 def measure_cost(
-    stage: PhotoEmbedder, files: Sequence[PhotoFile], embeddings: Embeddings, rank: Rank, division: Division
+    stage: PhotoEmbedder, files: Sequence[PhotoFile], embeddings: Embeddings, rank: Rank, task: RetrievalTask
 ) -> Cost:
     """Measure one system: medians over photos and rounds, each after one that does not count.
 
@@ -34,9 +36,10 @@ def measure_cost(
         size = stage.embedder.batch
         parts = [images[start : start + size] for start in range(0, len(images), size)]
         embed_ms = repeated_ms(lambda: [stage.embedder.embed(part) for part in parts]) / len(crops)
-    asks = evenly(division.asks, _QUERIES)
-    some = Division(tuple(asks), division.answers, (frozenset(),) * len(asks), tuple(asks))
-    rank_ms = repeated_ms(lambda: rank_division(embeddings, rank, some, None)) / len(asks)
+    first = task.divisions[0]
+    asks = evenly(range(len(first.queries)), _QUERIES)
+    some = replace(task, divisions=(first.at(asks),), shown={})
+    rank_ms = repeated_ms(lambda: rank_divisions(some, embeddings, rank)) / len(asks)
     return Cost(
         crop_ms, embed_ms, rank_ms, embeddings.dimensions, int(embeddings.vectors[:1].nbytes), embeddings.metric,
         stage.cropper.fingerprint.digest,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.evaluation.bootstrap import Floats
-from facematch.evaluation.folds import halves
+from facematch.evaluation.task import halves
 from facematch.tasks.compare.figures import Values
 
 Weights = tuple[float, ...]

@@ -1,29 +1,22 @@
 """What is submitted: one system, or an ensemble of several, both as something that ranks two folders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from facematch.core.console import Stopwatch, info, progress, warn
 from facematch.core.errors import FacematchError
 from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
-from facematch.evaluation.divisions import (
-    Division,
-    fold_divisions,
-    judge_divisions,
-    leave_one_out_division,
-    rank_division,
-)
-from facematch.evaluation.outcomes import judged_outcomes
+from facematch.evaluation.outcomes import outcomes_of
+from facematch.evaluation.rank_task import judge_task, rank_divisions
 from facematch.faces.values import coverage_of
 from facematch.pipeline.build import photo_embedder, trained_people
 from facematch.pipeline.ensembles import ensemble_members
-from facematch.pipeline.evaluated import embed_people
+from facematch.pipeline.evaluated import embed_task, task_photos
 from facematch.pipeline.folders import Folder
 from facematch.pipeline.people import enough_people, validation_people
 from facematch.pipeline.recall import compare_and_note
 from facematch.pipeline.system import System, build_system, gallery_people
-from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.fusion import fuse
 from facematch.ranking.ranking import Ranking
 from facematch.refine.chain import needs_folds
@@ -123,24 +116,16 @@ class Ensemble:
             trained_on = {person for member in self.members for person in trained_people(member.settings)}
             everyone = validation_people(self.settings, trained_on)
             people, of = enough_people(everyone, queries + gallery, self.settings.seed)
-            embedded = [embed_people(member.stage, people, f"validation people, {member.settings.name}")
-                        for member in self.members]  # fmt: skip
+            photos = task_photos(people, in_folds=any(needs_folds(member.system.steps) for member in self.members))
+            embedded = [embed_task(member.stage, photos, member.settings.name).embeddings for member in self.members]
         except FacematchError as error:
             return unknown_score(error)
-        shown = {
-            name: who for each in embedded for name, who in zip(each.embeddings.names, each.identities, strict=True)
-        }
-        names = sorted(shown)
-        asked = [name.startswith("asked/") for name in names]
-        in_folds = any(needs_folds(member.system.steps) for member in self.members)
-        if in_folds:
-            divisions: tuple[Division, ...] = fold_divisions(names, shown, asked)
-        else:
-            divisions = (leave_one_out_division(names, shown, asked),)
-        rankings = [self._fused([each.embeddings for each in embedded], division, shown) for division in divisions]
-        found = judged_outcomes(judge_divisions(rankings, divisions)[0])
-        expected = expected_of(found, of, queries, gallery, form, self.settings.seed)
-        return replace(expected, people=people, in_folds=in_folds)
+        task = photos.task.among({name for each in embedded for name in each.names})
+        members = zip(self.members, embedded, strict=True)
+        rankings = [rank_divisions(task, each, member.system.rank) for member, each in members]
+        fused = [self._joined(each) for each in zip(*rankings, strict=True)]
+        found = outcomes_of(judge_task(task, fused))
+        return replace(expected_of(found, of, queries, gallery, form, self.settings.seed), photos=photos)
 
     def rank(self, query: Folder, gallery: Folder, names: int, watch: Stopwatch) -> Ranked:
         """Return the whole gallery, fused, for every query that any member could embed."""
@@ -148,10 +133,6 @@ class Ensemble:
         with watch.stage("fusing"):
             fused = self._joined([each.ranking for each in ranked])
         return Ranked(fused, tuple(photo for each in ranked for photo in each.faceless))
-
-    def _fused(self, embedded: Sequence[Embeddings], division: Division, shown: Mapping[str, str]) -> Ranking:
-        members = zip(self.members, embedded, strict=True)
-        return self._joined([rank_division(each, member.system.rank, division, shown) for member, each in members])
 
     def _joined(self, rankings: Sequence[Ranking]) -> Ranking:
         return fuse(rankings, None if self.how.weights == "equal" else self.how.weights, self.how.method)

@@ -8,10 +8,10 @@ from facematch.core.errors import FacematchError
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.evaluation.comparison import compare
 from facematch.evaluation.expectation import Expectation, expect
-from facematch.evaluation.outcomes import Outcomes, judged_outcomes, outcomes, outcomes_from_json
+from facematch.evaluation.outcomes import Outcomes, outcomes_from_json, task_outcomes
 from facematch.pipeline.build import trained_people
-from facematch.pipeline.evaluated import EmbeddedPeople, embed_people, rank_people
-from facematch.pipeline.people import ValidationPeople, enough_people, validation_people
+from facematch.pipeline.evaluated import TaskPhotos, embed_task, task_photos
+from facematch.pipeline.people import enough_people, validation_people
 from facematch.pipeline.system import System
 from facematch.refine.chain import needs_folds
 from facematch.settings.competition import CompetitionForm
@@ -24,14 +24,13 @@ from facematch.tasks.competition.journal import Attempt, Journal, StoredSubmissi
 class Expected:
     """What validation people say, some of `of` people where not all were asked; without any, `unknown` says why.
 
-    `people` are those who were asked, `in_folds` or leave-one-out.
+    `photos` are those that were asked about.
     """
 
     outcomes: Outcomes | None
     expectation: Expectation | None
     of: int | None = None
-    people: ValidationPeople | None = None
-    in_folds: bool = False
+    photos: TaskPhotos | None = None
     unknown: str = ""
     hint: str = ""
 
@@ -58,11 +57,12 @@ def expected_score(
     try:
         everyone = validation_people(settings, trained_people(settings))
         people, of = enough_people(everyone, queries + gallery, settings.seed)
-        found = _outcomes(settings, embed_people(embedder, people, "validation people"), system)
+        photos = task_photos(people, in_folds=needs_folds(system.steps))
+        embedded = embed_task(embedder, photos)
     except FacematchError as error:
         return unknown_score(error)
-    expected = expected_of(found, of, queries, gallery, form, settings.seed)
-    return replace(expected, people=people, in_folds=needs_folds(system.steps))
+    found = task_outcomes(photos.task, embedded.embeddings, system.rank)
+    return replace(expected_of(found, of, queries, gallery, form, settings.seed), photos=photos)
 
 
 def expected_of(
@@ -78,12 +78,6 @@ def expected_of(
 def unknown_score(error: FacematchError) -> Expected:
     """Return why there is no score to expect."""
     return Expected(None, None, unknown=error.message, hint=error.hint)
-
-
-def _outcomes(settings: Settings, people: EmbeddedPeople, system: System) -> Outcomes:
-    if not needs_folds(system.steps):
-        return outcomes(people.embeddings, people.identities, people.asked, settings.ranking.metric)
-    return judged_outcomes(rank_people(people, system.rank, in_folds=True).judged)
 
 
 def say_expected(expected: Expected, form: CompetitionForm) -> None:

@@ -97,10 +97,8 @@ def _expect(journal: Journal, stored: StoredSubmission, task: Task, submitted: S
             journal.expect(stored, values)
         say_expected(expected, form)
         compare_with_best(expected, journal, stored, None if task.to is None else task.to.url, gallery, form)
-        if values is not None and expected.outcomes is not None and expected.people is not None:
-            beside = say_beside(
-                task.settings, expected.outcomes, expected.people, task.config, in_folds=expected.in_folds
-            )
+        if values is not None and expected.outcomes is not None and expected.photos is not None:
+            beside = say_beside(task.settings, expected.outcomes, expected.photos, task.config, form.weights)
             journal.expect(stored, {**values, "beside": beside})
     except KeyboardInterrupt:
         info(f"submission {stored.id} is kept, not sent: facematch resend {stored.id}", "yellow")

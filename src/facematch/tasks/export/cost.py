@@ -13,15 +13,16 @@ from facematch.core.console import show_table
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.evaluation.bootstrap import Estimate, mean_figure
 from facematch.evaluation.comparison import Comparison, paired
+from facematch.evaluation.rank_task import rank_task
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import hit_at
 from facematch.evaluation.topk import KS
 from facematch.networks.onnx_metadata import Precision, read_onnx_metadata
 from facematch.pipeline.build import photo_embedder
-from facematch.pipeline.evaluated import EmbeddedPeople, embed_people, rank_people
+from facematch.pipeline.evaluated import embed_named
 from facematch.pipeline.people import ValidationPeople
 from facematch.pipeline.timing import in_turn
-from facematch.refine.chain import Ranker
+from facematch.ranking.embeddings import Embeddings
 from facematch.settings.root import Settings
 
 _ROUNDS = 3  # that are timed, in turns, after one that is not
@@ -68,7 +69,8 @@ def costs(
     """
     embedders = {each: exported_embedder(file, settings.embedder.batch) for each, file in files.items()}
     embedded = {each: _embedded(settings, embedder, people, each) for each, embedder in embedders.items()}
-    judged = {each: _judged(found) for each, found in embedded.items()}
+    task = people.task()
+    judged = {each: rank_task(task, found).judged for each, found in embedded.items()}
     rates = _rates(embedders, images)
     return [
         Cost(
@@ -76,7 +78,7 @@ def costs(
             file.stat().st_size,
             tuple(mean_figure(f"top-{k}", hit_at(judged[each], k), judged[each].groups) for k in KS),
             _difference(judged[each], judged["float32"]),
-            agreement(embedded[each].embeddings.vectors, embedded["float32"].embeddings.vectors).cosine,
+            agreement(embedded[each].vectors, embedded["float32"].vectors).cosine,
             rates[each],
         )
         for each, file in files.items()
@@ -125,14 +127,10 @@ def exported_embedder(file: Path, batch: int) -> OnnxEmbedder:
     return OnnxEmbedder(file, batch=batch, **written.settings)
 
 
-def _embedded(settings: Settings, embedder: OnnxEmbedder, people: ValidationPeople, what: str) -> EmbeddedPeople:
+def _embedded(settings: Settings, embedder: OnnxEmbedder, people: ValidationPeople, what: str) -> Embeddings:
     stage = photo_embedder(settings, embedder)
-    return embed_people(replace(stage, metric="euclidean") if stage.metric == "hamming" else stage, people, what)
-
-
-def _judged(people: EmbeddedPeople) -> RelevanceMatrix:
-    rank = Ranker((), people.embeddings.metric)  # type: ignore[arg-type]
-    return rank_people(people, rank, in_folds=False).judged
+    floats = replace(stage, metric="euclidean") if stage.metric == "hamming" else stage
+    return embed_named(floats, people.files, what).embeddings
 
 
 def _difference(ours: RelevanceMatrix, float32: RelevanceMatrix) -> Comparison:

@@ -15,33 +15,40 @@ from facematch.evaluation.expected_ties import (
     map_figures,
 )
 from facematch.evaluation.hamming_radius import RadiusCurve, empty_ball, precision_within, radius_curve
-from facematch.evaluation.mean_ap import tied_between
+from facematch.evaluation.task import Division, RetrievalTask
+from facematch.evaluation.tie_groups import task_ties
 from facematch.ranking.embeddings import Embeddings
 from facematch.tasks.hashing.code_quality import CodeQuality, code_quality
 
 PLACES = 10  # of precision@10
 RADIUS = 2  # of hash look-up
-_CELLS = 4_000_000  # places of whole float rankings held at once
 
 
 @dataclass(frozen=True, eq=False)
-class Sides:
-    """Q queries and the N gallery photos they ask, as floats, both in the order of their names.
+class HashPhotos:
+    """A task with one division, queries and gallery in the order of their names, and its photos embedded as floats."""
 
-    `asked` and `shown` say whom each photo of the two sides shows; `own` is the row of each query's photo in
-    the gallery, −1 for none.
-    """
-
-    query: Embeddings
-    gallery: Embeddings
-    asked: tuple[str, ...]
-    shown: tuple[str, ...]
-    own: tuple[int, ...]
+    task: RetrievalTask
+    embeddings: Embeddings
 
     @property
-    def leave_one_out(self) -> bool:
-        """Return whether the queries stand in the gallery themselves."""
-        return max(self.own, default=-1) >= 0
+    def division(self) -> Division:
+        """Return queries and gallery."""
+        return self.task.divisions[0]
+
+    @property
+    def query(self) -> Embeddings:
+        """Return the embeddings of the queries."""
+        return self._at(self.division.queries)
+
+    @property
+    def gallery(self) -> Embeddings:
+        """Return the embeddings of the gallery."""
+        return self._at(self.division.gallery)
+
+    def _at(self, names: Sequence[str]) -> Embeddings:
+        row_of = {name: row for row, name in enumerate(self.embeddings.names)}
+        return self.embeddings.at([row_of[name] for name in names])
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,50 +109,44 @@ class CodeFigures:
         }
 
 
-def require_mated(sides: Sides) -> None:
+def require_answerable(photos: HashPhotos) -> None:
     """Raise FacematchError without a query that has a right photo in the gallery; its own is none."""
-    people: dict[str, int] = {}
-    for who in sides.shown:
-        people[who] = people.get(who, 0) + 1
-    if not any(people.get(who, 0) > (own >= 0) for who, own in zip(sides.asked, sides.own, strict=True)):
+    if not photos.task.divisions or not any(photos.division.answerable):
+        asked, shown = len(photos.task.queries), len(photos.task.gallery)
         raise FacematchError(
-            f"none of {len(sides.asked)} queries has a right photo among {len(sides.shown)} gallery photos, "
-            "so there is nothing to report.",
+            f"none of {asked} queries has a right photo among {shown} gallery photos, so there is nothing to report.",
             "Queries need people, or classes, with at least one other readable photo in the gallery.",
         )
 
 
-def float_figures(sides: Sides) -> FloatFigures:
+def float_figures(photos: HashPhotos) -> FloatFigures:
     """Return the figures of whole rankings by float distances, expected over the order of what ties.
 
     Ranked in blocks, so that no Q×N array is held. Raises FacematchError for an empty side.
     """
-    step = max(1, _CELLS // len(sides.gallery))
     parts = []
-    for start in range(0, len(sides.query), step):
-        rows = slice(start, start + step)
-        query = sides.query.at(range(len(sides.query))[rows])
-        own = sides.own[rows] if sides.leave_one_out else None
-        tied = tied_between(query, sides.gallery, sides.asked[rows], sides.shown, own)
+    for block in photos.task.blocks():
+        tied = task_ties(block, photos.embeddings)
         parts.append((expected_average_precision(tied), expected_precision_at(tied, PLACES), expected_hit_at(tied, 1)))
     precision, at_ten, first = (np.concatenate(each) for each in zip(*parts, strict=True))
+    people = photos.division.identities
     return FloatFigures(
-        sides.query.metric,
-        mean_figure("mAP", precision, sides.asked),
-        mean_figure(f"precision@{PLACES}", at_ten, sides.asked),
-        mean_figure("top-1", first, sides.asked),
+        photos.embeddings.metric,
+        mean_figure("mAP", precision, people),
+        mean_figure(f"precision@{PLACES}", at_ten, people),
+        mean_figure("top-1", first, people),
         precision,
     )
 
 
-def code_figures(sides: Sides, floats: FloatFigures) -> CodeFigures:
+def code_figures(photos: HashPhotos, floats: FloatFigures) -> CodeFigures:
     """Return the figures of the codes, the signs of the floats, and what they lose against `floats`.
 
     Raises FacematchError for a number of dimensions that is no multiple of 8, ValueError without a query that
     has a right photo in the gallery.
     """
-    query, gallery = sides.query.as_codes(), sides.gallery.as_codes()
-    tied = tied_between(query, gallery, sides.asked, sides.shown, sides.own)
+    codes, gallery, people = photos.embeddings.as_codes(), photos.gallery, photos.division.identities
+    tied = task_ties(photos.task, codes)
     per_query = expected_average_precision(tied)
     figures = {
         f"precision@{PLACES}": expected_precision_at(tied, PLACES),
@@ -153,16 +154,16 @@ def code_figures(sides: Sides, floats: FloatFigures) -> CodeFigures:
         f"precision within radius {RADIUS}": precision_within(tied, RADIUS),
         f"nothing within radius {RADIUS}": empty_ball(tied, RADIUS),
     }
-    precision, top1, within, empty = (mean_figure(name, each, sides.asked) for name, each in figures.items())
+    precision, top1, within, empty = (mean_figure(name, each, people) for name, each in figures.items())
     return CodeFigures(
         variants=tuple(map_figures(tied)),
         precision=precision,
         top1=top1,
         within=within,
         empty=empty,
-        cost=difference(per_query, floats.per_query, sides.asked),
-        curve=radius_curve(tied, range(query.dimensions + 1)),
-        quality=code_quality(sides.gallery.vectors),
+        cost=difference(per_query, floats.per_query, people),
+        curve=radius_curve(tied, range(codes.dimensions + 1)),
+        quality=code_quality(gallery.vectors),
         per_query=per_query,
     )
 

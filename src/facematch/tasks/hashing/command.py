@@ -37,7 +37,7 @@ def hash_report_command(
     watch, people = Stopwatch(), PeopleOfRuns(on)
     photos = [_embedded(run, people, watch) for run in loaded]
     with watch.stage("timing"), waiting("measuring queries a second …"):
-        speeds = time_rankings([each.sides for each in photos], [run.hashing for run in loaded])
+        speeds = time_rankings([each.photos for each in photos], [run.hashing for run in loaded])
     measured = []
     with watch.stage("figures"), progress("figures with their intervals", len(loaded)) as step:
         for each in zip(loaded, photos, speeds, strict=True):
@@ -71,20 +71,20 @@ def _embedded(run: LoadedRun, people: PeopleOfRuns, watch: Stopwatch) -> RunPhot
 
 
 def _measured(run: LoadedRun, photos: RunPhotos, speed: Speed) -> HashRun:
-    sides = photos.sides
-    floats = float_figures(sides)
+    found = photos.photos
+    floats, gallery = float_figures(found), found.gallery
     return HashRun(
         name=run.name,
-        dimensions=sides.gallery.dimensions,
+        dimensions=gallery.dimensions,
         epoch=run.epoch,
-        groups=sides.asked,
-        gallery=len(sides.gallery),
+        groups=found.division.identities,
+        gallery=len(gallery),
         photos=photos.digest,
         asked=photos.asking.words,
         chosen_on=photos.asking.chosen_on,
-        fingerprint=sides.gallery.fingerprint.digest,
+        fingerprint=gallery.fingerprint.digest,
         floats=floats,
-        codes=code_figures(sides, floats) if run.hashing else None,
+        codes=code_figures(found, floats) if run.hashing else None,
         speed=speed,
     )
 

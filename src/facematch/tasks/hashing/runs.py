@@ -2,22 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from facematch.core.errors import FacematchError
+from facematch.evaluation.task import HELD_OUT, LEAVE_ONE_OUT, RetrievalTask
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.pipeline.build import build_embedder, photo_embedder, trained_header
-from facematch.pipeline.evaluated import HELD_OUT, LEAVE_ONE_OUT, EmbeddedPeople, embed_people
+from facematch.pipeline.evaluated import embed_named
 from facematch.pipeline.people import ValidationPeople, training_and_validation, validation_people
 from facematch.pipeline.run_folder import validated_on
 from facematch.pipeline.runs import run_path, run_settings
 from facematch.settings.embedding import EmbedderSettings
 from facematch.settings.root import RankingSettings, Settings
-from facematch.tasks.hashing.code_figures import Sides, require_mated
+from facematch.tasks.hashing.code_figures import HashPhotos, require_answerable
 
 On = Literal["test", "validation"]
 TEST = "test photos, which no training and no choice has seen, ask all photos of the training"
@@ -48,10 +49,12 @@ class LoadedRun:
         Raises FacematchError for photos it cannot embed, and without a query that has a right photo.
         """
         stage = photo_embedder(self.settings, build_embedder(self.settings))
-        people = embed_people(stage, asking.people, f"{self.name}: photos")
-        sides = sides_of(people)
-        require_mated(sides)
-        return RunPhotos(asking, sides, photos_digest(sides, people))
+        people = asking.people
+        embedded = embed_named(stage, people.files, f"{self.name}: photos")
+        photos = HashPhotos(_by_name(people.task(closed=False)).among(embedded.embeddings.names), embedded.embeddings)
+        require_answerable(photos)
+        content = {record.name: record.sha256 for record in embedded.records}
+        return RunPhotos(asking, photos, photos_digest(photos.task, content))
 
     @contextmanager
     def named(self) -> Iterator[None]:
@@ -76,7 +79,7 @@ class RunPhotos:
     """The photos a run was asked about, embedded, and a digest that is equal where two runs had the same."""
 
     asking: Asking
-    sides: Sides
+    photos: HashPhotos
     digest: str
 
 
@@ -140,30 +143,20 @@ def load_runs(runs: Sequence[Path], references: Sequence[Path], overrides: Seque
     ]
 
 
-def sides_of(people: EmbeddedPeople) -> Sides:
-    """Return embedded people as queries and gallery, each in the order of its names."""
-    names, who = people.embeddings.names, people.identities
-    ordered = sorted(range(len(names)), key=names.__getitem__)
-    asks = [row for row in ordered if people.asked[row]]
-    answers = [row for row in ordered if people.answering[row]]
-    place = {row: number for number, row in enumerate(answers)}
-    return Sides(
-        people.embeddings.at(asks),
-        people.embeddings.at(answers),
-        tuple(who[row] for row in asks),
-        tuple(who[row] for row in answers),
-        tuple(place.get(row, -1) for row in asks),
-    )
-
-
-def photos_digest(sides: Sides, people: EmbeddedPeople) -> str:
-    """Return a digest of queries and gallery, of the names, labels and bytes of their photos: 16 hex digits."""
-    content = {record.name: record.sha256 for record in people.records}
-    parts = [
-        [(name, who, content[name]) for name, who in zip(side.names, shown, strict=True)]
-        for side, shown in ((sides.query, sides.asked), (sides.gallery, sides.shown))
-    ]
+def photos_digest(task: RetrievalTask, content: Mapping[str, str]) -> str:
+    """Return a digest of queries and gallery, of the names, labels and bytes (`content`) of their photos: 16 digits."""
+    (division,) = task.divisions
+    sides = (division.queries, division.gallery)
+    parts = [[(name, task.shown[name], content[name]) for name in side] for side in sides]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _by_name(task: RetrievalTask) -> RetrievalTask:
+    # Queries and gallery in the order of their names.
+    (division,) = task.divisions
+    queries = division.queries
+    ordered = division.at(sorted(range(len(queries)), key=queries.__getitem__))
+    return replace(task, divisions=(replace(ordered, gallery=tuple(sorted(division.gallery))),))
 
 
 def _load(folder: Path, name: str, overrides: Sequence[str], *, hashing: bool) -> LoadedRun:

@@ -7,7 +7,7 @@ from functools import partial
 from facematch.core.text import evenly
 from facematch.pipeline.timing import in_turn, machine
 from facematch.ranking.ranking import distance_estimator
-from facematch.tasks.hashing.code_figures import PLACES, Sides
+from facematch.tasks.hashing.code_figures import PLACES, HashPhotos
 from facematch.tasks.hashing.data import Speed
 
 _ROUNDS = 7  # that are timed, after one that is not
@@ -15,21 +15,21 @@ _LONG = 0.05  # seconds that a round takes at least, so that its time means some
 _TIMED = 1000  # queries that are timed
 
 
-def time_rankings(every: Sequence[Sides], hashing: Sequence[bool]) -> list[Speed]:
+def time_rankings(every: Sequence[HashPhotos], hashing: Sequence[bool]) -> list[Speed]:
     """Measure how long the first ten of the gallery take, by floats and, where `hashing`, by codes.
 
     All take turns on one thread: on a busy machine several wait for each other, by factors that say nothing about
     codes. Of many queries some are timed, evenly spread over the names, so that every class is asked for.
     """
     works: dict[tuple[int, str], Callable[[], object]] = {}
-    for number, (sides, codes) in enumerate(zip(every, hashing, strict=True)):
-        query, gallery = sides.query.at(evenly(range(len(sides.query)), _TIMED)), sides.gallery
+    for number, (photos, codes) in enumerate(zip(every, hashing, strict=True)):
+        query, gallery = photos.query.at(evenly(range(len(photos.division.queries)), _TIMED)), photos.gallery
         kinds = {"floats": (query, gallery)}
         if codes:
             kinds["codes"] = query.as_codes(), gallery.as_codes()
-        for kind, (some, photos) in kinds.items():
+        for kind, (some, answering) in kinds.items():
             works[number, kind] = partial(
-                distance_estimator, some, photos, PLACES, exclude_same_name=sides.leave_one_out
+                distance_estimator, some, answering, PLACES, exclude_same_name=photos.task.both_sides
             )
     with _one_thread():
         seconds = in_turn(works, _ROUNDS, _LONG)

@@ -1,6 +1,6 @@
 """`facematch classes`: precision and recall of each class, and how long it takes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from facematch.core.text import evenly
 from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
 from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.classes import SetScores, pooled_figures, set_scores, top_k_accepted
-from facematch.evaluation.relevance import RelevanceMatrix, relevance_matrix
+from facematch.evaluation.rank_task import rank_task
+from facematch.evaluation.relevance import RelevanceMatrix
+from facematch.evaluation.task import two_sides
 from facematch.identities import LabelledPhotos
 from facematch.pipeline.evaluated import embed_files
 from facematch.pipeline.images import image_settings, image_stage, load_image_settings
 from facematch.pipeline.timing import machine
-from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import distance_estimator
+from facematch.ranking.embeddings import Embeddings, joined
 from facematch.tasks.protocols.class_photos import EACH_OTHER, ClassPhotos, class_photos, require_untrained
 from facematch.tasks.protocols.class_timing import Seconds, extract_anew, search_seconds, warm_up
 from facematch.thresholds.static import fit_static
@@ -30,19 +31,11 @@ _TUNED_ON = 1000  # photos of the database, at most, that the threshold is chose
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """Photos that were embedded, with the class of each and the SHA-256 of its bytes."""
+    """Photos that were embedded, with the class of each and the SHA-256 of its bytes, by name."""
 
     embeddings: Embeddings
-    classes: tuple[str, ...]
-    sha256: tuple[str, ...]
-
-    def at(self, rows: Sequence[int]) -> "Side":
-        """Return some of the photos."""
-        return Side(
-            self.embeddings.at(list(rows)),
-            tuple(self.classes[row] for row in rows),
-            tuple(self.sha256[row] for row in rows),
-        )
+    classes: Mapping[str, str]
+    sha256: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -87,7 +80,7 @@ def classes_command(
     limit = _chosen_threshold(answering) if threshold is None else threshold
     if threshold is None and photos.protocol == EACH_OTHER:
         warn("the threshold is chosen on the photos that ask, so its figures flatter; name one: --threshold")
-    judged = judged_classes(asking, answering)
+    judged = judged_classes(asking.embeddings.names, asking, answering)
     at_k = class_rows(judged, top_k_accepted(judged, min(k, judged.right.shape[1])))
     at_threshold = class_rows(judged, judged.distances <= limit)
     seconds = Seconds(*extraction, *search_seconds(asking.embeddings, answering.embeddings, k))
@@ -108,20 +101,18 @@ def classes_command(
     _say_seconds(seconds, sizes["database"], sizes["queries"], k)
 
 
-def judged_classes(asking: Side, answering: Side) -> RelevanceMatrix:
-    """Return the whole ranking of the database for every query; a photo of the same class is right.
+def judged_classes(queries: Sequence[str], asking: Side, answering: Side) -> RelevanceMatrix:
+    """Return the whole ranking of the database for some of the photos that ask; a photo of the same class is right.
 
     What has the bytes of the query is the query: it is neither a hit nor counted as relevant.
     """
-    by_class: dict[str, set[str]] = {}
     by_content: dict[str, set[str]] = {}
-    for name, shown, sha256 in zip(answering.embeddings.names, answering.classes, answering.sha256, strict=True):
-        by_class.setdefault(shown, set()).add(name)
+    for name, sha256 in answering.sha256.items():
         by_content.setdefault(sha256, set()).add(name)
-    ranking = distance_estimator(asking.embeddings, answering.embeddings, len(answering.embeddings))
-    relevant = [by_class.get(shown, set()) for shown in asking.classes]
-    itself = [by_content.get(sha256, set()) for sha256 in asking.sha256]
-    return relevance_matrix(ranking, relevant, asking.classes, ignored=itself)
+    itself = tuple(frozenset(by_content.get(asking.sha256[name], ())) for name in queries)
+    task = two_sides(queries, answering.embeddings.names, {**answering.classes, **asking.classes}, ignored=itself)
+    everything = [answering.embeddings] if asking is answering else [asking.embeddings, answering.embeddings]
+    return rank_task(task, joined(everything)).judged
 
 
 def class_rows(judged: RelevanceMatrix, accepted: NDArray[np.bool_]) -> list[ClassRow]:
@@ -158,12 +149,12 @@ def _side(embedded: EmbeddedPhotos, labelled: LabelledPhotos, what: str) -> Side
         raise FacematchError(f"none of the {len(labelled.files)} {what} can be read.", "Look at the folder.")
     classes = {file.name: shown for file, shown in labelled.pairs}
     digests = {record.name: record.sha256 for record in embedded.records}
-    return Side(embedded.embeddings, tuple(classes[n] for n in names), tuple(digests[n] for n in names))
+    return Side(embedded.embeddings, {n: classes[n] for n in names}, {n: digests[n] for n in names})
 
 
 def _chosen_threshold(database: Side) -> float:
-    rows = evenly(range(len(database.classes)), _TUNED_ON)
-    return fit_static(judged_classes(database.at(rows), database), database.embeddings.metric).distance
+    some = evenly(database.embeddings.names, _TUNED_ON)
+    return fit_static(judged_classes(some, database, database), database.embeddings.metric).distance
 
 
 def _show(title: str, rows: Sequence[ClassRow]) -> None:

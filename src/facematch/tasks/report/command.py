@@ -1,7 +1,6 @@
 """`facematch report`: an evaluation as one HTML file to look through and to send."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -11,28 +10,21 @@ from facematch.core.console import info, progress, result, show_json, waiting
 from facematch.core.errors import FacematchError
 from facematch.core.files import RESULTS, write_bytes
 from facematch.evaluation.bootstrap import ROUNDS
-from facematch.evaluation.folds import Evaluated
-from facematch.evaluation.open_set import dir_curve, open_set_figures
+from facematch.evaluation.open_set import dir_curve, open_set, open_set_figures
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import hit_at, retrieval_figures
-from facematch.evaluation.topk import judged_places
-from facematch.evaluation.verification import verification_figures
+from facematch.evaluation.topk import first_places
+from facematch.evaluation.verification import pooled_pairs, verification_figures
 from facematch.faces.stream import crop_cache
-from facematch.pipeline.beside import Contestant, Standing, in_use, rivals, stand, stand_in_folders
+from facematch.photos.photo import PhotoFile
+from facematch.pipeline.beside import Weights, in_use, rivals, stand
 from facematch.pipeline.build import build_cropper, build_embedder, photo_limits
 from facematch.pipeline.default_checkpoint import settings_in_use
-from facematch.pipeline.evaluated import (
-    EmbeddedPeople,
-    EvaluatedPhotos,
-    embed_validation,
-    evaluate_embedded,
-    evaluate_folders,
-)
+from facematch.pipeline.evaluated import EvaluatedPhotos, evaluate
 from facematch.pipeline.how_made import how_made
-from facematch.pipeline.open_sets import open_set
 from facematch.pipeline.runs import run_settings
-from facematch.pipeline.system import System, build_system, load_tuned, tuned_folder
-from facematch.refine.chain import needs_folds
+from facematch.pipeline.system import build_system, load_tuned, tuned_folder
+from facematch.settings.competition import load_form
 from facematch.settings.root import Settings
 from facematch.tasks.report.data import (
     FigureTable,
@@ -41,7 +33,6 @@ from facematch.tasks.report.data import (
     SystemRow,
     curves_of,
     known_people,
-    pooled_pairs,
     query_rows,
     wanted_photos,
 )
@@ -83,23 +74,18 @@ def report_command(
     """
     settings = _settings(run, config, overrides)
     described = None if attributes is None else read_attributes(attributes)  # a mistake in it is told at once
-    folders, unknown = [value for value in (query, gallery, truth) if value is not None], None
-    ask: Callable[[Contestant], Standing]
+    fixed = None
     if query is not None and gallery is not None and truth is not None:
-        photos = evaluate_folders(settings, query, gallery, truth)
-        ask = partial(stand_in_folders, fixed=(query, gallery, truth))
-    elif folders:
+        fixed = query, gallery, truth
+    elif (query, gallery, truth) != (None, None, None):
         raise FacematchError("a fixed validation needs all of --query, --gallery and --truth.")
-    else:
-        people, system = embed_validation(settings)
-        photos = evaluate_embedded(people, system)
-        unknown = _open_set(people, system)
-        ask = partial(stand, people=people.source, in_folds=needs_folds(system.steps))
-    systems = _systems(settings, photos, ask)
+    photos = evaluate(settings, fixed)
+    unknown = None if fixed is not None else _open_set(photos)
+    weights = load_form(settings.server.form).weights
     folders_given = (("--query", query), ("--gallery", gallery), ("--truth", truth))
     options = (("--config", config), *folders_given, ("--attributes", attributes))
     made = how_made(["report", *([] if run is None else [run])], options, overrides, _PACKAGES)
-    page = report_page(_report(settings, photos, systems, unknown, described, made))
+    page = report_page(_report(settings, photos, weights, unknown, described, made))
     path = out or RESULTS / f"report-{settings.name}.html"
     write_bytes(path, page)
     if as_json:
@@ -120,39 +106,38 @@ def _settings(run: Path | None, config: Path | None, overrides: Sequence[str]) -
     return run_settings(run, overrides, instead=", or give --config FILE instead")
 
 
-def _open_set(people: EmbeddedPeople, system: System) -> RelevanceMatrix | None:
+def _open_set(photos: EvaluatedPhotos) -> RelevanceMatrix | None:
     # With one person in five unknown; None where there are too few people for that.
+    task = photos.photos.task
     try:
-        return open_set(people, system.rank).judged
+        return open_set(task.shown, task.queries, photos.embeddings, photos.rank).judged
     except FacematchError as error:
         info(error.message, "yellow")
         return None
 
 
-def _systems(
-    settings: Settings, photos: EvaluatedPhotos, ask: Callable[[Contestant], Standing]
-) -> tuple[SystemRow, ...]:
+def _systems(settings: Settings, photos: EvaluatedPhotos, weights: Weights) -> tuple[SystemRow, ...]:
     # The one reported, then grey pixels and the shipped network on the same queries; what cannot be asked is said.
-    found = [in_use(settings)[-1].standing(judged_places(photos.evaluated.judged))]
+    found = [in_use(settings)[-1].standing(first_places(photos.evaluated.judged), weights)]
     try:
-        found += map(ask, rivals(settings))
+        found += [stand(each, photos.photos, weights) for each in rivals(settings)]
     except FacematchError as error:
         info(f"not everything it has to beat is shown: {error.message}", "yellow")
-    return tuple(SystemRow(each.name, each.places.figures, each.flattered) for each in found if each.places.queries)
+    return tuple(SystemRow(each.name, each.figures, each.flattered) for each in found if each.places.queries)
 
 
 def _report(
     settings: Settings,
     photos: EvaluatedPhotos,
-    systems: tuple[SystemRow, ...],
+    weights: Weights,
     unknown: RelevanceMatrix | None,
     attributes: Attributes | None,
     made: tuple[tuple[str, str], ...],
 ) -> ReportData:
-    evaluated = photos.evaluated
-    people = known_people(evaluated, photos.people)
+    evaluated, systems = photos.evaluated, _systems(settings, photos, weights)
+    people = known_people(evaluated)
     with waiting("figures with their intervals"):
-        pairs = pooled_pairs(evaluated, people)
+        pairs = pooled_pairs(evaluated.rankings, people)
         rounds = min(ROUNDS, max(_FEWEST_ROUNDS, ROUNDS * _QUICK_PAIRS // max(1, len(pairs))))
         tables = [
             FigureTable("Retrieval", tuple(retrieval_figures(evaluated.judged))),
@@ -162,8 +147,8 @@ def _report(
             tables.append(FigureTable("Open set, one person in five unknown", tuple(open_set_figures(unknown))))
     with waiting("map of the embeddings"):
         drawn = map_embeddings(photos.embeddings)
-    queries = query_rows(evaluated)
-    plan = plan_thumbnails([name for name in wanted_photos(queries, photos.records, drawn) if name in photos.files])
+    queries, files = query_rows(evaluated), photos.photos.files
+    plan = plan_thumbnails([name for name in wanted_photos(queries, photos.records, drawn) if name in files])
     return ReportData(
         title=settings.name,
         protocol=photos.protocol,
@@ -172,18 +157,19 @@ def _report(
         curves=curves_of(evaluated, pairs),
         queries=tuple(queries),
         people=people,
-        thumbnails=_thumbnails(settings, photos, plan.names, plan.most),
+        thumbnails=_thumbnails(settings, [PhotoFile(name, files[name].path) for name in plan.names], plan.most),
         records=photos.records,
         fingerprint=photos.embeddings.fingerprint,
         settings=_yaml(settings),
         facts=(*made, ("intervals", f"{ROUNDS:,} draws of people, {rounds:,} for verification")),
-        unread=photos.unread,
-        subgroups=() if attributes is None else _subgroups(evaluated, attributes),
+        unread=photos.photos.unread,
+        subgroups=() if attributes is None else _subgroups(photos, attributes),
         drawn=drawn,
         open_set=None if unknown is None else dir_curve(unknown),
         left_out=plan.left_out,
         threshold=_static_threshold(settings),
         systems=systems,
+        weights=weights,
     )
 
 
@@ -204,14 +190,14 @@ def _static_threshold(settings: Settings) -> float | None:
     return None
 
 
-def _thumbnails(settings: Settings, photos: EvaluatedPhotos, names: Sequence[str], most: int) -> dict[str, bytes]:
+def _thumbnails(settings: Settings, files: Sequence[PhotoFile], most: int) -> dict[str, bytes]:
     cropper = build_cropper(settings.faces)
     with (
         crop_cache(cache_folder(settings.paths.cache), cropper) as cache,
-        progress("thumbnails", len(names)) as step,
+        progress("thumbnails", len(files)) as step,
     ):
         return make_thumbnails(
-            [photos.files[name] for name in names],
+            files,
             most,
             cropper,
             cache,
@@ -221,9 +207,9 @@ def _thumbnails(settings: Settings, photos: EvaluatedPhotos, names: Sequence[str
         )
 
 
-def _subgroups(evaluated: Evaluated, attributes: Attributes) -> tuple[SubgroupTable, ...]:
-    judged = evaluated.judged
-    names = [name.partition("/")[2] for name in judged.queries]  # without the side they stand on
+def _subgroups(photos: EvaluatedPhotos, attributes: Attributes) -> tuple[SubgroupTable, ...]:
+    judged, files = photos.evaluated.judged, photos.photos.files
+    names = [files[name].name for name in judged.queries]
     hits, found = hit_at(judged, 1), []
     for column in attributes.columns:
         matched = column_values(attributes, column, names, judged.groups)

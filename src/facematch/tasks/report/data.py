@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.bootstrap import Estimate
-from facematch.evaluation.folds import Evaluated
 from facematch.evaluation.open_set import OpenSetCurve
+from facematch.evaluation.rank_task import Evaluated
 from facematch.evaluation.retrieval import average_precision, cmc, precision_recall_curve
 from facematch.evaluation.topk import Figures
-from facematch.evaluation.verification import Pairs, Roc, distance_histograms, pairs_of_ranking, roc
+from facematch.evaluation.verification import Pairs, Roc, distance_histograms, roc
 from facematch.faces.values import FaceRecord
 from facematch.tasks.report.embedding_map import EmbeddingMap
 
@@ -113,7 +113,8 @@ class ReportData:
     `people` says whom each photo shows ("" where nobody knows); `thumbnails` are JPEG files by photo name,
     without `left_out` photos for which there was no room. `facts` are lines on how it was made; `settings` is
     YAML. `open_set` is the curve of a validation in which some people are unknown. Answers further than
-    `threshold` are marked as not accepted. `systems` are the one reported, first, and those it has to beat.
+    `threshold` are marked as not accepted. `systems` are the one reported, first, and those it has
+    to beat; their score has the `weights` of top-1, top-5 and top-10.
     """
 
     title: str
@@ -127,6 +128,7 @@ class ReportData:
     records: tuple[FaceRecord, ...]
     fingerprint: Fingerprint
     settings: str
+    weights: tuple[float, float, float]
     facts: tuple[tuple[str, str], ...] = ()
     unread: tuple[str, ...] = ()
     subgroups: tuple[SubgroupTable, ...] = ()
@@ -158,38 +160,18 @@ def query_rows(evaluated: Evaluated) -> list[QueryRow]:
     return sorted(rows, key=worst)
 
 
-def known_people(evaluated: Evaluated, people: Mapping[str, str]) -> dict[str, str]:
+def known_people(evaluated: Evaluated) -> dict[str, str]:
     """Return whom each photo shows, also gallery photos that are known only as right answers of a query.
 
     A ground truth names no people, so there a person goes by a photo's name: `person of gallery/1.jpg`.
     """
-    known = dict(people)
+    known = dict(evaluated.task.shown)
     for row, group in enumerate(evaluated.judged.groups):
         ranking, at = evaluated.place(row)
         for place in np.flatnonzero(evaluated.judged.right[row]).tolist():
             name = ranking.gallery[ranking.indices[at, place]]
             known[name] = known.get(name) or str(group)
     return {name: f"person of {who}" if who in known else who for name, who in known.items()}
-
-
-def pooled_pairs(evaluated: Evaluated, people: Mapping[str, str]) -> Pairs:
-    """Return the pairs of all rankings; a photo of an unknown person shows somebody of its own.
-
-    Raises FacematchError for rankings that are not whole.
-    """
-    parts, numbers = [], dict[str, int]()
-    for ranking in evaluated.rankings:
-        asking, answering = ([people.get(name) or name for name in side] for side in (ranking.queries, ranking.gallery))
-        pairs = pairs_of_ranking(ranking, asking, answering)
-        # Each ranking numbers its own people in order of first appearance; here they get one number in all.
-        code = np.array([numbers.setdefault(who, len(numbers)) for who in dict.fromkeys([*asking, *answering])])
-        parts.append((pairs, code))
-    return Pairs(
-        np.concatenate([pairs.distances for pairs, _ in parts]),
-        np.concatenate([pairs.same for pairs, _ in parts]),
-        np.concatenate([code[pairs.first] for pairs, code in parts]),
-        np.concatenate([code[pairs.second] for pairs, code in parts]),
-    )
 
 
 def curves_of(evaluated: Evaluated, pairs: Pairs) -> Curves:

@@ -12,24 +12,15 @@ from facematch.core.text import interval_words, number_words
 from facematch.evaluation.bootstrap import Estimate, Floats
 from facematch.evaluation.classes import by_class, class_figures, set_scores, top_k_accepted
 from facematch.evaluation.comparison import Comparison, paired
-from facematch.evaluation.open_set import open_set_figures
+from facematch.evaluation.open_set import open_set, open_set_figures
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import RETRIEVAL_METRICS, average_precision, hit_at, retrieval_figures
 from facematch.evaluation.tie_groups import groups_of_judged
 from facematch.evaluation.tied_figures import tied_figures
 from facematch.evaluation.topk import KS
-from facematch.evaluation.verification import pairs_of_ranking, verification_figures
+from facematch.evaluation.verification import pooled_pairs, verification_figures
 from facematch.pipeline.default_checkpoint import settings_in_use
-from facematch.pipeline.evaluated import (
-    EmbeddedPeople,
-    EvaluatedPhotos,
-    embed_validation,
-    evaluate_embedded,
-    evaluate_folders,
-    evaluate_people,
-)
-from facematch.pipeline.open_sets import open_set
-from facematch.pipeline.system import System
+from facematch.pipeline.evaluated import EvaluatedPhotos, Folders, evaluate
 from facematch.pipeline.tables import show_figures
 from facematch.tasks.report.subgroups import (
     column_values,
@@ -46,7 +37,7 @@ _WORST = 15  # people named one by one
 def figures_command(
     config: Path,
     overrides: Sequence[str],
-    fixed: tuple[Path, Path, Path] | None,
+    fixed: Folders | None,
     attributes: Path | None,
     columns: Sequence[str],
     against: Path | None,
@@ -62,11 +53,7 @@ def figures_command(
     settings = settings_in_use(config, overrides)
     if columns and attributes is None:
         raise FacematchError("--column names a column of a CSV file, but there is none.", "Add --attributes FILE.csv")
-    if fixed is None:
-        people, system = embed_validation(settings)
-        photos = evaluate_embedded(people, system)
-    else:
-        photos = evaluate_folders(settings, *fixed)
+    photos = evaluate(settings, fixed)
     info(f"protocol: {photos.protocol}")
     judged = photos.evaluated.judged
     differences = {} if against is None else _differences(judged, _other(against, overrides, fixed))
@@ -76,7 +63,7 @@ def figures_command(
     for k in KS:
         tables[f"first {k} accepted"] = class_figures(set_scores(judged, top_k_accepted(judged, k)), judged.groups)
     if fixed is None:
-        tables |= _people_tables(people, system, photos)
+        tables |= _people_tables(photos)
     if attributes is not None:
         tables |= _subgroups(photos, attributes, columns)
     classes = by_class(set_scores(judged, top_k_accepted(judged, max(KS))), judged.groups)
@@ -101,12 +88,11 @@ def figures_command(
     )
 
 
-def _other(config: Path, overrides: Sequence[str], fixed: tuple[Path, Path, Path] | None) -> RelevanceMatrix:
+def _other(config: Path, overrides: Sequence[str], fixed: Folders | None) -> RelevanceMatrix:
     # What is set on the command line about people and folders holds for both; what makes a system does not.
     shared = [each for each in overrides if each.startswith(("identities.", "paths.cache"))]
     settings = settings_in_use(config, shared)
-    photos = evaluate_people(settings) if fixed is None else evaluate_folders(settings, *fixed)
-    return photos.evaluated.judged
+    return evaluate(settings, fixed).evaluated.judged
 
 
 def _differences(ours: RelevanceMatrix, theirs: RelevanceMatrix) -> dict[str, Comparison]:
@@ -132,19 +118,18 @@ def _plain(differences: Mapping[str, Comparison]) -> dict[str, object]:
     return {"differences": {name: found.as_dict() for name, found in differences.items()}} if differences else {}
 
 
-def _people_tables(people: EmbeddedPeople, system: System, photos: EvaluatedPhotos) -> Tables:
+def _people_tables(photos: EvaluatedPhotos) -> Tables:
     # What needs to know whom every photo shows: pairs, and people missing from the gallery.
     tables: Tables = {}
+    task = photos.photos.task
     if len(photos.evaluated.rankings) == 1:
-        (ranking,) = photos.evaluated.rankings
-        pairs = pairs_of_ranking(
-            ranking, [photos.people[n] for n in ranking.queries], [photos.people[n] for n in ranking.gallery]
-        )
+        pairs = pooled_pairs(photos.evaluated.rankings, task.shown)
         tables["verification, all pairs"] = verification_figures(pairs)
     else:
         info("verification: pairs are told by plain embeddings; leave refine: out for its figures")
     try:
-        tables["open set, one person in five unknown"] = open_set_figures(open_set(people, system.rank).judged)
+        unknown = open_set(task.shown, task.queries, photos.embeddings, photos.rank)
+        tables["open set, one person in five unknown"] = open_set_figures(unknown.judged)
     except FacematchError as error:
         warn(error.message)
     return tables
@@ -152,7 +137,8 @@ def _people_tables(people: EmbeddedPeople, system: System, photos: EvaluatedPhot
 
 def _subgroups(photos: EvaluatedPhotos, path: Path, columns: Sequence[str]) -> Tables:
     judged, attributes = photos.evaluated.judged, read_attributes(path)
-    names = [name.partition("/")[2] for name in judged.queries]
+    files = photos.photos.files
+    names = [files[name].name for name in judged.queries]
     values: Mapping[str, Floats] = {"top-1": hit_at(judged, 1), "AP": average_precision(judged)}
     tables: Tables = {}
     for column in columns or attributes.columns:

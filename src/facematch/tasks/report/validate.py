@@ -14,20 +14,20 @@ from facematch.pipeline.beside import (
     say_where_worse,
     show_standings,
     stand,
-    stand_in_folders,
 )
 from facematch.pipeline.build import trained_header, trained_people
 from facematch.pipeline.default_checkpoint import is_default, settings_in_use
+from facematch.pipeline.evaluated import Folders, folder_photos, task_photos
 from facematch.pipeline.people import validation_photos
-from facematch.pipeline.two_folders import folder_of
 from facematch.refine.chain import needs_folds
+from facematch.settings.competition import load_form
 from facematch.settings.root import Settings
 
 
 def validate_command(
     config: Path,
     overrides: Sequence[str],
-    fixed: tuple[Path, Path, Path] | None,
+    fixed: Folders | None,
     *,
     as_json: bool,
 ) -> None:
@@ -39,25 +39,21 @@ def validate_command(
     header = trained_header(settings) if settings.embedder.kind == "network" else None
     ours = in_use(settings)
     in_folds = needs_folds(ours[-1].steps)
-    people = None
     if fixed is None:
-        people = validation_photos(settings, trained_people(settings))
+        photos = task_photos(validation_photos(settings, trained_people(settings)), in_folds=in_folds)
     else:
-        fixed = (folder_of(settings, fixed[0]), folder_of(settings, fixed[1]), fixed[2])
+        photos = folder_photos(settings, fixed)
+    weights = load_form(settings.server.form).weights
     watch, others = Stopwatch(), rivals(settings)
     standings: list[Standing] = []
     for each in [*others, *_before_training(settings, header), *ours]:
         with watch.stage(each.name):
-            if people is not None:
-                standings.append(stand(each, people, in_folds=in_folds))
-            else:
-                assert fixed is not None
-                standings.append(stand_in_folders(each, fixed))
+            standings.append(stand(each, photos, weights))
     if as_json:
         show_json(_as_json(standings, others))
     else:
         show_standings(standings)
-        if people is not None and in_folds:
+        if fixed is None and in_folds:
             info("each photo asks once, in folds: a refined gallery must not hold the photo that asks")
     say_where_worse(standings[-1], _those(standings, others), config)
     info(f"seconds: {watch}")
@@ -70,7 +66,7 @@ def _those(standings: Sequence[Standing], which: Sequence[Contestant]) -> list[S
 
 def _as_json(standings: Sequence[Standing], others: Sequence[Contestant]) -> dict[str, dict[str, object]]:
     # By system; the one in use also tells how far it is above those it has to beat.
-    found = {each.name: each.places.figures.as_dict() for each in standings}
+    found = {each.name: each.figures.as_dict() for each in standings}
     for each in standings:
         if each.flattered:
             found[each.name]["people_trained_on"] = each.seen

@@ -27,6 +27,7 @@ from facematch.pipeline.default_checkpoint import first_weights
 from facematch.pipeline.people import ValidationPeople, training_and_validation
 from facematch.pipeline.run_folder import RunFolder, lengthen, start_run
 from facematch.pipeline.trained import write_trained_photos
+from facematch.settings.competition import load_form
 from facematch.settings.root import Settings
 from facematch.settings.training import OWN_LOSSES, LossSettings
 from facematch.tasks.training.augment import build_augmentation
@@ -50,10 +51,11 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
     with watch.stage("reading labels"):
         people, validation = training_and_validation(settings)
     measured_on = "held-out photos" if validation.by_photo else "unseen people"
+    weights = load_form(settings.server.form).weights
     network, origin = _first_network(settings, validation)
     with watch.stage("cropping"):
         crops = training_crops(settings, people, "training photos" if validation.by_photo else "training people")
-        validate = validation_crops(settings, validation, crops)
+        validate = validation_crops(settings, validation, crops, weights)
     data = training_set(settings, crops)
     objective = build_objective(
         settings.loss,
@@ -92,7 +94,7 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
         outcome = trainer.run(Callbacks(validate, save, info, step, measured_on, seen), stop)
     _conclude(folder, outcome, again, watch, measured_on)
     if outcome.best is not None and not validation.by_photo:
-        show_trained(with_checkpoint(settings, folder.path), validation, config)
+        show_trained(with_checkpoint(settings, folder.path), validation, config, weights)
     if validation.as_test is not None:
         ask_test_set(settings, validation.as_test, folder.path)
 

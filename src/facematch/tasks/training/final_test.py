@@ -5,9 +5,10 @@ from pathlib import Path
 from facematch.core.console import result, show_table
 from facematch.core.files import write_json
 from facematch.core.text import interval_words
+from facematch.evaluation.tie_groups import task_ties
 from facematch.evaluation.tied_figures import tied_figures
 from facematch.pipeline.build import build_embedder, photo_embedder, with_checkpoint
-from facematch.pipeline.evaluated import embed_people, tied_people
+from facematch.pipeline.evaluated import embed_named
 from facematch.pipeline.people import ValidationPeople
 from facematch.settings.root import Settings
 
@@ -19,11 +20,12 @@ def ask_test_set(settings: Settings, test: ValidationPeople, run: Path) -> None:
     published definition, since they differ; the first is over whole rankings.
     """
     stage = photo_embedder(settings, build_embedder(with_checkpoint(settings, run)))
-    people = embed_people(stage, test, "test photos")
-    figures = tied_figures(tied_people(people))
+    task, embedded = test.task(), embed_named(stage, test.files, "test photos").embeddings
+    here = task.among(embedded.names)
+    figures = tied_figures(task_ties(here, embedded))
     write_json(run / "test.json", {"metric": stage.metric, "figures": [figure.as_dict() for figure in figures]})
     show_table(
-        f"test: {sum(people.asked):,} photos ask {sum(people.answering):,} training photos; distance {stage.metric}",
+        f"test: {len(here.queries):,} photos ask {len(here.gallery):,} training photos; distance {stage.metric}",
         ["figure, expected over the order of ties", "", "95 % interval"],
         [
             [each.name, "" if each.value is None else f"{each.value:.4f}", interval_words(each.interval, ".4f")]

@@ -12,8 +12,10 @@ from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
 from facematch.embedders.network import ModuleEmbedder
 from facematch.evaluation.bootstrap import Estimate, mean_figure
-from facematch.evaluation.mean_ap import mean_ap, tied_among, tied_between
-from facematch.evaluation.topk import Figures, each_photo_a_query, labelled_sides
+from facematch.evaluation.rank_task import rank_task
+from facematch.evaluation.task import RetrievalTask, leave_one_out, two_sides
+from facematch.evaluation.tied_figures import mean_ap
+from facematch.evaluation.topk import KS, Figures, first_places
 from facematch.identities import LabelledPhotos
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.pipeline.people import ValidationPeople
@@ -28,44 +30,31 @@ Images = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
-class UnseenPeople:
-    """Crops (N×S×S×3) of validation people, `asked`, and of distractors: every asked photo is a query in turn."""
+class ValidationCrops:
+    """Crops (N×S×S×3) of a task's photos in one or more `parts`, embedded one after the other.
 
-    images: Images
-    identities: tuple[str, ...]
-    asked: tuple[bool, ...]
+    The names of the task's photos are their numbers, over all parts. `weights` are those of the score.
+    """
+
+    parts: Sequence[Images]
+    task: RetrievalTask
+    weights: Sequence[float]
     metric: Metric
     with_map: bool
 
     def __call__(self, network: EmbeddingNetwork, size: int | None = None) -> Figures:
         """Return the retrieval figures of a network, on crops reduced to `size` pixels a side."""
-        photos = _embedded(network, self.images, self.metric, size)
-        figures = each_photo_a_query(photos, self.identities, self.asked, self.metric)
-        if not self.with_map:
-            return figures
-        tied = tied_among(photos, self.identities, self.asked)
-        return replace(figures, mean_average_precision=mean_ap(tied))
+        photos = self._embedded(network, size)
+        figures = first_places(rank_task(self.task, photos, k=max(KS)).judged).figures(self.weights)
+        return replace(figures, mean_average_precision=mean_ap(self.task, photos)) if self.with_map else figures
 
-
-@dataclass(frozen=True, eq=False)
-class HeldOutPhotos:
-    """Crops of held-out photos, which ask, and of the training photos, which answer, with their classes."""
-
-    images: Images
-    classes: tuple[str, ...]
-    database: Images
-    database_classes: tuple[str, ...]
-    metric: Metric
-    with_map: bool
-
-    def __call__(self, network: EmbeddingNetwork, size: int | None = None) -> Figures:
-        """Return the retrieval figures of a network, on crops reduced to `size` pixels a side."""
-        query, gallery = (_embedded(network, images, self.metric, size) for images in (self.images, self.database))
-        figures = labelled_sides(query, gallery, self.classes, self.database_classes, self.metric)
-        if not self.with_map:
-            return figures
-        tied = tied_between(query, gallery, self.classes, self.database_classes)
-        return replace(figures, mean_average_precision=mean_ap(tied))
+    def _embedded(self, network: EmbeddingNetwork, size: int | None) -> Embeddings:
+        vectors = [_vectors(network, images, size) for images in self.parts]
+        coded = self.metric == "hamming"
+        metric = "euclidean" if coded else self.metric
+        names = _names(sum(map(len, vectors)))
+        found = Embeddings(names, np.concatenate(vectors) if len(vectors) > 1 else vectors[0], metric, Fingerprint())
+        return found.as_codes() if coded else found
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,19 +74,25 @@ class SeenPeople:
 
 
 def validation_crops(
-    settings: Settings, people: ValidationPeople, shown: LabelledCrops
-) -> UnseenPeople | HeldOutPhotos:
+    settings: Settings, people: ValidationPeople, shown: LabelledCrops, weights: Sequence[float]
+) -> ValidationCrops:
     """Crop what validation asks for; `shown` are the training crops, which held-out photos ask."""
     metric, miss = settings.ranking.metric, settings.faces.miss
     with_map = settings.training.choose_by == "mAP" or metric == "hamming"
     if people.by_photo:
         held = labelled_crops(settings, people.asked, miss, "held-out photos")
-        return HeldOutPhotos(held.images, held.identities, shown.images, shown.identities, metric, with_map)
-    asked = labelled_crops(settings, people.asked, miss, "validation people")
-    others = labelled_crops(settings, people.distractors, miss, "distractors")
-    identities = (*asked.identities, *(f"distractor {name}" for name in others.identities))
-    flags = (True,) * len(asked.files) + (False,) * len(others.files)
-    return UnseenPeople(np.concatenate([asked.images, others.images]), identities, flags, metric, with_map)
+        parts, asked = [held.images, shown.images], len(held.images)
+        identities = (*held.identities, *shown.identities)
+    else:
+        wanted = labelled_crops(settings, people.asked, miss, "validation people")
+        others = labelled_crops(settings, people.distractors, miss, "distractors")
+        parts, asked = [np.concatenate([wanted.images, others.images])], len(wanted.images)
+        identities = (*wanted.identities, *(f"distractor {name}" for name in others.identities))
+    names = _names(len(identities))
+    named = dict(zip(names, identities, strict=True))
+    queries, rest = names[:asked], names[asked:]
+    task = two_sides(queries, rest, named) if people.by_photo else leave_one_out(named, queries)
+    return ValidationCrops(parts, task, weights, metric, with_map)
 
 
 def seen_crops(
@@ -128,9 +123,5 @@ def _vectors(network: EmbeddingNetwork, images: Images, size: int | None) -> NDA
     return np.concatenate(vectors)
 
 
-def _embedded(network: EmbeddingNetwork, images: Images, metric: Metric, size: int | None) -> Embeddings:
-    vectors = _vectors(network, images, size)
-    names = tuple(f"{number:06d}" for number in range(len(vectors)))
-    coded = metric == "hamming"
-    found = Embeddings(names, vectors, "euclidean" if coded else metric, Fingerprint())
-    return found.as_codes() if coded else found
+def _names(count: int) -> tuple[str, ...]:
+    return tuple(f"{number:07d}" for number in range(count))

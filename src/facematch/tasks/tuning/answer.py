@@ -12,7 +12,7 @@ from facematch.core.errors import FacematchError
 from facematch.embedders.embed import EmbeddedPhotos
 from facematch.pipeline.build import build_embedder, photo_embedder, trained_people
 from facematch.pipeline.default_checkpoint import settings_in_use
-from facematch.pipeline.evaluated import embed_files, embed_people, photos_of
+from facematch.pipeline.evaluated import embed_files, embed_named, photos_of
 from facematch.pipeline.people import validation_people
 from facematch.pipeline.system import System, build_system, gallery_people, load_tuned
 from facematch.pipeline.two_folders import folder_of
@@ -92,9 +92,8 @@ def _promised(
             "Leave k-reciprocal out of refine, or take another threshold.",
         )
     trained_on = trained_people(settings)
-    people = embed_people(
-        photo_embedder(settings, system.embedder), validation_people(settings, trained_on), "unknown people"
-    )
+    unknown = validation_people(settings, trained_on)
+    people = embed_named(photo_embedder(settings, system.embedder), unknown.files, "unknown people")
     seen = {record.sha256 for record in gallery.records} - {""}
     both = [record.name for record in people.records if record.sha256 in seen]
     if both:
@@ -104,8 +103,10 @@ def _promised(
         )
     rank = replace(system.rank, index="exact")  # a photo that is missed would make unknown people look farther away
     ranking = rank(people.embeddings, gallery.embeddings, 1, known)
+    shown = unknown.shown
+    identities = [shown[name] for name in ranking.queries]
     threshold = fit_conformal(
-        ranking.distances[:, 0], people.identities, rate, ranking.metric, gallery.embeddings.names, seed=settings.seed
+        ranking.distances[:, 0], identities, rate, ranking.metric, gallery.embeddings.names, seed=settings.seed
     )
     info(
         f"of people in neither the gallery nor the {threshold.basis.people} validation people, but like these, at most "

@@ -13,14 +13,16 @@ from facematch.core.console import Stopwatch, info, progress, result, show_json,
 from facematch.core.errors import FacematchError
 from facematch.core.text import evenly
 from facematch.embedders.embed import PhotoEmbedder
-from facematch.evaluation.folds import Evaluated, Fold, evaluate_folds, make_folds
+from facematch.evaluation.rank_task import rank_task
 from facematch.evaluation.retrieval import average_precision, hit_at
+from facematch.evaluation.task import RetrievalTask
 from facematch.evaluation.topk import KS
 from facematch.pipeline.build import build_embedder, photo_embedder, trained_people
 from facematch.pipeline.default_checkpoint import settings_in_use
-from facematch.pipeline.evaluated import EmbeddedPeople, embed_files, embed_people, rank_fold
+from facematch.pipeline.evaluated import embed_files, embed_named
 from facematch.pipeline.people import ValidationPeople, other_people, validation_people
 from facematch.pipeline.system import Tuned, save_tuned, tuned_folder, whitening_file, with_views
+from facematch.ranking.embeddings import Embeddings
 from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, fit_whitening
 from facematch.settings.competition import load_form
@@ -40,21 +42,20 @@ class Bench:
     def __init__(
         self,
         settings: Settings,
-        sides: Mapping[bool, EmbeddedPeople],
+        task: RetrievalTask,
+        sides: Mapping[bool, Embeddings],
         fitted: Mapping[bool, Whitening] | None,
         weights: Sequence[float],
     ) -> None:
         self.settings, self.fitted, self.weights = settings, fitted, weights
-        self.folds: dict[bool, list[Fold]] = {
-            flip: make_folds(side.embeddings, side.identities, side.asked) for flip, side in sides.items()
-        }
-        if not self.folds[False]:
+        self.task, self.sides = task.among(set(sides[False].names)), sides
+        if not self.task.divisions:
             raise FacematchError(
                 "there is no query with a right answer among the validation people, so nothing can be tried.",
                 "Validation needs people with at least two readable photos.",
             )
-        self.people = [person for fold in self.folds[False] for person in fold.people]
-        self.dimensions = sides[False].embeddings.dimensions
+        self.people = self.task.identities
+        self.dimensions = sides[False].dimensions
         self._trials: dict[tuple[Step, ...], Trial] = {}
 
     def ranker(self, steps: tuple[Step, ...]) -> Ranker:
@@ -62,15 +63,10 @@ class Bench:
         fitted = None if self.fitted is None else self.fitted[has_flip(steps)]
         return Ranker(steps, self.settings.ranking.metric, fitted)
 
-    def evaluate(self, steps: tuple[Step, ...]) -> Evaluated:
-        """Return the whole rankings of all folds with `steps`."""
-        rank = self.ranker(steps)
-        return evaluate_folds(self.folds[has_flip(steps)], lambda fold: rank_fold(fold, rank))
-
     def measure(self, steps: tuple[Step, ...]) -> Trial:
         """Return what `steps` score for each query; each list of steps is tried once."""
         if steps not in self._trials:
-            judged = self.evaluate(steps).judged
+            judged = rank_task(self.task, self.sides[has_flip(steps)], self.ranker(steps)).judged
             scores = sum(weight * hit_at(judged, k) for weight, k in zip(self.weights, KS, strict=True))
             self._trials[steps] = Trial(steps, np.asarray(scores, dtype=np.float64), average_precision(judged))
         return self._trials[steps]
@@ -91,16 +87,19 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
     }
     people = validation_people(settings, trained_on)
     with watch.stage("embedding"):
-        sides = {flip: embed_people(stage, people, _named("validation people", flip)) for flip, stage in stages.items()}
+        sides = {
+            flip: embed_named(stage, people.files, _named("validation people", flip)).embeddings
+            for flip, stage in stages.items()
+        }
         fitted = _whitenings(settings, stages, people, trained_on)
-    bench = Bench(settings, sides, fitted, load_form(settings.server.form).weights)
+    bench = Bench(settings, people.task(in_folds=True), sides, fitted, load_form(settings.server.form).weights)
     steps = grid(bench.dimensions, settings.ranking.metric, whiten=fitted is not None)
     tries = 2 * sum(map(len, steps.values()))  # about: each alone, and again beside the first that gains
     with watch.stage("trying"), progress("trying refine steps", tries) as step:
         measure = _counted(bench.measure, step)
         chosen, rounds = choose(measure, steps, bench.people, goal, never=(NAMES_NEEDED,))
     with watch.stage("thresholds"), waiting("fitting thresholds …"):
-        thresholds = tune_thresholds(sides[has_flip(chosen)], bench.ranker(chosen), tuned_folder(settings))
+        thresholds = tune_thresholds(bench.task, sides[has_flip(chosen)], bench.ranker(chosen), tuned_folder(settings))
     if as_json:
         values = {"queries": len(bench.people), "chosen": [step.model_dump(mode="json") for step in chosen]}
         gains = [[_plain(gain, goal) for gain in gains] for gains in rounds]
@@ -153,8 +152,8 @@ def _show(bench: Bench, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Gain
     asked, queries = len(set(bench.people)), len(bench.people)
     plain = f"plain: score {base.scores.mean():.0f}, mAP {base.precisions.mean():.3f}"
     show_table(
-        f"{queries} queries of {asked} people in {len(bench.folds[False])} folds; {plain}. Each step alone; parameters "
-        "chosen on half of the people, gain measured on the other [95 % interval over people]",
+        f"{queries} queries of {asked} people in {len(bench.task.divisions)} folds; {plain}. Each step alone; "
+        "parameters chosen on half of the people, gain measured on the other [95 % interval over people]",
         ["step", "parameters", "score", "mAP", "verdict"],
         [_row(gain, goal) for gain in rounds[0]],
     )

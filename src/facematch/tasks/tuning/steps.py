@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facematch.evaluation.bootstrap import MIN_PEOPLE, Floats, codes_of, draw_weights, expanded_percentiles
 from facematch.evaluation.comparison import Comparison
-from facematch.evaluation.folds import halves
+from facematch.evaluation.task import halves
 from facematch.settings.ranking import Metric
 from facematch.settings.refine import NAMES, SECTIONS, Step
 

@@ -1,21 +1,18 @@
 """The part of `facematch tune` that fits thresholds: when is a photo near enough to be accepted?"""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from facematch.core.console import info, show_table, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_bytes
 from facematch.evaluation.comparison import Comparison
-from facematch.evaluation.folds import halves
-from facematch.evaluation.open_set import OpenSet
-from facematch.pipeline.evaluated import EmbeddedPeople
-from facematch.pipeline.open_sets import open_set
+from facematch.evaluation.open_set import OpenSet, open_set
+from facematch.evaluation.task import RetrievalTask, halves
+from facematch.ranking.embeddings import Embeddings
 from facematch.refine.chain import Ranker
 from facematch.tasks.tuning.reliability import reliability_svg
 from facematch.tasks.tuning.thresholds import NAMES, Measured, fit_threshold, measure_thresholds
@@ -45,22 +42,24 @@ class TunedThresholds:
         }
 
 
-def tune_thresholds(people: EmbeddedPeople, rank: Ranker, folder: Path) -> TunedThresholds:
-    """Fit every kind of threshold, and draw reliability plots into `folder`.
+def tune_thresholds(task: RetrievalTask, embeddings: Embeddings, rank: Ranker, folder: Path) -> TunedThresholds:
+    """Fit every kind of threshold on the photos of a task, and draw reliability plots into `folder`.
 
     One person in five is unknown in each fold, so that accepting nobody is learned too. What cannot be
     fitted on so few people is said and left out.
     """
-    whole = open_set(people, rank)
+    shown, queries = task.shown, task.queries
+    whole = open_set(shown, queries, embeddings, rank)
     fitted: dict[str, Any] = {}
     for name in NAMES:
         try:
             fitted[name] = threshold_as_dict(fit_threshold(name, whole))
         except FacematchError as error:
             warn(f"threshold {name}: {error.message}")
-    first = halves(people.identities)
+    first = halves(list(shown.values()))
+    parts = [dict(compress(shown.items(), side)) for side in (first, ~first)]
     try:
-        measured = tuple(measure_thresholds([open_set(_part(people, side), rank) for side in (first, ~first)]))
+        measured = tuple(measure_thresholds([open_set(part, queries, embeddings, rank) for part in parts]))
     except FacematchError as error:
         warn(f"thresholds are not measured on other people: {error.message}")
         measured = ()
@@ -96,16 +95,6 @@ def _against(found: Comparison | None) -> str:
         return ""
     real = " *" if found.interval is not None and found.p_value < 0.05 else ""
     return f"{found:+.3f}{real}"
-
-
-def _part(people: EmbeddedPeople, rows: NDArray[np.bool_]) -> EmbeddedPeople:
-    kept = np.flatnonzero(rows).tolist()
-    return replace(
-        people,
-        embeddings=people.embeddings.at(kept),
-        identities=tuple(people.identities[i] for i in kept),
-        asked=tuple(people.asked[i] for i in kept),
-    )
 
 
 def _reliabilities(whole: OpenSet, folder: Path) -> dict[str, float]:
