@@ -18,6 +18,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from facematch.evaluation.task import leave_one_out
 from facematch.ranking.embeddings import Embeddings, load_embeddings
 from facematch.ranking.metrics import Metric
 
+WEIGHTS = (600.0, 300.0, 100.0)
 Vectors = NDArray[np.float32]
 
 
@@ -126,7 +128,7 @@ def trial(task: Task, draw: Draw, metric: Metric, seed: int, rounds: int) -> Tri
         validated, Drawn(others.vectors[rows[: task.others]], others.person[rows[: task.others]]), metric
     )
     server, gallery = compete(task, asked, others.vectors[rows[task.others :]], share, metric, rng)
-    told = expect(seen, queries=task.queries, gallery=gallery, rounds=rounds, seed=seed)
+    told = expect(seen, queries=task.queries, gallery=gallery, weights=WEIGHTS, rounds=rounds, seed=seed)
     assert told is not None
     assert told.interval is not None
     return Trial(server, told.score, (told.interval, *naive(seen, task, gallery)))
