@@ -16,7 +16,8 @@ from facematch.evaluation.score import people_of_truth
 from facematch.evaluation.task import by_truth, leave_one_out, two_sides
 from facematch.evaluation.topk import Figures, figures_from_dict, first_places, topk_figures, truth_places
 from facematch.ranking.embeddings import Embeddings, joined
-from facematch.ranking.ranking import Metric, Ranking, distance_estimator
+from facematch.ranking.metrics import Metric
+from facematch.ranking.ranking import Ranking, distance_estimator
 
 WEIGHTS = (600, 300, 100)
 
