@@ -25,6 +25,7 @@ from facematch.photos.photo import (
     PhotoLimits,
     Unreadable,
     decode,
+    digests_of,
     find_photos,
     read_bytes,
     read_photo,
@@ -602,3 +603,15 @@ def test_files_of_a_folder_share_its_path_and_hold_their_name_once(tmp_path: Pat
     one, other = find_photos(tmp_path).files
     assert one._folder is other._folder
     assert one._below is one.name
+
+
+def test_digests_are_those_of_the_files_that_can_be_read(tmp_path: Path) -> None:
+    for name, data in {"a": b"x", "b": b"", "c": b"yy", "d": bytes(20)}.items():
+        (tmp_path / name).write_bytes(data)
+    files = [PhotoFile(name, tmp_path / name) for name in "abcde"]
+    digests = list(digests_of(files, PhotoLimits(max_bytes=10)))  # b is empty, d too long, e not there
+    assert digests == [(files[0], hashlib.sha256(b"x").hexdigest()), (files[2], hashlib.sha256(b"yy").hexdigest())]
+
+
+def test_a_file_that_is_no_photo_is_its_name_with_the_reason() -> None:
+    assert str(Unreadable("a.jpg", "empty file")) == "a.jpg (empty file)"

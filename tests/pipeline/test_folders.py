@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from facematch.core.errors import FacematchError
+from facematch.photos import photo
 from facematch.photos.photo import PhotoFile, PhotoLimits, digest_of
-from facematch.pipeline import folders
 from facematch.pipeline.folders import base_name, check_folders, doubts
 
 LIMITS = PhotoLimits()
@@ -39,7 +39,7 @@ def test_only_photos_of_one_length_are_read(sides: tuple[Path, Path], monkeypatc
         read.append(file.name)
         return digest_of(file, limits)
 
-    monkeypatch.setattr(folders, "digest_of", counted)
+    monkeypatch.setattr(photo, "digest_of", counted)
     checked = check_folders(query, gallery, LIMITS, 10)
     assert [len(side.files) for side in checked] == [5, 13]
     assert read == ["3.jpg", "other.jpg"]

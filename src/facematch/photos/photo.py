@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -149,6 +149,14 @@ def read_bytes(file: PhotoFile, limits: PhotoLimits) -> tuple[bytes, str] | Unre
 def digest_of(file: PhotoFile, limits: PhotoLimits) -> str | Unreadable:
     """Return the SHA-256 of a file's bytes as 64 hex digits, or the reason it cannot be read; in little memory."""
     return _read(file, limits, lambda path, size: sha256_of_file(path))
+
+
+def digests_of(files: Iterable[PhotoFile], limits: PhotoLimits) -> Iterator[tuple[PhotoFile, str]]:
+    """Yield each file that can be read with its `digest_of`."""
+    for file in files:
+        digest = digest_of(file, limits)
+        if not isinstance(digest, Unreadable):
+            yield file, digest
 
 
 def _read(file: PhotoFile, limits: PhotoLimits, how: Callable[[Path, int], T]) -> T | Unreadable:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facematch.core.errors import FacematchError
-from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, digest_of, find_photos
+from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, digests_of, find_photos
 
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
 
@@ -118,8 +118,8 @@ def _no_shared_bytes(query: Folder, gallery: Folder, limits: PhotoLimits) -> Non
     lengths = _lengths(query.files), _lengths(gallery.files)
     both = set(lengths[0].values()) & set(lengths[1].values())  # the rest need not be read
     alike = [[file for file, length in side.items() if length in both] for side in lengths]
-    digests = {digest: name for name, digest in _digests(alike[0], limits)}
-    shared = [f"{digests[digest]} = {name}" for name, digest in _digests(alike[1], limits) if digest in digests]
+    names = {digest: file.name for file, digest in digests_of(alike[0], limits)}
+    shared = [f"{names[digest]} = {file.name}" for file, digest in digests_of(alike[1], limits) if digest in names]
     if shared:
         what = f"{len(shared)} gallery photos have the same bytes as a query, first {shared[0]}"
         raise _mixed_up(what, query, gallery)
@@ -131,15 +131,6 @@ def _lengths(files: Sequence[PhotoFile]) -> dict[PhotoFile, int]:
         with suppress(OSError):  # what cannot be read is told when it is read
             lengths[file] = file.path.stat().st_size
     return lengths
-
-
-def _digests(files: Sequence[PhotoFile], limits: PhotoLimits) -> list[tuple[str, str]]:
-    digests = []
-    for file in files:
-        digest = digest_of(file, limits)
-        if not isinstance(digest, Unreadable):
-            digests.append((file.name, digest))
-    return digests
 
 
 def _mixed_up(what: str, query: Folder, gallery: Folder) -> FacematchError:

@@ -1,6 +1,6 @@
 """The photos a network was trained on, kept beside it by content, and whether others are among them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from facematch.core.files import write_json
 from facematch.core.foreign import read_as
 from facematch.near_duplicates.contents import read_contents
 from facematch.near_duplicates.match import Progress, match
-from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, digest_of
+from facematch.photos.photo import PhotoFile, PhotoLimits, digests_of
 
 _NAME = "photos.json"
 
@@ -48,7 +48,7 @@ def write_trained_photos(
     if earlier is None:
         return
     photos = {sha256: str(path) for sha256, path in earlier.items()}
-    photos |= {sha256: str(file.path.absolute()) for file, sha256 in _digests(files, limits)}
+    photos |= {sha256: str(file.path.absolute()) for file, sha256 in digests_of(files, limits)}
     write_json(run / _NAME, {"photos": photos})
 
 
@@ -84,10 +84,3 @@ def check_untrained(
                 name = photo.file.name
                 seen.setdefault(name, f"{name} = {min(file.file.name for file in found.left)} ({how})")
     return TrainedCheck(tuple(seen[name] for name in sorted(seen)), len(trained), len(trained) - len(there))
-
-
-def _digests(files: Sequence[PhotoFile], limits: PhotoLimits) -> Iterator[tuple[PhotoFile, str]]:
-    for file in files:
-        digest = digest_of(file, limits)
-        if not isinstance(digest, Unreadable):
-            yield file, digest
