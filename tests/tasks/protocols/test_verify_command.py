@@ -10,10 +10,11 @@ import pytest
 from PIL import Image as PillowImage
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.verification import auc, eer, pairs_of_ranking
+from facematch.evaluation.verification import pairs_of_ranking
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import distance_estimator
 from facematch.tasks.protocols.verify import verify_command
+from plain_verification import auc, eer
 
 PEOPLE, PHOTOS = 14, 3
 Verify = Callable[..., dict[str, Any]]
