@@ -6,16 +6,16 @@ repository filipradenovic/revisitop. The ground truth is read from the published
 code is ever run, or from the same content as JSON.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictInt, TypeAdapter
 
 from facematch.core.errors import FacematchError
-from facematch.core.foreign import parse_json, read_limited, reading, require_limits
+from facematch.core.foreign import as_kind, parse_json, read_limited, reading, require_limits
 from facematch.core.text import LONGEST, brief
 from facematch.evaluation.bootstrap import ROUNDS, Estimate, Floats, mean_figure
 from facematch.evaluation.relevance import RelevanceMatrix, relevance_matrix
@@ -26,8 +26,6 @@ from facematch.tasks.protocols.plain_pickle import load_plain
 Difficulty = Literal["easy", "medium", "hard"]
 DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
 KS = (1, 5, 10)
-
-_LISTS = ("easy", "hard", "junk")
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,33 @@ class RevisitedTruth:
 
     gallery: tuple[str, ...]
     queries: tuple[RevisitedQuery, ...]
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("it does not hold names, each once")
+    return names
+
+
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Name = Annotated[str, BeforeValidator(lambda name: name.decode("latin1") if isinstance(name, bytes) else name)]
+_Names = Annotated[tuple[_Name, ...], Field(min_length=1), AfterValidator(_each_once)]
+
+
+class _Answer(BaseModel):
+    easy: list[StrictInt]
+    hard: list[StrictInt]
+    junk: list[StrictInt]
+    bbx: tuple[_Number, _Number, _Number, _Number] | None = None
+
+
+class _File(BaseModel):
+    imlist: _Names
+    qimlist: _Names
+    gnd: list[_Answer]
+
+
+_FILE = TypeAdapter(_File)
 
 
 def load_ground_truth(path: Path) -> RevisitedTruth:
@@ -82,9 +107,7 @@ def relevant_and_ignored(
     return [q.hard for q in truth.queries], [q.junk | q.easy for q in truth.queries]
 
 
-def revisited_figures(
-    ranking: Ranking, truth: RevisitedTruth, *, rounds: int = ROUNDS, seed: int = 0
-) -> list[Estimate]:
+def revisited_figures(ranking: Ranking, truth: RevisitedTruth, *, rounds: int = ROUNDS) -> list[Estimate]:
     """Return mAP and mP@1, 5, 10 for easy, medium and hard, as the published evaluator computes them.
 
     mAP is the mean of areas by trapezoids. A query without relevant photos leaves the means. Names are
@@ -102,7 +125,7 @@ def revisited_figures(
         judged = relevance_matrix(ranked, relevant, groups, ignored=ignored)
         values = {f"mAP {difficulty}": average_precision(judged, "trapezoid")}
         values |= {f"mP@{k} {difficulty}": revisited_precision_at(judged, k) for k in KS}
-        figures += [mean_figure(name, each, groups, rounds=rounds, seed=seed) for name, each in values.items()]
+        figures += [mean_figure(name, each, groups, rounds=rounds) for name, each in values.items()]
     return figures
 
 
@@ -161,61 +184,25 @@ def _by_stem(ranking: Ranking, truth: RevisitedTruth) -> Ranking:
 
 
 def _truth(path: Path, content: object) -> RevisitedTruth:
-    parts = _dictionary(path, content, "the file", ("imlist", "qimlist", "gnd"))
-    gallery, names = _names(path, parts["imlist"], "imlist"), _names(path, parts["qimlist"], "qimlist")
-    answers = _list(path, parts["gnd"], "gnd")
-    if len(answers) != len(names):
-        raise _wrong(path, f"it has {len(names)} queries (qimlist) and {len(answers)} answers (gnd)")
-    return RevisitedTruth(
-        gallery, tuple(_query(path, name, answer, gallery) for name, answer in zip(names, answers, strict=True))
-    )
+    try:
+        file = as_kind(_FILE, content)
+        if len(file.gnd) != len(file.qimlist):
+            raise ValueError(f"it has {len(file.qimlist)} queries (qimlist) and {len(file.gnd)} answers (gnd)")
+        answers = zip(file.qimlist, file.gnd, strict=True)
+        return RevisitedTruth(file.imlist, tuple(_query(name, answer, file.imlist) for name, answer in answers))
+    except ValueError as error:
+        raise FacematchError(
+            f"{path} is not a ground truth of ROxford or RParis: {brief(error, 2 * LONGEST)}.",
+            "It holds imlist, qimlist and gnd, and for each query easy, hard and junk.",
+        ) from error
 
 
-def _query(path: Path, name: str, answer: object, gallery: Sequence[str]) -> RevisitedQuery:
-    parts = _dictionary(path, answer, f"the answer of {name}", _LISTS)
-    found = {}
-    for what in _LISTS:
-        numbers = _list(path, parts[what], f"{what} of {name}")
-        if not all(type(n) is int and 0 <= n < len(gallery) for n in numbers):
-            raise _wrong(path, f"{what} of {name} does not hold numbers from 0 to {len(gallery) - 1}")
-        found[what] = frozenset(gallery[n] for n in numbers)
-    if len(found["easy"] | found["hard"] | found["junk"]) < sum(len(names) for names in found.values()):
-        raise _wrong(path, f"a photo is in two of easy, hard and junk of {name}")
-    return RevisitedQuery(name, found["easy"], found["hard"], found["junk"], _box(path, name, parts.get("bbx")))
-
-
-def _box(path: Path, name: str, content: object) -> tuple[float, float, float, float] | None:
-    if content is None:
-        return None
-    sides = _list(path, content, f"bbx of {name}")
-    if len(sides) != 4 or not all(isinstance(side, int | float) and math.isfinite(side) for side in sides):
-        raise _wrong(path, f"bbx of {name} does not hold 4 numbers")
-    left, top, right, bottom = (float(side) for side in sides)
-    return left, top, right, bottom
-
-
-def _names(path: Path, content: object, what: str) -> tuple[str, ...]:
-    names = [name.decode("latin1") if isinstance(name, bytes) else name for name in _list(path, content, what)]
-    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise _wrong(path, f"{what} does not hold names, each once")
-    return tuple(names)
-
-
-def _list(path: Path, content: object, what: str) -> list[Any]:
-    if not isinstance(content, list | tuple):
-        raise _wrong(path, f"{what} is {type(content).__name__}, not a list")
-    return list(content)
-
-
-def _dictionary(path: Path, content: object, what: str, keys: Sequence[str]) -> dict[str, Any]:
-    missing = [key for key in keys if key not in content] if isinstance(content, dict) else list(keys)
-    if not isinstance(content, dict) or missing:
-        raise _wrong(path, f"{what} lacks {', '.join(missing)}")
-    return content
-
-
-def _wrong(path: Path, found: str) -> FacematchError:
-    return FacematchError(
-        f"{path} is not a ground truth of ROxford or RParis: {brief(found, 2 * LONGEST)}.",
-        "It holds imlist, qimlist and gnd, and for each query easy, hard and junk.",
-    )
+def _query(name: str, answer: _Answer, gallery: Sequence[str]) -> RevisitedQuery:
+    numbers = {"easy": answer.easy, "hard": answer.hard, "junk": answer.junk}
+    for what, some in numbers.items():
+        if not all(0 <= n < len(gallery) for n in some):
+            raise ValueError(f"{what} of {name} does not hold numbers from 0 to {len(gallery) - 1}")
+    easy, hard, junk = (frozenset(gallery[n] for n in some) for some in numbers.values())
+    if len(easy | hard | junk) < len(easy) + len(hard) + len(junk):
+        raise ValueError(f"a photo is in two of easy, hard and junk of {name}")
+    return RevisitedQuery(name, easy, hard, junk, answer.bbx)
