@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.evaluation.comparison import compare, contributions, paired, sign_flip
+from facematch.evaluation.comparison import compare, contributions, paired, paired_values, sign_flip
 from facematch.evaluation.outcomes import Outcomes
 
 WEIGHTS = (600.0, 300.0, 100.0)
@@ -152,3 +152,9 @@ def test_many_people_are_flipped_at_random_close_to_the_exact_test() -> None:
 def test_no_query_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match="no query to compare"):
         paired([], [])
+
+
+def test_differences_are_taken_where_both_are_defined() -> None:
+    found = paired_values(np.array([0.5, np.nan, 1.0, 0.25]), np.array([0.25, 0.5, np.nan, 0.5]), ["a", "b", "c", "d"])
+    assert found.queries == 2
+    assert found.difference == pytest.approx(0.0)

@@ -109,7 +109,7 @@ def compare(
 ) -> None:
     """Choose what to submit: every listed system on the same photos, what it reaches, what it takes, which is better.
 
-    Prints tables and writes charts as one HTML file. What is finished is kept, so a stopped run goes on.
+    Prints tables and writes charts as one HTML file. What is finished is stored, so a stopped run goes on.
     """
 
 

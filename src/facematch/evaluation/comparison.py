@@ -86,6 +86,13 @@ def paired_by_name(
     return paired(differences, [person[name] for name in shared], rounds=rounds, seed=seed)
 
 
+def paired_values(ours: Floats, theirs: Floats, groups: Sequence[Hashable], *, rounds: int = 5000) -> Comparison:
+    """Return `paired` for two systems' values on Q queries, of those where neither is NaN; ValueError without one."""
+    differences = ours - theirs
+    there = np.flatnonzero(~np.isnan(differences)).tolist()
+    return paired(differences[there].tolist(), [groups[row] for row in there], rounds=rounds)
+
+
 def paired(
     differences: Sequence[float], groups: Sequence[Hashable], *, rounds: int = 5000, seed: int = 0
 ) -> Comparison:

@@ -79,35 +79,35 @@ def test_tables_page_and_words(project: Path, run: Run) -> None:
     assert "secret" not in page
 
 
-def test_what_was_asked_is_kept_and_only_what_changed_is_asked_again(project: Path, run: Run) -> None:
+def test_what_was_computed_is_stored_and_only_what_changed_is_computed_again(project: Path, run: Run) -> None:
     first = compare(run, [PIXELS, GREY], UNSEEN, "--json")
     again = compare(run, [PIXELS, {**GREY, "set": {**GREY["set"], "faces.size": 48}}], UNSEEN, "--json")
-    assert "pixels: asked before" in again.err
-    assert "whole: asked before" not in again.err
+    assert "pixels: computed before" in again.err
+    assert "whole: computed before" not in again.err
     assert by_name(first)["pixels"] == by_name(again)["pixels"]
-    assert "asked before" not in compare(run, [PIXELS], UNSEEN, "--json", "--fresh").err
+    assert "computed before" not in compare(run, [PIXELS], UNSEEN, "--json", "--fresh").err
     renamed = compare(run, [{**PIXELS, "name": "grey"}], UNSEEN, "--json")
-    assert "grey: asked before" in renamed.err  # what a system is decides, not what it is called
+    assert "grey: computed before" in renamed.err  # what a system is decides, not what it is called
     person = json.loads(Path("checkpoints/small/identities.json").read_text())["validation"][0]
     photo = next((Path("data/faces") / person).iterdir())
     PillowImage.fromarray(np.zeros((80, 80, 3), np.uint8)).save(photo, "PNG")
-    assert "asked before" not in compare(run, [PIXELS], UNSEEN, "--json").err
+    assert "computed before" not in compare(run, [PIXELS], UNSEEN, "--json").err
 
 
 def test_stopped_half_way_it_goes_on(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     ranked = compare_systems.rank_photos
 
-    def stop(contender: compare_systems.Contender, *rest: Any) -> compare_systems.Ranked:
-        if contender.name == "whole":
+    def stop(single: compare_systems.SingleSystem, *rest: Any) -> compare_systems.Ranked:
+        if single.name == "whole":
             raise KeyboardInterrupt
-        return ranked(contender, *rest)
+        return ranked(single, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(compare_systems, "rank_photos", stop)
         assert compare(run, [PIXELS, GREY], UNSEEN).code == 130
     done = compare(run, [PIXELS, GREY], UNSEEN, "--json")
-    assert "pixels: asked before" in done.err
-    assert "whole: asked before" not in done.err
+    assert "pixels: computed before" in done.err
+    assert "whole: computed before" not in done.err
     assert done.code == 0
 
 

@@ -50,13 +50,13 @@ def report(*systems: ComparedSystem, **other: Any) -> CompareReport:
 
 @pytest.fixture(scope="module")
 def whole() -> CompareReport:
-    spoilt = {"leak": "was trained on 6 of the 20 people compared: its figures mean nothing", "spoilt": True}
+    known = {"leak": "was trained on 6 of the 20 people compared: its figures mean nothing", "seen": True}
     return report(
         made("grey pixels", 0.1, 40, 16384, seed=1),
         made("hash", 0.15, 42, 8, seed=2),
         made("good", 0.9, 60, 512, seed=3),
         made("fast and good", 0.88, 20, 1024, seed=4),
-        made("knows them", 1.0, 5, 512, seed=5, **spoilt),
+        made("knows them", 1.0, 5, 512, seed=5, **known),
         ComparedSystem("gone", "onnx", failed="gone.onnx does not exist."),
     )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import nan
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from facematch.tasks.hashing.code_figures import (
     CodeFigures,
     HashPhotos,
     code_figures,
-    difference,
     float_figures,
     require_answerable,
 )
@@ -161,12 +159,6 @@ def test_a_query_without_a_right_photo_leaves_every_figure() -> None:
     codes = code_figures(unknown, floats)
     assert np.isnan(codes.per_query[0])
     assert codes.mean_ap.count == floats.mean_ap.count == codes.cost.queries
-
-
-def test_differences_are_taken_where_both_are_defined() -> None:
-    found = difference(np.array([0.5, nan, 1.0, 0.25]), np.array([0.25, 0.5, nan, 0.5]), ["a", "b", "c", "d"])
-    assert found.queries == 2
-    assert found.difference == pytest.approx(0.0)
 
 
 def test_without_a_right_photo_there_is_nothing_to_report() -> None:

@@ -18,13 +18,13 @@ from facematch.tasks.compare.figures import system_figures
 from facematch.tasks.compare.page import compare_page, cost_table, figure_table
 from facematch.tasks.compare.pairs import compare_pairs
 from facematch.tasks.compare.photos import ComparedPhotos, compared_photos
-from facematch.tasks.compare.systems import Bench, fusion_of, leak_of, settings_of
+from facematch.tasks.compare.systems import ComparisonRun, leak_of, settings_of
 
 
 def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh: bool, as_json: bool) -> None:
-    """Ask every system, print what each reaches and takes and which differences are real, and write the page.
+    """Evaluate every system, print what each reaches and takes and which differences are real, and write the page.
 
-    What is finished is kept: another run asks only systems that are new or changed, all of them with `fresh`.
+    What is finished is stored: another run computes only systems that are new or changed, all of them with `fresh`.
     Raises FacematchError at the end when a system that is not optional failed.
     """
     wanted = load_section(CompareSettings, config, overrides, "config/compare.yaml shows how a comparison is written.")
@@ -33,14 +33,14 @@ def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh
     with watch.stage("reading photos"):
         photos = compared_photos(wanted.photos, in_folds=_in_folds(settings.values()))
     info(photos.words)
-    bench, systems = Bench(wanted, photos, weights, fresh), []
+    run, found = ComparisonRun(wanted, settings, photos, weights, fresh), []
     for entry in (each for each in wanted.systems if each.fuse or each.name in settings):
         with watch.stage(entry.name):
-            systems.append(_asked(bench, entry, settings.get(entry.name)))
-    shown_ones = [each for each in systems if each is not None]
+            found.append(_evaluated(run, entry))
+    systems = [each for each in found if each is not None]
     with watch.stage("comparing"), waiting("comparing every pair …"):
         made = how_made(["compare"], [("--config", config)], overrides)
-        report = _report(wanted, photos, shown_ones, sum(weights), made)
+        report = _report(wanted, photos, systems, sum(weights), made)
     with watch.stage("page"):
         write_bytes(page, compare_page(report))
     if as_json:
@@ -49,8 +49,8 @@ def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh
         _show(report)
     (info if as_json else result)(f"report: {page}; open it in a browser, it needs no network")
     info(f"seconds: {watch}")
-    if failed := [each.name for each in shown_ones if each.failed]:
-        raise FacematchError(f"{len(failed)} of {len(shown_ones)} systems failed: {', '.join(failed)}.")
+    if failed := [each.name for each in systems if each.failed]:
+        raise FacematchError(f"{len(failed)} of {len(systems)} systems failed: {', '.join(failed)}.")
 
 
 def _settings_of_each(wanted: CompareSettings) -> dict[str, Settings]:
@@ -82,30 +82,28 @@ def _left_out(entry: SystemSettings, error: FacematchError) -> None:
     info(f"{entry.name} is left out: {error}", "yellow")
 
 
-def _asked(bench: Bench, entry: SystemSettings, settings: Settings | None) -> ComparedSystem | None:
+def _evaluated(run: ComparisonRun, entry: SystemSettings) -> ComparedSystem | None:
     # A system with all that is known of it; None for an optional one that is not there.
-    words = system_words(bench, entry, settings)
     try:
-        outcome = bench.result(entry)
-        leak = leak_of(bench, entry)
+        outcome = run.result(entry)
+        leak, seen = leak_of(run, entry)
     except FacematchError as error:
         if entry.optional:
             _left_out(entry, error)
             return None
         warn(f"{entry.name} failed: {error}")
-        return ComparedSystem(entry.name, words, failed=str(error).replace("\n", " "))
-    if leak.words:
-        warn(f"{entry.name} {leak.words}")
-    words = system_words(bench, entry, settings, outcome.weights)
-    figures = system_figures(outcome.values, bench.photos.task.identities, sum(bench.weights))
-    return ComparedSystem(entry.name, words, outcome, figures, leak.words, leak.spoilt)
+        return ComparedSystem(entry.name, system_words(run, entry), failed=str(error).replace("\n", " "))
+    if leak:
+        warn(f"{entry.name} {leak}")
+    figures = system_figures(outcome.values, run.photos.task.identities, sum(run.weights))
+    return ComparedSystem(entry.name, system_words(run, entry, outcome.weights), outcome, figures, leak, seen)
 
 
-def system_words(bench: Bench, entry: SystemSettings, settings: Settings | None, weights: Sequence[float] = ()) -> str:
+def system_words(run: ComparisonRun, entry: SystemSettings, weights: Sequence[float] = ()) -> str:
     """Return what a system is in a few words: crops, embedder, distance and steps, or what is fused and how."""
-    fusion = fusion_of(bench.wanted, entry)
+    fusion = run.fusion_of(entry)
     if fusion is None:
-        assert settings is not None
+        settings = run.settings[entry.name]
         crops = {"none": "whole photos"}.get(settings.faces.detector, f"{settings.faces.detector} crops")
         kind = settings.network.backbone if settings.embedder.kind == "network" else settings.embedder.kind
         return ", ".join([crops, kind, settings.ranking.metric, *(step.step for step in settings.refine)])

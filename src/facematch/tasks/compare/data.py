@@ -13,7 +13,8 @@ from facematch.tasks.compare.table import gain, shown
 class ComparedSystem:
     """One system: its name, what it is in words, what it reached – or why it could not be asked, in `failed`.
 
-    `leak` says what its training saw of the people compared, `spoilt` that its figures so mean nothing.
+    `leak` says what its training saw of the people compared; of one that was trained on them, `seen`, figures mean
+    nothing.
     """
 
     name: str
@@ -21,13 +22,13 @@ class ComparedSystem:
     result: Result | None = None
     figures: Mapping[str, Estimate] | None = None
     leak: str = ""
-    spoilt: bool = False
+    seen: bool = False
     failed: str = ""
 
     @property
     def counts(self) -> bool:
         """Return whether its figures can stand beside those of others."""
-        return self.figures is not None and not self.spoilt
+        return self.figures is not None and not self.seen
 
     def as_dict(self) -> dict[str, object]:
         """Return plain JSON values."""

@@ -63,7 +63,7 @@ def _numbered(report: CompareReport) -> Iterator[tuple[str, ComparedSystem]]:
 def _head(system: ComparedSystem) -> Cell:
     if not system.leak:
         return Cell(system.name)
-    return Cell(system.name, ("trained on these people" if system.spoilt else "chosen on these people",))
+    return Cell(system.name, ("trained on these people" if system.seen else "chosen on these people",))
 
 
 def _costs(result: Result) -> tuple[Cell, ...]:

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from facematch.evaluation.bootstrap import Floats
-from facematch.evaluation.comparison import Comparison, paired
+from facematch.evaluation.comparison import Comparison, paired_values
 
 REAL = 0.05  # adjusted p-value below which a difference is called real
 
@@ -47,13 +47,10 @@ def compare_pairs(systems: Mapping[str, Floats], groups: Sequence[Hashable]) -> 
     found, rounds = [], draws_for(len(every))
     for first, second in every:
         difference = systems[first] - systems[second]
-        there = np.flatnonzero(~np.isnan(difference)).tolist()
-        if not there:
-            continue
-        sign = 1 if difference[there].mean() >= 0 else -1
-        better, worse = (first, second)[::sign]
-        shown = [groups[row] for row in there]
-        found.append((better, worse, paired((sign * difference[there]).tolist(), shown, rounds=rounds)))
+        defined = difference[~np.isnan(difference)]
+        if len(defined):
+            better, worse = (first, second) if defined.mean() >= 0 else (second, first)
+            found.append((better, worse, paired_values(systems[better], systems[worse], groups, rounds=rounds)))
     adjusted = holm([comparison.p_value for _, _, comparison in found])
     return [Pair(*each, p_value) for each, p_value in zip(found, adjusted, strict=True)]
 

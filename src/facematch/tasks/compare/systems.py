@@ -1,10 +1,9 @@
-"""The systems of a comparison: built from their settings, asked, timed, and their results kept."""
+"""The systems of a comparison: built from their settings, evaluated, timed, and their results stored."""
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from facematch.core.cache import Cache, cache_folder
 from facematch.core.console import info, waiting
@@ -25,7 +24,7 @@ from facematch.ranking.fusion import fuse
 from facematch.ranking.ranking import Ranking
 from facematch.refine.chain import has_flip
 from facematch.settings.compare import CompareSettings, SystemSettings
-from facematch.settings.ensemble import Method
+from facematch.settings.ensemble import EnsembleSettings
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
 from facematch.tasks.compare.figures import Values, query_values
@@ -38,8 +37,8 @@ _FORMAT = "facematch compare 1"
 
 
 @dataclass(frozen=True, eq=False)
-class Contender:
-    """One system that is no ensemble, ready to be asked."""
+class SingleSystem:
+    """One system that is no ensemble, ready to embed and rank."""
 
     name: str
     settings: Settings
@@ -63,82 +62,89 @@ class Contender:
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """A contender's rankings of every division, and how its photos ended."""
+    """A system's rankings of every division, and how its photos ended."""
 
     rankings: tuple[Ranking, ...]
     stand_ins: int
     cost: Cost
 
 
-@dataclass(frozen=True)
-class Fusion:
-    """How the members of an ensemble become one."""
-
-    method: Method
-    weights: Literal["equal", "tuned"] | Weights
+Fusion = SystemSettings | EnsembleSettings  # whose method and weights say how members become one
 
 
 @dataclass(eq=False)
-class Bench:
-    """Asks systems about the same photos; what was asked before is read from the cache, unless `fresh`."""
+class ComparisonRun:
+    """Evaluates systems on the same photos; what was computed before is read from the cache, unless `fresh`.
+
+    `settings` are those of the listed systems that fuse no others, by name, but for optional ones that are not there.
+    """
 
     wanted: CompareSettings
+    settings: Mapping[str, Settings]
     photos: ComparedPhotos
     weights: tuple[float, float, float]
     fresh: bool = False
-    _contenders: dict[str, Contender] = field(default_factory=dict, repr=False)
+    _singles: dict[str, SingleSystem] = field(default_factory=dict, repr=False)
     _ranked: dict[str, Ranked] = field(default_factory=dict, repr=False)
     _crop_ms: dict[str, float] = field(default_factory=dict, repr=False)
 
     def result(self, entry: SystemSettings) -> Result:
         """Return the result of one listed system. Raises FacematchError where it cannot be made."""
-        members, fusion = self.members(entry), fusion_of(self.wanted, entry)
+        members, fusion = self.members(entry), self.fusion_of(entry)
         path = cache_folder(members[0].settings.paths.cache) / "compare.sqlite"
         key = self._key(members, fusion)
-        with Cache(path) as kept:
-            result = None if self.fresh else kept.read(key, lambda _, data: result_from_json(json.loads(data)))
+        with Cache(path) as cache:
+            result = None if self.fresh else cache.read(key, lambda _, data: result_from_json(json.loads(data)))
         if result is not None:
-            info(f"{entry.name}: asked before; --fresh asks again")
+            info(f"{entry.name}: computed before; --fresh computes it again")
             self._crop_ms.setdefault(result.cost.crops, result.cost.crop_ms)
             return result
         result = self._alone(members[0]) if fusion is None else self._fused(entry.name, members, fusion)
-        with Cache(path) as kept:  # at once, so that Ctrl-C loses nothing that is finished
-            kept.put(key, entry.name, json.dumps(result.as_json()).encode())
+        with Cache(path) as cache:  # at once, so that Ctrl-C loses nothing that is finished
+            cache.put(key, entry.name, json.dumps(result.as_json()).encode())
         return result
 
-    def members(self, entry: SystemSettings) -> list[Contender]:
+    def members(self, entry: SystemSettings) -> list[SingleSystem]:
         """Return the systems an entry is made of, one where it is no ensemble.
 
         Raises FacematchError for a missing model or checkpoint.
         """
         if entry.fuse:
             listed = {each.name: each for each in self.wanted.systems}
-            return [self._contender(name, settings_of(self.wanted, listed[name])) for name in entry.fuse]
-        settings = settings_of(self.wanted, entry)
+            # One that is not there says why once more.
+            found = {name: self.settings.get(name) or settings_of(self.wanted, listed[name]) for name in entry.fuse}
+            return [self._single(name, settings) for name, settings in found.items()]
+        settings = self.settings[entry.name]
         if settings.ensemble is None:
-            return [self._contender(entry.name, settings)]
+            return [self._single(entry.name, settings)]
         members = enumerate(ensemble_members(settings, settings.ensemble), start=1)
-        return [self._contender(f"{entry.name}, member {number}", each) for number, each in members]
+        return [self._single(f"{entry.name}, member {number}", each) for number, each in members]
 
-    def _contender(self, name: str, settings: Settings) -> Contender:
-        if name not in self._contenders:
+    def fusion_of(self, entry: SystemSettings) -> Fusion | None:
+        """Return how an entry fuses its members; None for one that is no ensemble."""
+        return entry if entry.fuse else self.settings[entry.name].ensemble
+
+    def _single(self, name: str, settings: Settings) -> SingleSystem:
+        if name not in self._singles:
             system = build_system(settings)
-            self._contenders[name] = Contender(name, settings, system, photo_embedder(settings, system.embedder))
-        return self._contenders[name]
+            self._singles[name] = SingleSystem(name, settings, system, photo_embedder(settings, system.embedder))
+        return self._singles[name]
 
-    def _key(self, members: Sequence[Contender], fusion: Fusion | None) -> str:
+    def _key(self, members: Sequence[SingleSystem], fusion: Fusion | None) -> str:
         photos = self.photos
         asked = {"format": _FORMAT, "photos": photos.digest, "protocol": photos.protocol, "score": self.weights}
-        fused = None if fusion is None else {**asdict(fusion), "by": self.wanted.by}
+        fused = None
+        if fusion is not None:
+            fused = {"method": fusion.method, "weights": fusion.weights, "by": self.wanted.by}
         return _digest({**asked, "systems": [each.digest for each in members], "fused": fused})
 
-    def _alone(self, contender: Contender) -> Result:
-        ranked = self._rank(contender)
-        seconds = training_seconds(contender.settings)
+    def _alone(self, single: SingleSystem) -> Result:
+        ranked = self._rank(single)
+        seconds = training_seconds(single.settings)
         missed = self._not_ranked(ranked.rankings)
         return Result(self._values(ranked.rankings), *missed, ranked.stand_ins, ranked.cost, machine(), seconds)
 
-    def _fused(self, name: str, members: Sequence[Contender], fusion: Fusion) -> Result:
+    def _fused(self, name: str, members: Sequence[SingleSystem], fusion: Fusion) -> Result:
         every = [self._rank(each) for each in members]
 
         def fused(weights: Weights) -> list[Ranking]:
@@ -162,13 +168,13 @@ class Bench:
         stand_ins = min(each.stand_ins for each in every)
         return Result(values, lost, behind, stand_ins, cost, machine(), weights=weights)
 
-    def _rank(self, contender: Contender) -> Ranked:
-        if contender.name not in self._ranked:
-            ranked = rank_photos(contender, self.photos)
+    def _rank(self, single: SingleSystem) -> Ranked:
+        if single.name not in self._ranked:
+            ranked = rank_photos(single, self.photos)
             # The same crops take the same time, whatever else the machine did meanwhile.
             once = self._crop_ms.setdefault(ranked.cost.crops, ranked.cost.crop_ms)
-            self._ranked[contender.name] = replace(ranked, cost=replace(ranked.cost, crop_ms=once))
-        return self._ranked[contender.name]
+            self._ranked[single.name] = replace(ranked, cost=replace(ranked.cost, crop_ms=once))
+        return self._ranked[single.name]
 
     def _not_ranked(self, rankings: Sequence[Ranking]) -> tuple[int, int]:
         # Queries without an answer, and gallery photos that stand behind all.
@@ -190,47 +196,31 @@ def settings_of(wanted: CompareSettings, entry: SystemSettings) -> Settings:
         raise FacematchError(f"system {entry.name}: {error.message}", error.hint) from error
 
 
-def fusion_of(wanted: CompareSettings, entry: SystemSettings) -> Fusion | None:
-    """Return how an entry fuses its members; None for one that is no ensemble."""
-    if entry.fuse:
-        return Fusion(entry.method, entry.weights)
-    ensemble = settings_of(wanted, entry).ensemble
-    return None if ensemble is None else Fusion(ensemble.method, ensemble.weights)
-
-
-def rank_photos(contender: Contender, photos: ComparedPhotos) -> Ranked:
+def rank_photos(single: SingleSystem, photos: ComparedPhotos) -> Ranked:
     """Embed and rank all photos, and measure what that costs. Raises FacematchError when none can be embedded."""
-    embedded = embed_files(contender.stage, photos.files, contender.name)
-    embeddings, rank = embedded.embeddings, contender.system.rank
+    embedded = embed_files(single.stage, photos.files, single.name)
+    embeddings, rank = embedded.embeddings, single.system.rank
     if not len(embeddings):
         raise FacematchError(f"none of {len(photos.files)} photos could be embedded.", "Look at its faces: settings.")
     rankings = rank_divisions(photos.task, embeddings, rank, known=photos.photos.known(rank.steps))
-    with waiting(f"{contender.name}: timing …"):
-        cost = measure_cost(contender.stage, photos.files, embeddings, rank, photos.task)
+    with waiting(f"{single.name}: timing …"):
+        cost = measure_cost(single.stage, photos.files, embeddings, rank, photos.task)
     stand_ins = sum(record.status in ("whole", "centre") for record in embedded.records)
     return Ranked(rankings, stand_ins, cost)
 
 
-@dataclass(frozen=True)
-class Leak:
-    """What a system's training saw of the people compared, in words; `spoilt` where its figures mean nothing."""
-
-    words: str = ""
-    spoilt: bool = False
-
-
-def leak_of(bench: Bench, entry: SystemSettings) -> Leak:
-    """Return what the training of a system, or of any member of an ensemble, saw of the people compared."""
-    photos, members = bench.photos, [member.settings for member in bench.members(entry)]
-    headers = [trained_header(each) for each in members if each.embedder.kind == "network" and photos.unseen]
-    total, trained_on = len(photos.people), [trained_people(each) for each in members if photos.unseen]
-    if seen := trained_among(photos.people, (person for people in trained_on for person in people)):
-        return Leak(f"was trained on {len(seen)} of the {total} people compared: its figures mean nothing", True)
-    if chosen := photos.people.intersection(
-        person for header in headers for person in validated_on(header.path.parent) or ()
-    ):
-        return Leak(f"had its best epoch chosen on {len(chosen)} of the {total} people compared: a little flattered")
-    return Leak()
+def leak_of(run: ComparisonRun, entry: SystemSettings) -> tuple[str, bool]:
+    """Return what the training of a system, or of a member, saw of the people compared, and whether it learned them."""
+    people, members = run.photos.people, [member.settings for member in run.members(entry) if run.photos.unseen]
+    trained_on = [trained_people(each) for each in members]
+    if seen := trained_among(people, (person for each in trained_on for person in each)):
+        return f"was trained on {len(seen)} of the {len(people)} people compared: its figures mean nothing", True
+    headers = [trained_header(each) for each in members if each.embedder.kind == "network"]
+    chosen = people.intersection(person for each in headers for person in validated_on(each.path.parent) or ())
+    if chosen:
+        words = f"had its best epoch chosen on {len(chosen)} of the {len(people)} people compared: a little flattered"
+        return words, False
+    return "", False
 
 
 def training_seconds(settings: Settings) -> float | None:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from facematch.core.console import show_table
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.evaluation.bootstrap import Estimate, mean_figure
-from facematch.evaluation.comparison import Comparison, paired
+from facematch.evaluation.comparison import Comparison, paired_values
 from facematch.evaluation.rank_task import rank_task
-from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import hit_at
 from facematch.evaluation.topk import KS
 from facematch.networks.onnx_metadata import Precision, read_onnx_metadata
@@ -77,7 +76,7 @@ def costs(
             each,
             file.stat().st_size,
             tuple(mean_figure(f"top-{k}", hit_at(judged[each], k), judged[each].groups) for k in KS),
-            _difference(judged[each], judged["float32"]),
+            paired_values(hit_at(judged[each], 1), hit_at(judged["float32"], 1), judged[each].groups),
             agreement(embedded[each].vectors, embedded["float32"].vectors).cosine,
             rates[each],
         )
@@ -131,12 +130,6 @@ def _embedded(settings: Settings, embedder: OnnxEmbedder, people: ValidationPeop
     stage = photo_embedder(settings, embedder)
     floats = replace(stage, metric="euclidean") if stage.metric == "hamming" else stage
     return embed_named(floats, people.files, what).embeddings
-
-
-def _difference(ours: RelevanceMatrix, float32: RelevanceMatrix) -> Comparison:
-    differences = hit_at(ours, 1) - hit_at(float32, 1)
-    there = [row for row, value in enumerate(differences) if not np.isnan(value)]
-    return paired([float(differences[row]) for row in there], [ours.groups[row] for row in there])
 
 
 def _rates(embedders: Mapping[Precision, OnnxEmbedder], images: NDArray[np.uint8]) -> dict[Precision, float]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import Estimate, Floats, mean_figure
-from facematch.evaluation.comparison import Comparison, paired
+from facematch.evaluation.comparison import Comparison, paired_values
 from facematch.evaluation.expected_ties import (
     expected_average_precision,
     expected_hit_at,
@@ -161,17 +161,11 @@ def code_figures(photos: HashPhotos, floats: FloatFigures) -> CodeFigures:
         top1=top1,
         within=within,
         empty=empty,
-        cost=difference(per_query, floats.per_query, people),
+        cost=paired_values(per_query, floats.per_query, people),
         curve=radius_curve(tied, range(codes.dimensions + 1)),
         quality=code_quality(gallery.vectors),
         per_query=per_query,
     )
-
-
-def difference(ours: Floats, theirs: Floats, groups: Sequence[str]) -> Comparison:
-    """Return the mean of ours less theirs over the queries that define both, Q values each."""
-    there = np.flatnonzero(~np.isnan(ours) & ~np.isnan(theirs))
-    return paired((ours[there] - theirs[there]).tolist(), [groups[row] for row in there.tolist()])
 
 
 def _plain(values: Floats) -> list[float | None]:

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from facematch.evaluation.comparison import Comparison
-from facematch.tasks.hashing.code_figures import CodeFigures, FloatFigures, difference
+from facematch.evaluation.comparison import Comparison, paired_values
+from facematch.tasks.hashing.code_figures import CodeFigures, FloatFigures
 from facematch.tasks.hashing.code_quality import CodeQuality
 
 
@@ -141,7 +141,7 @@ def against_best(runs: Sequence[HashRun]) -> tuple[HashRun, ...]:
     def compared(run: HashRun) -> HashRun:
         if run is best or run.codes is None:
             return replace(run, best=run is best)
-        return replace(run, less_than_best=difference(run.codes.per_query, best.of_codes.per_query, run.groups))
+        return replace(run, less_than_best=paired_values(run.codes.per_query, best.of_codes.per_query, run.groups))
 
     return tuple(map(compared, runs))
 
