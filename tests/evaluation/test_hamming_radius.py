@@ -1,11 +1,11 @@
-"""Figures of Hamming balls against plain loops over codes, and against the two published curves."""
+"""Figures of Hamming balls against plain loops over codes."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.evaluation.hamming_radius import empty_ball, precision_within, radius_curve, recall_within
+from facematch.evaluation.hamming_radius import empty_ball, precision_within, radius_curve
 from facematch.evaluation.tie_groups import TieGroups, groups_of_codes
 from facematch.ranking.codes import hamming_distances, pack_codes
 from tied_cases import tie_groups
@@ -23,22 +23,22 @@ def some_codes(seed: int, queries: int, photos: int, bits: int = 8) -> tuple[Tie
 @given(st.integers(0, 2**32 - 1), st.integers(0, 6), st.integers(1, 15), st.integers(-1, 9))
 def test_balls_equal_plain_loops(seed: int, queries: int, photos: int, radius: int) -> None:
     tied, distances, right = some_codes(seed, queries, photos)
-    found = zip(precision_within(tied, radius), recall_within(tied, radius), empty_ball(tied, radius), strict=True)
-    for row, (precision, recall, empty) in enumerate(found):
+    for row, (precision, empty) in enumerate(
+        zip(precision_within(tied, radius), empty_ball(tied, radius), strict=True)
+    ):
         relevant = sum(right[row].tolist())
         if not relevant:
-            assert np.isnan([precision, recall, empty]).all()
+            assert np.isnan([precision, empty]).all()
             continue
         inside = [bool(r) for r, d in zip(right[row], distances[row], strict=True) if d <= radius]
         assert precision == pytest.approx(sum(inside) / len(inside) if inside else 0)
-        assert recall == pytest.approx(sum(inside) / relevant)
         assert empty == (not inside)
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 15))
 def test_curves_are_means_over_the_queries(seed: int, queries: int, photos: int) -> None:
-    tied, _, _ = some_codes(seed, queries, photos)
+    tied, distances, right = some_codes(seed, queries, photos)
     curve = radius_curve(tied, range(9))
     assert curve.radii.tolist() == list(range(9))
     if not tied.mated.any():
@@ -48,37 +48,15 @@ def test_curves_are_means_over_the_queries(seed: int, queries: int, photos: int)
         empty = empty_ball(tied, radius)
         kept = precision_within(tied, radius)[empty == 0]
         assert curve.answered[radius] == pytest.approx(1 - np.nanmean(empty))
-        assert curve.recall[radius] == pytest.approx(np.nanmean(recall_within(tied, radius)))
+        inside = (right & (distances <= radius)).sum(axis=1)[tied.mated]
+        assert curve.recall[radius] == pytest.approx((inside / right.sum(axis=1)[tied.mated]).mean())
         assert curve.precision[radius] == pytest.approx(kept.mean() if len(kept) else np.nan, nan_ok=True)
     assert (np.diff(curve.recall) >= 0).all()
     assert curve.recall[-1] == 1
     assert curve.answered[-1] == 1
 
 
-def published_pairs(right: np.ndarray, distances: np.ndarray, radii: range) -> tuple[list[float], list[float]]:
-    """`recall_precision.m` of Spectral Hashing and ITQ, pair by pair."""
-    precision, recall = [], []
-    for radius in radii:
-        near = distances <= radius + 0.00001
-        good, pairs = int(right[near].sum()), int(near.sum())
-        precision.append(good / pairs if pairs else np.nan)
-        recall.append(good / int(right.sum()))
-    return precision, recall
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_over_pairs_it_is_the_curve_of_spectral_hashing_and_itq(seed: int) -> None:
-    tied, distances, right = some_codes(seed, 30, 40)
-    mated = right.any(axis=1)
-    assert not mated.all()  # theirs also counts the pairs of queries whose person is not in the gallery
-    curve = radius_curve(tied, range(9), "pairs")
-    precision, recall = published_pairs(right[mated], distances[mated], range(9))
-    assert curve.precision.tolist() == pytest.approx(precision, nan_ok=True)
-    assert curve.recall.tolist() == pytest.approx(recall)
-    np.testing.assert_array_equal(curve.answered, radius_curve(tied, range(9)).answered)
-
-
-def test_both_averages_and_the_empty_ball_worked_out_by_hand() -> None:
+def test_the_curve_and_the_empty_ball_worked_out_by_hand() -> None:
     # One query has nothing within radius 0, another one right photo there, a third one right of four.
     tied = tie_groups([[(0, 0), (2, 2)], [(1, 1), (1, 1)], [(4, 1), (1, 1)]])
     assert precision_within(tied, 0).tolist() == [0, 1, 1 / 4]
@@ -87,18 +65,14 @@ def test_both_averages_and_the_empty_ball_worked_out_by_hand() -> None:
     assert curve.precision.tolist() == pytest.approx([(1 + 1 / 4) / 2, (1 + 1 + 2 / 5) / 3])
     assert curve.recall.tolist() == pytest.approx([(0 + 1 / 2 + 1 / 2) / 3, 1])
     assert curve.answered.tolist() == pytest.approx([2 / 3, 1])
-    pooled = radius_curve(tied, [0, 1], "pairs")
-    assert pooled.precision.tolist() == pytest.approx([2 / 5, 6 / 9])
-    assert pooled.recall.tolist() == pytest.approx([2 / 6, 1])
 
 
 def test_a_radius_that_holds_nothing_has_no_precision() -> None:
     tied = tie_groups([[(0, 0), (2, 1)]])
-    for average in ("queries", "pairs"):
-        curve = radius_curve(tied, [0], average)
-        assert np.isnan(curve.precision).all()
-        assert curve.recall.tolist() == [0]
-        assert curve.answered.tolist() == [0]
+    curve = radius_curve(tied, [0])
+    assert np.isnan(curve.precision).all()
+    assert curve.recall.tolist() == [0]
+    assert curve.answered.tolist() == [0]
 
 
 def test_no_radius_is_an_empty_curve() -> None:

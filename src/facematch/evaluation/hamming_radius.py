@@ -6,14 +6,11 @@ r + 1.) Queries without a right photo in the gallery define none of these figure
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from facematch.evaluation.bootstrap import Floats, Ints
 from facematch.evaluation.tie_groups import TieGroups
-
-Average = Literal["queries", "pairs"]
 
 
 def precision_within(tied: TieGroups, radius: float) -> Floats:
@@ -25,11 +22,6 @@ def precision_within(tied: TieGroups, radius: float) -> Floats:
     """
     inside, right = _inside(tied, radius)
     return tied.over_mated(right / np.maximum(inside, 1))
-
-
-def recall_within(tied: TieGroups, radius: float) -> Floats:
-    """Return the right photos within the radius of each query, divided by all right photos of the gallery (Q)."""
-    return tied.over_mated(_inside(tied, radius)[1] / np.maximum(tied.relevant, 1))
 
 
 def empty_ball(tied: TieGroups, radius: float) -> Floats:
@@ -50,30 +42,23 @@ class RadiusCurve:
     answered: Floats
 
 
-def radius_curve(tied: TieGroups, radii: Sequence[float], average: Average = "queries") -> RadiusCurve:
+def radius_curve(tied: TieGroups, radii: Sequence[float]) -> RadiusCurve:
     """Return the precision–recall curve by Hamming radius, one point for each: `range(D + 1)` for D bits.
 
-    `queries` averages recall over all queries with a right photo and precision over those of them whose
-    ball is not empty: an empty ball has no precision, and as 0 it would pull the left end of the curve to
-    the floor. At small radii this flatters, so read it with `answered`. `pairs` divides sums over all of
-    them, right pairs within the radius by pairs within it and by right pairs, as `recall_precision.m` of
-    Spectral Hashing and ITQ does (Weiss et al. 2008; Gong & Lazebnik 2011): no ball is special, but
-    queries in dense regions weigh more.
+    Recall is averaged over all queries with a right photo and precision over those of them whose ball is not empty: an
+    empty ball has no precision, and as 0 it would pull the left end of the curve to the floor. At small radii this
+    flatters, so read it with `answered`.
     """
     mated = tied.mated
     counts = np.array([_inside(tied, radius) for radius in radii], dtype=np.float64)
     counts = counts.reshape(len(radii), 2, len(tied))[..., mated]
     inside, right = counts[:, 0], counts[:, 1]
     relevant = tied.relevant[mated]
-    answered = inside > 0
-    if average == "pairs":
-        precision = _ratio(right.sum(axis=1), inside.sum(axis=1))
-        recall = _ratio(right.sum(axis=1), np.full(len(radii), relevant.sum()))
-    else:
-        precision = _ratio((right / np.maximum(inside, 1)).sum(axis=1), answered.sum(axis=1))
-        recall = _ratio((right / relevant).sum(axis=1), np.full(len(radii), len(relevant)))
-    share = _ratio(answered.sum(axis=1), np.full(len(radii), len(relevant)))
-    return RadiusCurve(np.asarray(radii, dtype=np.float64), precision, recall, share)
+    answered = (inside > 0).sum(axis=1)
+    every = np.full(len(radii), len(relevant))
+    precision = _ratio((right / np.maximum(inside, 1)).sum(axis=1), answered)
+    recall = _ratio((right / relevant).sum(axis=1), every)
+    return RadiusCurve(np.asarray(radii, dtype=np.float64), precision, recall, _ratio(answered, every))
 
 
 def _inside(tied: TieGroups, radius: float) -> tuple[Ints, Ints]:
