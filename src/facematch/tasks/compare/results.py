@@ -1,4 +1,4 @@
-"""What is known of one system when it has been asked everything: stored between runs, shown on the page."""
+"""What a system reaches on every query and what it takes: stored between runs, shown on the page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -27,8 +27,8 @@ def hash_report_command(
 ) -> None:
     """Evaluate the codes of every run, print them as a table and write the page; `as_json` prints all numbers.
 
-    `references` are runs without codes, of which floats are told. `on` says which photos ask: by default the
-    test where a run has one, else those of its validation.
+    `references` are runs without codes, of which there are figures of floats alone. `on` says which photos are
+    queries: by default the test where a run has one, else those of its validation.
 
     Raises FacematchError when a folder is no run or not one of its kind, when there is no such test, no
     photos or no query with a right answer; it then names the run.
@@ -63,10 +63,10 @@ def hash_report_command(
 def _embedded(run: LoadedRun, people: PeopleOfRuns, watch: Stopwatch) -> RunPhotos:
     with run.named():
         with watch.stage("reading labels"):
-            asking = people.of(run)
+            queries = people.of(run)
         with watch.stage("embedding"):
-            photos = run.embed(asking)
-    info(f"{run.name}: {asking.words}")
+            photos = run.embed(queries)
+    info(f"{run.name}: {queries.words}")
     return photos
 
 
@@ -80,8 +80,8 @@ def _measured(run: LoadedRun, photos: RunPhotos, speed: Speed) -> HashRun:
         groups=found.division.identities,
         gallery=len(gallery),
         photos=photos.digest,
-        asked=photos.asking.words,
-        chosen_on=photos.asking.chosen_on,
+        asked=photos.queries.words,
+        chosen_on=photos.queries.chosen_on,
         fingerprint=gallery.fingerprint.digest,
         floats=floats,
         codes=code_figures(found, floats) if run.hashing else None,

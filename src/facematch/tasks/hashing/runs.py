@@ -1,4 +1,4 @@
-"""The runs of a hash report: their settings, the photos each is asked about, and what becomes of them."""
+"""The runs of a hash report: their settings, the queries and gallery of each, and these embedded."""
 
 import hashlib
 import json
@@ -43,18 +43,18 @@ class LoadedRun:
         epoch = self.header.trained.get("epoch")
         return epoch if isinstance(epoch, int) else None
 
-    def embed(self, asking: "Asking") -> "RunPhotos":
+    def embed(self, queries: "RunQueries") -> "RunPhotos":
         """Embed the photos as floats, with progress.
 
         Raises FacematchError for photos it cannot embed, and without a query that has a right photo.
         """
         stage = photo_embedder(self.settings, build_embedder(self.settings))
-        people = asking.people
+        people = queries.people
         embedded = embed_named(stage, people.files, f"{self.name}: photos")
         photos = HashPhotos(_by_name(people.task(closed=False)).among(embedded.embeddings.names), embedded.embeddings)
         require_answerable(photos)
         content = {record.name: record.sha256 for record in embedded.records}
-        return RunPhotos(asking, photos, photos_digest(photos.task, content))
+        return RunPhotos(queries, photos, photos_digest(photos.task, content))
 
     @contextmanager
     def named(self) -> Iterator[None]:
@@ -66,7 +66,7 @@ class LoadedRun:
 
 
 @dataclass(frozen=True)
-class Asking:
+class RunQueries:
     """Who asks whom, in words too; `chosen_on` says whether the network was chosen on these queries."""
 
     people: ValidationPeople
@@ -76,21 +76,21 @@ class Asking:
 
 @dataclass(frozen=True, eq=False)
 class RunPhotos:
-    """The photos a run was asked about, embedded, and a digest that is equal where two runs had the same."""
+    """The queries and gallery of a run, embedded, and a digest that is equal where two runs had the same."""
 
-    asking: Asking
+    queries: RunQueries
     photos: HashPhotos
     digest: str
 
 
 @dataclass
 class PeopleOfRuns:
-    """The photos that runs are asked about; labels that several runs share are read and checked once."""
+    """The queries and gallery of every run; labels that several runs share are read and checked once."""
 
     on: On | None
-    _known: dict[Any, Asking] = field(default_factory=dict, repr=False)
+    _known: dict[Any, RunQueries] = field(default_factory=dict, repr=False)
 
-    def of(self, run: LoadedRun) -> Asking:
+    def of(self, run: LoadedRun) -> RunQueries:
         """Return the photos of one run. Raises FacematchError without a test that was asked for, or any photos."""
         settings, by_photo = run.settings, run.settings.identities.split_by == "photo"
         # Which people are unseen is each network's own matter.
@@ -100,21 +100,21 @@ class PeopleOfRuns:
             self._known[key] = self._held_out(settings) if by_photo else self._unseen(run)
         return self._known[key]
 
-    def _held_out(self, settings: Settings) -> Asking:
+    def _held_out(self, settings: Settings) -> RunQueries:
         validation = training_and_validation(settings)[1]
         test = validation.as_test
         if self.on == "test" and test is None:
             raise _no_test("its identities name no test, test_share or dataset")
         if self.on == "validation" or test is None:
-            return Asking(validation, f"validation: {HELD_OUT}", True)
-        return Asking(test, f"test: {TEST}", False)
+            return RunQueries(validation, f"validation: {HELD_OUT}", True)
+        return RunQueries(test, f"test: {TEST}", False)
 
-    def _unseen(self, run: LoadedRun) -> Asking:
+    def _unseen(self, run: LoadedRun) -> RunQueries:
         if self.on == "test":
             raise _no_test("identities.split_by is person, whose validation asks unseen people")
         people = validation_people(run.settings, run.header.people)
         chosen_on = _validated_on(run, people.asked.people)
-        return Asking(people, f"validation: unseen people, {LEAVE_ONE_OUT}", chosen_on)
+        return RunQueries(people, f"validation: unseen people, {LEAVE_ONE_OUT}", chosen_on)
 
 
 def load_runs(runs: Sequence[Path], references: Sequence[Path], overrides: Sequence[str]) -> list[LoadedRun]:
@@ -176,8 +176,8 @@ def _load(folder: Path, name: str, overrides: Sequence[str], *, hashing: bool) -
 
 def _validated_on(run: LoadedRun, people: Sequence[str]) -> bool:
     # Whether its training was validated on any of these people: --set may have named others.
-    asked = validated_on(run.header.path.parent)
-    return asked is None or not asked.isdisjoint(people)
+    seen = validated_on(run.header.path.parent)
+    return seen is None or not seen.isdisjoint(people)
 
 
 def _doubts(folder: Path, name: str, settings: Settings, trained: Settings) -> Iterator[str]:
