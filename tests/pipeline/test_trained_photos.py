@@ -37,7 +37,7 @@ def run_of(tmp_path: Path) -> Path:
     """A run that was trained on six pictures of 240×160."""
     train = made_folder(tmp_path / "train", count=6, width=240, height=160)
     run = tmp_path / "run"
-    write_trained_photos(run, find_photos(train).files, LIMITS)
+    write_trained_photos(run, {file: sha256_of_file(file.path) for file in find_photos(train).files})
     return run
 
 
@@ -85,11 +85,11 @@ def test_photos_that_are_gone_are_known_by_their_bytes(run_of: Path, tmp_path: P
 
 def test_a_run_that_starts_from_another_counts_its_photos_too(run_of: Path, tmp_path: Path) -> None:
     more = saved(tmp_path / "more", "a.png", made_photo(50))
-    files = [PhotoFile("a.png", more), PhotoFile("gone.png", tmp_path / "gone.png")]
-    write_trained_photos(tmp_path / "second", files, LIMITS, run_of)
+    files = {PhotoFile("a.png", more): sha256_of_file(more)}
+    write_trained_photos(tmp_path / "second", files, run_of)
     second, first = trained_photos(tmp_path / "second"), trained_photos(run_of)
     assert second is not None
     assert first is not None
     assert second == {**first, sha256_of_file(more): more}
-    write_trained_photos(tmp_path / "third", files, LIMITS, tmp_path / "older")  # it does not tell its own
+    write_trained_photos(tmp_path / "third", files, tmp_path / "older")  # it does not tell its own
     assert trained_photos(tmp_path / "third") is None

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,15 +28,18 @@ def check_identities(
     min_photos: int,
     min_people: int = 2,
     on_progress: Callable[[int], None] = lambda done: None,
+    read: Iterable[str | Unreadable] | None = None,
 ) -> Checked:
     """Read every file once and keep what can be used; each thing dropped is a `Problem`.
+
+    `read` are the digests of the files' bytes, in their order, where they are read for something else, too.
 
     Dropped are files that cannot be read, all copies of bytes that are under two identities (at
     least one label is wrong), further copies under one identity (the first by name is kept), and then
     people with fewer than `min_photos` photos. `on_progress` gets the number of files done. Raises FacematchError when
     fewer than `min_people` are left.
     """
-    copies, problems = _by_content(labelled, limits, on_progress)
+    copies, problems = _by_content(labelled, limits, on_progress, read)
     digests: dict[str, str] = {}
     for digest, pairs in copies.items():
         first, *others = sorted(pairs, key=lambda pair: pair[0].name)
@@ -74,12 +77,15 @@ def require_disjoint(train: Checked, validation: Checked) -> None:
 
 
 def _by_content(
-    labelled: LabelledPhotos, limits: PhotoLimits, on_progress: Callable[[int], None]
+    labelled: LabelledPhotos,
+    limits: PhotoLimits,
+    on_progress: Callable[[int], None],
+    read: Iterable[str | Unreadable] | None,
 ) -> tuple[dict[str, list[Pair]], list[Problem]]:
     copies: dict[str, list[Pair]] = defaultdict(list)
     problems: list[Problem] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        digests = pool.map(partial(digest_of, limits=limits), labelled.files)
+        digests = pool.map(partial(digest_of, limits=limits), labelled.files) if read is None else read
         for done, (pair, digest) in enumerate(zip(labelled.pairs, digests, strict=True), start=1):
             on_progress(done)
             if isinstance(digest, Unreadable):

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from facematch.core.cache import cache_folder
-from facematch.core.console import progress
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint, require_same
 from facematch.embedders import Embedder
@@ -45,14 +44,17 @@ def photo_limits(photos: PhotoSettings) -> PhotoLimits:
     return PhotoLimits(photos.max_pixels, photos.max_bytes, photos.max_memory)
 
 
-def crops_of(settings: Settings, files: Sequence[PhotoFile], miss: MissChoice, what: str) -> Iterator[Outcome]:
-    """Yield how each photo ends when it is cropped as `faces:` says, or was before; `what` names the progress.
+def crops_of(
+    settings: Settings, files: Sequence[PhotoFile], miss: MissChoice, on_progress: Progress | None = None
+) -> Iterator[Outcome]:
+    """Yield how each photo ends when it is cropped as `faces:` says, or was before.
 
-    `miss` says what a photo without a face becomes; with `error` the first one raises FacematchError.
+    `miss` says what a photo without a face becomes; with `error` the first one raises FacematchError. `on_progress`
+    gets the number of files done.
     """
     cropper, limits = build_cropper(settings.faces), photo_limits(settings.photos)
-    with crop_cache(cache_folder(settings.paths.cache), cropper) as cache, progress(what, len(files)) as step:
-        yield from crop_photos(files, cropper, cache, miss=miss, limits=limits, on_progress=step)
+    with crop_cache(cache_folder(settings.paths.cache), cropper) as cache:
+        yield from crop_photos(files, cropper, cache, miss=miss, limits=limits, on_progress=on_progress)
 
 
 def photo_embedder(settings: Settings, embedder: Embedder) -> PhotoEmbedder:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,12 +25,13 @@ from facematch.identities import (
     trained_among,
 )
 from facematch.identities.published import load_published
-from facematch.photos.photo import PhotoFile
+from facematch.photos.photo import PhotoFile, Unreadable
 from facematch.pipeline.build import photo_limits
 from facematch.settings.root import Settings
 
 _FEWEST = 800  # photos, see `enough_people`
 NOBODY = LabelledPhotos((), ())
+Digests = Callable[[Sequence[PhotoFile]], Iterable[str | Unreadable]]  # SHA-256 of photos, or why one is not read
 
 
 @dataclass(frozen=True)
@@ -90,23 +91,27 @@ class ValidationPeople:
         return ValidationPeople(self.test, database=LabelledPhotos.of((*self.database.pairs, *self.asked.pairs)))
 
 
-def training_and_validation(settings: Settings) -> tuple[LabelledPhotos, ValidationPeople]:
+def training_and_validation(
+    settings: Settings, digests: Digests | None = None
+) -> tuple[LabelledPhotos, ValidationPeople]:
     """Return the people to train on and those to validate on, after every check.
+
+    `digests` reads the photos, where they are not read for the check alone.
 
     Raises FacematchError when there are too few, or when a person or a photo is on both sides.
     """
     wanted = settings.identities
     if wanted.split_by == "photo":
-        return _class_photos(settings)
-    everyone = _checked(load_many(wanted.train, wanted.images), settings, wanted.min_photos, "training")
+        return _class_photos(settings, digests)
+    everyone = _checked(load_many(wanted.train, wanted.images), settings, wanted.min_photos, "training", digests)
     if wanted.validation is None:
         train, asked = split_identities(everyone.labelled, wanted.validation_share, settings.seed)
     else:
         train = everyone.labelled
-        checked = _checked(load_identities(wanted.validation, wanted.images), settings, 1, "validation")
+        checked = _checked(load_identities(wanted.validation, wanted.images), settings, 1, "validation", digests)
         require_disjoint(everyone, checked)
         asked = checked.labelled
-    unseen = _with_distractors(settings, asked, train.people)
+    unseen = _with_distractors(settings, asked, train.people, digests)
     if not wanted.seen_share:
         return train, unseen
     train, seen = split_photos(train, wanted.seen_share, settings.seed + 2)
@@ -153,7 +158,7 @@ def validation_photos(settings: Settings, trained_on: Iterable[str]) -> Validati
     return validation_people(settings, trained_on)
 
 
-def _class_photos(settings: Settings) -> tuple[LabelledPhotos, ValidationPeople]:
+def _class_photos(settings: Settings, digests: Digests | None) -> tuple[LabelledPhotos, ValidationPeople]:
     # Photos of shared classes: a published set's own split, or shares of each class's photos.
     wanted = settings.identities
     if wanted.dataset is not None:
@@ -164,10 +169,12 @@ def _class_photos(settings: Settings) -> tuple[LabelledPhotos, ValidationPeople]
         everything, test = split.train, split.test
         info(f"{wanted.dataset}, official split: {len(everything.files)} training, {len(test.files)} test photos")
     else:
-        checked = _checked(load_many(wanted.train, wanted.images), settings, max(wanted.min_photos, 2), "training")
+        checked = _checked(
+            load_many(wanted.train, wanted.images), settings, max(wanted.min_photos, 2), "training", digests
+        )
         everything, test = checked.labelled, NOBODY
         if wanted.test is not None:
-            asks = _checked(load_identities(wanted.test, wanted.images), settings, 1, "test")
+            asks = _checked(load_identities(wanted.test, wanted.images), settings, 1, "test", digests)
             _require_other_photos(checked, asks)
             test = asks.labelled
         elif wanted.test_share:
@@ -193,11 +200,13 @@ def other_people(settings: Settings, asked: LabelledPhotos, trained_on: Iterable
     return others if others.files else None
 
 
-def _with_distractors(settings: Settings, asked: LabelledPhotos, trained_on: Iterable[str]) -> ValidationPeople:
+def _with_distractors(
+    settings: Settings, asked: LabelledPhotos, trained_on: Iterable[str], digests: Digests | None = None
+) -> ValidationPeople:
     folder: Path | None = settings.identities.distractors
     if folder is None:
         return ValidationPeople(asked)
-    others = _checked(load_identities(folder, settings.identities.images), settings, 1, "distractors").labelled
+    others = _checked(load_identities(folder, settings.identities.images), settings, 1, "distractors", digests).labelled
     for people, where in ((asked.people, "asked for in validation"), (trained_on, "in the training")):
         if both := sorted(trained_among(others.people, people)):
             raise FacematchError(
@@ -217,11 +226,18 @@ def _require_other_photos(train: Checked, test: Checked) -> None:
         )
 
 
-def _checked(loaded: tuple[LabelledPhotos, list[Problem]], settings: Settings, min_photos: int, what: str) -> Checked:
+def _checked(
+    loaded: tuple[LabelledPhotos, list[Problem]],
+    settings: Settings,
+    min_photos: int,
+    what: str,
+    digests: Digests | None = None,
+) -> Checked:
     labelled, problems = loaded
     fewest = 2 if what == "training" else 1
     with progress(f"{what} photos checked", len(labelled.files)) as step:
-        checked = check_identities(labelled, photo_limits(settings.photos), min_photos, fewest, step)
+        read = None if digests is None else digests(labelled.files)
+        checked = check_identities(labelled, photo_limits(settings.photos), min_photos, fewest, step, read)
     lines = summarise_problems([*problems, *checked.problems])
     for line in lines:
         warn(f"{what}: {line}")

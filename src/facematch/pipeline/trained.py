@@ -36,10 +36,8 @@ class TrainedCheck:
     gone: int
 
 
-def write_trained_photos(
-    run: Path, files: Sequence[PhotoFile], limits: PhotoLimits, before: Path | None = None
-) -> None:
-    """Write the SHA-256 and the path of every photo of a training into its run folder.
+def write_trained_photos(run: Path, photos: Mapping[PhotoFile, str], before: Path | None = None) -> None:
+    """Write the SHA-256 of every photo of a training, as given, and its path into its run folder.
 
     `before` is the run whose weights it starts from: their photos count as well, and where that run did not keep
     them, nothing is written.
@@ -47,9 +45,9 @@ def write_trained_photos(
     earlier = {} if before is None else trained_photos(before)
     if earlier is None:
         return
-    photos = {sha256: str(path) for sha256, path in earlier.items()}
-    photos |= {sha256: str(file.path.absolute()) for file, sha256 in digests_of(files, limits)}
-    write_json(run / _NAME, {"photos": photos})
+    paths = {sha256: str(path) for sha256, path in earlier.items()}
+    paths |= {sha256: str(file.path.absolute()) for file, sha256 in photos.items()}
+    write_json(run / _NAME, {"photos": paths})
 
 
 def trained_photos(run: Path) -> Mapping[str, Path] | None:

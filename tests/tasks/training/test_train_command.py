@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from command_helpers import Run, names
+from facematch.core.errors import FacematchError
 from facematch.networks.checkpoint import read_checkpoint_header
 from facematch.tasks.training.loop import Trainer
 
@@ -51,11 +54,34 @@ def test_the_progress_is_told(untrained: Path, run: Run) -> None:
         "epoch 1/2  loss",
         "epoch 2/2  loss",
         "photos/s",
-        "seconds: reading labels",
+        "seconds: reading and cropping",
     ):
         assert words in done.err
     assert "finished: all 2 epochs done. Best epoch" in done.out
     assert "weights, settings and log: checkpoints/small" in done.out
+
+
+def test_each_photo_is_opened_once_before_the_first_step(
+    untrained: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    watching = [True]
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:  # which cannot be taken away again
+        if watching and event == "open" and isinstance(arguments[0], str | Path):
+            opened.append(str(arguments[0]))
+
+    def begun(*_: object) -> None:
+        watching.clear()
+        raise FacematchError("it would begin now")
+
+    monkeypatch.setattr(Trainer, "run", begun)
+    sys.addaudithook(watch)
+    assert "it would begin now" in run(*TRAIN).err
+    assert Counter(each for each in opened if Path(each).suffix in (".jpg", ".png")) == Counter(
+        str(path) for path in PEOPLE.rglob("*.*")
+    )
+    assert len(json.loads((RUN / "photos.json").read_text())["photos"]) == 6 * 4
 
 
 def test_the_same_settings_give_the_same_weights(untrained: Path, run: Run) -> None:

@@ -24,6 +24,7 @@ from facematch.settings.root import Settings
 from facematch.settings.training import TeacherSettings
 from facematch.tasks.training import crops as train_data
 from facematch.tasks.training.crops import (
+    PhotoReader,
     frames_to_blend,
     teacher_embedder,
     teacher_targets,
@@ -66,7 +67,7 @@ def embedded(file: PhotoFile, faces: FaceSettings, *, flip: bool) -> np.ndarray 
 @pytest.mark.parametrize("flip", [True, False])
 def test_targets_are_of_the_teachers_own_crops_and_nan_without_one(settings: Settings, flip: bool) -> None:
     faces = FaceSettings(size=32)
-    crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
+    crops = training_crops(PhotoReader(settings), load_many(settings.identities.train, None)[0], "training people")
     teacher = TeacherSettings(embedder=PIXELS, faces=faces, flip=flip)
     targets = targets_of(settings, teacher, crops.files)
     assert targets.shape == (len(crops.files), 64 * 64)
@@ -84,7 +85,7 @@ def test_targets_are_of_the_teachers_own_crops_and_nan_without_one(settings: Set
 
 
 def test_without_faces_of_its_own_a_teacher_sees_the_networks_crops(settings: Settings) -> None:
-    crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
+    crops = training_crops(PhotoReader(settings), load_many(settings.identities.train, None)[0], "training people")
     targets = targets_of(settings, TeacherSettings(embedder=PIXELS, flip=False), crops.files)
     np.testing.assert_array_equal(targets, PixelEmbedder().embed(crops.images))
 
@@ -100,7 +101,7 @@ def test_people_are_numbered_by_name_and_those_with_too_few_crops_left_out(setti
     single = Path("data/faces/aaa")
     single.mkdir()
     PillowImage.new("RGB", (64, 64), (9, 9, 9)).save(single / "1.png")
-    crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
+    crops = training_crops(PhotoReader(settings), load_many(settings.identities.train, None)[0], "training people")
     data = training_set(settings, crops)
     assert "aaa" not in crops.people
     assert crops.people == tuple(sorted(path.name for path in Path("data/faces").iterdir() if path.name != "aaa"))
@@ -123,7 +124,7 @@ class Pointed(NoDetector):
 def test_blends_are_of_the_photos_in_which_the_teacher_sees_a_face(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crops = training_crops(settings, load_many(settings.identities.train, None)[0], "training people")
+    crops = training_crops(PhotoReader(settings), load_many(settings.identities.train, None)[0], "training people")
     faces = FaceSettings(detector="yunet", yunet_file=Path("y.onnx"), size=40)
     teacher = TeacherSettings(embedder=PIXELS, faces=faces, blends=0.5, flip=False)
     for module in (train_data, build):

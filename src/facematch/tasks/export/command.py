@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.core.console import info, result, show_json, waiting, warn
+from facematch.core.console import info, progress, result, show_json, waiting, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import replacing, sha256_of_file
 from facematch.core.text import evenly
@@ -176,7 +176,8 @@ def _images_to_check(settings: Settings, ranges: Images | None, people: Validati
 def _crops(settings: Settings, files: Sequence[PhotoFile], most: int, where: str) -> Images:
     # Faces of at most `most` photos, evenly spread over the files.
     chosen = evenly(files, most)
-    images = [each.image for each in crops_of(settings, chosen, "skip", "cropping") if isinstance(each, Crop)]
+    with progress("cropping", len(chosen)) as step:
+        images = [each.image for each in crops_of(settings, chosen, "skip", step) if isinstance(each, Crop)]
     if not images:
         raise FacematchError(f"{where}: no face was found in {len(chosen)} photos.", "Name other photos.")
     return np.stack(images)

@@ -20,7 +20,6 @@ from facematch.pipeline.beside import show_trained
 from facematch.pipeline.build import (
     build_cropper,
     network_spec,
-    photo_limits,
     with_checkpoint,
 )
 from facematch.pipeline.default_checkpoint import first_weights
@@ -31,7 +30,7 @@ from facematch.settings.competition import load_form
 from facematch.settings.root import Settings
 from facematch.settings.training import OWN_LOSSES, LossSettings
 from facematch.tasks.training.augment import build_augmentation
-from facematch.tasks.training.crops import training_crops, training_set
+from facematch.tasks.training.crops import PhotoReader, training_crops, training_set
 from facematch.tasks.training.final_test import ask_test_set
 from facematch.tasks.training.loop import Trainer
 from facematch.tasks.training.objective import Objective, build_objective
@@ -48,14 +47,15 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
     _check_loss(settings.loss)
     if resume:
         check_state(folder, settings)
-    with watch.stage("reading labels"):
-        people, validation = training_and_validation(settings)
+    photos = PhotoReader(settings)
+    with watch.stage("reading and cropping"):
+        people, validation = training_and_validation(settings, photos.digests)
     measured_on = "held-out photos" if validation.by_photo else "unseen people"
     weights = load_form(settings.server.form).weights
     network, origin = _first_network(settings, validation)
-    with watch.stage("cropping"):
-        crops = training_crops(settings, people, "training photos" if validation.by_photo else "training people")
-        validate = validation_crops(settings, validation, crops, weights)
+    with watch.stage("reading and cropping"):
+        crops = training_crops(photos, people, "training photos" if validation.by_photo else "training people")
+        validate = validation_crops(photos, validation, crops, weights)
     data = training_set(settings, crops)
     objective = build_objective(
         settings.loss,
@@ -66,14 +66,16 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
         seed=settings.seed,
         taught=None if data.targets is None else data.targets.shape[1],
     )
-    seen = seen_crops(settings, validation.seen, crops.people, objective)
+    seen = seen_crops(photos, validation.seen, crops.people, objective)
     if resume:
         lengthen(folder, settings)
     else:
         start_run(folder, settings, fresh=fresh)
     _same_people(folder, data, crops.people, validation.asked.people, resume=resume)
     before = Path(origin.source).parent if origin.people else None
-    write_trained_photos(folder.path, people.files, photo_limits(settings.photos), before)
+    digests = {file: photos.sha256[file] for file in people.files if file in photos.sha256}
+    write_trained_photos(folder.path, digests, before)
+    del photos, digests  # and with them the crops of test photos, whose turn is at the end
     known = tuple(sorted({*people.people, *origin.people}))
     save = _saver(settings, folder, known, origin, weights_digest(network), objective, crops.people)
     trainer = Trainer(

@@ -1,7 +1,7 @@
 """What a training is fed: crops of labelled photos, and what a teacher made of the same photos."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,9 +12,9 @@ from facematch.core.errors import FacematchError
 from facematch.embedders import Embedder
 from facematch.embedders.views import FlipEmbedder
 from facematch.faces.stream import in_order
-from facematch.faces.values import Box, Crop, coverage_of, record_of
+from facematch.faces.values import Box, Crop, Miss, Outcome, coverage_of, record_of
 from facematch.identities import LabelledPhotos
-from facematch.photos.photo import Photo, PhotoFile, Unreadable, made_of, read_photo
+from facematch.photos.photo import Photo, PhotoFile, Unreadable, digest_of, made_of, read_photo
 from facematch.pipeline.build import build_cropper, build_embedder, crops_of, photo_embedder, photo_limits
 from facematch.settings.embedding import MissChoice
 from facematch.settings.root import Settings
@@ -45,25 +45,56 @@ class LabelledCrops:
         return tuple(sorted(set(self.identities)))
 
 
-def labelled_crops(settings: Settings, people: LabelledPhotos, miss: MissChoice, what: str) -> LabelledCrops:
-    """Crop labelled photos; `miss` says what one without a face becomes, `what` they are called on the way."""
-    size, records, images, kept, boxes = settings.faces.size, [], [], [], []
-    outcomes = crops_of(settings, people.files, miss, f"cropping {what}")
-    for outcome, pair in zip(outcomes, people.pairs, strict=True):
-        records.append(record_of(outcome))
-        if isinstance(outcome, Crop):
-            images.append(outcome.image)
-            kept.append(pair)
-            boxes.append(outcome.box)
-    if records:
-        info(f"{what}: {coverage_of(records)}")
-    stacked = np.stack(images) if images else np.empty((0, size, size, 3), np.uint8)
-    return LabelledCrops(stacked, tuple(file for file, _ in kept), tuple(who for _, who in kept), tuple(boxes))
+class PhotoReader:
+    """Photos of a training, each opened once: its digest, by which people are checked, comes with its crop.
+
+    `sha256` holds the digests of all that were read. Only a photo without a face is opened again, where something else
+    than to skip it is wanted.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.sha256: dict[PhotoFile, str] = {}
+        self._outcomes: dict[PhotoFile, Outcome] = {}
+
+    def digests(self, files: Sequence[PhotoFile]) -> Iterator[str | Unreadable]:
+        """Yield the SHA-256 of each photo's bytes, or the reason it cannot be read; its crop is kept for `crops`."""
+        limits = photo_limits(self.settings.photos)
+        for file, outcome in zip(files, crops_of(self.settings, files, "skip"), strict=True):
+            self._outcomes[file] = outcome
+            digest = outcome.sha256 or digest_of(file, limits)  # where it is too large for the memory, say
+            if isinstance(digest, str):
+                self.sha256[file] = digest
+            yield digest
+
+    def crops(self, people: LabelledPhotos, miss: MissChoice, what: str) -> LabelledCrops:
+        """Crop labelled photos; `miss` says what one without a face becomes, `what` they are called on the way."""
+        done = Crop | Unreadable | Miss if miss == "skip" else Crop | Unreadable
+        rest = [file for file in people.files if not isinstance(self._outcomes.get(file), done)]
+        if rest:
+            with progress(f"cropping {what}", len(rest)) as step:
+                self._outcomes |= zip(rest, crops_of(self.settings, rest, miss, step), strict=True)
+        records, images, kept, boxes = [], [], [], []
+        for file, who in people.pairs:
+            outcome = self._outcomes[file]
+            records.append(record_of(outcome))
+            if outcome.sha256 is not None:
+                self.sha256[file] = outcome.sha256
+            if isinstance(outcome, Crop):
+                images.append(outcome.image)
+                kept.append((file, who))
+                boxes.append(outcome.box)
+        if records:
+            info(f"{what}: {coverage_of(records)}")
+        size = self.settings.faces.size
+        stacked = np.stack(images) if images else np.empty((0, size, size, 3), np.uint8)
+        return LabelledCrops(stacked, tuple(file for file, _ in kept), tuple(who for _, who in kept), tuple(boxes))
 
 
-def training_crops(settings: Settings, people: LabelledPhotos, what: str) -> LabelledCrops:
+def training_crops(photos: PhotoReader, people: LabelledPhotos, what: str) -> LabelledCrops:
     """Crop the training photos; people with too few crops are left out. Raises FacematchError when few are left."""
-    crops = labelled_crops(settings, people, settings.faces.miss_training, what)
+    settings = photos.settings
+    crops = photos.crops(people, settings.faces.miss_training, what)
     counts = {person: crops.identities.count(person) for person in crops.people}
     fewest = settings.identities.min_photos
     enough = crops.at([row for row, person in enumerate(crops.identities) if counts[person] >= fewest])

@@ -47,12 +47,12 @@ def augment_preview_command(
     """Write a picture: crops of training photos on the left, augmented variants beside them; then as many blends."""
     settings = load_settings(config, overrides)
     from facematch.tasks.training.augment import build_augmentation, preview  # after that check: it loads torch
-    from facematch.tasks.training.crops import frames_to_blend, labelled_crops
+    from facematch.tasks.training.crops import PhotoReader, frames_to_blend
 
     augment = build_augmentation(settings.augment, settings.faces.size)
     people, _ = training_and_validation(settings)
     tried = LabelledPhotos.of(evenly(people.pairs, 4 * count))
-    crops = labelled_crops(settings, tried, "skip", "training photos tried")
+    crops = PhotoReader(settings).crops(tried, "skip", "training photos tried")
     if not crops.files:
         raise FacematchError("no face was found in the training photos that were tried.", "Look: facematch crop IN OUT")
     images, made, teacher = list(crops.images[:count]), [], settings.loss.teacher

@@ -21,8 +21,7 @@ from facematch.networks.embedding import EmbeddingNetwork
 from facematch.pipeline.people import ValidationPeople
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric
-from facematch.settings.root import Settings
-from facematch.tasks.training.crops import LabelledCrops, labelled_crops, numbered
+from facematch.tasks.training.crops import LabelledCrops, PhotoReader, numbered
 from facematch.tasks.training.data import reduced
 from facematch.tasks.training.objective import Objective
 
@@ -74,18 +73,19 @@ class SeenPeople:
 
 
 def validation_crops(
-    settings: Settings, people: ValidationPeople, shown: LabelledCrops, weights: Sequence[float]
+    photos: PhotoReader, people: ValidationPeople, shown: LabelledCrops, weights: Sequence[float]
 ) -> ValidationCrops:
     """Crop what validation asks for; `shown` are the training crops, which held-out photos ask."""
+    settings = photos.settings
     metric, miss = settings.ranking.metric, settings.faces.miss
     with_map = settings.training.choose_by == "mAP" or metric == "hamming"
     if people.by_photo:
-        held = labelled_crops(settings, people.asked, miss, "held-out photos")
+        held = photos.crops(people.asked, miss, "held-out photos")
         parts, asked = [held.images, shown.images], len(held.images)
         identities = (*held.identities, *shown.identities)
     else:
-        wanted = labelled_crops(settings, people.asked, miss, "validation people")
-        others = labelled_crops(settings, people.distractors, miss, "distractors")
+        wanted = photos.crops(people.asked, miss, "validation people")
+        others = photos.crops(people.distractors, miss, "distractors")
         parts, asked = [np.concatenate([wanted.images, others.images])], len(wanted.images)
         identities = (*wanted.identities, *(f"distractor {name}" for name in others.identities))
     names = _names(len(identities))
@@ -96,12 +96,13 @@ def validation_crops(
 
 
 def seen_crops(
-    settings: Settings, seen: LabelledPhotos, people: tuple[str, ...], objective: Objective
+    photos: PhotoReader, seen: LabelledPhotos, people: tuple[str, ...], objective: Objective
 ) -> SeenPeople | None:
     """Crop held-out photos of the training people, in the order of their numbers; None where there are none.
 
     Raises FacematchError when `identities.seen_share` was asked for and the loss has no classes.
     """
+    settings = photos.settings
     if settings.identities.seen_share and objective.scorer is None:
         raise FacematchError(
             f"identities.seen_share is {settings.identities.seen_share}, but loss.name: {settings.loss.name} does not "
@@ -110,7 +111,7 @@ def seen_crops(
         )
     if objective.scorer is None or not seen.files:
         return None
-    crops = labelled_crops(settings, seen.only(people), settings.faces.miss, "held-out photos of training people")
+    crops = photos.crops(seen.only(people), settings.faces.miss, "held-out photos of training people")
     return SeenPeople(crops.images, numbered(crops, people), objective.scorer) if crops.files else None
 
 
