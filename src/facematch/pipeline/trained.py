@@ -11,7 +11,7 @@ from facematch.core.files import write_json
 from facematch.core.foreign import read_as
 from facematch.near_duplicates.contents import read_contents
 from facematch.near_duplicates.match import Progress, match
-from facematch.photos.photo import PhotoFile, PhotoLimits, digests_of
+from facematch.photos.photo import PhotoFile, PhotoLimits
 
 _NAME = "photos.json"
 

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from facematch.core.console import Stopwatch, info, progress, result, warn
+from facematch.core.console import Stopwatch, info, progress, result, show_table, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
 from facematch.core.foreign import read_json, reading
-from facematch.core.text import with_interval
+from facematch.core.text import interval_words, with_interval
+from facematch.evaluation.tie_groups import task_ties
+from facematch.evaluation.tied_figures import tied_figures
 from facematch.evaluation.topk import Figures
 from facematch.losses.by_name import require_loss
 from facematch.networks.checkpoint import save_checkpoint
@@ -17,12 +19,9 @@ from facematch.networks.digest import weights_digest
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.weights import Origin, initial_network, native_size
 from facematch.pipeline.beside import show_trained
-from facematch.pipeline.build import (
-    build_cropper,
-    network_spec,
-    with_checkpoint,
-)
+from facematch.pipeline.build import build_cropper, build_embedder, network_spec, photo_embedder, with_checkpoint
 from facematch.pipeline.default_checkpoint import first_weights
+from facematch.pipeline.evaluated import embed_named
 from facematch.pipeline.people import ValidationPeople, training_and_validation
 from facematch.pipeline.run_folder import RunFolder, lengthen, start_run
 from facematch.pipeline.trained import write_trained_photos
@@ -31,7 +30,6 @@ from facematch.settings.root import Settings
 from facematch.settings.training import OWN_LOSSES, LossSettings
 from facematch.tasks.training.augment import build_augmentation
 from facematch.tasks.training.crops import PhotoReader, training_crops, training_set
-from facematch.tasks.training.final_test import ask_test_set
 from facematch.tasks.training.loop import Trainer
 from facematch.tasks.training.objective import Objective, build_objective
 from facematch.tasks.training.run_state import check_state, save_classes
@@ -98,7 +96,7 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
     if outcome.best is not None and not validation.by_photo:
         show_trained(with_checkpoint(settings, folder.path), validation, config, weights)
     if validation.as_test is not None:
-        ask_test_set(settings, validation.as_test, folder.path)
+        _test(settings, validation.as_test, folder.path)
 
 
 def _check_loss(loss: LossSettings) -> None:
@@ -203,3 +201,23 @@ def _short(figures: Figures) -> str:
         f"top-1 {with_interval(figures.top1, figures.interval)}, top-5 {figures.top5:.3f}, "
         f"top-10 {figures.top10:.3f}, score {figures.score:.0f}"
     )
+
+
+def _test(settings: Settings, test: ValidationPeople, run: Path) -> None:
+    # The end of a training on classes: its best network ranks the training photos for every test photo. No choice of
+    # the training has seen these, so this is the figure to report. mAP is given in every published definition, since
+    # they differ; the first is over whole rankings.
+    stage = photo_embedder(settings, build_embedder(with_checkpoint(settings, run)))
+    task, embedded = test.task(), embed_named(stage, test.files, "test photos").embeddings
+    here = task.among(embedded.names)
+    figures = tied_figures(task_ties(here, embedded))
+    write_json(run / "test.json", {"metric": stage.metric, "figures": [figure.as_dict() for figure in figures]})
+    show_table(
+        f"test: {len(here.queries):,} photos ask {len(here.gallery):,} training photos; distance {stage.metric}",
+        ["figure, expected over the order of ties", "", "95 % interval"],
+        [
+            [each.name, "" if each.value is None else f"{each.value:.4f}", interval_words(each.interval, ".4f")]
+            for each in figures
+        ],
+    )
+    result(f"test figures: {run / 'test.json'}")
