@@ -11,23 +11,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.classes import (
-    SET_METRICS,
-    ClassScore,
-    SetScores,
-    by_class,
-    class_figures,
-    f1_macro,
-    f1_micro,
-    macro,
-    precision_micro,
-    recall_micro,
-    set_scores,
-    top_k_accepted,
-)
+from facematch.evaluation.classes import ClassScore, SetScores, by_class, class_figures, set_scores, top_k_accepted
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import precision_at, recall_at
 from judged_rankings import judged_by_identity, random_judged, rows
+from plain_set_metrics import SET_METRICS, f1_macro, f1_micro, macro, precision_micro, recall_micro
 
 
 def scores(tp: Sequence[int], fp: Sequence[int], fn: Sequence[int]) -> SetScores:

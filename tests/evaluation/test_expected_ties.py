@@ -18,7 +18,6 @@ from facematch.evaluation.expected_ties import (
     expected_average_precision,
     expected_hit_at,
     expected_precision_at,
-    expected_recall_at,
     map_figures,
     map_variants,
 )
@@ -44,7 +43,6 @@ CASES: list[tuple[Callable[[TieGroups, int], Floats], Callable[[Right, int, int]
     ),
     (partial(expected_average_precision, over="found"), lambda right, k, _: over_found(right, k)),
     (expected_precision_at, lambda right, k, _: sum(right[:k]) / k),
-    (expected_recall_at, lambda right, k, relevant: sum(right[:k]) / relevant),
     (expected_hit_at, lambda right, k, _: float(any(right[:k]))),
 ]
 
@@ -124,7 +122,6 @@ def test_without_ties_they_are_the_plain_figures(seed: int, photos: int, k: int)
         np.testing.assert_allclose(figure(tied), retrieval.average_precision(judged), rtol=1e-12)
     np.testing.assert_array_equal(expected_hit_at(tied, k), retrieval.hit_at(judged, k))
     np.testing.assert_array_equal(expected_precision_at(tied, k), retrieval.precision_at(judged, k))
-    np.testing.assert_array_equal(expected_recall_at(tied, k), retrieval.recall_at(judged, k))
 
 
 @settings(deadline=None, max_examples=40)
@@ -193,7 +190,7 @@ def test_a_perfect_model_scores_1_and_all_equal_codes_score_about_chance() -> No
 @pytest.mark.parametrize("k", [0, -1])
 def test_places_count_from_1(k: int) -> None:
     tied = tie_groups([[(2, 1)]])
-    for figure in (expected_average_precision, expected_precision_at, expected_recall_at, expected_hit_at):
+    for figure in (expected_average_precision, expected_precision_at, expected_hit_at):
         with pytest.raises(ValueError, match="places count from 1"):
             figure(tied, k)
 

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from facematch.evaluation.bootstrap import Floats
-from facematch.evaluation.classes import SET_METRICS, SetScores, class_figures, set_scores, top_k_accepted
+from facematch.evaluation.classes import SetScores, class_figures, set_scores, top_k_accepted
 from facematch.evaluation.relevance import RelevanceMatrix, Ties
 from facematch.evaluation.retrieval import RETRIEVAL_METRICS, hit_at, precision_at, recall_at, retrieval_figures
 from facematch.tasks.protocols.revisited import revisited_precision_at
 from judged_rankings import judged_by_identity
+from plain_set_metrics import SET_METRICS
 
 Metric = Callable[[RelevanceMatrix], Floats]
 Model = tuple[NDArray[np.float32], list[int], list[int]]  # distances, whom queries show, whom gallery photos show

@@ -5,9 +5,8 @@ the first k. Unlike the figures of an order, these are defined for queries witho
 accepting nothing for a person who is not in the gallery is exactly right.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,39 +86,6 @@ def top_k_accepted(judged: RelevanceMatrix, k: int) -> NDArray[np.bool_]:
     return (np.arange(judged.right.shape[1]) < k) & np.isfinite(judged.distances)
 
 
-def f1_macro(scores: SetScores) -> float:
-    """Return the mean over queries of the query's F1, NaN without queries.
-
-    A query with nothing relevant counts 1 when nothing was accepted for it and 0 otherwise.
-    """
-    return float(scores.f1.mean()) if len(scores) else np.nan
-
-
-def f1_micro(scores: SetScores) -> float:
-    """Return the F1 of all queries pooled, 1 when nothing was relevant or accepted, NaN without queries."""
-    return float(_f1(*_sums(scores))) if len(scores) else np.nan
-
-
-def precision_micro(scores: SetScores) -> float:
-    """Return the share of right photos among all accepted (A/B of all queries pooled), NaN without any."""
-    return float(_precision(*_sums(scores)))
-
-
-def recall_micro(scores: SetScores) -> float:
-    """Return the share of accepted photos among all relevant (A/C of all queries pooled), NaN without any."""
-    return float(_recall(*_sums(scores)))
-
-
-SET_METRICS: Mapping[str, Callable[[SetScores], float]] = MappingProxyType(
-    {
-        "F1 (macro)": f1_macro,
-        "F1 (micro)": f1_micro,
-        "precision (micro)": precision_micro,
-        "recall (micro)": recall_micro,
-    }
-)
-
-
 def by_class(scores: SetScores, groups: Sequence[Hashable]) -> list[ClassScore]:
     """Return precision, recall and F1 of every class, in order of first appearance.
 
@@ -133,14 +99,6 @@ def by_class(scores: SetScores, groups: Sequence[Hashable]) -> list[ClassScore]:
         ClassScore(group, _number(precision[i]), _number(recall[i]), float(f1[i]), int(queries[i]))
         for i, group in enumerate(dict.fromkeys(groups))
     ]
-
-
-def macro(classes: Sequence[ClassScore]) -> tuple[float, float, float]:
-    """Return precision, recall and F1 as means over classes, every class counting the same.
-
-    A class whose precision or recall is not defined leaves that mean (NaN without any); its F1 counts.
-    """
-    return _mean([c.precision for c in classes]), _mean([c.recall for c in classes]), _mean([c.f1 for c in classes])
 
 
 def class_figures(
@@ -193,10 +151,6 @@ def _pooled(scores: SetScores, groups: Sequence[Hashable]) -> tuple[Floats, Floa
     return sums(scores.tp), sums(scores.fp), sums(scores.fn)
 
 
-def _sums(scores: SetScores) -> tuple[Ints, Ints, Ints]:
-    return scores.tp.sum(), scores.fp.sum(), scores.fn.sum()
-
-
 def _f1(tp: _Counts, fp: _Counts, fn: _Counts) -> Floats:
     return _ratio(2 * tp, 2 * tp + fp + fn, 1.0)
 
@@ -211,11 +165,6 @@ def _recall(tp: _Counts, fp: _Counts, fn: _Counts) -> Floats:
 
 def _ratio(part: _Counts, whole: _Counts, empty: float) -> Floats:
     return np.where(whole > 0, part / np.maximum(whole, 1), empty)
-
-
-def _mean(values: Sequence[float | None]) -> float:
-    defined = [value for value in values if value is not None]
-    return float(np.mean(defined)) if defined else np.nan
 
 
 def _number(value: float) -> float | None:

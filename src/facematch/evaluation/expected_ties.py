@@ -85,12 +85,6 @@ def expected_precision_at(tied: TieGroups, k: int) -> Floats:
 
 
 @_in_blocks
-def expected_recall_at(tied: TieGroups, k: int) -> Floats:
-    """Return the expected right photos among the first k, f + m·r/n, divided by all right photos of the gallery."""
-    return tied.over_mated(_expected_hits(tied, k, f"recall@{k}") / np.maximum(tied.relevant, 1))
-
-
-@_in_blocks
 def expected_hit_at(tied: TieGroups, k: int) -> Floats:
     """Return the chance that a right photo stands among the first k: expected CMC at rank k, or top-k.
 

@@ -104,16 +104,6 @@ def dir_curve(judged: RelevanceMatrix, rank: int = 1) -> OpenSetCurve:
     return OpenSetCurve(np.concatenate([[-np.inf], thresholds]), rates[0], rates[1])
 
 
-def fnir_at_fpir(judged: RelevanceMatrix, fpir: float, rank: int = 1) -> float:
-    """Return 1 − DIR at the largest threshold whose FPIR does not exceed `fpir` (0–1); not interpolated.
-
-    NaN without mated or without unknown queries. Raises FacematchError as `dir_curve`.
-    """
-    require_rate(fpir, "a false positive identification rate")
-    curve = dir_curve(judged, rank)
-    return float(1 - highest_within(curve.fpir[None], curve.dir[None], fpir)[0])
-
-
 def open_set_figures(
     judged: RelevanceMatrix, fpirs: Sequence[float] = FPIRS, rank: int = 1, *, rounds: int = ROUNDS, seed: int = 0
 ) -> list[Estimate]:
