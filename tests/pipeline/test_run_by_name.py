@@ -13,7 +13,7 @@ from facematch.networks.checkpoint import save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.pipeline.build import build_cropper, network_spec, trained_header
 from facematch.pipeline.default_checkpoint import find_run, settings_in_use
-from facematch.pipeline.ensembles import ensemble_members
+from facematch.pipeline.system import ensemble_members
 from facematch.settings.compare import CompareSettings
 from facematch.settings.file import load_settings
 from facematch.tasks.compare.systems import settings_of

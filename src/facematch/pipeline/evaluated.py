@@ -4,18 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facematch.core.console import info, progress
+from facematch.core.console import info, progress, show_table
 from facematch.core.errors import FacematchError
 from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
+from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.rank_task import Evaluated, rank_task
 from facematch.evaluation.score import read_ground_truth
 from facematch.evaluation.task import RetrievalTask, by_truth
 from facematch.faces.values import FaceRecord, coverage_of
 from facematch.photos.photo import FolderPhotos, PhotoFile, find_photos
 from facematch.pipeline.build import photo_embedder, trained_people
+from facematch.pipeline.folders import folder_of
 from facematch.pipeline.people import ValidationPeople, validation_photos
 from facematch.pipeline.system import build_system, gallery_people
-from facematch.pipeline.two_folders import folder_of
 from facematch.ranking.embeddings import Embeddings, joined
 from facematch.refine.chain import Ranker, needs_folds
 from facematch.settings.refine import Step
@@ -140,3 +141,12 @@ def embed_files(stage: PhotoEmbedder, files: Sequence[PhotoFile], what: str) -> 
         embedded = stage.run(files, step)
     info(f"{what}: {coverage_of(embedded.records)}")
     return embedded
+
+
+def show_figures(title: str, figures: Sequence[Estimate]) -> None:
+    """Print a table of figures with their intervals and notes."""
+    show_table(
+        f"{title} [95 % interval over people]",
+        ["figure", "value", "of", "people", "note"],
+        [[each.name, str(each), str(each.count), str(each.people), each.note] for each in figures],
+    )

@@ -1,12 +1,17 @@
-"""The query and the gallery folder: photos and names, checked before anything is computed."""
+"""The query and the gallery folder: unpacked, photos and names checked, the right way round, before any compute."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from facematch.core.cache import cache_folder
+from facematch.core.console import ask
 from facematch.core.errors import FacematchError
 from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, digests_of, find_photos
+from facematch.pipeline.build import photo_limits
+from facematch.settings.root import Settings
 
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
 
@@ -78,6 +83,33 @@ def doubts(query: Folder, gallery: Folder) -> list[str]:
         if other.rstrip("y") in name and own.rstrip("y") not in name:  # also `queries` and `galleries`
             found.append(f"paths.{own} is {folder.path}")
     return found
+
+
+def two_folders(
+    settings: Settings, query: Path, gallery: Path, names: int, *, as_they_are: bool
+) -> tuple[Folder, Folder]:
+    """Return both folders' photos; where they look swapped a person at a terminal is asked, unless `as_they_are`.
+
+    Raises FacematchError as `check_folders`, as `unzipped`, and for folders that look swapped.
+    """
+    found = check_folders(query, gallery, photo_limits(settings.photos), names, partial(folder_of, settings))
+    doubt = doubts(*found)
+    if doubt and not as_they_are:
+        what = f"query and gallery look swapped: {', and '.join(doubt)}."
+        if not ask(f"{what} Go on with them as they are?"):
+            raise FacematchError(what, "Name them the other way round, or go on with --as-they-are.")
+    return found
+
+
+def folder_of(settings: Settings, path: Path) -> Path:
+    """Return a path, or the folder that it holds where it is a zip file. Raises FacematchError as `unzipped`."""
+    if not path.is_file():
+        return path
+    from facematch.identities.zipped import is_zip, unzipped
+
+    if not is_zip(path):
+        return path
+    return unzipped(path, cache_folder(settings.paths.cache), photo_limits(settings.photos))
 
 
 def base_name(name: str) -> str:

@@ -1,12 +1,13 @@
-"""From `refine:` in the settings to what embeds and what ranks, and what `facematch tune` keeps between runs."""
+"""From settings to what embeds and what ranks: one system or an ensemble's, and what `facematch tune` keeps."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from facematch.core.console import info
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
 from facematch.core.fingerprint import Fingerprint, require_same
@@ -15,9 +16,14 @@ from facematch.embedders import Embedder
 from facematch.embedders.views import FlipEmbedder, ViewsEmbedder, make_views
 from facematch.identities import load_identities
 from facematch.pipeline.build import build_cropper, build_embedder, run_folder
+from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric
+from facematch.ranking.ranking import Ranking, chosen_metric, distance_estimator
+from facematch.ranking.recall import measured_recall
 from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, load_whitening
+from facematch.settings.ensemble import EnsembleSettings
 from facematch.settings.refine import Refine, Step, TemplatesStep, TunedSteps, ViewsStep, WhitenStep
 from facematch.settings.root import Settings
 
@@ -154,3 +160,35 @@ def gallery_people(steps: Sequence[Step], gallery: Path) -> Mapping[str, str] | 
             labelled, _ = load_identities(step.people, gallery)
             return {file.name: person for file, person in labelled.pairs}
     return None
+
+
+def ensemble_members(settings: Settings, ensemble: EnsembleSettings) -> list[Settings]:
+    """Return the settings of each member; where photos, labels and the cache are is told by the ensemble's file."""
+    found = []
+    for number, each in enumerate(ensemble.members, start=1):
+        try:
+            member = settings_in_use(each.config, each.overrides(), unasked=False)
+        except FacematchError as error:
+            raise FacematchError(f"member {number} of the ensemble: {error.message}", error.hint) from error
+        kept = ("query", "gallery", "cache")
+        paths = member.paths.model_copy(update={name: getattr(settings.paths, name) for name in kept})
+        shared = {"paths": paths, "identities": settings.identities, "photos": settings.photos}
+        found.append(member.model_copy(update=shared))
+    return found
+
+
+def compare_and_note(ranker: Ranker, query: Embeddings, gallery: Embeddings, k: int) -> Ranking:
+    """Rank two sides; say on standard error why an index was chosen, and how much it found."""
+    choice = ranker.choice(query, gallery, k)
+    settled = replace(ranker, index=choice.kind) if ranker.index == "auto" else ranker
+    ranking = settled.compare(query, gallery, k)
+    if choice.reason:
+        info(f"index {choice.kind}: {choice.reason}")
+    if choice.kind == "exact":
+        return ranking
+    k, metric = ranking.indices.shape[1], chosen_metric(query, ranking.metric)
+    recall = measured_recall(
+        ranking.distances, lambda rows: distance_estimator(query.at(rows.tolist()), gallery, k, metric).distances
+    )
+    info(f"{'approximate index' if choice.approximate else 'index'} {choice.kind}: {recall}")
+    return ranking

@@ -6,8 +6,8 @@ from pathlib import Path
 from facematch.core.console import Stopwatch, info, result, show_json, waiting, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_bytes
-from facematch.pipeline.ensembles import ensemble_members
 from facematch.pipeline.how_made import how_made, without_server
+from facematch.pipeline.system import ensemble_members
 from facematch.refine.chain import needs_folds
 from facematch.settings.compare import CompareSettings, SystemSettings
 from facematch.settings.competition import FORM_FILE, load_form

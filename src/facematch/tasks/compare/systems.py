@@ -15,10 +15,9 @@ from facematch.evaluation.rank_task import judge_task, not_embedded, rank_divisi
 from facematch.identities import trained_among
 from facematch.pipeline.build import photo_embedder, trained_header, trained_people
 from facematch.pipeline.default_checkpoint import settings_in_use
-from facematch.pipeline.ensembles import ensemble_members
 from facematch.pipeline.evaluated import embed_files
 from facematch.pipeline.run_folder import RunFolder, read_log, validated_on
-from facematch.pipeline.system import System, build_system, whitening_file
+from facematch.pipeline.system import System, build_system, ensemble_members, whitening_file
 from facematch.pipeline.timing import machine
 from facematch.ranking.fusion import fuse
 from facematch.ranking.ranking import Ranking

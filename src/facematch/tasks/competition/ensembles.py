@@ -11,12 +11,10 @@ from facematch.evaluation.outcomes import outcomes_of
 from facematch.evaluation.rank_task import judge_task, rank_divisions
 from facematch.faces.values import coverage_of
 from facematch.pipeline.build import photo_embedder, trained_people
-from facematch.pipeline.ensembles import ensemble_members
 from facematch.pipeline.evaluated import embed_task, task_photos
 from facematch.pipeline.folders import Folder
 from facematch.pipeline.people import enough_people, validation_people
-from facematch.pipeline.recall import compare_and_note
-from facematch.pipeline.system import System, build_system, gallery_people
+from facematch.pipeline.system import System, build_system, compare_and_note, ensemble_members, gallery_people
 from facematch.ranking.fusion import fuse
 from facematch.ranking.ranking import Ranking
 from facematch.refine.chain import needs_folds

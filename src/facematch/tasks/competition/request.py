@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facematch.core.console import Stopwatch, info, results_aside
 from facematch.pipeline.default_checkpoint import settings_in_use
-from facematch.pipeline.two_folders import two_folders
+from facematch.pipeline.folders import two_folders
 from facematch.settings.competition import load_form
 from facematch.tasks.competition.submission import require_group
 

@@ -12,7 +12,7 @@ from facematch.core.errors import FacematchError, typed
 from facematch.core.files import write_bytes
 from facematch.core.text import count_of
 from facematch.evaluation.score import read_ground_truth, score_submission
-from facematch.pipeline.two_folders import folder_of
+from facematch.pipeline.folders import folder_of
 from facematch.settings.competition import CompetitionForm, load_form
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings

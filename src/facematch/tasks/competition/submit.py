@@ -8,8 +8,7 @@ from typing import Any
 from facematch.core.console import info, result, results_aside, show_json, warn
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import read_limited, reading
-from facematch.pipeline.folders import doubts
-from facematch.pipeline.two_folders import two_folders
+from facematch.pipeline.folders import doubts, two_folders
 from facematch.settings.competition import CompetitionForm, Dialect, load_form
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings

@@ -13,8 +13,7 @@ from facematch.faces.values import coverage_of, record_of
 from facematch.photos.photo import find_photos
 from facematch.pipeline.build import photo_embedder
 from facematch.pipeline.default_checkpoint import settings_in_use
-from facematch.pipeline.recall import compare_and_note
-from facematch.pipeline.system import build_system
+from facematch.pipeline.system import build_system, compare_and_note
 from facematch.ranking.embedding_files import read_embeddings, require_ending, write_embeddings
 from facematch.ranking.metrics import METRICS
 from facematch.ranking.ranking import chosen_metric

@@ -11,9 +11,8 @@ from facematch.core.errors import FacematchError
 from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, find_photos, read_photo
 from facematch.pipeline.build import photo_embedder
 from facematch.pipeline.default_checkpoint import settings_in_use
-from facematch.pipeline.evaluated import embed_files
+from facematch.pipeline.evaluated import embed_files, show_figures
 from facematch.pipeline.system import build_system
-from facematch.pipeline.tables import show_figures
 from facematch.tasks.protocols.revisited import RevisitedTruth, load_ground_truth, revisited_figures
 
 

@@ -20,8 +20,7 @@ from facematch.evaluation.tied_figures import tied_figures
 from facematch.evaluation.topk import KS
 from facematch.evaluation.verification import pooled_pairs, verification_figures
 from facematch.pipeline.default_checkpoint import settings_in_use
-from facematch.pipeline.evaluated import EvaluatedPhotos, Folders, evaluate
-from facematch.pipeline.tables import show_figures
+from facematch.pipeline.evaluated import EvaluatedPhotos, Folders, evaluate, show_figures
 from facematch.tasks.report.subgroups import (
     column_values,
     largest_gap,

@@ -13,9 +13,9 @@ from facematch.embedders.embed import EmbeddedPhotos
 from facematch.pipeline.build import build_embedder, photo_embedder, trained_people
 from facematch.pipeline.default_checkpoint import settings_in_use
 from facematch.pipeline.evaluated import embed_files, embed_named, photos_of
+from facematch.pipeline.folders import folder_of
 from facematch.pipeline.people import validation_people
 from facematch.pipeline.system import System, build_system, gallery_people, load_tuned
-from facematch.pipeline.two_folders import folder_of
 from facematch.ranking.ranking import Ranking
 from facematch.settings.refine import ReciprocalStep
 from facematch.settings.root import Settings
