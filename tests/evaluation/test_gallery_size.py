@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from facematch.evaluation.gallery_size import BETAS, KS, asked_of, hit_chances, log_likelihoods, places
+from facematch.evaluation.gallery_size import BETAS, KS, hit_chances, log_likelihoods, places, queries_of
 from facematch.evaluation.outcomes import Outcomes
 
 
@@ -82,9 +82,9 @@ def test_without_a_share_the_best_right_photo_stays() -> None:
 
 def test_queries_of_a_person_leave_one_photo_in_the_gallery() -> None:
     photos = np.array([2, 3, 5, 10])
-    assert asked_of(photos, 0).tolist() == [1, 1, 1, 1]
-    assert asked_of(photos, 0.3).tolist() == [1, 1, 2, 3]
-    assert asked_of(photos, 1).tolist() == [1, 2, 4, 9]
+    assert queries_of(photos, 0).tolist() == [1, 1, 1, 1]
+    assert queries_of(photos, 0.3).tolist() == [1, 1, 2, 3]
+    assert queries_of(photos, 1).tolist() == [1, 2, 4, 9]
 
 
 @settings(max_examples=50, deadline=None)

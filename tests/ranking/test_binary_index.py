@@ -154,7 +154,7 @@ def test_recall_is_told_with_its_sample_and_is_the_same_again() -> None:
     distances = nearest_codes(query, gallery, 10)[1]
     distances[::2, 5:] = 31  # too far
     recall = measured_recall(query, gallery, distances)
-    assert (recall.asked, recall.queries, recall.k) == (100, 157, 10)
+    assert (recall.sampled, recall.queries, recall.k) == (100, 157, 10)
     assert 0.6 < recall.value < 0.9
     assert recall == measured_recall(query, gallery, distances)
     assert recall != measured_recall(query, gallery, distances, seed=1)

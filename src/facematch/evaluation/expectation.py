@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from facematch.evaluation.bootstrap import MIN_PEOPLE, expanded_percentiles
-from facematch.evaluation.gallery_size import KS, Floats, Ints, asked_of, hit_chances, log_likelihoods, places
+from facematch.evaluation.gallery_size import KS, Floats, Ints, hit_chances, log_likelihoods, places, queries_of
 from facematch.evaluation.outcomes import Outcomes
 
 _FAR = 8.0  # no interval for a gallery more than this many times the validation's
@@ -54,15 +54,19 @@ class Expectation:
 
 
 @dataclass(frozen=True, eq=False)
-class _Town:
-    # People one after the other: `first` and `size` of each one's rows in `chances` (B×rows×3), how many of
-    # them a competition asks, and its weight.
+class PopulationModel:
+    """People that competitions are drawn from, one after the other.
+
+    `first` and `size` are each person's rows in `chances` (B×rows×3), `queries` says how many are queries of one
+    competition, `weight` how often the person is drawn; `likelihoods` is people×B.
+    """
+
     chances: Floats
     first: Ints
     size: Ints
-    asked: Ints
+    queries: Ints
     weight: Floats
-    likelihoods: Floats  # people×B
+    likelihoods: Floats
 
 
 def expect(
@@ -78,7 +82,7 @@ def expect(
     """Return the score to expect for a task of `queries` queries and `gallery` gallery photos.
 
     `share` (0–1) of the photos of the people asked for are queries, the others stand in the gallery. It is
-    seldom told: None tries shares from queries/(queries + gallery), which holds when nobody else is in the
+    seldom known: None tries shares from queries/(queries + gallery), which holds when nobody else is in the
     gallery, to a half. For a gallery larger than the validation's the fitted fall is taken once to twice,
     since ranks near the top say little about how it goes on. `weights` are those of top-1, top-5 and
     top-10. None is returned when the validation has no query. Raises ValueError for counts below 1 and
@@ -91,8 +95,8 @@ def expect(
     least = queries / (queries + gallery)
     most = max(least, 0.5)
     seen = max(others + len(counts) for others, counts in zip(outcomes.others, outcomes.closer, strict=True))
-    towns = [
-        _town(
+    models = [
+        _population(
             outcomes,
             round(seen * (gallery / seen) ** faster) if gallery > seen else gallery,
             least + part * (most - least) if share is None else share,
@@ -100,13 +104,13 @@ def expect(
         )
         for part, faster in _UNKNOWN
     ]
-    top1, top5, top10 = (float(value) for value in np.mean([_mean(town) for town in towns], axis=0))
+    top1, top5, top10 = (float(value) for value in np.mean([_mean(model) for model in models], axis=0))
     score = float(np.dot(weights, (top1, top5, top10)))
     interval = None
     if outcomes.people >= MIN_PEOPLE and gallery <= _FAR * seen:
         rng = np.random.default_rng(seed)
-        each = math.ceil(rounds / len(towns))
-        scores = np.concatenate([_competitions(town, queries, weights, each, rng) for town in towns])
+        each = math.ceil(rounds / len(models))
+        scores = np.concatenate([_competitions(model, queries, weights, each, rng) for model in models])
         low, high = expanded_percentiles(scores, outcomes.people)
         interval = (min(low, score), max(high, score))
     return Expectation(
@@ -114,36 +118,36 @@ def expect(
     )
 
 
-def _town(outcomes: Outcomes, gallery: int, share: float, weights: Floats) -> _Town:
+def _population(outcomes: Outcomes, gallery: int, share: float, weights: Floats) -> PopulationModel:
     found = places(outcomes, share)
     chances = hit_chances(found, gallery)
     likelihoods = log_likelihoods(found) if len(chances) > 1 else np.zeros((len(outcomes), 1))
     names, first_row, codes = np.unique(np.array(outcomes.identities), return_index=True, return_inverse=True)
     order, size = np.argsort(codes, kind="stable"), np.bincount(codes)
     photos = np.array([len(outcomes.closer[row]) + 1 for row in first_row], dtype=np.int64)
-    asked = asked_of(photos, share)
+    queries = queries_of(photos, share)
     # A person nobody has met may be worse, or better, than all who were: as bad as those with any miss are
     # on average, and one who misses everything beside them. Without it a system that was always right
     # would be promised to stay so.
     best = min(int(likelihoods.sum(axis=0).argmax()), len(chances) - 1)
     means = np.bincount(codes, weights=chances[best] @ weights / weights.sum()) / size
     extremes = [1 - _mean_of_those_with(1 - means), _mean_of_those_with(means)]
-    usual = max(1, round(float(asked.mean())))
+    usual = max(1, round(float(queries.mean())))
     extra = np.broadcast_to(np.repeat(extremes, usual)[None, :, None], (len(chances), 2 * usual, len(KS)))
     size = np.append(size, [usual, usual])
     sums = np.zeros((len(names) + 2, likelihoods.shape[1]))
     np.add.at(sums, codes, likelihoods)
     weight = np.append(np.full(len(names), _SHAPE), [_PRIOR, _PRIOR])
     rows = np.concatenate([chances[:, order], extra], axis=1)
-    return _Town(rows, np.cumsum(size) - size, size, np.append(asked, [usual, usual]), weight, sums)
+    return PopulationModel(rows, np.cumsum(size) - size, size, np.append(queries, [usual, usual]), weight, sums)
 
 
-def _mean(town: _Town) -> Floats:
+def _mean(model: PopulationModel) -> Floats:
     # Shares of hits within 1, 5 and 10 over the queries of the people met.
-    met = len(town.size) - 2
-    best = min(int(town.likelihoods.sum(axis=0).argmax()), len(town.chances) - 1)
-    each = np.repeat(town.asked[:met] / town.size[:met], town.size[:met])
-    return np.asarray(np.average(town.chances[best, : len(each)], axis=0, weights=each), dtype=np.float64)
+    met = len(model.size) - 2
+    best = min(int(model.likelihoods.sum(axis=0).argmax()), len(model.chances) - 1)
+    each = np.repeat(model.queries[:met] / model.size[:met], model.size[:met])
+    return np.asarray(np.average(model.chances[best, : len(each)], axis=0, weights=each), dtype=np.float64)
 
 
 def _mean_of_those_with(shares: Floats) -> float:
@@ -151,28 +155,30 @@ def _mean_of_those_with(shares: Floats) -> float:
     return float((1 + some.sum()) / (1 + len(some)))
 
 
-def _competitions(town: _Town, queries: int, weights: Sequence[float], rounds: int, rng: np.random.Generator) -> Floats:
+def _competitions(
+    model: PopulationModel, queries: int, weights: Sequence[float], rounds: int, rng: np.random.Generator
+) -> Floats:
     # Scores of `rounds` simulated competitions.
     most = max(1, _CELLS // queries)
     parts = [min(most, rounds - start) for start in range(0, rounds, most)]
-    return np.concatenate([_some_competitions(town, queries, weights, part, rng) for part in parts])
+    return np.concatenate([_some_competitions(model, queries, weights, part, rng) for part in parts])
 
 
 def _some_competitions(
-    town: _Town, queries: int, weights: Sequence[float], rounds: int, rng: np.random.Generator
+    model: PopulationModel, queries: int, weights: Sequence[float], rounds: int, rng: np.random.Generator
 ) -> Floats:
-    share = rng.standard_gamma(town.weight, size=(rounds, len(town.weight)))
+    share = rng.standard_gamma(model.weight, size=(rounds, len(model.weight)))
     share /= share.sum(axis=1, keepdims=True)
     beta = np.zeros(rounds, dtype=np.int64)
-    if len(town.chances) > 1:
-        beta = (share @ town.likelihoods).argmax(axis=1)
-    usual = float(np.average(town.asked, weights=town.weight))
+    if len(model.chances) > 1:
+        beta = (share @ model.likelihoods).argmax(axis=1)
+    usual = float(np.average(model.queries, weights=model.weight))
     drawn = _draw(share, math.ceil(1.3 * queries / usual) + 8, rng)
-    rows = _queries(town, drawn, queries, rng)
+    rows = _queries(model, drawn, queries, rng)
     luck = rng.random(rows.shape)
     score = np.zeros(rounds)
     for k, weight in enumerate(weights):
-        score += weight * (luck < town.chances[beta[:, None], rows, k]).mean(axis=1)
+        score += weight * (luck < model.chances[beta[:, None], rows, k]).mean(axis=1)
     return score
 
 
@@ -183,18 +189,18 @@ def _draw(share: Floats, people: int, rng: np.random.Generator) -> Ints:
     return rng.permuted(flat.reshape(len(share), people), axis=1)
 
 
-def _queries(town: _Town, drawn: Ints, queries: int, rng: np.random.Generator) -> Ints:
-    # Rows of `town.chances` (rounds×queries): each drawn person's queries end to end, cut at `queries`. A
-    # person gives queries from a random one on, around its own, so none twice before all were asked.
-    asked = town.asked[drawn]
+def _queries(model: PopulationModel, drawn: Ints, queries: int, rng: np.random.Generator) -> Ints:
+    # Rows of `model.chances` (rounds×queries): each drawn person's queries end to end, cut at `queries`. A
+    # person gives queries from a random one on, around its own, so none twice before all had their turn.
+    asked = model.queries[drawn]
     ends = np.cumsum(asked, axis=1)
     steps = np.zeros((len(drawn), queries + 1), dtype=np.int64)
     np.add.at(steps, (np.arange(len(drawn))[:, None], np.minimum(ends, queries)), 1)
     number = np.minimum(np.cumsum(steps[:, :queries], axis=1), drawn.shape[1] - 1)
     person = np.take_along_axis(drawn, number, axis=1)
-    start = rng.integers(0, town.size[drawn]) - (ends - asked)
+    start = rng.integers(0, model.size[drawn]) - (ends - asked)
     place = np.arange(queries) + np.take_along_axis(start, number, axis=1)
-    rows: Ints = town.first[person] + place % town.size[person]
+    rows: Ints = model.first[person] + place % model.size[person]
     return rows
 
 

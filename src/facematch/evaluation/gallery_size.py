@@ -44,13 +44,13 @@ class Places:
     queries: int
 
 
-def asked_of(photos: Ints, share: float) -> Ints:
+def queries_of(photos: Ints, share: float) -> Ints:
     """Return how many of a person's `photos` are queries when `share` (0–1) of them are.
 
     At least one is, and at least one stays in the gallery.
     """
-    asked: Ints = np.clip(np.floor(share * photos + 0.5).astype(np.int64), 1, np.maximum(photos - 1, 1))
-    return asked
+    queries: Ints = np.clip(np.floor(share * photos + 0.5).astype(np.int64), 1, np.maximum(photos - 1, 1))
+    return queries
 
 
 def places(outcomes: Outcomes, share: float = 0.0) -> Places:
@@ -61,7 +61,7 @@ def places(outcomes: Outcomes, share: float = 0.0) -> Places:
     """
     rows: list[tuple[int, int, int, float, int]] = []
     photos = np.array([len(counts) + 1 for counts in outcomes.closer], dtype=np.int64)
-    rest = (photos - asked_of(photos, share)).tolist()
+    rest = (photos - queries_of(photos, share)).tolist()
     for query, (counts, others, right) in enumerate(zip(outcomes.closer, outcomes.others, rest, strict=True)):
         for count, chance in zip(counts, _best_of(len(counts), share), strict=True):
             if chance > 1e-4:

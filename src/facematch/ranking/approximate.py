@@ -18,9 +18,9 @@ from facematch.ranking.flat import Floats, Positions
 
 ApproximateKind = Literal["hnsw", "ivf-pq"]
 
-LINKS = 32  # hnsw, M: a vector's links in the graph
-CONSTRUCTION = 40  # hnsw, efConstruction: vectors looked at to place one
-BREADTH = 128  # hnsw, efSearch: vectors looked at to answer one query, at least
+LINKS = 32  # hnsw, M: links of a vector, or a code, in the graph
+CONSTRUCTION = 40  # hnsw, efConstruction: how many are looked at to place one
+BREADTH = 128  # hnsw, efSearch: how many are looked at to answer one query, at least
 CODE_BYTES = 64  # ivf-pq, at most
 PROBES = 64  # ivf-pq, nprobe: cells looked at
 MORE = 10  # ivf-pq: candidates for each place of the answer

@@ -22,15 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facematch.ranking.approximate import BREADTH, CONSTRUCTION, LINKS
 from facematch.ranking.codes import Codes, hamming_distances
+from facematch.ranking.flat import Positions
 from facematch.settings.ranking import CODE_INDEXES, CodeIndexKind
 
 FLIPS = 2  # multi-index-hashing: r goes up to this; beyond it more entries are looked up than a scan compares
-LINKS = 32  # hnsw, M: a code's links in the graph
-CONSTRUCTION = 40  # hnsw, efConstruction: codes looked at to place one
-BREADTH = 128  # hnsw, efSearch: codes looked at to answer one query, at least
 
-Positions = NDArray[np.int64]
 CodeDistances = NDArray[np.int32]
 Nearest = tuple[Positions, CodeDistances]
 

@@ -102,8 +102,8 @@ def _to_parquet(path: Path, embeddings: Embeddings) -> None:
     from pyarrow import parquet
 
     kind = pyarrow.list_(pyarrow.uint8() if embeddings.packed else pyarrow.float32(), embeddings.dimensions)
-    told = {"metric": embeddings.metric, "fingerprint": json.dumps(dict(embeddings.fingerprint.settings))}
-    schema = pyarrow.schema({"name": pyarrow.string(), "vector": kind}, metadata=told)
+    metadata = {"metric": embeddings.metric, "fingerprint": json.dumps(dict(embeddings.fingerprint.settings))}
+    schema = pyarrow.schema({"name": pyarrow.string(), "vector": kind}, metadata=metadata)
     with replacing(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
         for start in range(0, len(embeddings), _ROWS):
             some = embeddings.names[start : start + _ROWS]

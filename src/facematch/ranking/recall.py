@@ -10,15 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class Recall:
-    """Mean recall@k of `asked` queries out of `queries`."""
+    """Mean recall@k of a sample of `sampled` queries out of `queries`."""
 
     value: float
     k: int
-    asked: int
+    sampled: int
     queries: int
 
     def __str__(self) -> str:
-        return f"recall@{self.k} {self.value:.3f} on {self.asked} of {self.queries} queries"
+        return f"recall@{self.k} {self.value:.3f} on {self.sampled} of {self.queries} queries"
 
 
 def measured_recall(

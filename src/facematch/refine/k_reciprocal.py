@@ -103,7 +103,7 @@ def _ranked(
 ) -> Ranking:  # fmt: skip
     # Gallery columns in order of name, so that a stable sort puts ties in that order.
     by_name = np.array(sorted(range(len(gallery)), key=gallery.names.__getitem__), dtype=np.int64)
-    asked = encoding[: len(query)]
+    queries = encoding[: len(query)]
     inverted = encoding[len(query) + by_name].tocsc()
     others = vectors[len(query) + by_name]
     squares = (others**2).sum(axis=1)
@@ -113,17 +113,17 @@ def _ranked(
         own = vectors[rows]
         original = np.maximum((own**2).sum(axis=1)[:, None] + squares - 2 * own @ others.T, 0) / largest[rows, None]
         for row, base in zip(rows, original, strict=True):
-            shared = _shared(asked, inverted, row, len(gallery))
+            shared = _shared(queries, inverted, row, len(gallery))
             final = ((1 - weight) * (1 - shared / (2 - shared)) + weight * base).astype(np.float32)
             order = np.argsort(final, kind="stable")[:k]
             indices[row], distances[row] = by_name[order], final[order]
     return Ranking(query.names, gallery.names, indices, distances, f"{metric} k-reciprocal")
 
 
-def _shared(asked: Any, inverted: Any, row: int, gallery: int) -> Floats:
+def _shared(queries: Any, inverted: Any, row: int, gallery: int) -> Floats:
     # Sum of the smaller of the two encodings over all photos, for one query and every gallery photo: G.
-    start, end = asked.indptr[row], asked.indptr[row + 1]
-    columns, mine = asked.indices[start:end], asked.data[start:end]
+    start, end = queries.indptr[row], queries.indptr[row + 1]
+    columns, mine = queries.indices[start:end], queries.data[start:end]
     counts = inverted.indptr[columns + 1] - inverted.indptr[columns]
     ends = np.cumsum(counts)
     places = np.arange(int(counts.sum())) + np.repeat(inverted.indptr[columns] - (ends - counts), counts)

@@ -36,7 +36,7 @@ _FEW = 20  # people below which hardly any gain can be told from luck
 _MOST = 5000  # training photos that whitening is fitted on
 
 
-class Bench:
+class Trials:
     """Validation people, embedded plainly and with flip, and what each list of steps makes of them."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Bench:
             )
         self.people = self.task.identities
         self.dimensions = sides[False].dimensions
-        self._trials: dict[tuple[Step, ...], Trial] = {}
+        self._made: dict[tuple[Step, ...], Trial] = {}
 
     def ranker(self, steps: tuple[Step, ...]) -> Ranker:
         """Return what ranks with `steps`."""
@@ -65,11 +65,11 @@ class Bench:
 
     def measure(self, steps: tuple[Step, ...]) -> Trial:
         """Return what `steps` score for each query; each list of steps is tried once."""
-        if steps not in self._trials:
+        if steps not in self._made:
             judged = rank_task(self.task, self.sides[has_flip(steps)], self.ranker(steps)).judged
             scores = sum(weight * hit_at(judged, k) for weight, k in zip(self.weights, KS, strict=True))
-            self._trials[steps] = Trial(steps, np.asarray(scores, dtype=np.float64), average_precision(judged))
-        return self._trials[steps]
+            self._made[steps] = Trial(steps, np.asarray(scores, dtype=np.float64), average_precision(judged))
+        return self._made[steps]
 
 
 def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json: bool) -> None:
@@ -92,22 +92,24 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
             for flip, stage in stages.items()
         }
         fitted = _whitenings(settings, stages, people, trained_on)
-    bench = Bench(settings, people.task(in_folds=True), sides, fitted, load_form(settings.server.form).weights)
-    steps = grid(bench.dimensions, settings.ranking.metric, whiten=fitted is not None)
+    trials = Trials(settings, people.task(in_folds=True), sides, fitted, load_form(settings.server.form).weights)
+    steps = grid(trials.dimensions, settings.ranking.metric, whiten=fitted is not None)
     tries = 2 * sum(map(len, steps.values()))  # about: each alone, and again beside the first that gains
     with watch.stage("trying"), progress("trying refine steps", tries) as step:
-        measure = _counted(bench.measure, step)
-        chosen, rounds = choose(measure, steps, bench.people, goal, never=(NAMES_NEEDED,))
+        measure = _counted(trials.measure, step)
+        chosen, rounds = choose(measure, steps, trials.people, goal, never=(NAMES_NEEDED,))
     with watch.stage("thresholds"), waiting("fitting thresholds …"):
-        thresholds = tune_thresholds(bench.task, sides[has_flip(chosen)], bench.ranker(chosen), tuned_folder(settings))
+        thresholds = tune_thresholds(
+            trials.task, sides[has_flip(chosen)], trials.ranker(chosen), tuned_folder(settings)
+        )
     if as_json:
-        values = {"queries": len(bench.people), "chosen": [step.model_dump(mode="json") for step in chosen]}
+        values = {"queries": len(trials.people), "chosen": [step.model_dump(mode="json") for step in chosen]}
         gains = [[_plain(gain, goal) for gain in gains] for gains in rounds]
         show_json({**values, "rounds": gains, "thresholds": thresholds.as_dict()})
     else:
-        _show(bench, chosen, rounds, goal)
+        _show(trials, chosen, rounds, goal)
         show_thresholds(thresholds)
-    _keep(settings, photo_embedder(settings, embedder), bench, (*views, *chosen), thresholds.fitted)
+    _keep(settings, photo_embedder(settings, embedder), trials, (*views, *chosen), thresholds.fitted)
     info(f"seconds: {watch}")
 
 
@@ -147,12 +149,12 @@ def _whitenings(
     }
 
 
-def _show(bench: Bench, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Gain]], goal: Goal) -> None:
-    base = bench.measure(())
-    asked, queries = len(set(bench.people)), len(bench.people)
+def _show(trials: Trials, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Gain]], goal: Goal) -> None:
+    base = trials.measure(())
+    asked, queries = len(set(trials.people)), len(trials.people)
     plain = f"plain: score {base.scores.mean():.0f}, mAP {base.precisions.mean():.3f}"
     show_table(
-        f"{queries} queries of {asked} people in {len(bench.task.divisions)} folds; {plain}. Each step alone; "
+        f"{queries} queries of {asked} people in {len(trials.task.divisions)} folds; {plain}. Each step alone; "
         "parameters chosen on half of the people, gain measured on the other [95 % interval over people]",
         ["step", "parameters", "score", "mAP", "verdict"],
         [_row(gain, goal) for gain in rounds[0]],
@@ -168,7 +170,7 @@ def _show(bench: Bench, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Gain
     if not chosen:
         result("chosen: none; no step gains what could not be luck")
         return
-    best = bench.measure(chosen)
+    best = trials.measure(chosen)
     result(f"chosen: {', '.join(step.step for step in chosen)}")
     result(
         f"score {base.scores.mean():.0f} → {best.scores.mean():.0f}, mAP {base.precisions.mean():.3f} → "
@@ -180,7 +182,7 @@ def _row(gain: Gain, goal: Goal) -> list[str]:
     (own,) = (step for step in gain.steps if step.step == gain.name)
     parameters = own.model_dump(exclude={"step", "people"}, exclude_none=True)
     shown = " ".join(f"{key} {value:g}" for key, value in parameters.items())
-    found = gain.score if goal == "score" else gain.precision
+    found = gain.by(goal)
     verdict = "gains" if gain.real(goal) else "hurts" if found.p_value < 0.05 else "may be luck"
     if found.p_value == 1:
         verdict = "no difference"
@@ -196,10 +198,10 @@ def _plain(gain: Gain, goal: Goal) -> dict[str, Any]:
 
 
 def _keep(
-    settings: Settings, stage: PhotoEmbedder, bench: Bench, chosen: tuple[Step, ...], thresholds: Mapping[str, Any]
+    settings: Settings, stage: PhotoEmbedder, trials: Trials, chosen: tuple[Step, ...], thresholds: Mapping[str, Any]
 ) -> None:
     folder = tuned_folder(settings)
-    for flip, whitening in (bench.fitted or {}).items():  # also when not chosen: it may be listed by hand
+    for flip, whitening in (trials.fitted or {}).items():  # also when not chosen: it may be listed by hand
         whitening.save(whitening_file(settings, flip=flip))
     save_tuned(folder / "tuned.json", Tuned(chosen, thresholds, stage.fingerprint, settings.ranking.metric))
     info(f"kept: {folder / 'tuned.json'}; use it with: --set refine=tuned")

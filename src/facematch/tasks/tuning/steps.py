@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.evaluation.bootstrap import MIN_PEOPLE, Floats, codes_of, draw_weights, expanded_percentiles
+from facematch.evaluation.bootstrap import MIN_PEOPLE, ROUNDS, Floats, codes_of, draw_weights, expanded_percentiles
 from facematch.evaluation.comparison import Comparison
 from facematch.evaluation.task import halves
 from facematch.settings.ranking import Metric
@@ -41,8 +41,12 @@ class Gain:
 
     def real(self, goal: Goal = "score") -> bool:
         """Return whether the goal rises by more than luck explains."""
-        found = self.score if goal == "score" else self.precision
+        found = self.by(goal)
         return found.difference > 0 and found.p_value < _REAL
+
+    def by(self, goal: Goal) -> Comparison:
+        """Return the comparison by the goal."""
+        return self.score if goal == "score" else self.precision
 
 
 Measure = Callable[[tuple[Step, ...]], Trial]
@@ -85,9 +89,7 @@ def gain_of(
     return Gain(name, best.steps, found[0], found[1])
 
 
-def cross_fitted(
-    wanted: Floats, values: Floats, asked: Floats, first: NDArray[np.bool_], *, rounds: int = 2000, seed: int = 0
-) -> Comparison:
+def cross_fitted(wanted: Floats, values: Floats, asked: Floats, first: NDArray[np.bool_]) -> Comparison:
     """Return what the best of T trials gains when one half of P people chooses it and the other measures it.
 
     `wanted` (P×T) are each person's summed differences in what is chosen by, `values` (P×T) in what is
@@ -106,17 +108,17 @@ def cross_fitted(
         return total
 
     people, queries = len(asked), int(asked.sum())
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     observed = float(gain(np.ones((1, people)))[0])
     interval = None
     if people >= MIN_PEOPLE:
-        drawn = draw_weights(people, rounds, rng)
+        drawn = draw_weights(people, ROUNDS, rng)
         interval = expanded_percentiles(gain(drawn) / (drawn @ asked), people)
     if not np.abs(values).any():
         return Comparison(0.0, interval, 1.0, people, queries)
-    flipped = gain(rng.choice([-1.0, 1.0], size=(rounds, people)))
+    flipped = gain(rng.choice([-1.0, 1.0], size=(ROUNDS, people)))
     above, below = (1 + int((flipped >= observed - 1e-9).sum())), (1 + int((flipped <= observed + 1e-9).sum()))
-    return Comparison(observed / queries, interval, min(1.0, 2 * min(above, below) / (rounds + 1)), people, queries)
+    return Comparison(observed / queries, interval, min(1.0, 2 * min(above, below) / (ROUNDS + 1)), people, queries)
 
 
 def ablation(
@@ -125,10 +127,9 @@ def ablation(
     people: Sequence[Hashable],
     before: tuple[Step, ...] = (),
     goal: Goal = "score",
-    seed: int = 0,
 ) -> list[Gain]:
     """Return what each step gains when it is added alone to the steps `before`; those it has already are left out."""
-    base, first = measure(before), halves(people, seed)
+    base, first = measure(before), halves(people)
     names = {step.step for step in before}
     return [
         gain_of(name, [measure(in_order((*before, step))) for step in choices], base, people, first, goal)
@@ -143,7 +144,6 @@ def choose(
     people: Sequence[Hashable],
     goal: Goal = "score",
     never: Container[str] = (),
-    seed: int = 0,
 ) -> tuple[tuple[Step, ...], list[list[Gain]]]:
     """Return the steps to use, and the gains of each round: in the first those of each step alone.
 
@@ -153,11 +153,11 @@ def choose(
     chosen: tuple[Step, ...] = ()
     rounds: list[list[Gain]] = []
     while True:
-        rounds.append(ablation(measure, steps, people, chosen, goal, seed))
+        rounds.append(ablation(measure, steps, people, chosen, goal))
         real = [gain for gain in rounds[-1] if gain.real(goal) and gain.name not in never]
         if not real:
             return chosen, rounds
-        chosen = max(real, key=lambda gain: (gain.score if goal == "score" else gain.precision).difference).steps
+        chosen = max(real, key=lambda gain: gain.by(goal).difference).steps
 
 
 def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
