@@ -113,9 +113,9 @@ def test_without_queries_nothing_is_defined() -> None:
 def test_the_first_k_give_precision_and_recall_at_k(seed: int, queries: int, photos: int, k: int) -> None:
     judged = random_judged(seed, queries, photos)
     found = set_scores(judged, top_k_accepted(judged, k))
-    mated = judged.mated
-    assert (found.tp / k)[mated] == pytest.approx(precision_at(judged, k)[mated])
-    assert (found.tp / np.maximum(judged.relevant, 1))[mated] == pytest.approx(recall_at(judged, k)[mated])
+    known = judged.answerable
+    assert (found.tp / k)[known] == pytest.approx(precision_at(judged, k)[known])
+    assert (found.tp / np.maximum(judged.relevant, 1))[known] == pytest.approx(recall_at(judged, k)[known])
     assert (found.tp + found.fp).tolist() == [k] * queries
 
 

@@ -74,7 +74,7 @@ def test_the_bounds_are_the_worst_and_the_best_order(case: Row) -> None:
         )
     )
     values = [precision_sum(right) / max(1, sum(right)) for right in orders(case)]
-    if tied.mated.all():
+    if tied.answerable.all():
         assert worst == pytest.approx(min(values))
         assert best == pytest.approx(max(values))
         assert worst - 1e-12 <= expected <= best + 1e-12
@@ -248,7 +248,7 @@ def test_where_no_ties_cross_both_toolbox_figures_are_equal() -> None:
     query = pack_codes(np.ones((30, 64)))
     asked, shown = rng.integers(0, 9, 30), rng.integers(0, 9, 64)
     tied = groups_of_codes(query, gallery, asked, shown)
-    assert tied.mated.all()
+    assert tied.answerable.all()
     for k in (3, 10, 64):
         theirs = toolbox_precisions(hamming_distances(query, gallery), asked[:, None] == shown, k, rng)
         assert np.isnan(theirs).any() == (k < 64)
@@ -258,7 +258,7 @@ def test_where_no_ties_cross_both_toolbox_figures_are_equal() -> None:
 
 def test_figures_of_every_definition_with_intervals() -> None:
     tied = groups_of_judged(random_judged(2, 80, 50, people=14, levels=6))
-    assert not tied.mated.all()
+    assert not tied.answerable.all()
     figures = {figure.name: figure for figure in map_figures(tied, 10, rounds=200)}
     assert list(figures) == list(map_variants(10))
     assert set(figures) == {
@@ -271,8 +271,8 @@ def test_figures_of_every_definition_with_intervals() -> None:
         "mAP@10 over found, queries without a hit dropped",
     }
     for name, figure in figures.items():
-        assert figure.count == tied.mated.sum()
-        assert figure.people == len({g for g, there in zip(tied.groups, tied.mated, strict=True) if there})
+        assert figure.count == tied.answerable.sum()
+        assert figure.people == len({g for g, there in zip(tied.groups, tied.answerable, strict=True) if there})
         assert figure.value is not None
         assert figure.interval is not None
         assert figure.interval[0] < figure.value < figure.interval[1]

@@ -41,15 +41,15 @@ def test_curves_are_means_over_the_queries(seed: int, queries: int, photos: int)
     tied, distances, right = some_codes(seed, queries, photos)
     curve = radius_curve(tied, range(9))
     assert curve.radii.tolist() == list(range(9))
-    if not tied.mated.any():
+    if not tied.answerable.any():
         assert np.isnan([curve.precision, curve.recall, curve.answered]).all()
         return
     for radius in range(9):
         empty = empty_ball(tied, radius)
         kept = precision_within(tied, radius)[empty == 0]
         assert curve.answered[radius] == pytest.approx(1 - np.nanmean(empty))
-        inside = (right & (distances <= radius)).sum(axis=1)[tied.mated]
-        assert curve.recall[radius] == pytest.approx((inside / right.sum(axis=1)[tied.mated]).mean())
+        inside = (right & (distances <= radius)).sum(axis=1)[tied.answerable]
+        assert curve.recall[radius] == pytest.approx((inside / right.sum(axis=1)[tied.answerable]).mean())
         assert curve.precision[radius] == pytest.approx(kept.mean() if len(kept) else np.nan, nan_ok=True)
     assert (np.diff(curve.recall) >= 0).all()
     assert curve.recall[-1] == 1

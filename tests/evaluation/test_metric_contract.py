@@ -103,7 +103,7 @@ def test_a_query_without_a_right_photo_leaves_every_mean(model: Model, metric: M
     judged = judged_by_identity(*model)
     values = metric(judged)
     assert (values.shape, values.dtype) == ((len(judged),), np.dtype(np.float64))
-    assert np.array_equal(np.isnan(values), ~judged.mated)
+    assert np.array_equal(np.isnan(values), ~judged.answerable)
 
 
 @pytest.mark.parametrize("metric", EACH_QUERY.values(), ids=EACH_QUERY.keys())

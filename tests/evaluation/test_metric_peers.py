@@ -60,7 +60,7 @@ def test_figures_equal_those_of_pytorch_metric_learning(seed: int, same: bool) -
         for row, person in enumerate(asked)
     ]
     judged = relevance_matrix(ranking, relevant, ignored=[{name} for name in ranking.queries] if same else None)
-    assert same or not judged.mated.all()
+    assert same or not judged.answerable.all()
     theirs = peer(query, asked, gallery, others, same)
     for their_name, name in NAMES.items():
         ours = float(np.nanmean(retrieval.RETRIEVAL_METRICS[name](judged)))

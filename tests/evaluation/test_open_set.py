@@ -193,7 +193,9 @@ def test_places_that_were_not_kept_are_an_error() -> None:
 def test_a_gallery_smaller_than_the_rank_is_whole() -> None:
     parts = [random_judged(0), judged_of([([(0.5, True)], "x"), ([(0.1, False)], "y")], 1)]
     judged = pooled(parts)
-    assert dir_curve(judged, 5).dir[-1] == pytest.approx(np.mean([1, *(parts[0].right[:, :5].any(1)[parts[0].mated])]))
+    assert dir_curve(judged, 5).dir[-1] == pytest.approx(
+        np.mean([1, *(parts[0].right[:, :5].any(1)[parts[0].answerable])])
+    )
 
 
 # --- intervals ------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def test_equals_a_naive_judgement(seed: int, answers: list[tuple[set[str], set[s
         there = set(GALLERY) - ignored
         assert judged.relevant[query] == len(relevant & there)
         assert judged.wrong[query] == len(there - relevant)
-        assert judged.mated[query] == bool(relevant & there)
+        assert judged.answerable[query] == bool(relevant & there)
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -97,8 +97,8 @@ def by_hand() -> RelevanceMatrix:
     ],
 )
 def test_a_ranking_worked_out_by_hand(metric: Callable[[RelevanceMatrix], Floats], value: float) -> None:
-    mated, unknown = metric(by_hand()).tolist()
-    assert mated == pytest.approx(value)
+    known, unknown = metric(by_hand()).tolist()
+    assert known == pytest.approx(value)
     assert isnan(unknown)
 
 
@@ -113,10 +113,10 @@ def test_interpolated_precision_worked_out_by_hand() -> None:
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 15), st.integers(2, 12))
 def test_curves_equal_plain_loops(seed: int, queries: int, photos: int, points: int) -> None:
     judged = random_judged(seed, queries, photos)
-    mated = [(right, relevant) for right, relevant in rows(judged) if relevant]
+    known = [(right, relevant) for right, relevant in rows(judged) if relevant]
     recall, precisions = precision_recall_curve(judged, points)
     hits = cmc(judged, photos)
-    if not mated:
+    if not known:
         assert np.isnan(precisions).all()
         assert np.isnan(hits).all()
         return
@@ -128,12 +128,12 @@ def test_curves_equal_plain_loops(seed: int, queries: int, photos: int, points: 
                 for at in range(1, photos + 1)
                 if sum(right[:at]) * (points - 1) >= level * relevant
             )
-            for right, relevant in mated
+            for right, relevant in known
         ]
         assert precisions[level] == pytest.approx(np.mean(best))
         assert recall[level] == pytest.approx(level / (points - 1))
     for place in range(1, photos + 1):
-        assert hits[place - 1] == pytest.approx(np.mean([any(right[:place]) for right, _ in mated]))
+        assert hits[place - 1] == pytest.approx(np.mean([any(right[:place]) for right, _ in known]))
         assert hits[place - 1] == pytest.approx(np.nanmean(hit_at(judged, place)))
 
 
@@ -174,12 +174,12 @@ def test_a_whole_ranking_of_a_small_gallery_is_long_enough() -> None:
 
 def test_figures_are_means_over_mated_queries() -> None:
     judged = random_judged(1, 60, 40, people=15)
-    assert not judged.mated.all()
+    assert not judged.answerable.all()
     for figure in retrieval_figures(judged, rounds=20):
         values = RETRIEVAL_METRICS[figure.name](judged)
         assert figure.value == pytest.approx(np.nanmean(values))
-        assert figure.count == judged.mated.sum()
-        assert figure.people == len({g for g, m in zip(judged.groups, judged.mated, strict=True) if m})
+        assert figure.count == judged.answerable.sum()
+        assert figure.people == len({g for g, m in zip(judged.groups, judged.answerable, strict=True) if m})
 
 
 def test_without_a_mated_query_no_figure_has_a_value() -> None:

@@ -58,7 +58,7 @@ def test_codes_are_counted_as_plain_loops_count_them(
     assert found.distances.shape == (queries, bits + 1)
     assert all(row == list(range(bits + 1)) for row in found.distances.tolist())
     assert found.relevant.tolist() == [sum(row) for row in right]
-    assert found.mated.tolist() == [sum(row) > 0 for row in right]
+    assert found.answerable.tolist() == [sum(row) > 0 for row in right]
     assert len(found) == queries
     assert found.groups == tuple(asked)
 

@@ -55,12 +55,12 @@ def expected_average_precision(tied: TieGroups, k: int | None = None, *, over: O
     _require_place(k, "mAP")
     places = max(1, int(tied.sizes.sum(axis=1).max(initial=0))) if k is None else k
     if over == "found":
-        return tied.over_mated(_over_found(tied, places))
+        return tied.over_answerable(_over_found(tied, places))
     before, found = _before(tied.sizes), _before(tied.right)
     taken = np.clip(places - before, 0, tied.sizes)
     sums = _precision_sums(before, found, tied.sizes, tied.right, taken).sum(axis=1)
     most = tied.relevant if over == "relevant" else np.minimum(tied.relevant, places)
-    return tied.over_mated(sums / np.maximum(most, 1))
+    return tied.over_answerable(sums / np.maximum(most, 1))
 
 
 @_in_blocks
@@ -72,7 +72,7 @@ def average_precision_bound(tied: TieGroups, order: Order) -> Floats:
     """
     start = _before(tied.sizes) + (tied.sizes - tied.right if order == "worst" else 0)
     sums = tied.right + (_before(tied.right) - start) * _harmonic_between(start, start + tied.right)
-    return tied.over_mated(sums.sum(axis=1) / np.maximum(tied.relevant, 1))
+    return tied.over_answerable(sums.sum(axis=1) / np.maximum(tied.relevant, 1))
 
 
 @_in_blocks
@@ -81,7 +81,7 @@ def expected_precision_at(tied: TieGroups, k: int) -> Floats:
 
     k divides even where fewer than k photos are right or there (McSherry & Najork 2008).
     """
-    return tied.over_mated(_expected_hits(tied, k, f"precision@{k}") / k)
+    return tied.over_answerable(_expected_hits(tied, k, f"precision@{k}") / k)
 
 
 @_in_blocks
@@ -93,7 +93,7 @@ def expected_hit_at(tied: TieGroups, k: int) -> Floats:
     _require_place(k, f"top-{k}")
     cut = _cut(tied, k)
     none = _hypergeometric(cut.size, cut.right, cut.taken, np.zeros_like(cut.taken))
-    return tied.over_mated(1 - np.where(cut.found > 0, 0, none))
+    return tied.over_answerable(1 - np.where(cut.found > 0, 0, none))
 
 
 @dataclass(frozen=True)
@@ -138,15 +138,15 @@ def _figure(name: str, variant: MapVariant, tied: TieGroups, rounds: int, seed: 
     values = variant.values(tied)
     if variant.weights is None:
         return mean_figure(name, values, tied.groups, rounds=rounds, seed=seed)
-    mated = tied.mated
-    people = codes_of([group for group, keep in zip(tied.groups, mated, strict=True) if keep])
-    sums, asked = (np.bincount(people, weights=each[mated]) for each in (values, variant.weights(tied)))
+    known = tied.answerable
+    people = codes_of([group for group, keep in zip(tied.groups, known, strict=True) if keep])
+    sums, asked = (np.bincount(people, weights=each[known]) for each in (values, variant.weights(tied)))
 
     def ratio(weights: Floats) -> Floats:
         total = weights @ asked
         return np.asarray(np.divide(weights @ sums, total, out=np.full(len(total), np.nan), where=total > 0))
 
-    return statistic_figure(name, ratio, int(mated.sum()), len(sums), rounds=rounds, seed=seed)
+    return statistic_figure(name, ratio, int(known.sum()), len(sums), rounds=rounds, seed=seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,12 +21,12 @@ def precision_within(tied: TieGroups, radius: float) -> Floats:
     how much of a low figure comes from that.
     """
     inside, right = _inside(tied, radius)
-    return tied.over_mated(right / np.maximum(inside, 1))
+    return tied.over_answerable(right / np.maximum(inside, 1))
 
 
 def empty_ball(tied: TieGroups, radius: float) -> Floats:
     """Return whether no photo at all lies within the radius of each query, 1 or 0 (Q)."""
-    return tied.over_mated(_inside(tied, radius)[0] == 0)
+    return tied.over_answerable(_inside(tied, radius)[0] == 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +49,11 @@ def radius_curve(tied: TieGroups, radii: Sequence[float]) -> RadiusCurve:
     empty ball has no precision, and as 0 it would pull the left end of the curve to the floor. At small radii this
     flatters, so read it with `answered`.
     """
-    mated = tied.mated
+    known = tied.answerable
     counts = np.array([_inside(tied, radius) for radius in radii], dtype=np.float64)
-    counts = counts.reshape(len(radii), 2, len(tied))[..., mated]
+    counts = counts.reshape(len(radii), 2, len(tied))[..., known]
     inside, right = counts[:, 0], counts[:, 1]
-    relevant = tied.relevant[mated]
+    relevant = tied.relevant[known]
     answered = (inside > 0).sum(axis=1)
     every = np.full(len(radii), len(relevant))
     precision = _ratio((right / np.maximum(inside, 1)).sum(axis=1), answered)

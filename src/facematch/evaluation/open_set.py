@@ -2,7 +2,7 @@
 
 A gallery photo is returned when its distance ≤ threshold. Definitions: Phillips, Grother & Micheals,
 Evaluation Methods in Face Recognition (Handbook of Face Recognition, 2nd edition, 2011, chapter 21), and
-NIST's FRVT 1:N reports. A mated query shows somebody in the gallery; the others show unknown people.
+NIST's FRVT 1:N reports. A known query shows somebody in the gallery; the others show unknown people.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -80,7 +80,7 @@ class OpenSetCurve:
 
     `thresholds` begins with −infinity. `fpir` (false positive identification rate) is the share of unknown
     queries with any gallery photo at distance ≤ threshold; `dir` (detection and identification rate) the
-    share of mated queries with a right photo within the first `rank` places and at distance ≤ threshold.
+    share of known queries with a right photo within the first `rank` places and at distance ≤ threshold.
     NaN where there are no such queries. FNIR = 1 − DIR.
     """
 
@@ -94,11 +94,11 @@ def dir_curve(judged: RelevanceMatrix, rank: int = 1) -> OpenSetCurve:
 
     Raises FacematchError when a row ends before place `rank` though its gallery does not.
     """
-    mated, unknown = _deciding(judged, rank)
-    distances = np.concatenate([mated, unknown])
+    known, unknown = _deciding(judged, rank)
+    distances = np.concatenate([known, unknown])
     thresholds = np.unique(distances[np.isfinite(distances)])
     rates = []
-    for side in (unknown, mated):
+    for side in (unknown, known):
         counts = np.searchsorted(np.sort(side), thresholds, side="right").astype(np.float64)
         rates.append(share(np.concatenate([[0.0], counts])[None], np.array([len(side)], np.float64))[0])
     return OpenSetCurve(np.concatenate([[-np.inf], thresholds]), rates[0], rates[1])
@@ -107,14 +107,14 @@ def dir_curve(judged: RelevanceMatrix, rank: int = 1) -> OpenSetCurve:
 def open_set_figures(
     judged: RelevanceMatrix, fpirs: Sequence[float] = FPIRS, rank: int = 1, *, rounds: int = ROUNDS, seed: int = 0
 ) -> list[Estimate]:
-    """Return the FNIR at each FPIR, with intervals over people: mated and unknown ones are drawn together.
+    """Return the FNIR at each FPIR, with intervals over people: known and unknown ones are drawn together.
 
     An FPIR that fewer than 1/FPIR unknown queries cannot resolve has no value; its note says how many it
     needs. The gallery stays as it is: intervals say nothing about other galleries. Raises FacematchError
     as `dir_curve`.
     """
-    mated = int(judged.mated.sum())
-    unknown, people = len(judged) - mated, len(set(judged.groups))
+    known = int(judged.answerable.sum())
+    unknown, people = len(judged) - known, len(set(judged.groups))
     figures = []
     for fpir in fpirs:
         require_rate(fpir, "a false positive identification rate")
@@ -123,7 +123,7 @@ def open_set_figures(
         gap = ""
         if unknown < needed:
             gap = f"insufficient data: {unknown} unknown queries, an FPIR of {fpir:g} needs at least {needed}"
-        elif not mated:
+        elif not known:
             gap = "insufficient data: no query has a right photo in the gallery"
         if gap:
             figures.append(Estimate(name, None, None, len(judged), people, gap))
@@ -134,7 +134,7 @@ def open_set_figures(
 
 
 def _deciding(judged: RelevanceMatrix, rank: int) -> tuple[Floats, Floats]:
-    # The least threshold that identifies each mated query, and that alarms at each unknown one; else infinity.
+    # The least threshold that identifies each known query, and that alarms at each unknown one; else infinity.
     if rank < 1:
         raise ValueError(f"rank is {rank}; a place in a ranking is at least 1")
     there = np.isfinite(judged.distances).sum(axis=1)
@@ -145,20 +145,20 @@ def _deciding(judged: RelevanceMatrix, rank: int) -> tuple[Floats, Floats]:
             f"{judged.queries[short[0]]} ends after {int(there[short[0]])}.",
             f"Rank with k of at least {rank}.",
         )
-    right = np.where(judged.right, judged.distances, np.inf)[judged.mated, :rank]
+    right = np.where(judged.right, judged.distances, np.inf)[judged.answerable, :rank]
     return (
         right.min(axis=1, initial=np.inf).astype(np.float64),
-        judged.distances[~judged.mated].min(axis=1, initial=np.inf).astype(np.float64),
+        judged.distances[~judged.answerable].min(axis=1, initial=np.inf).astype(np.float64),
     )
 
 
 def _fnir(judged: RelevanceMatrix, rank: int, fpir: float) -> Callable[[Floats], Floats]:
     # From R×P weights of people to R rates.
     codes = codes_of(judged.groups)
-    asked, strangers = codes[judged.mated], codes[~judged.mated]
-    mated, unknown = _deciding(judged, rank)
-    found, alarmed = np.isfinite(mated), np.isfinite(unknown)
-    steps = sort_steps(mated[found], unknown[alarmed])
+    asked, strangers = codes[judged.answerable], codes[~judged.answerable]
+    known, unknown = _deciding(judged, rank)
+    found, alarmed = np.isfinite(known), np.isfinite(unknown)
+    steps = sort_steps(known[found], unknown[alarmed])
     of_found, of_alarmed = asked[found][steps.wanted], strangers[alarmed][steps.unwanted]
 
     def some(weights: Floats) -> Floats:

@@ -83,13 +83,13 @@ def places_of(found: Outcomes) -> Places:
 
 
 def outcomes_of(judged: RelevanceMatrix) -> Outcomes:
-    """Return the outcomes of a judged ranking: those of its mated queries.
+    """Return the outcomes of a judged ranking: those of its queries with a relevant photo.
 
     Raises FacematchError when a row ends before its gallery.
     """
     judged.require_complete("the score to expect")
     before = np.cumsum(~judged.right, axis=1)
-    rows = np.flatnonzero(judged.mated).tolist()
+    rows = np.flatnonzero(judged.answerable).tolist()
     return Outcomes(
         tuple(judged.queries[row] for row in rows),
         tuple(str(judged.groups[row]) for row in rows),

@@ -36,7 +36,7 @@ class RelevanceMatrix:
         return len(self.queries)
 
     @property
-    def mated(self) -> NDArray[np.bool_]:
+    def answerable(self) -> NDArray[np.bool_]:
         """Return which queries have a right photo in the gallery (Q `bool`); the others show unknown people."""
         return self.relevant > 0
 

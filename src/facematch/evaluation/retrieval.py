@@ -25,7 +25,7 @@ def hit_at(judged: RelevanceMatrix, k: int) -> Floats:
     """Return whether a right photo stands among the first k, 1 or 0: CMC at rank k, also called top-k."""
     require_places(judged, k, f"top-{k}")
     hits = _hits(judged).within(k)
-    return _over_mated(judged, (hits.per_query() > 0).astype(np.float64))
+    return _over_answerable(judged, (hits.per_query() > 0).astype(np.float64))
 
 
 def precision_at(judged: RelevanceMatrix, k: int) -> Floats:
@@ -35,7 +35,7 @@ def precision_at(judged: RelevanceMatrix, k: int) -> Floats:
     fewer than k photos are right, so the ideal is min(relevant, k)/k and not 1.
     """
     require_places(judged, k, f"precision@{k}")
-    return _over_mated(judged, _hits(judged).within(k).per_query() / k)
+    return _over_answerable(judged, _hits(judged).within(k).per_query() / k)
 
 
 def recall_at(judged: RelevanceMatrix, k: int) -> Floats:
@@ -83,39 +83,39 @@ def reciprocal_rank(judged: RelevanceMatrix) -> Floats:
     """Return one over the place (from 1) of the first right photo. Needs the whole ranking."""
     judged.require_complete("MRR")
     hits = _hits(judged)
-    return _over_mated(judged, hits.per_query((hits.found == 1) / hits.place))
+    return _over_answerable(judged, hits.per_query((hits.found == 1) / hits.place))
 
 
 def cmc(judged: RelevanceMatrix, places: int) -> Floats:
-    """Return top-k for k = 1 … `places` as a mean over the mated queries: the CMC curve, NaN without any."""
+    """Return top-k for k = 1 … `places` as a mean over answerable queries: the CMC curve, NaN without any."""
     require_places(judged, places, f"the CMC curve to place {places}")
     hits = _hits(judged).within(places)
     firsts = np.bincount(hits.place[hits.found == 1] - 1, minlength=places)
-    mated = int(judged.mated.sum())
-    return np.cumsum(firsts) / mated if mated else np.full(places, np.nan)
+    known = int(judged.answerable.sum())
+    return np.cumsum(firsts) / known if known else np.full(places, np.nan)
 
 
 def precision_recall_curve(judged: RelevanceMatrix, points: int = 101) -> tuple[Floats, Floats]:
-    """Return recall levels from 0 to 1 and the mean interpolated precision at each over the mated queries.
+    """Return recall levels from 0 to 1 and the mean interpolated precision at each over answerable queries.
 
     A query's interpolated precision at recall r is its best precision at any place where its recall is
     r or more (Manning, Raghavan & Schütze 2008, section 8.4; TREC's curve with 11 points). Both arrays
-    have length `points`, at least 2; the precisions are NaN without a mated query.
+    have length `points`, at least 2; the precisions are NaN without such a query.
     """
     if points < 2:
         raise ValueError(f"a curve has at least 2 points, not {points}")
     judged.require_complete("the precision-recall curve")
     hits = _hits(judged)
     starts = np.searchsorted(hits.query, np.arange(len(judged) + 1))
-    total, mated = np.zeros(points), np.flatnonzero(judged.mated)
-    for query in mated:
+    total, known = np.zeros(points), np.flatnonzero(judged.answerable)
+    for query in known:
         at = slice(starts[query], starts[query + 1])
         best = np.zeros(int(judged.relevant[query]))  # a recall never reached has precision 0
         best[: at.stop - at.start] = np.maximum.accumulate((hits.found[at] / hits.place[at])[::-1])[::-1]
         # The right photo that reaches recall i/(points−1), in whole numbers: no rounding decides it.
         wanted = -(-np.arange(points) * len(best) // (points - 1))
         total += best[np.maximum(wanted, 1) - 1]
-    return np.linspace(0, 1, points), total / len(mated) if len(mated) else np.full(points, np.nan)
+    return np.linspace(0, 1, points), total / len(known) if len(known) else np.full(points, np.nan)
 
 
 RETRIEVAL_METRICS: Mapping[str, Callable[[RelevanceMatrix], Floats]] = MappingProxyType(
@@ -135,7 +135,7 @@ RETRIEVAL_METRICS: Mapping[str, Callable[[RelevanceMatrix], Floats]] = MappingPr
 
 
 def retrieval_figures(judged: RelevanceMatrix, *, rounds: int = ROUNDS, seed: int = 0) -> list[Estimate]:
-    """Return every retrieval figure, a mean over the mated queries with its interval over people.
+    """Return every retrieval figure, a mean over the queries with a relevant photo, with its interval over people.
 
     A figure that the ranking is too short for has no value, and its note says so.
     """
@@ -191,8 +191,8 @@ def _hits(judged: RelevanceMatrix) -> _Hits:
 
 
 def _over_relevant(judged: RelevanceMatrix, sums: Floats) -> Floats:
-    return _over_mated(judged, sums / np.maximum(judged.relevant, 1))
+    return _over_answerable(judged, sums / np.maximum(judged.relevant, 1))
 
 
-def _over_mated(judged: RelevanceMatrix, values: Floats) -> Floats:
-    return np.where(judged.mated, values, np.nan)
+def _over_answerable(judged: RelevanceMatrix, values: Floats) -> Floats:
+    return np.where(judged.answerable, values, np.nan)

@@ -55,7 +55,7 @@ class TieGroups:
         return np.asarray(self.right.sum(axis=1), dtype=np.int64)
 
     @property
-    def mated(self) -> NDArray[np.bool_]:
+    def answerable(self) -> NDArray[np.bool_]:
         """Return which queries have a right photo in the gallery (Q `bool`); the others show unknown people."""
         return self.relevant > 0
 
@@ -65,9 +65,9 @@ class TieGroups:
             self.queries[rows], self.groups[rows], self.distances[rows], self.sizes[rows], self.right[rows]
         )
 
-    def over_mated(self, values: ArrayLike) -> Floats:
+    def over_answerable(self, values: ArrayLike) -> Floats:
         """Return Q values, NaN for every query without a right photo: it defines no figure and leaves the mean."""
-        return np.where(self.mated, np.asarray(values, dtype=np.float64), np.nan)
+        return np.where(self.answerable, np.asarray(values, dtype=np.float64), np.nan)
 
 
 def groups_of_codes(

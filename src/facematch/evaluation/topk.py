@@ -92,7 +92,7 @@ def topk_figures(
 
 def first_places(judged: RelevanceMatrix) -> Places:
     """Return the places of a judged ranking's queries that have a right photo; `gallery` is the smallest one asked."""
-    kept = np.flatnonzero(judged.mated).tolist()
+    kept = np.flatnonzero(judged.answerable).tolist()
     gallery = int((judged.relevant + judged.wrong)[kept].min(initial=2**31))
     people = tuple(judged.groups[row] for row in kept)
     return Places(tuple(judged.queries[row] for row in kept), _first(judged)[kept], people, gallery)

@@ -58,7 +58,7 @@ def reach(page: Any, wanted: str) -> None:
 
 
 def test_it_shows_the_queries_worst_first_with_their_answers(page: Any, data: ReportData) -> None:
-    known = [row for row in data.queries if row.mated]
+    known = [row for row in data.queries if row.answerable]
     assert heading_files(page) == [printable(row.name) for row in known[:25]]
     assert page.title() == "triplet – facematch report"  # no name ran
     for row, item in zip(known[:25], page.locator(".query").all()[:6], strict=False):
@@ -100,7 +100,7 @@ def test_filters_keep_what_was_missed(page: Any, data: ReportData, k: int) -> No
 
 def test_unknown_people_stand_apart(page: Any, data: ReportData) -> None:
     page.select_option("#which", "unknown")
-    assert heading_files(page) == [row.name for row in data.queries if not row.mated]
+    assert heading_files(page) == [row.name for row in data.queries if not row.answerable]
     assert "Nobody in the gallery shows this person." in page.inner_text("#list")
 
 
@@ -119,7 +119,7 @@ def test_search_finds_files_and_people(page: Any, data: ReportData) -> None:
 
 
 def test_pages_are_turned(page: Any, data: ReportData) -> None:
-    known = [row.name for row in data.queries if row.mated]
+    known = [row.name for row in data.queries if row.answerable]
     assert page.inner_text("#count") == f"1–25 of {len(known)} queries"
     assert page.is_disabled("#before")
     page.click("#after")
@@ -200,7 +200,7 @@ def test_the_map_highlights_one_person(page: Any, data: ReportData) -> None:
 
 def test_shapes_on_the_map_tell_found_from_missed(page: Any, data: ReportData) -> None:
     missed = sum(row.missed(1) for row in data.queries)
-    known = sum(row.mated for row in data.queries)
+    known = sum(row.answerable for row in data.queries)
     assert page.locator("#plane path.lost").count() == missed
     assert page.locator("#plane circle.found").count() == known - missed
     assert data.drawn is not None

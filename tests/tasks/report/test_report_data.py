@@ -61,11 +61,11 @@ def test_the_worst_query_comes_first(seed: int, parts: int) -> None:
     assert sorted(row.name for row in rows) == sorted(wanted)
     for row in rows:
         precision, place = wanted[row.name]
-        assert row.mated == (precision is not None)
+        assert row.answerable == (precision is not None)
         assert row.average_precision == (precision if precision is None else pytest.approx(precision))
         assert (row.first.place if row.first else 0) == place
-        assert row.relevant == (3 if row.mated else 0)
-    known = [row for row in rows if row.mated]
+        assert row.relevant == (3 if row.answerable else 0)
+    known = [row for row in rows if row.answerable]
     assert [row.name for row in known] == sorted(
         (name for name, (precision, _) in wanted.items() if precision is not None),
         key=lambda name: (round(wanted[name][0] or 0, 12), -wanted[name][1], name),

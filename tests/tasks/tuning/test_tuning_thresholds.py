@@ -72,7 +72,7 @@ def test_the_static_row_is_a_plain_count_on_the_other_half() -> None:
     assert static.refused is not None
     assert static.found.count + static.refused.count == static.f1.count
     assert static.found.value == pytest.approx(
-        np.average([v[1] for v, _ in counts], weights=[half.judged.mated.sum() for half in halves])
+        np.average([v[1] for v, _ in counts], weights=[half.judged.answerable.sum() for half in halves])
     )
 
 

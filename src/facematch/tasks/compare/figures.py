@@ -33,7 +33,7 @@ def query_values(judged: RelevanceMatrix, lost: NDArray[np.bool_], weights: Sequ
     values["score"] = np.asarray(np.stack([values[f"top-{k}"] for k in KS], axis=1) @ np.asarray(weights))
     values["mAP"] = expected_average_precision(tied)
     for each in values.values():
-        each[lost & judged.mated] = 0
+        each[lost & judged.answerable] = 0
     values["F1"] = f1_across(judged, halves([str(person) for person in judged.groups]))
     return values
 

@@ -137,7 +137,7 @@ def revisited_precision_at(judged: RelevanceMatrix, k: int) -> Floats:
     """
     judged.require_complete(f"mP@{k}")
     values = np.full(len(judged), np.nan)
-    for query in np.flatnonzero(judged.mated & judged.right.any(axis=1)):
+    for query in np.flatnonzero(judged.answerable & judged.right.any(axis=1)):
         places = np.flatnonzero(judged.right[query]) + 1
         within = min(int(places[-1]), k)
         values[query] = (places <= within).sum() / within

@@ -47,13 +47,13 @@ class QueryRow:
     first: Answer | None
 
     @property
-    def mated(self) -> bool:
+    def answerable(self) -> bool:
         """Return whether the gallery has a photo of this person."""
         return self.relevant > 0
 
     def missed(self, k: int) -> bool:
         """Return whether a person the gallery has is not among the first k answers."""
-        return self.mated and (self.first is None or self.first.place > k)
+        return self.answerable and (self.first is None or self.first.place > k)
 
 
 @dataclass(frozen=True, eq=False)

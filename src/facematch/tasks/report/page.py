@@ -19,7 +19,7 @@ _NAMED = (1, 5, 10)  # places that are named on the CMC curve
 
 def report_page(data: ReportData) -> bytes:
     """Return the page as UTF-8. Everything that was named by a stranger is escaped, in HTML and in the data."""
-    known = [row for row in data.queries if row.mated]
+    known = [row for row in data.queries if row.answerable]
     figures = [figure for table in data.tables for figure in table.figures]
     values = {
         "command": "report",

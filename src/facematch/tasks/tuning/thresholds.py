@@ -72,8 +72,8 @@ def measure_thresholds(halves: Sequence[OpenSet], names: Sequence[str] = NAMES) 
             missing[name] = error.message
             continue
         sets = set_scores(judged, stacked(masks))
-        recall = np.where(judged.mated, sets.tp / np.maximum(judged.relevant, 1), np.nan)
-        refused = np.where(judged.mated, np.nan, (sets.fp == 0).astype(np.float64))
+        recall = np.where(judged.answerable, sets.tp / np.maximum(judged.relevant, 1), np.nan)
+        refused = np.where(judged.answerable, np.nan, (sets.fp == 0).astype(np.float64))
         scores[name] = (sets.f1, recall, refused)
     return [_measured(name, scores, judged.groups, missing.get(name, "")) for name in names]
 
