@@ -76,7 +76,7 @@ def test_where_nobody_is_known_nothing_is_accepted() -> None:
     ranking = ranking_of([[0.0, 0.4], [0.3, 0.2]])
     found = fit_static(judged_of(ranking, [7, 8], [0, 1]), "euclidean")
     assert found.f1 == 1
-    assert accept(ranking, found.limits(ranking)).nobody.all()
+    assert not any(accept(ranking, found.limits(ranking)).values())
 
 
 def test_where_all_are_right_everything_is_accepted() -> None:

@@ -14,7 +14,7 @@ from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
 from facematch.thresholds.dynamic import DynamicRule, DynamicThreshold, fit_dynamic, neighbourhood_adjustments
 from facematch.thresholds.kept import FittedThreshold, threshold_as_dict, threshold_from_dict
 from facematch.thresholds.static import StaticThreshold
-from facematch.thresholds.values import Answer, Basis, accept, accepted_mask
+from facematch.thresholds.values import Basis, accept, accepted_mask
 from threshold_helpers import judged_people, people_embeddings, ranking_of
 
 BASIS = Basis("euclidean", 40, 12)
@@ -22,13 +22,8 @@ BASIS = Basis("euclidean", 40, 12)
 
 def test_photos_no_farther_than_their_limit_are_accepted_best_first() -> None:
     ranking = ranking_of([[0.5, 0.1, 0.3], [0.2, 0.9, 0.8]])
-    answer = accept(ranking, np.array([[0.2, 0.1, 0.5], [0.1, 0.1, 0.1]]))
-    assert answer.accepted == (("g001", "g000"), ())  # the second place is beyond its own limit
-    assert answer.nobody.tolist() == [False, True]
-    assert answer.nearest == pytest.approx((0.1, 0.2))
-    assert answer.limits == (0.2, 0.1)
-    assert answer.as_dict() == {"q000": ["g001", "g000"], "q001": []}
-    assert len(answer) == 2
+    accepted = accept(ranking, np.array([[0.2, 0.1, 0.5], [0.1, 0.1, 0.1]]))
+    assert accepted == {"q000": ("g001", "g000"), "q001": ()}  # the second place is beyond its own limit
 
 
 def test_a_photo_at_the_limit_is_accepted_and_an_empty_place_never_is() -> None:
@@ -41,15 +36,13 @@ def test_a_photo_at_the_limit_is_accepted_and_an_empty_place_never_is() -> None:
 def test_a_query_that_stands_in_its_gallery_never_gets_itself() -> None:
     embeddings, _ = people_embeddings(3, 2)
     ranking = distance_estimator(embeddings, embeddings, len(embeddings), exclude_same_name=True)
-    answer = accept(ranking, np.full(ranking.distances.shape, np.inf))
-    assert [set(names) for names in answer.accepted] == [set(embeddings.names) - {own} for own in embeddings.names]
+    accepted = accept(ranking, np.full(ranking.distances.shape, np.inf))
+    assert [set(names) for names in accepted.values()] == [set(embeddings.names) - {own} for own in embeddings.names]
 
 
 def test_a_ranking_without_a_place_answers_nobody() -> None:
     empty = Ranking(("q",), (), np.empty((1, 0), np.int64), np.empty((1, 0), np.float32), "euclidean")
-    answer = accept(empty, np.empty((1, 0)))
-    assert answer.nobody.all()
-    assert answer.nearest == (np.inf,)
+    assert accept(empty, np.empty((1, 0))) == {"q": ()}
 
 
 def test_limits_of_another_shape_or_without_a_number_are_refused() -> None:
@@ -60,11 +53,7 @@ def test_limits_of_another_shape_or_without_a_number_are_refused() -> None:
         accept(ranking, np.array([[0.1, np.nan]]))
 
 
-def test_an_answer_checks_itself() -> None:
-    with pytest.raises(ValueError, match="for each query"):
-        Answer(("q",), ((), ()), (0.1,), (0.1,))
-    with pytest.raises(ValueError, match="a name twice"):
-        Answer(("q",), (("a", "a"),), (0.1,), (0.1,))
+def test_a_basis_checks_itself() -> None:
     with pytest.raises(ValueError, match="rests on somebody"):
         Basis("euclidean", 3, 0)
 

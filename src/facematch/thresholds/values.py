@@ -33,55 +33,16 @@ class Basis:
             )
 
 
-@dataclass(frozen=True)
-class Answer:
-    """For each of Q queries the gallery names accepted, best first; none of them means: nobody.
-
-    `nearest` (Q) is the distance of the first place, infinite in an empty ranking, and `limits` (Q) the
-    largest distance at which that photo is accepted: how near an answer of nobody came to a name.
-    """
-
-    queries: tuple[str, ...]
-    accepted: tuple[tuple[str, ...], ...]
-    nearest: tuple[float, ...]
-    limits: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if len({len(self.queries), len(self.accepted), len(self.nearest), len(self.limits)}) != 1:
-            raise ValueError("an answer has accepted names, a nearest distance and a limit for each query")
-        for query, names in zip(self.queries, self.accepted, strict=True):
-            if len(set(names)) != len(names):
-                raise ValueError(f"the answer to {query} holds a name twice")
-
-    def __len__(self) -> int:
-        return len(self.queries)
-
-    @property
-    def nobody(self) -> Bools:
-        """Return for which queries nobody was accepted (Q)."""
-        return np.array([not names for names in self.accepted], dtype=np.bool_)
-
-    def as_dict(self) -> dict[str, list[str]]:
-        """Return the accepted names of each query as plain JSON values."""
-        return {query: list(names) for query, names in zip(self.queries, self.accepted, strict=True)}
-
-
-def accept(ranking: Ranking, limits: Floats) -> Answer:
-    """Return the photos of a ranking that are no farther than their limit, best first.
+def accept(ranking: Ranking, limits: Floats) -> dict[str, tuple[str, ...]]:
+    """Return for each query the photos of a ranking that are no farther than their limit, best first; none: nobody.
 
     `limits` is Q×k: the largest distance at which the photo at each place is accepted. Photos beyond place
-    k are never accepted, so the ranking should be whole where all photos of a person are asked for.
+    k are never accepted, so the ranking should be whole where all photos of a person are wanted.
     Raises ValueError for limits of another shape or that hold NaN.
     """
     mask = accepted_mask(ranking.distances, limits)
-    names = tuple(
-        tuple(ranking.gallery[i] for i in row[taken].tolist()) for row, taken in zip(ranking.indices, mask, strict=True)
-    )
-    if not mask.shape[1]:
-        nowhere = (np.inf,) * len(names), (-np.inf,) * len(names)
-        return Answer(ranking.queries, names, *nowhere)
-    nearest, first = ranking.distances[:, 0].tolist(), limits[:, 0].tolist()
-    return Answer(ranking.queries, names, tuple(nearest), tuple(first))
+    rows = zip(ranking.queries, ranking.indices, mask, strict=True)
+    return {query: tuple(ranking.gallery[i] for i in row[taken].tolist()) for query, row, taken in rows}
 
 
 def accepted_mask(distances: NDArray[np.float32], limits: Floats) -> Bools:

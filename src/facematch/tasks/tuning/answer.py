@@ -24,7 +24,7 @@ from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
 from facematch.thresholds.dynamic import DynamicRule, DynamicThreshold
 from facematch.thresholds.kept import FittedThreshold, threshold_from_dict
 from facematch.thresholds.static import StaticThreshold
-from facematch.thresholds.values import Answer, accept
+from facematch.thresholds.values import accept
 
 Threshold = StaticThreshold | DynamicThreshold | CalibratedThreshold | ConformalThreshold
 Kind = Literal["static", "dynamic", "dynamic-query", "isotonic", "platt", "conformal"]
@@ -50,11 +50,10 @@ def answer_command(
             threshold = tuned.on(system.rank.sides(query.embeddings, gallery.embeddings, known)[1])
         else:
             threshold = tuned
-        answer = accept(ranking, threshold.limits(ranking))
-    answered = set(ranking.queries)
-    unanswered = [record.name for record in query.records if record.name not in answered]
-    _print(answer, ranking, threshold, unanswered, as_json=as_json)
-    info(f"{len(answer)} queries, {int(answer.nobody.sum())} of them answered by nobody")
+        accepted = accept(ranking, threshold.limits(ranking))
+    unanswered = [record.name for record in query.records if record.name not in accepted]
+    _print(accepted, ranking, threshold, unanswered, as_json=as_json)
+    info(f"{len(accepted)} queries, {sum(not names for names in accepted.values())} of them answered by nobody")
     if unanswered:
         warn(f"{len(unanswered)} queries have no embedding and no answer: {', '.join(unanswered[:5])}")
     info(f"seconds: {watch}")
@@ -115,13 +114,20 @@ def _promised(
     return threshold
 
 
-def _print(answer: Answer, ranking: Ranking, threshold: Threshold, unanswered: Sequence[str], *, as_json: bool) -> None:
+def _print(
+    accepted: Mapping[str, Sequence[str]],
+    ranking: Ranking,
+    threshold: Threshold,
+    unanswered: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
-        show_json({**answer.as_dict(), **dict.fromkeys(unanswered)})
+        show_json({**accepted, **dict.fromkeys(unanswered)})
         return
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["query", "place", "gallery", "distance", "probability"])
-    for row, (query, names) in enumerate(zip(answer.queries, answer.accepted, strict=True)):
+    for row, (query, names) in enumerate(accepted.items()):
         if not names:
             table.writerow([query, "", "nobody", "", ""])
         distance_of = dict(zip(ranking.names(row), ranking.distances[row].tolist(), strict=False))
