@@ -53,7 +53,6 @@ def test_equals_a_naive_transcription(rows: list[Row]) -> None:
     if len({fold for _, _, fold in rows}) < 2:
         assert (found.mean, found.standard_error, found.accuracies) == (None, None, ())
         assert found.note == "insufficient data: 1 of at least 2 folds"
-        assert str(found) == "insufficient data"
         return
     accuracies, thresholds = naive_accuracy(rows)
     assert found.accuracies == pytest.approx(accuracies)
@@ -74,7 +73,6 @@ def test_the_mean_and_its_error_are_those_of_the_paper() -> None:
     assert found.accuracies == pytest.approx(accuracies)
     assert (found.mean, found.standard_error) == (pytest.approx(mean), pytest.approx(error))
     assert found.thresholds == (1.5,) * 10
-    assert str(found) == f"{mean:.4f} ± {error:.4f}"
     assert found.as_dict()["accuracies"] == pytest.approx(accuracies)
 
 

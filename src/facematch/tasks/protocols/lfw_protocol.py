@@ -41,9 +41,6 @@ class FoldAccuracy:
     thresholds: tuple[float, ...]
     note: str = ""
 
-    def __str__(self) -> str:
-        return "insufficient data" if self.mean is None else f"{self.mean:.4f} ± {self.standard_error:.4f}"
-
     def as_dict(self) -> dict[str, object]:
         """Return plain JSON values."""
         return {**asdict(self), "accuracies": list(self.accuracies), "thresholds": list(self.thresholds)}
