@@ -43,6 +43,7 @@ def _in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
 def without_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Hide the network that comes with facematch: it would take over where a test wants none."""
     monkeypatch.setattr(default_checkpoint, "_places", lambda: (tmp_path / "no default", tmp_path / "nor here"))
+    default_checkpoint.default_file.cache_clear()  # what made the small project knows the real one
     yield
     default_checkpoint.default_file.cache_clear()  # other tests know the real one
 
