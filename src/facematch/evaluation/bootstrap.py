@@ -65,10 +65,10 @@ def mean_figure(
     if not kept:
         return Estimate(name, None, None, 0, 0, f"insufficient data: none of {len(numbers)} queries defines it")
     codes = codes_of(kept)
-    sums, asked = np.bincount(codes, weights=numbers[there]), np.bincount(codes)
+    sums, counts = np.bincount(codes, weights=numbers[there]), np.bincount(codes)
 
     def mean(weights: Floats) -> Floats:
-        found: Floats = (weights @ sums) / (weights @ asked)
+        found: Floats = (weights @ sums) / (weights @ counts)
         return found
 
     value = float(numbers[there].mean())

@@ -60,7 +60,7 @@ def compare(
 ) -> Comparison | None:
     """Compare two systems, query by query, at a gallery of `gallery` photos; None without a shared query.
 
-    A query is shared when its name (or digest) stands in both; interval and test are those of `paired`.
+    A query is shared when its name (or digest) is in both; interval and test are those of `paired`.
     """
     mine, theirs = contributions(ours, gallery, weights), contributions(best, gallery, weights)
     person = dict(zip(ours.queries, ours.identities, strict=True))
@@ -107,13 +107,13 @@ def paired(
         raise ValueError("there is no query to compare two systems on")
     codes = codes_of(groups)
     sums: Floats = np.bincount(codes, weights=np.asarray(differences, dtype=np.float64)).astype(np.float64)
-    asked = np.bincount(codes)
+    counts = np.bincount(codes)
     rng = np.random.default_rng(seed)
     interval = None
     if len(sums) >= MIN_PEOPLE:
         drawn = draw_weights(len(sums), rounds, rng)
-        interval = expanded_percentiles((drawn @ sums) / (drawn @ asked), len(sums))
-    difference = float(sums.sum() / asked.sum())
+        interval = expanded_percentiles((drawn @ sums) / (drawn @ counts), len(sums))
+    difference = float(sums.sum() / counts.sum())
     return Comparison(difference, interval, sign_flip(sums, rounds, rng), len(sums), len(codes))
 
 

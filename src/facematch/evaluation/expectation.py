@@ -81,7 +81,7 @@ def expect(
 ) -> Expectation | None:
     """Return the score to expect for a task of `queries` queries and `gallery` gallery photos.
 
-    `share` (0–1) of the photos of the people asked for are queries, the others stand in the gallery. It is
+    `share` (0–1) of the photos of a person are queries, the others are in the gallery. It is
     seldom known: None tries shares from queries/(queries + gallery), which holds when nobody else is in the
     gallery, to a half. For a gallery larger than the validation's the fitted fall is taken once to twice,
     since ranks near the top say little about how it goes on. `weights` are those of top-1, top-5 and
@@ -192,13 +192,13 @@ def _draw(share: Floats, people: int, rng: np.random.Generator) -> Ints:
 def _queries(model: PopulationModel, drawn: Ints, queries: int, rng: np.random.Generator) -> Ints:
     # Rows of `model.chances` (rounds×queries): each drawn person's queries end to end, cut at `queries`. A
     # person gives queries from a random one on, around its own, so none twice before all had their turn.
-    asked = model.queries[drawn]
-    ends = np.cumsum(asked, axis=1)
+    counts = model.queries[drawn]
+    ends = np.cumsum(counts, axis=1)
     steps = np.zeros((len(drawn), queries + 1), dtype=np.int64)
     np.add.at(steps, (np.arange(len(drawn))[:, None], np.minimum(ends, queries)), 1)
     number = np.minimum(np.cumsum(steps[:, :queries], axis=1), drawn.shape[1] - 1)
     person = np.take_along_axis(drawn, number, axis=1)
-    start = rng.integers(0, model.size[drawn]) - (ends - asked)
+    start = rng.integers(0, model.size[drawn]) - (ends - counts)
     place = np.arange(queries) + np.take_along_axis(start, number, axis=1)
     rows: Ints = model.first[person] + place % model.size[person]
     return rows

@@ -54,9 +54,9 @@ def queries_of(photos: Ints, share: float) -> Ints:
 
 
 def places(outcomes: Outcomes, share: float = 0.0) -> Places:
-    """Return the right photos that may be best when `share` (0–1) of the photos of people asked are queries.
+    """Return the right photos that may be best when `share` (0–1) of a person's photos are queries.
 
-    Each of a query's r right photos then stands in the gallery with chance 1 − share, at least one of
+    Each of a query's r right photos is then in the gallery with chance 1 − share, at least one of
     them; number j (from 0) is the best one there with chance (1 − share)·shareʲ / (1 − shareʳ).
     """
     rows: list[tuple[int, int, int, float, int]] = []

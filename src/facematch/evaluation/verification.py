@@ -86,8 +86,8 @@ class Roc:
 def pairs_of_ranking(ranking: Ranking, query_people: Sequence[Hashable], gallery_people: Sequence[Hashable]) -> Pairs:
     """Return every query with every gallery photo as pairs; the ranking must be whole.
 
-    A photo makes no pair with itself (photos are told by name), and two photos that both ask and both
-    answer make one pair, not two, so that pairs count what was compared.
+    A photo makes no pair with itself (names tell photos apart), and two photos that are both query and
+    gallery make one pair, not two, so that pairs count what was compared.
 
     Raises FacematchError when rows end before the gallery, ValueError for people of another number.
     """
@@ -96,7 +96,7 @@ def pairs_of_ranking(ranking: Ranking, query_people: Sequence[Hashable], gallery
     number_of = {name: number for number, name in enumerate(ranking.gallery)}
     row_of = {name: row for row, name in enumerate(ranking.queries)}
     own = np.array([number_of.get(name, -1) for name in ranking.queries], dtype=np.int64)
-    asks = np.array([row_of.get(name, -1) for name in ranking.gallery], dtype=np.int64)
+    row_in_queries = np.array([row_of.get(name, -1) for name in ranking.gallery], dtype=np.int64)
     there = ranking.indices >= 0
     short = np.flatnonzero(there.sum(axis=1) < len(ranking.gallery) - (own >= 0))
     if len(short):
@@ -107,7 +107,7 @@ def pairs_of_ranking(ranking: Ranking, query_people: Sequence[Hashable], gallery
         )
     rows = np.broadcast_to(np.arange(len(own))[:, None], there.shape)[there]
     found = ranking.indices[there]
-    mirrored = (own[rows] >= 0) & (asks[found] >= 0) & (asks[found] < rows)
+    mirrored = (own[rows] >= 0) & (row_in_queries[found] >= 0) & (row_in_queries[found] < rows)
     kept = (found != own[rows]) & ~mirrored
     codes = codes_of([*query_people, *gallery_people])
     first, second = codes[rows[kept]], codes[len(own) + found[kept]]
@@ -206,7 +206,7 @@ def _table(pairs: Pairs, fars: Sequence[float]) -> Callable[[Floats], Floats]:
 
 
 def _remembered(compute: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
-    # With one seed every figure is asked about the same draws, so the table of all of them is made once.
+    # With one seed every figure is computed on the same draws, so the table of all of them is made once.
     known: dict[bytes, Floats] = {}
 
     def look_up(weights: Floats) -> Floats:

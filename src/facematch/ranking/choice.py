@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from facematch.settings.ranking import IndexKind, allowed
 
-# From how many queries on a graph is built and asked faster than all are compared with everything;
+# From how many queries on a graph is built and searched faster than all are compared with everything;
 # `benchmarks/gallery_size.py` for 512 numbers, `benchmarks/hamming_search.py` for codes.
 PAYS_FROM = {"vectors": 75_000, "codes": 90_000}
 # Photos from which on a query is faster by a graph, and up to which it misses next to none. Beyond, a graph of vectors

@@ -96,7 +96,7 @@ def _touched(worst: Floats, products: Floats, squares: Floats, metric: Metric) -
 
 class _Nearest:
     # The `width` smallest values of each row and their positions, with room for twice as many that may be among them:
-    # they are sorted out when that is full. Until then `worst`, from which on nothing counts, stands where it was.
+    # they are sorted out when that is full. Until then `worst`, from which on nothing counts, stays where it was.
 
     def __init__(self, rows: int, width: int) -> None:
         self.width = width

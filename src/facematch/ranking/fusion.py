@@ -26,7 +26,7 @@ def fuse(rankings: Sequence[Ranking], weights: Sequence[float] | None = None, me
     """Return one whole ranking from whole rankings, one for each system; `weights` are equal by default.
 
     The photos are those that any system ranked, in order of their names; a photo that a system has not ranked
-    for a query stands there behind all that it has. A query that some systems do not have is answered by the
+    for a query is placed behind all that it has. A query that some systems do not have is answered by the
     others. A photo that no system ranked for a query, such as the query itself, is left out. Ties by name.
 
     Raises FacematchError without a ranking, for weights of another number, and where none is above 0.

@@ -91,7 +91,7 @@ def _encoding(near: NDArray[np.int64], vectors: Floats, largest: Floats, k1: int
 
 
 def _reciprocal(near: NDArray[np.int64]) -> Any:
-    # Entry (i, j) is 1 where each of the two stands among the other's neighbours (equation 1).
+    # Entry (i, j) is 1 where each of the two is among the other's neighbours (equation 1).
     rows = np.repeat(np.arange(len(near)), near.shape[1])
     forward = sparse.csr_array((np.ones(near.size), (rows, near.ravel())), shape=(len(near),) * 2)
     return sparse.csr_array(forward.multiply(forward.T))

@@ -23,7 +23,7 @@ _PHOTOS = TypeAdapter(NonNegativeInt)
 class Whitening:
     """The mean (D), R principal directions (D×R, one a column, strongest first) and variances (R) of embeddings.
 
-    `photos` is how many they were fitted on; `fingerprint` tells what made the embeddings.
+    `photos` is how many they were fitted on; `fingerprint` is that of the embeddings.
     """
 
     mean: NDArray[np.float32]

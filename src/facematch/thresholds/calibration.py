@@ -245,9 +245,9 @@ def cross_calibration(
     _enough(int(y[kept].sum()), int((~y[kept]).sum()), len(np.unique(codes)))
     prior, found = float(y[kept].mean()), np.empty(len(x))
     for fold in np.unique(left[kept]):
-        asked, seen = kept & (left == fold), (left != fold) & (right != fold)
+        judged, seen = kept & (left == fold), (left != fold) & (right != fold)
         model = fit(x[seen], y[seen], len(np.unique(codes[:, seen])), metric)
-        found[asked] = with_prior(model, prior).probability(x[asked])
+        found[judged] = with_prior(model, prior).probability(x[judged])
     return CrossCalibration(found[kept], y[kept], kept, prior)
 
 

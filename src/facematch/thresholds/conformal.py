@@ -78,7 +78,7 @@ def fit_conformal(
     use (`gallery` names it), `people` whom each shows; none of them may be in the gallery. One photo of each
     person is drawn by lot, whatever its distance: n people drawn alike, with one photo each, and a new
     person with one photo are exchangeable, which is all the promise needs. (Photos of one person are not
-    exchangeable with a stranger's; a person's smallest distance would promise more than is asked: that none
+    exchangeable with a stranger's; a person's smallest distance would promise more than is wanted: that none
     of all its photos is accepted.)
 
     With j = ⌊alpha·(n + 1)⌋ and strict acceptance below the j-th smallest score a new person is accepted only
@@ -100,7 +100,7 @@ def least_people(alpha: float) -> int:
 
 
 def gallery_digest(names: Sequence[str]) -> str:
-    """Return what tells galleries apart: the SHA-256 of their names, in whatever order."""
+    """Return what identifies a gallery: the SHA-256 of their names, in whatever order."""
     return sha256_of(json.dumps(sorted(names)).encode())
 
 

@@ -135,7 +135,7 @@ def neighbourhood_adjustments(
     """Return m − M of every place for each n: what `fit_dynamic` tunes with, Q×k as `judged.pooled` lays it out.
 
     `galleries` are the embeddings that the rankings, one for each fold, are of; M is each gallery's own. Tune
-    in folds: where a query stands in its own gallery (leave-one-out) it would be part of the neighbourhood
+    in folds: where a query is in its own gallery (leave-one-out) it would be part of the neighbourhood
     of the very photos it is to find. An n that is too large for one of the galleries is left out.
 
     Raises FacematchError when that leaves none, as `gallery_neighbourhood` for re-ranked distances, and

@@ -21,7 +21,7 @@ _ONE_IN = 11  # photos of one folder ask: 1,000 beside a database of 10,000
 
 @dataclass(frozen=True)
 class ClassPhotos:
-    """The photos of a database and those that ask it, each with its class. `protocol` says in words who asks whom."""
+    """The photos of a database and the queries, each with its class; `protocol` says which photos are queries."""
 
     database: LabelledPhotos
     queries: LabelledPhotos
@@ -35,7 +35,7 @@ def class_photos(
 
     The same folder twice lets each photo ask all others. Counts are of photos to draw; rounding by class may miss
     them by a few. Raises FacematchError for fewer than two classes, for counts that the folder does not hold, and for
-    a class that asks without a photo in the database.
+    a class of a query without a photo in the database.
     """
     everything = _loaded(database)
     if len(everything.people) < 2:
@@ -60,9 +60,9 @@ def class_photos(
 
 
 def require_untrained(settings: Settings, queries: LabelledPhotos) -> None:
-    """Raise FacematchError, naming them, when the network in use was trained on a photo that asks.
+    """Raise FacematchError, naming them, when the network in use was trained on one of the queries.
 
-    Told by content, not by name. A run that does not tell its photos is warned of.
+    Photos are compared by content, not by name. A run that does not name its photos is warned of.
     """
     run = trained_header(settings).path.parent
     trained = trained_photos(run)

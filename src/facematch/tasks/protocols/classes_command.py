@@ -98,7 +98,7 @@ def classes_command(
     result(f"{chosen}: {sizes['queries']} queries, {sizes['database']} photos in the database ({photos.protocol})")
     _show(f"the first {k} by {metric} distance", at_k)
     _show(f"all at {metric} distance {limit:.4g} or less, {by}", at_threshold)
-    _say_seconds(seconds, sizes["database"], sizes["queries"], k)
+    _show_seconds(seconds, sizes["database"], sizes["queries"], k)
 
 
 def judged_classes(queries: Sequence[str], asking: Side, answering: Side) -> RelevanceMatrix:
@@ -172,7 +172,7 @@ def _plain(rows: Sequence[ClassRow]) -> list[dict[str, object]]:
     return [{**asdict(r), "precision": value(r.precision), "recall": value(r.recall)} for r in rows]
 
 
-def _say_seconds(seconds: Seconds, database: int, queries: int, k: int) -> None:
+def _show_seconds(seconds: Seconds, database: int, queries: int, k: int) -> None:
     rows = []
     for what, took, photos in (("database", seconds.database, database), ("queries", seconds.queries, queries)):
         if took is not None:

@@ -33,9 +33,9 @@ def load_plain(path: Path, data: bytes) -> object:
                 raise ValueError("a memo slot beyond the end of the file")
         return _PlainUnpickler(BytesIO(data), _Room(4 * len(data))).load()
     except _RefusedError as error:
-        asked = brief(error)
+        wanted = brief(error)
         raise FacematchError(
-            f"{path} was not read: as a pickle it asks for {asked}, which data do not need and which could run code.",
+            f"{path} was not read: as a pickle it asks for {wanted}, which data do not need and which could run code.",
             "Take the file from its publishers, or convert it to JSON.",
         ) from error
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
@@ -81,10 +81,10 @@ class _PlainUnpickler(pickle.Unpickler):
             "__builtin__.bytes": lambda: b"",  # how Python 3 writes none of them for Python 2
             "_codecs.encode": lambda text, _: room.take(str.encode(text, "latin1")),
         }
-        asked = f"{module}.{name}".replace("numpy._core.", "numpy.core.")  # its name since NumPy 2
-        if asked not in known:
-            raise _RefusedError(asked)
-        return known[asked]
+        wanted = f"{module}.{name}".replace("numpy._core.", "numpy.core.")  # its name since NumPy 2
+        if wanted not in known:
+            raise _RefusedError(wanted)
+        return known[wanted]
 
 
 class _NumberType:

@@ -71,7 +71,7 @@ def _tuned(settings: Settings, system: System, kind: Kind, probability: float) -
     if kind not in tuned.thresholds:
         raise FacematchError(
             f"no {kind} threshold was kept by `facematch tune`; there are {', '.join(tuned.thresholds) or 'none'}.",
-            "Tune again; what it says about insufficient data tells why one is missing.",
+            "Tune again: its lines on insufficient data name what is missing.",
         )
     threshold = threshold_from_dict(tuned.thresholds[kind])
     if isinstance(threshold, CalibratedThreshold):

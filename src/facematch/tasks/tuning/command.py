@@ -32,7 +32,7 @@ from facematch.tasks.tuning.steps import Gain, Goal, Measure, Trial, choose, gri
 from facematch.tasks.tuning.thresholds_command import show_thresholds, tune_thresholds
 
 NAMES_NEEDED = "templates"  # the step that a gallery without names cannot take
-_FEW = 20  # people below which hardly any gain can be told from luck
+_FEW = 20  # people below which hardly any gain can be distinguished from luck
 _MOST = 5000  # training photos that whitening is fitted on
 
 
@@ -151,10 +151,10 @@ def _whitenings(
 
 def _show(trials: Trials, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Gain]], goal: Goal) -> None:
     base = trials.measure(())
-    asked, queries = len(set(trials.people)), len(trials.people)
+    people, queries = len(set(trials.people)), len(trials.people)
     plain = f"plain: score {base.scores.mean():.0f}, mAP {base.precisions.mean():.3f}"
     show_table(
-        f"{queries} queries of {asked} people in {len(trials.task.divisions)} folds; {plain}. Each step alone; "
+        f"{queries} queries of {people} people in {len(trials.task.divisions)} folds; {plain}. Each step alone; "
         "parameters chosen on half of the people, gain measured on the other [95 % interval over people]",
         ["step", "parameters", "score", "mAP", "verdict"],
         [_row(gain, goal) for gain in rounds[0]],
@@ -165,8 +165,10 @@ def _show(trials: Trials, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Ga
             if gain.real(goal) and gain.name != NAMES_NEEDED:
                 both = f"score {gain.score:+.0f}, mAP {gain.precision:+.3f}"
                 info(f"with those before it, {gain.name} gains: {both}")
-    if asked < _FEW:
-        warn(f"insufficient data: {asked} people; with fewer than {_FEW} hardly any gain can be told from luck")
+    if people < _FEW:
+        warn(
+            f"insufficient data: {people} people; with fewer than {_FEW} hardly any gain can be distinguished from luck"
+        )
     if not chosen:
         result("chosen: none; no step gains what could not be luck")
         return

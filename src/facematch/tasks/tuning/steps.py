@@ -74,7 +74,7 @@ def gain_of(
     `first` says for each query whether its person belongs to the first half. Ties go to the earlier trial.
     """
     codes = codes_of(people)
-    asked = np.bincount(codes).astype(np.float64)
+    counts = np.bincount(codes).astype(np.float64)
     in_first = np.bincount(codes, weights=first) > 0
     scores, precisions = (
         np.stack([np.bincount(codes, weights=each) for each in differences], axis=1).astype(np.float64)
@@ -85,15 +85,15 @@ def gain_of(
     )
     wanted = scores + 1e-6 * precisions if goal == "score" else precisions + 1e-9 * scores
     best = trials[int(wanted.sum(axis=0).argmax())]
-    found = [cross_fitted(wanted, values, asked, in_first) for values in (scores, precisions)]
+    found = [cross_fitted(wanted, values, counts, in_first) for values in (scores, precisions)]
     return Gain(name, best.steps, found[0], found[1])
 
 
-def cross_fitted(wanted: Floats, values: Floats, asked: Floats, first: NDArray[np.bool_]) -> Comparison:
+def cross_fitted(wanted: Floats, values: Floats, counts: Floats, first: NDArray[np.bool_]) -> Comparison:
     """Return what the best of T trials gains when one half of P people chooses it and the other measures it.
 
     `wanted` (P×T) are each person's summed differences in what is chosen by, `values` (P×T) in what is
-    measured, `asked` (P) its queries. The two halves choose and measure in turn; the estimate is not
+    measured, `counts` (P) its queries. The two halves choose and measure in turn; the estimate is not
     biased by the choice, but the two parts depend on each other where both chose alike, so interval and
     test repeat the choosing: the interval in each draw of people, the test under each random flip of all
     of a person's differences (two-sided; Westfall & Young 1993).
@@ -107,13 +107,13 @@ def cross_fitted(wanted: Floats, values: Floats, asked: Floats, first: NDArray[n
             total += np.take_along_axis(measured, chosen[:, None], 1)[:, 0]
         return total
 
-    people, queries = len(asked), int(asked.sum())
+    people, queries = len(counts), int(counts.sum())
     rng = np.random.default_rng(0)
     observed = float(gain(np.ones((1, people)))[0])
     interval = None
     if people >= MIN_PEOPLE:
         drawn = draw_weights(people, ROUNDS, rng)
-        interval = expanded_percentiles(gain(drawn) / (drawn @ asked), people)
+        interval = expanded_percentiles(gain(drawn) / (drawn @ counts), people)
     if not np.abs(values).any():
         return Comparison(0.0, interval, 1.0, people, queries)
     flipped = gain(rng.choice([-1.0, 1.0], size=(ROUNDS, people)))
