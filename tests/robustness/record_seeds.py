@@ -40,14 +40,12 @@ MODEL = {"base_rate": 0.1, "prior": 0.2, "basis": BASIS}
 THRESHOLDS = (
     {"kind": "static", "distance": 0.3, "f1": 0.6, "basis": BASIS},
     {"kind": "dynamic rule", **RULE},
-    {"kind": "dynamic", "rule": RULE, "gallery": ["a", "b", "c"], "neighbourhood": [2.8, 2.6, 2.9]},
     {
         "kind": "calibrated",
         "model": {"distances": [0.1, 0.7], "probabilities": [1.0, 0.3], **MODEL},
         "probability": 0.9,
     },
     {"kind": "calibrated", "model": {"slope": 0.3, "offset": -2.0, **MODEL}, "probability": 0.5},
-    {"kind": "conformal", "distance": 1.1, "alpha": 0.2, "place": 2, "gallery": "ab" * 32, "basis": BASIS},
 )
 LANDMARKS = {
     "imlist": ["a", "b", "c"], "qimlist": ["q", "r"],

@@ -32,7 +32,7 @@ KNOWN = {
     "json.loads": [
         "tasks/compare/systems.py", "tasks/competition/submission.py", "embedders/embed.py", "embedders/clip_model.py",
         "faces/stream.py", "core/foreign.py", "near_duplicates/contents.py", "pipeline/run_folder.py",
-        "thresholds/kept.py", "thresholds/values.py",
+        "thresholds/kept.py",
     ],
     "load_file": ["networks/checkpoint.py", "networks/weights.py", "core/tensor_file.py"],
     "torch.load": ["networks/weights.py", "tasks/training/run_state.py"],
