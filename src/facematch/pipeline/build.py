@@ -125,8 +125,8 @@ def trained_people(settings: Settings) -> tuple[str, ...]:
     They are told as `identities.trained_among` takes them: an exported network may know digests of names only.
     """
     if settings.embedder.kind == "onnx" and settings.embedder.file is not None:
-        told = read_onnx_metadata(settings.embedder.file)
-        return told.people if told is not None else ()
+        metadata = read_onnx_metadata(settings.embedder.file)
+        return metadata.people if metadata is not None else ()
     return trained_header(settings).people if settings.embedder.kind == "network" else ()
 
 
@@ -164,19 +164,19 @@ def _onnx(settings: Settings) -> Embedder:
             "embedder.kind is onnx, but embedder.file names no model.", "Add --set embedder.file=MODEL.onnx"
         )
     given = chosen.model_dump(include={"size", "layout", "channels", "mean", "std", "normalise"})
-    told = read_onnx_metadata(chosen.file)
-    if told is not None:
+    metadata = read_onnx_metadata(chosen.file)
+    if metadata is not None:
         file = f"the model {chosen.file}"
-        require_same(build_cropper(settings.faces).fingerprint, "the settings", told.crops, file)
-        _require_agreement(given, told, file)
-        given = told.settings
+        require_same(build_cropper(settings.faces).fingerprint, "the settings", metadata.crops, file)
+        _require_agreement(given, metadata, file)
+        given = metadata.settings
     return OnnxEmbedder(chosen.file, batch=chosen.batch, **given)
 
 
-def _require_agreement(given: dict[str, Any], told: OnnxMetadata, file: str) -> None:
+def _require_agreement(given: dict[str, Any], metadata: OnnxMetadata, file: str) -> None:
     # A setting at its default says nothing: a run's settings.yaml holds all of them.
     usual = EmbedderSettings()
-    for name, value in told.settings.items():
+    for name, value in metadata.settings.items():
         if given[name] not in (value, getattr(usual, name)):
             raise FacematchError(
                 f"embedder.{name} is {given[name]!r} in the settings, but {file} says {value!r}.",

@@ -29,7 +29,7 @@ class Folder:
     unreadable: tuple[Unreadable, ...]
 
     @property
-    def asked(self) -> list[str]:
+    def names(self) -> list[str]:
         """Base names of every photo, read or not, sorted; a stray notes.txt or .DS_Store is none."""
         names = [file.name for file in self.files] + [bad.name for bad in self.unreadable]
         return sorted({base_name(name) for name in names if _is_photo_name(name)})
@@ -76,8 +76,8 @@ def check_folders(
 def doubts(query: Folder, gallery: Folder) -> list[str]:
     """Return in words what makes it look as if the two folders were swapped; empty where nothing does."""
     found = []
-    if len(query.asked) > len(gallery.files):
-        found.append(f"there are more queries ({len(query.asked)}) than gallery photos ({len(gallery.files)})")
+    if len(query.names) > len(gallery.files):
+        found.append(f"there are more queries ({len(query.names)}) than gallery photos ({len(gallery.files)})")
     for folder, own, other in ((query, "query", "gallery"), (gallery, "gallery", "query")):
         name = folder.path.name.lower()
         if other.rstrip("y") in name and own.rstrip("y") not in name:  # also `queries` and `galleries`

@@ -43,7 +43,7 @@ class ValidationPeople:
     held-out photos of the training people, for the accuracy of a classifier.
     """
 
-    asked: LabelledPhotos
+    queries: LabelledPhotos
     distractors: LabelledPhotos = NOBODY
     database: LabelledPhotos = NOBODY
     test: LabelledPhotos = NOBODY
@@ -74,21 +74,21 @@ class ValidationPeople:
         Of people who ask each other, one without another photo takes no part in a `closed` task.
         """
         shown = self.shown
-        queries = list(shown)[: len(self.asked.files)]
+        queries = list(shown)[: len(self.queries.files)]
         if self.by_photo:
             return two_sides(queries, list(shown)[len(queries) :], shown)
         return folds(shown, queries) if in_folds else leave_one_out(shown, queries, closed=closed)
 
     @property
     def _sides(self) -> dict[str, LabelledPhotos]:
-        return {"asked": self.asked, "distractors": self.distractors, "database": self.database}
+        return {"asked": self.queries, "distractors": self.distractors, "database": self.database}
 
     @property
     def as_test(self) -> "ValidationPeople | None":
         """Return the test photos, which ask all photos of the training; None without any."""
         if not self.test.files:
             return None
-        return ValidationPeople(self.test, database=LabelledPhotos.of((*self.database.pairs, *self.asked.pairs)))
+        return ValidationPeople(self.test, database=LabelledPhotos.of((*self.database.pairs, *self.queries.pairs)))
 
 
 def training_and_validation(
@@ -105,13 +105,13 @@ def training_and_validation(
         return _class_photos(settings, digests)
     everyone = _checked(load_many(wanted.train, wanted.images), settings, wanted.min_photos, "training", digests)
     if wanted.validation is None:
-        train, asked = split_identities(everyone.labelled, wanted.validation_share, settings.seed)
+        train, queries = split_identities(everyone.labelled, wanted.validation_share, settings.seed)
     else:
         train = everyone.labelled
         checked = _checked(load_identities(wanted.validation, wanted.images), settings, 1, "validation", digests)
         require_disjoint(everyone, checked)
-        asked = checked.labelled
-    unseen = _with_distractors(settings, asked, train.people, digests)
+        queries = checked.labelled
+    unseen = _with_distractors(settings, queries, train.people, digests)
     if not wanted.seen_share:
         return train, unseen
     train, seen = split_photos(train, wanted.seen_share, settings.seed + 2)
@@ -131,24 +131,24 @@ def validation_people(settings: Settings, trained_on: Iterable[str]) -> Validati
             "validate, figures, report and hash-report work with held-out photos.",
         )
     if wanted.validation is not None:
-        asked = _checked(load_identities(wanted.validation, wanted.images), settings, 1, "validation").labelled
-        both = sorted(trained_among(asked.people, seen))
+        queries = _checked(load_identities(wanted.validation, wanted.images), settings, 1, "validation").labelled
+        both = sorted(trained_among(queries.people, seen))
         if both:
             raise FacematchError(
                 f"{len(both)} people of {wanted.validation} were in the training, first {both[0]}.",
                 "Validate on people the network has never seen: its figures mean nothing on the others.",
             )
-        return _with_distractors(settings, asked, seen)
+        return _with_distractors(settings, queries, seen)
     everyone = _checked(load_many(wanted.train, wanted.images), settings, wanted.min_photos, "training").labelled
     if not seen:  # an embedder that was not trained here
         return _with_distractors(settings, everyone, ())
-    asked = everyone.only(set(everyone.people) - trained_among(everyone.people, seen))
-    if not asked.files:
+    queries = everyone.only(set(everyone.people) - trained_among(everyone.people, seen))
+    if not queries.files:
         raise FacematchError(
             "every person of identities.train was in the training, so there is nobody to validate on.",
             "Name a folder of other people with --set identities.validation=FOLDER.",
         )
-    return _with_distractors(settings, asked, seen)
+    return _with_distractors(settings, queries, seen)
 
 
 def validation_photos(settings: Settings, trained_on: Iterable[str]) -> ValidationPeople:
@@ -183,7 +183,7 @@ def _class_photos(settings: Settings, digests: Digests | None) -> tuple[Labelled
     return train, ValidationPeople(validation, database=train, test=test, seen=validation)
 
 
-def other_people(settings: Settings, asked: LabelledPhotos, trained_on: Iterable[str]) -> LabelledPhotos | None:
+def other_people(settings: Settings, queries: LabelledPhotos, trained_on: Iterable[str]) -> LabelledPhotos | None:
     """Return photos of people apart from those validated on, for what is fitted on training people.
 
     For a network they are those it was trained on, else all of `identities.train` that are not asked;
@@ -196,24 +196,26 @@ def other_people(settings: Settings, asked: LabelledPhotos, trained_on: Iterable
         info(f"no training people: {error.message}")
         return None
     known = set(trained_on)
-    others = everyone.only(trained_among(everyone.people, known) if known else set(everyone.people) - set(asked.people))
+    others = everyone.only(
+        trained_among(everyone.people, known) if known else set(everyone.people) - set(queries.people)
+    )
     return others if others.files else None
 
 
 def _with_distractors(
-    settings: Settings, asked: LabelledPhotos, trained_on: Iterable[str], digests: Digests | None = None
+    settings: Settings, queries: LabelledPhotos, trained_on: Iterable[str], digests: Digests | None = None
 ) -> ValidationPeople:
     folder: Path | None = settings.identities.distractors
     if folder is None:
-        return ValidationPeople(asked)
+        return ValidationPeople(queries)
     others = _checked(load_identities(folder, settings.identities.images), settings, 1, "distractors", digests).labelled
-    for people, where in ((asked.people, "asked for in validation"), (trained_on, "in the training")):
+    for people, where in ((queries.people, "asked for in validation"), (trained_on, "in the training")):
         if both := sorted(trained_among(others.people, people)):
             raise FacematchError(
                 f"{len(both)} people of identities.distractors ({folder}) are also {where}, first {both[0]}.",
                 "Distractors are people that nobody asks for and that the network has never seen: take them out.",
             )
-    return ValidationPeople(asked, others)
+    return ValidationPeople(queries, others)
 
 
 def _require_other_photos(train: Checked, test: Checked) -> None:
@@ -254,10 +256,10 @@ def enough_people(people: ValidationPeople, photos: int, seed: int) -> tuple[Val
     photos, six draws each). Who is drawn depends on the seed and on each one's name alone, so that two systems are
     compared on the same people. Distractors all stay.
     """
-    if len(people.asked.files) <= (enough := max(photos, _FEWEST)):
+    if len(people.queries.files) <= (enough := max(photos, _FEWEST)):
         return people, None
-    drawn = sorted(people.asked.people, key=lambda person: sha256_of(f"{seed} {person}".encode()))
-    counts = Counter(people.asked.identities)
+    drawn = sorted(people.queries.people, key=lambda person: sha256_of(f"{seed} {person}".encode()))
+    counts = Counter(people.queries.identities)
     before = itertools.accumulate((counts[person] for person in drawn), initial=0)
     chosen = [person for person, photos_before in zip(drawn, before, strict=False) if photos_before < enough]
-    return replace(people, asked=people.asked.only(chosen)), len(drawn)
+    return replace(people, queries=people.queries.only(chosen)), len(drawn)

@@ -32,14 +32,14 @@ def people(counts: dict[str, int]) -> ValidationPeople:
 def test_whole_people_until_there_are_as_many_photos_as_the_task_has(counts: list[int], photos: int, seed: int) -> None:
     everyone = people({f"p{number}": count for number, count in enumerate(counts)})
     chosen, of = enough_people(everyone, photos, seed)
-    enough, drawn = max(photos, 800), len(chosen.asked.files)
+    enough, drawn = max(photos, 800), len(chosen.queries.files)
     if sum(counts) <= enough:
         assert (chosen, of) == (everyone, None)
         return
     assert of == len(counts)
     assert drawn >= enough
-    assert drawn - max(chosen.asked.counts.values()) < enough  # not one more than it takes
-    assert chosen.asked.counts.items() <= everyone.asked.counts.items()  # each with all photos
+    assert drawn - max(chosen.queries.counts.values()) < enough  # not one more than it takes
+    assert chosen.queries.counts.items() <= everyone.queries.counts.items()  # each with all photos
     assert chosen.distractors == everyone.distractors
 
 
@@ -48,14 +48,14 @@ def test_whole_people_until_there_are_as_many_photos_as_the_task_has(counts: lis
 def test_who_is_drawn_does_not_depend_on_who_else_is_there(seed: int, seen: set[int]) -> None:
     # A network that has seen some of the people is compared on those that are left, most of them the same.
     counts = {f"p{number}": 40 for number in range(50)}
-    all_drawn = set(enough_people(people(counts), 800, seed)[0].asked.people)
+    all_drawn = set(enough_people(people(counts), 800, seed)[0].queries.people)
     left = {name: count for name, count in counts.items() if int(name[1:]) not in seen}
-    assert all_drawn & left.keys() <= set(enough_people(people(left), 800, seed)[0].asked.people)
+    assert all_drawn & left.keys() <= set(enough_people(people(left), 800, seed)[0].queries.people)
 
 
 def test_another_seed_draws_others() -> None:
     everyone = people({f"p{number}": 20 for number in range(100)})
-    drawn = [enough_people(everyone, 800, seed)[0].asked.people for seed in range(3)]
+    drawn = [enough_people(everyone, 800, seed)[0].queries.people for seed in range(3)]
     assert len({tuple(each) for each in drawn}) == 3
 
 
@@ -79,5 +79,5 @@ def test_the_interval_is_hardly_wider_than_with_all(seed: int) -> None:
         return told.interval[1] - told.interval[0]
 
     some, _ = enough_people(everyone, 700, seed)
-    assert len(some.asked.files) == 800
-    assert width(some.asked) < 1.3 * width(everyone.asked)
+    assert len(some.queries.files) == 800
+    assert width(some.queries) < 1.3 * width(everyone.queries)

@@ -51,8 +51,8 @@ def test_training_and_validation_are_those_of_a_run(settings: Callable[..., Sett
     chosen = settings()
     sets, absent = configured_sets(chosen)
     train, validation = training_and_validation(chosen)
-    assert [each.files for each in sets] == [train.files, validation.asked.files]
-    assert [each.identities for each in sets] == [train.identities, validation.asked.identities]
+    assert [each.files for each in sets] == [train.files, validation.queries.files]
+    assert [each.identities for each in sets] == [train.identities, validation.queries.identities]
     assert {each.name: each.reason for each in absent} == {
         "distractors": "identities.distractors: no folder is set",
         "query": "paths.query: data/test_data/query does not exist",

@@ -20,8 +20,8 @@ from facematch.tasks.protocols.revisited import (
     RevisitedTruth,
     landmarks,
     load_ground_truth,
-    relevant_and_ignored,
     revisited_figures,
+    revisited_task,
 )
 from shared import shared
 
@@ -157,8 +157,10 @@ TRUTH = RevisitedTruth(
     [("easy", ["a", ""], ["bc", "d"]), ("medium", ["ab", "d"], ["c", ""]), ("hard", ["b", "d"], ["ac", ""])],
 )
 def test_what_is_relevant_and_what_is_ignored(difficulty: Difficulty, relevant: list[str], ignored: list[str]) -> None:
-    found = relevant_and_ignored(TRUTH, difficulty)
-    assert found == ([frozenset(names) for names in relevant], [frozenset(names) for names in ignored])
+    (division,) = revisited_task(TRUTH, difficulty, "abcd").divisions
+    assert division.queries == ("q", "r")
+    assert division.relevant == tuple(frozenset(names) for names in relevant)
+    assert division.ignored == tuple(frozenset(names) for names in ignored)
 
 
 def test_names_are_compared_without_folder_and_suffix_and_queries_in_any_order() -> None:

@@ -115,8 +115,8 @@ def test_held_out_photos_of_seen_people_are_not_trained_on(classes: Path) -> Non
     train, validation = training_and_validation(load_settings(Path("classes.yaml")))
     assert set(validation.seen.identities) == set(train.identities)
     assert not set(validation.seen.files) & set(train.files)
-    assert not set(validation.asked.identities) & set(train.identities)
-    assert len(train.files) + len(validation.seen.files) + len(validation.asked.files) == 72
+    assert not set(validation.queries.identities) & set(train.identities)
+    assert len(train.files) + len(validation.seen.files) + len(validation.queries.files) == 72
 
 
 def test_a_loss_by_name_keeps_its_proxies_through_a_resumption(

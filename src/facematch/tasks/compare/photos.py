@@ -67,7 +67,7 @@ def compared_photos(wanted: PhotosSettings, *, in_folds: bool) -> ComparedPhotos
     photos = task_photos(people, in_folds=in_folds)
     protocol = photos.task.protocol + (", since a system refines its gallery" if len(photos.task.divisions) > 1 else "")
     compared = _compared(photos, protocol, photo_limits(settings.photos))
-    who = frozenset((*people.asked.people, *people.distractors.people))
+    who = frozenset((*people.queries.people, *people.distractors.people))
     return replace(compared, people=who, unseen=not people.by_photo)
 
 

@@ -54,7 +54,7 @@ class Submitted(Protocol):
         """Return the settings of the file."""
 
     @property
-    def told(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """Return what the journal keeps of it, as a JSON object."""
 
     def expected(self, queries: int, gallery: int, form: CompetitionForm) -> Expected:
@@ -73,7 +73,7 @@ class OneSystem:
     stage: PhotoEmbedder
 
     @property
-    def told(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """Return what embeds and ranks."""
         return system_of(self.settings, self.system, self.stage)
 
@@ -103,10 +103,15 @@ class Ensemble:
     how: EnsembleSettings
 
     @property
-    def told(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """Return the members and how they are fused."""
         how = {"method": self.how.method, "weights": self.how.weights}
-        return {"kind": "ensemble", "model": self.settings.name, **how, "members": [each.told for each in self.members]}
+        return {
+            "kind": "ensemble",
+            "model": self.settings.name,
+            **how,
+            "members": [each.described for each in self.members],
+        }
 
     def expected(self, queries: int, gallery: int, form: CompetitionForm) -> Expected:
         """Return the score to expect: every member ranks the same validation people, whom none has seen."""

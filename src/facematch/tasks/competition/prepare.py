@@ -61,14 +61,14 @@ def _ranked_and_stored(journal: Journal, task: Task, submitted: Submitted) -> St
     submission = make_submission(group, query, ranked.ranking, dialect.names)
     check(
         replace(submission, group="anybody") if task.to is None else submission,
-        query.asked,
+        query.names,
         [base_name(name) for name in ranked.ranking.gallery],
         dialect.names,
     )
     payload = submission.payload(dialect)
     stored = journal.keep(
         payload, server.dialect, to_send=task.to is not None, query=query.path, gallery=task.gallery.path,
-        made_by=command_line(), system=submitted.told,
+        made_by=command_line(), system=submitted.described,
     )  # fmt: skip
     result(
         f"submission {stored.id}: {journal.file(stored)} ({len(submission.images)} queries, {dialect.names} names each)"
@@ -89,7 +89,7 @@ def _expect(journal: Journal, stored: StoredSubmission, task: Task, submitted: S
     from facematch.pipeline.beside import say_beside
     from facematch.tasks.competition.expected import compare_with_best, say_expected
 
-    queries, gallery, form = len(task.query.asked), len(task.gallery.files), task.form
+    queries, gallery, form = len(task.query.names), len(task.gallery.files), task.form
     try:
         expected = submitted.expected(queries, gallery, form)
         values = expected.as_json()
@@ -137,10 +137,10 @@ def make_submission(group: str, query: Folder, ranking: Ranking, names: int) -> 
         base_name(name): tuple(base_name(answer) for answer in ranking.names(number)[:names])
         for number, name in enumerate(ranking.queries)
     }
-    guessed = [name for name in query.asked if name not in ranked]
+    guessed = [name for name in query.names if name not in ranked]
     if guessed:
         shown = ", ".join(guessed[:3]) + (" …" if len(guessed) > 3 else "")
         warn(
-            f"{len(guessed)} of {len(query.asked)} queries have no embedding; their {names} names are a guess: {shown}"
+            f"{len(guessed)} of {len(query.names)} queries have no embedding; their {names} names are a guess: {shown}"
         )
-    return Submission(group, {name: ranked.get(name, guess) for name in query.asked})
+    return Submission(group, {name: ranked.get(name, guess) for name in query.names})

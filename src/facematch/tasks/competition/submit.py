@@ -30,7 +30,7 @@ def check_command(
     folders = two_folders(settings, query, gallery, dialect.names, as_they_are=True)
     for doubt in doubts(*folders):
         warn(f"query and gallery look swapped: {doubt}")
-    found = defects(submission, folders[0].asked, folders[1].asked, dialect.names)
+    found = defects(submission, folders[0].names, folders[1].names, dialect.names)
     group, queries = submission.group, len(submission.images)
     if as_json:
         whole = {"file": str(file), "group": group, "queries": queries, "names": dialect.names}
@@ -61,7 +61,7 @@ def submit_command(
     dialect = to.form.dialect(to.dialect)
     data, submission = _read(file, dialect)
     folders = two_folders(settings, query, gallery, dialect.names, as_they_are=as_they_are)
-    check(submission, folders[0].asked, folders[1].asked, dialect.names)
+    check(submission, folders[0].names, folders[1].names, dialect.names)
     with results_aside(as_json), Journal(settings.paths.submissions) as journal:
         warn_unfinished(journal)
         kept = journal.keep(data, to.dialect, to_send=True, query=query, gallery=gallery, made_by=command_line())

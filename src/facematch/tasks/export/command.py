@@ -166,7 +166,7 @@ def _images_to_check(settings: Settings, ranges: Images | None, people: Validati
     if ranges is not None:
         return ranges[:_CHECKED]
     if people is not None:
-        return _crops(settings, people.asked.files, _CHECKED, "the people measured on")
+        return _crops(settings, people.queries.files, _CHECKED, "the people measured on")
     small = np.random.default_rng(0).integers(0, 256, size=(_CHECKED // 4, 8, 8, 3), dtype=np.uint8)
     info("checked on made pictures; name photos with --calibrate or --measure to check on real crops")
     side = settings.faces.size

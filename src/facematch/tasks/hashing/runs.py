@@ -113,7 +113,7 @@ class PeopleOfRuns:
         if self.on == "test":
             raise _no_test("identities.split_by is person, whose validation asks unseen people")
         people = validation_people(run.settings, run.header.people)
-        chosen_on = _validated_on(run, people.asked.people)
+        chosen_on = _validated_on(run, people.queries.people)
         return RunQueries(people, f"validation: unseen people, {LEAVE_ONE_OUT}", chosen_on)
 
 

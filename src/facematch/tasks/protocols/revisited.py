@@ -18,8 +18,10 @@ from facematch.core.errors import FacematchError
 from facematch.core.foreign import as_kind, parse_json, read_limited, reading, require_limits
 from facematch.core.text import LONGEST, brief
 from facematch.evaluation.bootstrap import ROUNDS, Estimate, Floats, mean_figure
-from facematch.evaluation.relevance import RelevanceMatrix, relevance_matrix
+from facematch.evaluation.rank_task import judge_task
+from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import average_precision
+from facematch.evaluation.task import FIXED, Division, RetrievalTask
 from facematch.ranking.ranking import Ranking
 from facematch.tasks.protocols.plain_pickle import load_plain
 
@@ -92,19 +94,21 @@ def load_ground_truth(path: Path) -> RevisitedTruth:
         return _truth(path, content)
 
 
-def relevant_and_ignored(
-    truth: RevisitedTruth, difficulty: Difficulty
-) -> tuple[list[frozenset[str]], list[frozenset[str]]]:
-    """Return for each query the relevant gallery names, and those that leave the ranking before it is scored.
+def revisited_task(truth: RevisitedTruth, difficulty: Difficulty, gallery: Sequence[str]) -> RetrievalTask:
+    """Return who asks whom: each query the whole gallery, less what leaves its ranking before it is scored (ignored).
 
     Easy: easy ones are relevant, hard and junk are ignored. Medium: easy and hard are relevant, junk is
     ignored. Hard: hard ones are relevant, easy and junk are ignored.
     """
-    if difficulty == "easy":
-        return [q.easy for q in truth.queries], [q.junk | q.hard for q in truth.queries]
-    if difficulty == "medium":
-        return [q.easy | q.hard for q in truth.queries], [q.junk for q in truth.queries]
-    return [q.hard for q in truth.queries], [q.junk | q.easy for q in truth.queries]
+    queries = truth.queries
+    relevant, ignored = {
+        "easy": ([q.easy for q in queries], [q.junk | q.hard for q in queries]),
+        "medium": ([q.easy | q.hard for q in queries], [q.junk for q in queries]),
+        "hard": ([q.hard for q in queries], [q.junk | q.easy for q in queries]),
+    }[difficulty]
+    names, identities = tuple(q.name for q in queries), tuple(map(str, landmarks(truth)))
+    division = Division(names, tuple(gallery), tuple(relevant), identities, tuple(ignored))
+    return RetrievalTask((division,), dict(zip(names, identities, strict=True)), FIXED)
 
 
 def revisited_figures(ranking: Ranking, truth: RevisitedTruth, *, rounds: int = ROUNDS) -> list[Estimate]:
@@ -121,8 +125,7 @@ def revisited_figures(ranking: Ranking, truth: RevisitedTruth, *, rounds: int = 
     groups = landmarks(truth)
     figures = []
     for difficulty in DIFFICULTIES:
-        relevant, ignored = relevant_and_ignored(truth, difficulty)
-        judged = relevance_matrix(ranked, relevant, groups, ignored=ignored)
+        judged = judge_task(revisited_task(truth, difficulty, ranked.gallery), [ranked])
         values = {f"mAP {difficulty}": average_precision(judged, "trapezoid")}
         values |= {f"mP@{k} {difficulty}": revisited_precision_at(judged, k) for k in KS}
         figures += [mean_figure(name, each, groups, rounds=rounds) for name, each in values.items()]

@@ -32,7 +32,7 @@ from facematch.tasks.robustness.methods import (
 from facematch.tasks.robustness.page import example_pictures, heat_rows, robustness_page
 from facematch.tasks.robustness.robustness import Column, Robustness, measure, spread
 
-WITH_TURNS = "+turns"  # after a system's name: pictures are queries mirrored and turned by quarters too
+WITH_TURNS = "+turns"  # after a system's name: pictures are searched mirrored and turned by quarters too
 
 
 def robustness_command(
@@ -134,7 +134,7 @@ def _opened(
 def open_system(
     settings: Settings, name: str, path: Path, copies: Copies, on_progress: Callable[[int], None] = lambda percent: None
 ) -> EmbeddingMethod:
-    """Embed a folder by a system of `SYSTEMS`; with `+turns` after its name pictures are queries in all orientations.
+    """Embed a folder by a system of `SYSTEMS`; with `+turns` after its name pictures are searched in all orientations.
 
     `on_progress` gets the percentage done. Raises FacematchError for an unknown system, a missing library and a
     missing model.
@@ -145,10 +145,12 @@ def open_system(
 
 
 def _print(outcome: Robustness) -> None:
-    asked = f"{count_of(outcome.asked, 'photo', 'photos')} of {outcome.photos:,} in {escape(printable(outcome.folder))}"
+    tried = (
+        f"{count_of(outcome.queries, 'photo', 'photos')} of {outcome.photos:,} in {escape(printable(outcome.folder))}"
+    )
     columns = [column for column in outcome.columns if column.cells is not None]
     deciding = [column for column in columns if column.rule]
-    title = f"the original ranks first: recall at 1 in %, with its 95 % interval over photos; {asked}"
+    title = f"the original ranks first: recall at 1 in %, with its 95 % interval over photos; {tried}"
     show_table(title, ["change", *(column.name for column in columns)], _rows(outcome, columns, "first"))
     if deciding:
         title = "the original is called a copy, in %; after +, how many other photos are, over all pictures"
@@ -180,7 +182,7 @@ def _as_json(outcome: Robustness) -> dict[str, Any]:
     return {
         "folder": outcome.folder,
         "photos": outcome.photos,
-        "asked": outcome.asked,
+        "asked": outcome.queries,
         "with_copies": outcome.copied,
         "seed": outcome.seed,
         "not_read": list(outcome.unread),

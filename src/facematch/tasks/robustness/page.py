@@ -47,7 +47,7 @@ def robustness_page(result: Robustness, pictures: Mapping[str, str]) -> bytes:
         "command": "robustness",
         "title": "Which method survives which change",
         "result": result,
-        "changed": f"{count_of(result.asked, 'photo', 'photos')} of {result.photos:,}",
+        "changed": f"{count_of(result.queries, 'photo', 'photos')} of {result.photos:,}",
         "asking": asking,
         "first": heat_rows(result, result.columns, "first"),
         "found": heat_rows(result, asking, "found") if asking else [],
@@ -102,7 +102,7 @@ def _facts(result: Robustness) -> list[tuple[str, str]]:
         ("decoded photos embedded in a second, here", ", ".join(speeds)),
         ("changed pictures", f"made of the photo with at most {LONGEST:,} pixels a side, saved as JPEG {AFTERWARDS} "
          "unless the row names a quality; the query of the row none is the photo itself"),
-        ("copies within the folder", f"{result.copied:,} of the {result.asked:,} photos have others of the same "
+        ("copies within the folder", f"{result.copied:,} of the {result.queries:,} photos have others of the same "
          "pixels, or near-duplicates; those are neither right nor wrong"),
         ("name+turns", "the picture is a query in all eight orientations, mirrored and turned by quarters"),
         ("photos", f"one from each of equal stretches of the folder by name, drawn with seed {result.seed}"),

@@ -66,7 +66,7 @@ class Robustness:
 
     folder: str
     photos: int
-    asked: int
+    queries: int
     copied: int
     seed: int
     changes: tuple[Change, ...]

@@ -69,7 +69,7 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
         lengthen(folder, settings)
     else:
         start_run(folder, settings, fresh=fresh)
-    _same_people(folder, data, crops.people, validation.asked.people, resume=resume)
+    _same_people(folder, data, crops.people, validation.queries.people, resume=resume)
     before = Path(origin.source).parent if origin.people else None
     digests = {file: photos.sha256[file] for file in people.files if file in photos.sha256}
     write_trained_photos(folder.path, digests, before)
@@ -124,7 +124,7 @@ def _require_unseen(origin: Origin, validation: ValidationPeople) -> None:
     # First weights that were trained on people of the validation have seen them.
     if validation.by_photo:
         return
-    others = {*validation.asked.people, *validation.distractors.people}
+    others = {*validation.queries.people, *validation.distractors.people}
     if both := sorted(others & set(origin.people)):
         raise FacematchError(
             f"{len(both)} people of the validation were in the training of {origin.source}, first {both[0]}.",

@@ -23,14 +23,14 @@ def identities_command(config: Path, overrides: Sequence[str], *, as_json: bool 
     if as_json:
         sides = {
             "training": people,
-            "validation": validation.asked,
+            "validation": validation.queries,
             "test": validation.test,
             "distractors": validation.distractors,
         }
         counts = {side: {"people": len(each.people), "photos": len(each.files)} for side, each in sides.items()}
         show_json({"split_by": "photo" if validation.by_photo else "person", **counts})
         return
-    asked, others = validation.asked, validation.distractors
+    asked, others = validation.queries, validation.distractors
     if validation.by_photo:
         result(f"training: {len(people.people)} classes, {len(people.files)} photos")
         result(f"validation: {len(asked.files)} other photos of them, test: {len(validation.test.files)} photos")

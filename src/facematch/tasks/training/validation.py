@@ -80,11 +80,11 @@ def validation_crops(
     metric, miss = settings.ranking.metric, settings.faces.miss
     with_map = settings.training.choose_by == "mAP" or metric == "hamming"
     if people.by_photo:
-        held = photos.crops(people.asked, miss, "held-out photos")
+        held = photos.crops(people.queries, miss, "held-out photos")
         parts, asked = [held.images, shown.images], len(held.images)
         identities = (*held.identities, *shown.identities)
     else:
-        wanted = photos.crops(people.asked, miss, "validation people")
+        wanted = photos.crops(people.queries, miss, "validation people")
         others = photos.crops(people.distractors, miss, "distractors")
         parts, asked = [np.concatenate([wanted.images, others.images])], len(wanted.images)
         identities = (*wanted.identities, *(f"distractor {name}" for name in others.identities))

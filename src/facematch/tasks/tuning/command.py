@@ -134,7 +134,7 @@ def _whitenings(
     # Fitted on people the validation does not ask for, plainly and with flip; None where there are none.
     if settings.ranking.metric == "hamming":
         return None
-    others = other_people(settings, people.asked, trained_on)
+    others = other_people(settings, people.queries, trained_on)
     if others is None or len(others.files) < 2:
         warn("no people but those validated on, so whitening cannot be fitted: name others in identities.train")
         return None
