@@ -33,7 +33,7 @@ class Axis:
             raise ValueError(f"a logarithmic axis begins above 0, not at {self.low}")
 
     def share(self, values: ArrayLike) -> Floats:
-        """Return where values lie between low (0) and high (1); beyond the ends they are put on the end."""
+        """Return where N values lie between low (0) and high (1); beyond the ends they are put on the end."""
         numbers = np.clip(np.asarray(values, dtype=np.float64), self.low, self.high)
         if self.log:
             return np.asarray(np.log(numbers / self.low) / math.log(self.high / self.low))
@@ -77,9 +77,9 @@ class Box:
     bottom: float
 
     def across(self, values: ArrayLike) -> Floats:
-        """Return the x of values in the drawing."""
+        """Return the x of N values in the drawing."""
         return self.left + self.x.share(values) * (self.right - self.left)
 
     def up(self, values: ArrayLike) -> Floats:
-        """Return the y of values in the drawing."""
+        """Return the y of N values in the drawing."""
         return self.bottom - self.y.share(values) * (self.bottom - self.top)

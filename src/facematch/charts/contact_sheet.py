@@ -73,7 +73,7 @@ def counted(what: str, shown: int, of: int) -> str:
 
 
 def titled(picture: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
-    """Return an RGB `uint8` picture below a title, which is wrapped to its width."""
+    """Return an H×W×3 `uint8` picture below a title, which is wrapped to its width."""
     font, (first, *rest) = _font(13), _drawable(title).split()
     lines = [first]
     for word in rest:

@@ -101,7 +101,7 @@ def statistic_figure(
 
 
 def codes_of(groups: Sequence[Hashable]) -> Ints:
-    """Return the number of each group, from 0 in order of first appearance."""
+    """Return the number of each of N groups, from 0 in order of first appearance."""
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     return np.array([numbers[group] for group in groups], dtype=np.int64)
 
@@ -112,7 +112,7 @@ def draw_weights(people: int, rounds: int, rng: np.random.Generator) -> Floats:
 
 
 def expanded_percentiles(values: Floats, people: int) -> tuple[float, float]:
-    """Return the 95 % percentile interval of bootstrap values, expanded for the number of people.
+    """Return the 95 % percentile interval of B bootstrap values, expanded for the number of people.
 
     The level is Φ(−t·√(n/(n−1))) instead of Φ(−z), so that the interval of a mean is as wide as
     Student's (Hesterberg 2015, section 4.2).

@@ -128,7 +128,7 @@ def contributions(outcomes: Outcomes, gallery: int, weights: Sequence[float]) ->
 
 
 def sign_flip(sums: Floats, rounds: int, rng: np.random.Generator) -> float:
-    """Return the two-sided p-value of a sum of paired differences, one for each person, under sign flips."""
+    """Return the two-sided p-value of a sum of N paired differences, one a person, under sign flips."""
     moved = sums[np.abs(sums) > 1e-9]  # an equal pair is the same either way round
     if len(moved) <= _EXACT:
         flips = 1 - 2 * ((np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved))) & 1)

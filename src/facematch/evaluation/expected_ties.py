@@ -77,7 +77,7 @@ def average_precision_bound(tied: TieGroups, order: Order) -> Floats:
 
 @_in_blocks
 def expected_precision_at(tied: TieGroups, k: int) -> Floats:
-    """Return the expected right photos among the first k, (f + m·r/n)/k: the mean of the hypergeometric.
+    """Return for Q queries the expected right photos among the first k, (f + m·r/n)/k: the mean of the hypergeometric.
 
     k divides even where fewer than k photos are right or there (McSherry & Najork 2008).
     """
@@ -86,7 +86,7 @@ def expected_precision_at(tied: TieGroups, k: int) -> Floats:
 
 @_in_blocks
 def expected_hit_at(tied: TieGroups, k: int) -> Floats:
-    """Return the chance that a right photo stands among the first k: expected CMC at rank k, or top-k.
+    """Return for Q queries the chance that a right photo stands among the first k: expected CMC at rank k, or top-k.
 
     It is 1 − C(n−r, m)/C(n, m) in the group that place k cuts, and 1 when a right photo stands before it.
     """

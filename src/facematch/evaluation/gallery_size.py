@@ -45,7 +45,7 @@ class Places:
 
 
 def queries_of(photos: Ints, share: float) -> Ints:
-    """Return how many of a person's `photos` are queries when `share` (0–1) of them are.
+    """Return how many of each of N persons' `photos` are queries when `share` (0–1) of them are.
 
     At least one is, and at least one stays in the gallery.
     """

@@ -22,14 +22,14 @@ Rule = Literal["plain", "trapezoid"]
 
 
 def hit_at(judged: RelevanceMatrix, k: int) -> Floats:
-    """Return whether a right photo stands among the first k, 1 or 0: CMC at rank k, also called top-k."""
+    """Return for Q queries whether a right photo stands among the first k, 1 or 0: CMC at rank k, also called top-k."""
     require_places(judged, k, f"top-{k}")
     hits = _hits(judged).within(k)
     return _over_answerable(judged, (hits.per_query() > 0).astype(np.float64))
 
 
 def precision_at(judged: RelevanceMatrix, k: int) -> Floats:
-    """Return the right photos among the first k, divided by k.
+    """Return for Q queries the right photos among the first k, divided by k.
 
     This is the textbook definition (Manning, Raghavan & Schütze 2008, section 8.4): k divides even where
     fewer than k photos are right, so the ideal is min(relevant, k)/k and not 1.
@@ -39,13 +39,13 @@ def precision_at(judged: RelevanceMatrix, k: int) -> Floats:
 
 
 def recall_at(judged: RelevanceMatrix, k: int) -> Floats:
-    """Return the right photos among the first k, divided by all right photos of the gallery."""
+    """Return for Q queries the right photos among the first k, divided by all right photos of the gallery."""
     require_places(judged, k, f"recall@{k}")
     return _over_relevant(judged, _hits(judged).within(k).per_query())
 
 
 def average_precision(judged: RelevanceMatrix, rule: Rule = "plain") -> Floats:
-    """Return the average precision over the whole ranking, divided by *all* right photos of the gallery.
+    """Return for Q queries the average precision over the whole ranking, divided by *all* right photos of the gallery.
 
     `plain` averages the precision at each right place (Manning, Raghavan & Schütze 2008, section 8.4);
     `trapezoid` the mean of the precisions just before and at it, the precision before the first place
@@ -63,7 +63,7 @@ def average_precision(judged: RelevanceMatrix, rule: Rule = "plain") -> Floats:
 
 
 def average_precision_at_r(judged: RelevanceMatrix) -> Floats:
-    """Return the average precision over the first R places, R the number of a query's right photos.
+    """Return for Q queries the average precision over the first R places, R the number of its right photos.
 
     mAP@R of Musgrave, Belongie & Lim, A Metric Learning Reality Check (ECCV 2020): the precisions at the
     right ones of the first R places, summed and divided by R.
@@ -74,20 +74,20 @@ def average_precision_at_r(judged: RelevanceMatrix) -> Floats:
 
 
 def r_precision(judged: RelevanceMatrix) -> Floats:
-    """Return the share of right photos among the first R places, R the number of a query's right photos."""
+    """Return for Q queries the share of right photos among the first R places, R the number of its right photos."""
     require_places(judged, judged.relevant, "R-precision")
     return _over_relevant(judged, _hits(judged).within(judged.relevant).per_query())
 
 
 def reciprocal_rank(judged: RelevanceMatrix) -> Floats:
-    """Return one over the place (from 1) of the first right photo. Needs the whole ranking."""
+    """Return for Q queries one over the place (from 1) of the first right photo. Needs the whole ranking."""
     judged.require_complete("MRR")
     hits = _hits(judged)
     return _over_answerable(judged, hits.per_query((hits.found == 1) / hits.place))
 
 
 def cmc(judged: RelevanceMatrix, places: int) -> Floats:
-    """Return top-k for k = 1 … `places` as a mean over answerable queries: the CMC curve, NaN without any."""
+    """Return top-k for k = 1 … K, `places`, as a mean over answerable queries: the CMC curve, NaN without any."""
     require_places(judged, places, f"the CMC curve to place {places}")
     hits = _hits(judged).within(places)
     firsts = np.bincount(hits.place[hits.found == 1] - 1, minlength=places)

@@ -129,7 +129,7 @@ def square_around(box: tuple[float, float, float, float], margin: float) -> tupl
 def align(
     image: Image, points: Sequence[tuple[float, float]], size: int, template: NDArray[np.float64] | None = None
 ) -> Image:
-    """Return the face moved, turned and scaled so that its five points meet `template`: `FIVE_POINTS` of 112 pixels."""
+    """Return the face (S×S×3) moved, turned and scaled so that its five points meet `template` (of 112 pixels)."""
     matrix = similarity_transform(np.array(points), FIVE_POINTS * (size / 112) if template is None else template)
     shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if shrink < 0.5:  # warping alone would skip pixels of a large photo

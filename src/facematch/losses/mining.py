@@ -64,7 +64,7 @@ def mine(distances: Tensor, pairs: Pairs, mining: Mining, margin: Margin) -> Min
 
 @torch.no_grad()
 def batch_all(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
-    """Every valid triplet, loss max(0, d_ap − d_an + margin)."""
+    """Every valid triplet of a B×B distance matrix, loss max(0, d_ap − d_an + margin)."""
     ((weights, active),) = _nearer(distances, pairs, margin)
     valid = _valid(pairs)
     return Mined(weights, margin * active.to(working_dtype(active.device)), valid, active, _share(active, valid))
@@ -72,7 +72,7 @@ def batch_all(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
 
 @torch.no_grad()
 def semi_hard(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
-    """Triplets with d_ap < d_an < d_ap + margin, all of them (Schroff et al. 2015, section 3.2)."""
+    """Triplets of a B×B matrix with d_ap < d_an < d_ap + margin, all of them (Schroff et al. 2015, section 3.2)."""
     (every, active), (too_hard, violating) = _nearer(distances, pairs, margin, None)
     count = active - violating
     offset = margin * count.to(working_dtype(count.device))
@@ -81,7 +81,7 @@ def semi_hard(distances: Tensor, pairs: Pairs, margin: float) -> Mined:
 
 @torch.no_grad()
 def batch_hard(distances: Tensor, pairs: Pairs, margin: Margin) -> Mined:
-    """For each anchor its farthest positive and nearest negative (Hermans et al. 2017, equation 5)."""
+    """For each of B anchors its farthest positive and nearest negative (Hermans et al. 2017, equation 5)."""
     anchors = pairs.positive.any(dim=1) & pairs.negative.any(dim=1)  # B
     # `argmax` of an empty row points anywhere; such anchors weigh nothing.
     farthest = distances.masked_fill(~pairs.positive, -torch.inf).argmax(dim=1, keepdim=True)  # B×1
@@ -102,7 +102,7 @@ def batch_hard(distances: Tensor, pairs: Pairs, margin: Margin) -> Mined:
 
 @torch.no_grad()
 def batch_all_soft(distances: Tensor, pairs: Pairs) -> Mined:
-    """Every valid triplet, loss ln(1 + exp(d_ap − d_an)), which is never 0.
+    """Every valid triplet of a B×B distance matrix, loss ln(1 + exp(d_ap − d_an)), which is never 0.
 
     One pass over B×B numbers for each positive that the largest identity gives an anchor. How many
     that are is read from the device: the one place where it is waited for.

@@ -91,7 +91,7 @@ def thumbnail_of(content: Content, cache: Cache, limits: PhotoLimits, *, inner: 
 
 
 def picture_of(file: PhotoFile, limits: PhotoLimits) -> Rgb:
-    """Return the pixels of a photo that was read before. Raises FacematchError when it cannot be read any more."""
+    """Return the pixels (H×W×3) of a photo that was read before. Raises FacematchError when it cannot be read now."""
     photo = read_photo(file, limits)
     if not isinstance(photo, Photo):
         raise FacematchError(

@@ -67,7 +67,7 @@ def turn(vectors: Floats, *, mirrored: bool, turned: int) -> Floats:
 
 
 def detail(picture: Floats, mask: Floats) -> Floats:
-    """Return a picture less its blurred self, both taken within the mask (1 inside, 0 outside) only; 0 outside."""
+    """Return an H×W picture less its blurred self, both taken within the mask (1 inside, 0 outside) only; 0 outside."""
     weight = np.maximum(cv2.GaussianBlur(mask, (0, 0), _BLUR), 1e-3)
     blurred = cv2.GaussianBlur(picture * mask, (0, 0), _BLUR) / weight
     rest: Floats = (picture - blurred) * mask

@@ -22,7 +22,7 @@ class FusedConvolution(nn.Module):
         self.convolution = convolution
 
     def forward(self, images: Tensor, residual: Tensor | None = None) -> Tensor:
-        """Return ReLU(convolution(images) + residual)."""
+        """Return ReLU(convolution(images) + residual), B×C×H×W."""
         of = self.convolution
         images = images.to(of.weight.dtype)
         how = (of.weight, of.bias, of.padding, of.stride, of.dilation, of.groups)

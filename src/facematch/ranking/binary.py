@@ -80,7 +80,7 @@ def build_index(gallery: Codes, kind: CodeIndexKind) -> BinaryIndex:
 
 
 def search(index: BinaryIndex, query: Codes, k: int) -> Nearest:
-    """Return positions and distances as `nearest_codes`."""
+    """Return positions and distances (Q×k) as `nearest_codes`."""
     if not 1 <= k <= len(index.codes):
         raise ValueError(f"k is {k}; a search among {len(index.codes)} codes finds 1 to {len(index.codes)}")
     if query.shape[1] != index.codes.shape[1]:

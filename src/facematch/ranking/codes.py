@@ -42,7 +42,7 @@ def hamming_distances(query: Codes, gallery: Codes) -> NDArray[np.uint16]:
 
 
 def differing_bits(left: Codes, right: Codes) -> NDArray[np.uint16]:
-    """Return the number of different bits of packed codes along the last axis; the others are broadcast."""
+    """Return the number of different bits of packed codes (…×D/8) along the last axis; the others are broadcast."""
     if left.shape[-1] != right.shape[-1]:
         raise ValueError(f"codes of {left.shape[-1] * 8} and {right.shape[-1] * 8} bits cannot be compared")
     one, other = _words(left), _words(right)

@@ -121,7 +121,7 @@ def load_embeddings(path: Path) -> Embeddings:
 
 
 def checked_embeddings(names: Any, vectors: NDArray[Any], metric: Any, fingerprint: str) -> Embeddings:
-    """Return the embeddings that a file holds, `fingerprint` as JSON. Raises ValueError for what is of another type."""
+    """Return the N×D embeddings of a file, `fingerprint` as JSON. Raises ValueError for what is of another type."""
     settings = fingerprint_of(parse_json(fingerprint, "header"))
     return Embeddings(as_kind(_NAMES, names), vectors, as_kind(_METRIC, metric), settings)
 

@@ -39,7 +39,7 @@ class MetricRow:
 
 
 def between(left: Vectors, right: Vectors, metric: Metric) -> Floats:
-    """Return the distances (`float64`) of prepared vectors along the last axis; the others are broadcast."""
+    """Return the distances (`float64`) of prepared vectors (…×D) along the last axis; the others are broadcast."""
     if metric == "hamming":
         return differing_bits(left, right).astype(np.float64)
     return np.asarray(ROWS[metric].between(left.astype(np.float64), right.astype(np.float64)))

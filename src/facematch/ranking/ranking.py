@@ -142,7 +142,7 @@ def chosen_metric(embeddings: Embeddings, metric: str | None) -> Metric:
 
 
 def prepared(side: Embeddings, metric: Metric) -> Vectors:
-    """Return vectors whose distance is that of `metrics.between`: of length 1 for cosine, split by sign for jaccard.
+    """Return N×D vectors, or N×2D, for `metrics.between`: of length 1 for cosine, split by sign for jaccard.
 
     Raises FacematchError for a zero vector under cosine.
     """

@@ -43,7 +43,7 @@ class Isotonic:
             raise ValueError("an isotonic calibration has rising distances with falling probabilities")
 
     def probability(self, distances: ArrayLike) -> Floats:
-        """Return P(same) of distances, at the prior."""
+        """Return P(same) of N distances, at the prior."""
         fitted = np.interp(np.asarray(distances, dtype=np.float64), self.distances, self.probabilities)
         return at_prior(np.asarray(fitted), self.base_rate, self.prior)
 
@@ -73,7 +73,7 @@ class Platt:
             raise ValueError("a sigmoid calibration falls with the distance")
 
     def probability(self, distances: ArrayLike) -> Floats:
-        """Return P(same) of distances, at the prior."""
+        """Return P(same) of N distances, at the prior."""
         from scipy.special import expit
 
         return np.asarray(expit(-(self.slope * np.asarray(distances, dtype=np.float64) + self._offset)))
@@ -158,7 +158,7 @@ def with_prior(model: M, prior: float) -> M:
 
 
 def at_prior(probabilities: Floats, base_rate: float, prior: float) -> Floats:
-    """Return probabilities at one share of same pairs turned to another, by their odds; 0 and 1 stay."""
+    """Return N probabilities at one share of same pairs turned to another, by their odds; 0 and 1 stay."""
     if base_rate == prior:
         return probabilities
     same, different = probabilities * prior / base_rate, (1 - probabilities) * (1 - prior) / (1 - base_rate)
@@ -177,7 +177,7 @@ class Bin:
 
 
 def reliability(probabilities: ArrayLike, same: ArrayLike, bins: int = 10) -> tuple[Bin, ...]:
-    """Return `bins` groups of as many pairs each, by rising probability.
+    """Return `bins` groups of as many of N pairs each, by rising probability.
 
     Equal probabilities are never parted, so that nothing depends on the order of pairs: where many are equal
     the bins are fewer and of unequal size. The probabilities must come from a fit to *other* people, as
@@ -226,7 +226,7 @@ def cross_calibration(
     fit: Fit = fit_isotonic,
     seed: int = 0,
 ) -> CrossCalibration:
-    """Return probabilities of pairs whose two people both took no part in the fit that gave them.
+    """Return the probabilities of N pairs whose two people both took no part in the fit that gave them.
 
     People are dealt into folds by lot. Pairs within a fold get the probability of a fit to all pairs among
     the people of the other folds; pairs of two folds cannot be judged and fall away. That takes away most

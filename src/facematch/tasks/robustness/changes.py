@@ -39,7 +39,7 @@ class Change:
 
 
 def changed(image: Rgb, change: Change, seed: int = 0) -> Rgb:
-    """Return a picture (RGB `uint8` H×W×3) after a change, saved as JPEG and read again; C-contiguous.
+    """Return an H×W×3 picture (RGB `uint8` H×W×3) after a change, saved as JPEG and read again; C-contiguous.
 
     The same picture, change and seed give the same pixels.
     """
@@ -49,14 +49,14 @@ def changed(image: Rgb, change: Change, seed: int = 0) -> Rgb:
 
 
 def saved(image: Rgb, quality: int) -> Rgb:
-    """Return what is left of a picture that is written as JPEG and read again."""
+    """Return what is left of an H×W×3 picture that is written as JPEG and read again."""
     read = rgb_pixels(jpeg_bytes(image, quality))
     assert read is not None
     return read
 
 
 def resized(image: Rgb, across: float, down: float) -> Rgb:
-    """Return a picture with its width and height multiplied, each at least one pixel."""
+    """Return an H×W×3 picture with its width and height multiplied, each at least one pixel."""
     height, width = image.shape[:2]
     size = max(1, round(width * across)), max(1, round(height * down))
     how = cv2.INTER_AREA if across <= 1 and down <= 1 else cv2.INTER_CUBIC
@@ -64,70 +64,70 @@ def resized(image: Rgb, across: float, down: float) -> Rgb:
 
 
 def cropped(image: Rgb, share: float) -> Rgb:
-    """Return a picture without that share of its width and height at every side."""
+    """Return an H×W×3 picture without that share of its width and height at every side."""
     y, x = (min(round(side * share), (side - 1) // 2) for side in image.shape[:2])
     return image[y : image.shape[0] - y, x : image.shape[1] - x]
 
 
 def turned(image: Rgb, quarters: int) -> Rgb:
-    """Return a picture turned clockwise by quarter turns."""
+    """Return an H×W×3 picture turned clockwise by quarter turns."""
     return np.rot90(image, -quarters)
 
 
 def rotated(image: Rgb, degrees: float) -> Rgb:
-    """Return a picture turned anticlockwise about its middle, its size kept, black where nothing was."""
+    """Return an H×W×3 picture turned anticlockwise about its middle, its size kept, black where nothing was."""
     height, width = image.shape[:2]
     way = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
     return np.asarray(cv2.warpAffine(image, way, (width, height), flags=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
 def grey(image: Rgb) -> Rgb:
-    """Return a picture without colour, by the weights of Rec. 601: .299, .587, .114."""
+    """Return an H×W×3 picture without colour, by the weights of Rec. 601: .299, .587, .114."""
     return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), dtype=np.uint8)
 
 
 def brighter(image: Rgb, factor: float) -> Rgb:
-    """Return a picture with every value multiplied."""
+    """Return an H×W×3 picture with every value multiplied."""
     return _by_table(image, np.arange(256) * factor)
 
 
 def contrasted(image: Rgb, factor: float) -> Rgb:
-    """Return a picture with every value moved away from the mean grey by a factor, or towards it below 1."""
+    """Return an H×W×3 picture with every value moved away from the mean grey by a factor, or towards it below 1."""
     mean = float(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).mean())
     return _by_table(image, mean + factor * (np.arange(256) - mean))
 
 
 def saturated(image: Rgb, factor: float) -> Rgb:
-    """Return a picture with every pixel moved away from its grey by a factor, or towards it below 1."""
+    """Return an H×W×3 picture with every pixel moved away from its grey by a factor, or towards it below 1."""
     return np.asarray(cv2.addWeighted(image, factor, grey(image), 1 - factor, 0), dtype=np.uint8)
 
 
 def hued(image: Rgb, degrees: int) -> Rgb:
-    """Return a picture with every hue turned on the colour circle."""
+    """Return an H×W×3 picture with every hue turned on the colour circle."""
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
     hsv[..., 0] = (hsv[..., 0].astype(np.int16) + degrees // 2) % 180  # OpenCV counts in steps of 2°
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), dtype=np.uint8)
 
 
 def blurred(image: Rgb, share: float) -> Rgb:
-    """Return a picture blurred by a Gaussian whose standard deviation is a share of its width."""
+    """Return an H×W×3 picture blurred by a Gaussian whose standard deviation is a share of its width."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), max(0.1, share * image.shape[1])), dtype=np.uint8)
 
 
 def noisy(image: Rgb, rng: np.random.Generator, deviation: float) -> Rgb:
-    """Return a picture with Gaussian noise added to every value, in grey levels."""
+    """Return an H×W×3 picture with Gaussian noise added to every value, in grey levels."""
     noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(deviation)
     return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
 
 
 def bordered(image: Rgb, share: float, level: int) -> Rgb:
-    """Return a picture within a border of one grey level: that share of its height and width at every side."""
+    """Return an H×W×3 picture within a border of one grey level: that share of its height and width at every side."""
     y, x = (max(1, round(side * share)) for side in image.shape[:2])
     return np.pad(image, ((y, y), (x, x), (0, 0)), constant_values=level)
 
 
 def captioned(image: Rgb, share: float) -> Rgb:
-    """Return a picture with white letters edged in black across its middle, as wide as that share of it."""
+    """Return an H×W×3 picture with white letters edged in black across its middle, as wide as that share of it."""
     height, width = image.shape[:2]
     (across, up), _ = cv2.getTextSize(_TEXT, _FONT, 1, 1)
     scale = share * width / across

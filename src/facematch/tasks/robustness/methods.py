@@ -90,7 +90,7 @@ class EmbeddingMethod:
         return SAME_BITS * self.gallery.dimensions // 64
 
     def reduce(self, image: Rgb) -> Smalls:
-        """Return the picture as the crop that is embedded."""
+        """Return the picture (H×W×3) as the crop (S×S×3) that is embedded."""
         crop = self.stage.cropper.crop(Photo("", "", image))
         assert isinstance(crop, Crop)  # nobody looks for faces
         return crop.image

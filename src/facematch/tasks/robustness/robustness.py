@@ -136,7 +136,7 @@ def column(
 
 
 def cell(answers: Answers, places: NDArray[np.int64], photos: Sequence[str]) -> Cell:
-    """Return the figures of some of the answers; `photos` says which photo each was made from."""
+    """Return the figures of N of the answers; `photos` says which photo each was made from."""
     first = mean_figure("recall at 1", answers.first[places], photos)
     if answers.found is None or answers.false is None:
         return Cell(first)
@@ -171,7 +171,7 @@ def images_per_second(methods: Sequence[Method], files: Sequence[PhotoFile], lim
 
 
 def made_from(image: Rgb, changes: Iterable[Change], seed: int) -> Iterable[Rgb]:
-    """Yield a photo after each change: the photo itself for `none`, else made of it with at most 2,048 pixels a side.
+    """Yield a photo (H×W×3) after each change: itself for `none`, else made of it with at most 2,048 pixels a side.
 
     Changed pictures are as large as those that services hand on; of a photo of 48 megapixels 30 of them would
     take a minute.

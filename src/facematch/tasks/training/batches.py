@@ -65,7 +65,7 @@ def grouped_batches(labels: NDArray[np.int64], size: int, together: int, *, seed
 
 
 def balanced_batches(labels: NDArray[np.int64], size: int, *, seed: int, epoch: int) -> list[Indices]:
-    """Return batches of at most `size` photos in which an epoch shows every identity equally often.
+    """Return batches (rows of N labels) of at most `size` photos in which an epoch shows every identity equally often.
 
     Each identity has M places, the mean number of photos of an identity, rounded up, so an epoch is about as long
     as the photos are many. Its photos take those places in turn, epoch after epoch, each round in a new order:

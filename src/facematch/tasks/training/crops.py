@@ -119,7 +119,7 @@ def training_set(settings: Settings, crops: LabelledCrops) -> TrainingSet:
 
 
 def numbered(crops: LabelledCrops, people: Sequence[str]) -> NDArray[np.int64]:
-    """Return for each crop the place of its person among `people`."""
+    """Return for each of N crops the place of its person among `people`."""
     numbers = {name: number for number, name in enumerate(people)}
     return np.array([numbers[person] for person in crops.identities], dtype=np.int64)
 

@@ -86,7 +86,7 @@ def augmented_batches(
 
 
 def with_blends(batches: Sequence[NDArray[np.int64]], share: float) -> list[NDArray[np.int64]]:
-    """Return the batches with blends behind their photos, so that they are this share of each."""
+    """Return the batches (B×S×S×3) with blends behind their photos, so that they are this share of each."""
     return [np.append(batch, np.full(round(len(batch) * share / (1 - share)), BLEND)) for batch in batches]
 
 
@@ -106,7 +106,7 @@ def _together(items: Sequence[Item]) -> tuple[Tensor, NDArray[np.uint8]]:
 
 
 def reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Return a square picture in fewer pixels, `size` a side, each the mean of those it covers."""
+    """Return an S×S×3 picture in fewer pixels, `size` a side, each the mean of those it covers."""
     return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -35,7 +35,7 @@ class Objective(nn.Module):
     """Takes B×D embeddings, B labels, B×E embeddings of the same by a teacher, or None, and the epoch from 1."""
 
     def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
-        """Return the batch's value."""
+        """Return the value of a batch of B embeddings (B×D)."""
         raise NotImplementedError
 
     @property
@@ -88,7 +88,7 @@ class TripletObjective(Objective):
             self.classifier = CosineClassifier(dimensions, people, loss.classifier_scale)
 
     def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
-        """Return the triplet loss and its diagnostics, with `cross_entropy` where that counts."""
+        """Return the triplet loss of B×D embeddings and its diagnostics, with `cross_entropy` where that counts."""
         settings = self._loss
         triplet = triplet_loss(
             embeddings,
@@ -147,7 +147,7 @@ class ClassObjective(Objective):
         self._smoothing = smoothing
 
     def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
-        """Return the cross-entropy; `batch_accuracy` is the share of the augmented batch that is classified right."""
+        """Return the cross-entropy of B×D embeddings; `batch_accuracy` is the share that is classified right."""
         logits = self.classifier(embeddings)
         loss = functional.cross_entropy(logits, labels, label_smoothing=self._smoothing)
         right = (logits.detach().argmax(dim=1) == labels).float().mean()
@@ -171,7 +171,7 @@ class NamedObjective(Objective):
         self.loss = loss
 
     def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
-        """Return the loss of the batch."""
+        """Return the loss of B embeddings (B×D)."""
         return Value(self.loss(embeddings, labels), {"spread": spread(embeddings.detach())})
 
     @property

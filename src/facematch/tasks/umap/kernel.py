@@ -31,7 +31,7 @@ def _read(table, squared):  # type: ignore[no-untyped-def]
 
 
 def strengths(a: float, b: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the tables of pull and push, for UMAP's curve 1 / (1 + a d^2b).
+    """Return the tables (N numbers each) of pull and push, for UMAP's curve 1 / (1 + a d^2b).
 
     The gradients of the attractive and repulsive terms, with 0.001 that keeps the latter finite, as umap-learn.
     """

@@ -58,7 +58,7 @@ def blocks(queries: Pixels, pixels: Pixels) -> Iterator[tuple[slice, Squared]]:
 
 
 def order_keys(squared: Squared) -> NDArray[np.int64]:
-    """Return numbers that order each row by (distance, position): the distance in the upper half, the position below.
+    """Return numbers (N×k) that order each row by distance (the upper half), then by position (the lower).
 
     No two of a row are equal.
     """
