@@ -27,8 +27,7 @@ from hamming_search import photos as vectors_of
 from numpy.typing import NDArray
 from side_by_side import in_turn
 
-from facematch.charts.axes import Axis
-from facematch.charts.chart import Chart, Series
+from facematch.charts.chart import Axis, Chart, Series
 from facematch.charts.draw import chart_file
 from facematch.core.files import write_bytes
 from facematch.core.fingerprint import Fingerprint

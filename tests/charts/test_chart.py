@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.charts.axes import Axis, Box
-from facematch.charts.chart import Chart, Series
+from facematch.charts.chart import Axis, Box, Chart, Series
 from facematch.charts.draw import chart_file, draw, place_label
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -8,8 +8,7 @@ import pytest
 from jinja2 import UndefinedError
 from markupsafe import Markup
 
-from facematch.charts.axes import Axis
-from facematch.charts.chart import Chart, Series
+from facematch.charts.chart import Axis, Chart, Series
 from facematch.charts.page import _environment, render_page
 from facematch.evaluation.bootstrap import Estimate
 from report_samples import NASTY

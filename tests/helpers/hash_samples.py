@@ -5,7 +5,7 @@ import numpy as np
 from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.task import leave_one_out, two_sides
 from facematch.ranking.embeddings import Embeddings, joined
-from facematch.tasks.hashing.code_figures import HashPhotos, code_figures, float_figures
+from facematch.tasks.hashing.codes import HashPhotos, code_figures, float_figures
 from facematch.tasks.hashing.data import HashReport, HashRun, Speed, against_best
 
 NASTY = "</td><script>alert(1)</script>&\u202e"

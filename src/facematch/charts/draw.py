@@ -14,8 +14,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import ArrayLike
 
-from facematch.charts.axes import Axis, Box, Floats
-from facematch.charts.chart import Chart, Series
+from facematch.charts.chart import Axis, Box, Chart, Floats, Series
 from facematch.core.text import printable
 
 _DASHES = ("", "7 4", "2 3", "10 3 2 3")

@@ -12,9 +12,17 @@ from facematch.evaluation.comparison import paired
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import average_precision, hit_at
 from facematch.evaluation.task import halves
-from facematch.tasks.compare.figures import FIGURES, f1_across, query_values, system_figures
-from facematch.tasks.compare.pairs import compare_pairs, draws_for, holm
-from facematch.tasks.compare.results import Cost, Result, joint_cost, result_from_json
+from facematch.tasks.compare.data import compare_pairs, draws_for, holm
+from facematch.tasks.compare.results import (
+    FIGURES,
+    Cost,
+    Result,
+    f1_across,
+    joint_cost,
+    query_values,
+    result_from_json,
+    system_figures,
+)
 from facematch.tasks.compare.weights import tune_weights, weight_grid
 
 WEIGHTS = (600.0, 300.0, 100.0)

@@ -17,12 +17,17 @@ from hypothesis import strategies as st
 
 from chromium import CONTRAST
 from facematch.charts.draw import draw
-from facematch.tasks.compare.charts import SystemPoint, pareto_front, trade_off
-from facematch.tasks.compare.data import ComparedSystem, CompareReport, pair_words, training_words, verdict
-from facematch.tasks.compare.figures import FIGURES, system_figures
+from facematch.tasks.compare.data import (
+    ComparedSystem,
+    CompareReport,
+    compare_pairs,
+    pair_words,
+    training_words,
+    verdict,
+)
 from facematch.tasks.compare.page import compare_page
-from facematch.tasks.compare.pairs import compare_pairs
-from facematch.tasks.compare.results import Cost, Result
+from facematch.tasks.compare.results import FIGURES, Cost, Result, system_figures
+from facematch.tasks.compare.side_by_side import SystemPoint, pareto_front, trade_off
 
 WEIGHTS = (600.0, 300.0, 100.0)
 

@@ -12,7 +12,7 @@ from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.task import RetrievalTask, leave_one_out, two_sides
 from facematch.ranking.embeddings import Embeddings, joined
-from facematch.tasks.hashing.code_figures import (
+from facematch.tasks.hashing.codes import (
     CodeFigures,
     HashPhotos,
     code_figures,

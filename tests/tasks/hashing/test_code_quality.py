@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
 from facematch.ranking.codes import pack_codes, unpack_codes
-from facematch.tasks.hashing.code_quality import CodeQuality, bit_correlations, code_quality
+from facematch.tasks.hashing.codes import CodeQuality, bit_correlations, code_quality
 
 
 def tanh_outputs(seed: int, photos: int, bits: int) -> np.ndarray:

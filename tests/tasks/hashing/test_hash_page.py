@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 
 from chromium import CONTRAST
-from facematch.tasks.compare.table import Cell
+from facematch.tasks.compare.side_by_side import Cell
 from facematch.tasks.hashing.data import HashReport, HashRun, Speed, against_best, same_photos
-from facematch.tasks.hashing.page import hash_page
-from facematch.tasks.hashing.tables import bit_table, correlation_map, hash_tables, radius_table, variant_table
+from facematch.tasks.hashing.page import bit_table, correlation_map, hash_page, hash_tables, radius_table, variant_table
 from hash_samples import NASTY, made_report, made_run, made_sides
 
 

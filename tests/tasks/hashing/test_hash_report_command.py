@@ -14,7 +14,7 @@ from facematch.core.errors import FacematchError
 from facematch.identities import load_many, split_photos
 from facematch.settings.root import Settings
 from facematch.tasks.hashing.command import hash_report_command
-from facematch.tasks.hashing.timing import machine_words
+from facematch.tasks.hashing.data import machine_words
 from hash_project import BY_PERSON, CLASSES, EACH, embedded, expected_ap, write_photos, write_run
 
 Report = Callable[..., Any]
@@ -40,7 +40,7 @@ def project(_made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pat
     """The project as the current folder, to be read only; what a test writes goes to tmp_path."""
     monkeypatch.chdir(_made)
     monkeypatch.setenv("FACEMATCH_CACHE", str(_made / "cache"))
-    monkeypatch.setattr("facematch.tasks.hashing.timing._LONG", 0.0)
+    monkeypatch.setattr("facematch.tasks.hashing.data._LONG", 0.0)
     return _made
 
 

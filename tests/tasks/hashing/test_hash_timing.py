@@ -10,9 +10,9 @@ import pytest
 from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.task import leave_one_out, two_sides
 from facematch.ranking.embeddings import Embeddings, joined
-from facematch.tasks.hashing import timing as hash_timing
-from facematch.tasks.hashing.code_figures import HashPhotos
-from facematch.tasks.hashing.timing import machine_words, time_rankings
+from facematch.tasks.hashing import data as hash_timing
+from facematch.tasks.hashing.codes import HashPhotos
+from facematch.tasks.hashing.data import machine_words, time_rankings
 
 Call = tuple[str, int, bool, int, tuple[tuple[str, ...], int]]
 

@@ -16,8 +16,7 @@ from facematch.core.text import printable
 from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.verification import pooled_pairs
 from facematch.tasks.report.data import FigureTable, ReportData, SystemRow, curves_of, query_rows
-from facematch.tasks.report.definitions import definitions_of
-from facematch.tasks.report.page import report_page
+from facematch.tasks.report.page import definitions_of, report_page
 from facematch.tasks.report.thumbnails import encode_thumbnail, plan_thumbnails
 from report_samples import NASTY, evaluation, renamed, report
 

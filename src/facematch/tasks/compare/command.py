@@ -13,11 +13,10 @@ from facematch.settings.compare import CompareSettings, SystemSettings
 from facematch.settings.competition import FORM_FILE, load_form
 from facematch.settings.file import load_section
 from facematch.settings.root import Settings
-from facematch.tasks.compare.data import ComparedSystem, CompareReport, pair_words, verdict
-from facematch.tasks.compare.figures import system_figures
+from facematch.tasks.compare.data import ComparedSystem, CompareReport, compare_pairs, pair_words, verdict
 from facematch.tasks.compare.page import compare_page, cost_table, figure_table
-from facematch.tasks.compare.pairs import compare_pairs
 from facematch.tasks.compare.photos import ComparedPhotos, compared_photos
+from facematch.tasks.compare.results import system_figures
 from facematch.tasks.compare.systems import ComparisonRun, leak_of, settings_of
 
 

@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterator
 
 from facematch.charts.chart import Chart
 from facematch.charts.page import render_page
-from facematch.tasks.compare.charts import SystemPoint, trade_off
 from facematch.tasks.compare.data import ComparedSystem, CompareReport, pair_words, training_words, verdict
-from facematch.tasks.compare.figures import FIGURES
-from facematch.tasks.compare.results import Cost, Result
-from facematch.tasks.compare.table import Cell, Row, Table, estimate, headed
+from facematch.tasks.compare.results import FIGURES, Cost, Result
+from facematch.tasks.compare.side_by_side import Cell, Row, SystemPoint, Table, estimate, headed, trade_off
 
 
 def figure_table(report: CompareReport) -> Table:

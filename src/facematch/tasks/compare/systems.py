@@ -26,9 +26,8 @@ from facematch.settings.compare import CompareSettings, SystemSettings
 from facematch.settings.ensemble import EnsembleSettings
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
-from facematch.tasks.compare.figures import Values, query_values
 from facematch.tasks.compare.photos import ComparedPhotos
-from facematch.tasks.compare.results import Cost, Result, joint_cost, result_from_json
+from facematch.tasks.compare.results import Cost, Result, Values, joint_cost, query_values, result_from_json
 from facematch.tasks.compare.timing import measure_cost, repeated_ms
 from facematch.tasks.compare.weights import Weights, tune_weights, weight_grid
 

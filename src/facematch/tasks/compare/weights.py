@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facematch.evaluation.bootstrap import Floats
 from facematch.evaluation.task import halves
-from facematch.tasks.compare.figures import Values
+from facematch.tasks.compare.results import Values
 
 Weights = tuple[float, ...]
 _MEAN_AP = 1e-6  # its part beside the figure that decides: where that is equal, mAP decides

@@ -6,12 +6,18 @@ from pathlib import Path
 from facematch.core.console import Stopwatch, info, progress, result, show_json, waiting, warn
 from facematch.core.files import write_bytes
 from facematch.pipeline.how_made import how_made
-from facematch.tasks.hashing.code_figures import code_figures, float_figures
-from facematch.tasks.hashing.data import HashReport, HashRun, Speed, against_best, same_photos
-from facematch.tasks.hashing.page import hash_page
+from facematch.tasks.hashing.codes import code_figures, float_figures
+from facematch.tasks.hashing.data import (
+    HashReport,
+    HashRun,
+    Speed,
+    against_best,
+    machine_words,
+    same_photos,
+    time_rankings,
+)
+from facematch.tasks.hashing.page import hash_page, hash_tables
 from facematch.tasks.hashing.runs import LoadedRun, On, PeopleOfRuns, RunPhotos, load_runs
-from facematch.tasks.hashing.tables import hash_tables
-from facematch.tasks.hashing.timing import machine_words, time_rankings
 
 _PACKAGES = ("numpy", "faiss-cpu", "torch")
 

@@ -18,7 +18,7 @@ from facematch.pipeline.run_folder import validated_on
 from facematch.pipeline.runs import run_path, run_settings
 from facematch.settings.embedding import EmbedderSettings
 from facematch.settings.root import RankingSettings, Settings
-from facematch.tasks.hashing.code_figures import HashPhotos, require_answerable
+from facematch.tasks.hashing.codes import HashPhotos, require_answerable
 
 On = Literal["test", "validation"]
 TEST = "test photos, which no training and no choice has seen, ask all photos of the training"

@@ -1,18 +1,107 @@
 """One HTML file that shows an evaluation: it needs no network, no other file and no script to be read."""
 
-from collections.abc import Iterator
+import base64
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
-from facematch.charts.axes import Axis
-from facematch.charts.chart import Chart, Series
+from facematch.charts.chart import Axis, Chart, Series
 from facematch.charts.page import render_page
+from facematch.core.text import printable
 from facematch.evaluation.open_set import OpenSetCurve
 from facematch.faces.values import coverage_of
-from facematch.tasks.report.data import Curves, ReportData, missed_faces
-from facematch.tasks.report.definitions import definitions_of
-from facematch.tasks.report.page_json import page_json, photo_numbers
+from facematch.tasks.report.data import Answer, Curves, QueryRow, ReportData, missed_faces, wanted_photos
+
+# What a figure's name looks like, and what it means.
+_DEFINITIONS = (
+    (r"top-\d+", "share of queries with a right photo among the first 1, 5, … (CMC at that rank)"),
+    (
+        r"mAP",
+        "mean over queries of the average precision over the whole ranking, divided by all right photos of the gallery",
+    ),
+    (r"mAP \(trapezoid\)", "the same by the trapezoidal rule, as the published ROxford evaluator sums it"),
+    (r"mAP@R", "average precision over the first R places, R being the number of a query's right photos"),
+    (r"R-precision", "share of right photos among the first R places, R being the number of a query's right photos"),
+    (r"MRR", "mean of one over the place of the first right photo"),
+    (
+        r"precision@\d+",
+        "right photos among the first so many, divided by that number, even where fewer are right at all",
+    ),
+    (r"recall@\d+", "right photos among the first so many, divided by all right photos of the gallery"),
+    (r"ROC AUC", "how often a pair of one person is nearer than a pair of two, ties counting one half"),
+    (
+        r"EER",
+        "the error rate at the threshold that accepts as large a share of wrong pairs as it refuses of right ones",
+    ),
+    (
+        r"TAR@FAR=.+",
+        "share of right pairs accepted at the largest threshold that accepts at most this share of the wrong ones",
+    ),
+    (
+        r"FNIR@FPIR=.+",
+        "share of known people not found at the threshold that answers at most this share of the unknown ones",
+    ),
+)
+
+
+def definitions_of(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (figures, what they mean) for all figures that have a definition; those of one kind stand together."""
+    found = []
+    for pattern, words in _DEFINITIONS:
+        alike = [name for name in names if re.fullmatch(pattern, name)]
+        if alike:
+            found.append((", ".join(alike), words))
+    return found
+
+
+# Inside <script> no text may open a tag or a comment; & is escaped so that XHTML reads the same.
+_SAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
+
+
+def page_json(data: ReportData) -> str:
+    """Return the page's data as ASCII JSON without `<`, `>` and `&`.
+
+    Every photo has a number: its name, whom it shows and its thumbnail stand once, at that number. A query is
+    [photo, right photos in the gallery, average precision or null, answers, first right answer or null], an
+    answer [photo, place, distance, 1 where it is right].
+    """
+    number = photo_numbers(data)
+    names = list(number)
+    people = {who: at for at, who in enumerate(dict.fromkeys(data.people.get(name, "") for name in names))}
+
+    def answer(each: Answer) -> list[Any]:
+        return [number[each.name], each.place, float(f"{each.distance:.5g}"), int(each.right)]
+
+    def query(row: QueryRow) -> list[Any]:
+        precision = None if row.average_precision is None else round(row.average_precision, 4)
+        first = None if row.first is None else answer(row.first)
+        return [number[row.name], row.relevant, precision, [answer(each) for each in row.answers], first]
+
+    drawn = data.drawn
+    values = {
+        "names": [printable(name) for name in names],
+        "people": [printable(who) for who in people],
+        "shows": [people[data.people.get(name, "")] for name in names],
+        "thumbnails": [base64.b64encode(data.thumbnails.get(name, b"")).decode() for name in names],
+        "queries": [query(row) for row in data.queries],
+        "map": None
+        if drawn is None
+        else [
+            [number[name], *xy] for name, xy in zip(drawn.names, (drawn.points * 1000).round().tolist(), strict=True)
+        ],
+        "threshold": data.threshold,
+    }
+    return json.dumps(values, ensure_ascii=True, separators=(",", ":"), allow_nan=False).translate(_SAFE)
+
+
+def photo_numbers(data: ReportData) -> dict[str, int]:
+    """Return the number that each photo has in the page's data."""
+    return {name: at for at, name in enumerate(wanted_photos(data.queries, data.records, data.drawn))}
+
 
 _NAMED = (1, 5, 10)  # places that are named on the CMC curve
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from facematch.charts.axes import Axis
-from facematch.charts.chart import Chart, Series
+from facematch.charts.chart import Axis, Chart, Series
 from facematch.charts.draw import chart_file
 from facematch.thresholds.calibration import Bin, expected_calibration_error
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from facematch.charts.axes import Axis
-from facematch.charts.chart import Chart, Series
+from facematch.charts.chart import Axis, Chart, Series
 from facematch.charts.draw import chart_file
 from facematch.core.console import result, show_table
 from facematch.core.text import count_of
