@@ -44,12 +44,11 @@ from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 from facematch.settings.training import LossSettings, TrainingSettings
 from facematch.tasks.training.augment import FACE_DEFAULT, Augmentation, build_augmentation
 from facematch.tasks.training.batches import epoch_batches
-from facematch.tasks.training.data import augmented_batches, picture_seed
-from facematch.tasks.training.loop import Trainer
+from facematch.tasks.training.data import TrainingSet, augmented_batches, picture_seed
+from facematch.tasks.training.loop import Callbacks, Trainer
 from facematch.tasks.training.objective import build_objective
 from facematch.tasks.training.optimiser import build_optimiser
-from facematch.tasks.training.stopping import StopRequest
-from facematch.tasks.training.values import Callbacks, TrainingSet
+from facematch.tasks.training.run_state import StopRequest
 
 PHOTOS, EMBEDDING, MARGIN, SEED = 4, 256, 0.2, 1
 AUGMENTED = 512  # crops whose augmentation alone is timed

@@ -20,10 +20,10 @@ from facematch.ranking.embeddings import Embeddings
 from facematch.settings.embedding import EmbedderSettings
 from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 from facematch.settings.training import LossSettings, TeacherSettings, TrainingSettings
-from facematch.tasks.training.loop import Trainer
+from facematch.tasks.training.data import TrainingSet
+from facematch.tasks.training.loop import Callbacks, Trainer, TrainingResult
 from facematch.tasks.training.objective import build_objective
-from facematch.tasks.training.stopping import StopRequest
-from facematch.tasks.training.values import Callbacks, TrainingResult, TrainingSet
+from facematch.tasks.training.run_state import StopRequest
 
 SIDE = 32
 

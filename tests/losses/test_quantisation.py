@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from facematch.losses.quantisation import quantisation_penalty
+from facematch.losses.triplet import quantisation_penalty
 
 
 def test_equals_a_plain_loop() -> None:

@@ -13,8 +13,7 @@ import torch
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
 from facematch.networks.checkpoint import load_checkpoint, read_checkpoint_header, save_checkpoint
-from facematch.networks.digest import weights_digest
-from facematch.networks.embedding import EmbeddingNetwork
+from facematch.networks.embedding import EmbeddingNetwork, weights_digest
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
 from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 

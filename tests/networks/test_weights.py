@@ -15,8 +15,7 @@ from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
 from facematch.networks import weights as module
 from facematch.networks.checkpoint import save_checkpoint
-from facematch.networks.digest import weights_digest
-from facematch.networks.embedding import EmbeddingNetwork, build_backbone
+from facematch.networks.embedding import EmbeddingNetwork, build_backbone, weights_digest
 from facematch.networks.spec import NetworkSpec
 from facematch.networks.weights import initial_network, native_size, read_weights_file
 from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD

@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 from tiny_training import RUN, TRAIN, Ended, Run
 
-from facematch.networks.digest import weights_digest
-from facematch.tasks.training.loop import Trainer
-from facematch.tasks.training.stopping import StopRequest
-from facematch.tasks.training.values import TrainingResult
+from facematch.networks.embedding import weights_digest
+from facematch.tasks.training.loop import Trainer, TrainingResult
+from facematch.tasks.training.run_state import StopRequest
 
 TIMES = int(os.environ.get("FACEMATCH_FUZZ", "1"))
 SEED = 2026

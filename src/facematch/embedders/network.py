@@ -109,7 +109,7 @@ class ModuleEmbedder:
     @property
     def fingerprint(self) -> Fingerprint:
         """Return network, normalisation and the digest of the weights as they are now."""
-        from facematch.networks.digest import weights_digest
+        from facematch.networks.embedding import weights_digest
 
         return self.network.spec.fingerprint | Fingerprint({WEIGHTS_KEY: weights_digest(self.network)})
 

@@ -89,6 +89,17 @@ def spread(embeddings: Tensor) -> Tensor:
     return (deviation / norm.masked_fill(norm == 0, 1)).float()
 
 
+def quantisation_penalty(values: Tensor) -> Tensor:
+    """Return the mean of (1 − |v|)² over B×D `values` between −1 and 1, a scalar from 0 to 1.
+
+    The squared distance of each value to its sign, averaged: the quantisation error of deep hashing (Li, Wang
+    and Kang, Feature learning based deep supervised hashing with pairwise labels, IJCAI 2016, equation 5),
+    divided by the number of values so that its weight does not depend on the code size. The gradient at 0, where
+    the sign is a convention, is 0.
+    """
+    return (1 - values.float().abs()).square().mean()
+
+
 def _check(embeddings: Tensor, labels: Tensor, mining: str, margin: float | str, reduction: str) -> None:
     if labels.shape != embeddings.shape[:1]:
         raise FacematchError(

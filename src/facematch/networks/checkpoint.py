@@ -81,7 +81,7 @@ def save_checkpoint(
     import torch
     from safetensors.torch import save_file
 
-    from facematch.networks.digest import weights_digest
+    from facematch.networks.embedding import weights_digest
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     if half:
@@ -158,8 +158,7 @@ def load_checkpoint(path: Path) -> "EmbeddingNetwork":
     """Load a network from a checkpoint, checked against the digest in its header, in evaluation mode."""
     from safetensors.torch import load_file
 
-    from facematch.networks.digest import weights_digest
-    from facematch.networks.embedding import EmbeddingNetwork, published_parameters
+    from facematch.networks.embedding import EmbeddingNetwork, published_parameters, weights_digest
 
     header = read_checkpoint_header(path)
     with reading(header.path, "checkpoint", "Copy it again, or take another checkpoint."):

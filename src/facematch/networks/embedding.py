@@ -1,5 +1,6 @@
 """A torchvision classification backbone with a linear embedding in place of its last layer."""
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -119,3 +120,12 @@ def set_training_mode(network: EmbeddingNetwork, stages: Iterable[str]) -> None:
     network.train()
     for stage in stages:
         network.backbone.get_submodule(stage).eval()
+
+
+def weights_digest(network: nn.Module) -> str:
+    """Return SHA-256 over a network's named tensors (names, shapes, bytes), 64 hex digits."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

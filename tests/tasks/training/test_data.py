@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from facematch.faces.cropper import FIVE_POINTS
-from facematch.tasks.training.blending import blended_face, face_frame
+from facematch.tasks.training.blending import Blends, blended_face, face_frame
 from facematch.tasks.training.data import BLEND, COPIES, augmented_batches, picture_seed, reduced, with_blends
-from facematch.tasks.training.values import Blends
 
 IMAGES = np.arange(6 * 4 * 4 * 3, dtype=np.uint8).reshape(6, 4, 4, 3)
 BATCHES = [np.array([0, 1, 2]), np.array([3, 4, 5]), np.array([5, 5, 0])]

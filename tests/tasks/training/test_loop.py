@@ -16,18 +16,16 @@ from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.topk import Figures
 from facematch.faces.cropper import FIVE_POINTS
-from facematch.networks.digest import weights_digest
-from facematch.networks.embedding import EmbeddingNetwork
+from facematch.networks.embedding import EmbeddingNetwork, weights_digest
 from facematch.networks.spec import NetworkSpec
 from facematch.pipeline.run_folder import RunFolder, read_log
 from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 from facematch.settings.training import LossSettings, TrainingSettings
-from facematch.tasks.training.blending import blended_face, face_frame
-from facematch.tasks.training.data import COPIES, augmented_batches, picture_seed
-from facematch.tasks.training.loop import Trainer
+from facematch.tasks.training.blending import Blends, blended_face, face_frame
+from facematch.tasks.training.data import COPIES, TrainingSet, augmented_batches, picture_seed
+from facematch.tasks.training.loop import Trainer, TrainingResult
 from facematch.tasks.training.objective import TaughtObjective
-from facematch.tasks.training.stopping import StopRequest, stop_on_signals
-from facematch.tasks.training.values import Blends, TrainingResult, TrainingSet
+from facematch.tasks.training.run_state import StopRequest, stop_on_signals
 from training_helpers import (
     SIDE,
     TEACHER,

@@ -10,7 +10,7 @@ from torch import Tensor
 from facematch.core.errors import FacematchError
 from facematch.losses import triplet_loss
 from facematch.losses.mining import Margin
-from facematch.losses.quantisation import quantisation_penalty
+from facematch.losses.triplet import quantisation_penalty
 from facematch.settings.embedding import EmbedderSettings
 from facematch.settings.training import LossSettings, TeacherSettings, TrainingSettings
 from facematch.tasks.training.objective import Objective, TaughtObjective, build_objective

@@ -79,7 +79,7 @@ def _as_json(standings: Sequence[Standing], others: Sequence[Contestant]) -> dic
 def _before_training(settings: Settings, header: CheckpointHeader | None) -> Iterator[Contestant]:
     # The network as it was before its first step, built again from the same seed and weights.
     from facematch.embedders.network import ModuleEmbedder
-    from facematch.networks.digest import weights_digest
+    from facematch.networks.embedding import weights_digest
     from facematch.networks.weights import initial_network
 
     if header is None or is_default(settings):

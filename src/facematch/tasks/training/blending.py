@@ -5,7 +5,7 @@ A teacher can embed any face, so a network that learns from one need not stop at
 aligned faces).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -42,6 +42,16 @@ class FaceFrame:
 
     picture: bytes
     crop: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Blends:
+    """New faces, `share` of every batch; `embed` is the teacher, for aligned ones."""
+
+    frames: Sequence[FaceFrame]
+    aligned: int  # the side of what the teacher is shown, in pixels
+    share: float
+    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def face_frame(image: Image, points: Sequence[tuple[float, float]], box: Box, margin: float) -> FaceFrame:

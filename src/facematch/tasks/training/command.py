@@ -15,8 +15,7 @@ from facematch.evaluation.tied_figures import tied_figures
 from facematch.evaluation.topk import Figures
 from facematch.losses.by_name import require_loss
 from facematch.networks.checkpoint import save_checkpoint
-from facematch.networks.digest import weights_digest
-from facematch.networks.embedding import EmbeddingNetwork
+from facematch.networks.embedding import EmbeddingNetwork, weights_digest
 from facematch.networks.weights import Origin, initial_network, native_size
 from facematch.pipeline.beside import show_trained
 from facematch.pipeline.build import build_cropper, build_embedder, network_spec, photo_embedder, with_checkpoint
@@ -30,12 +29,11 @@ from facematch.settings.root import Settings
 from facematch.settings.training import OWN_LOSSES, LossSettings
 from facematch.tasks.training.augment import build_augmentation
 from facematch.tasks.training.crops import PhotoReader, training_crops, training_set
-from facematch.tasks.training.loop import Trainer
+from facematch.tasks.training.data import TrainingSet
+from facematch.tasks.training.loop import Callbacks, Trainer, TrainingResult
 from facematch.tasks.training.objective import Objective, build_objective
-from facematch.tasks.training.run_state import check_state, save_classes
-from facematch.tasks.training.stopping import stop_on_signals
+from facematch.tasks.training.run_state import Progress, check_state, save_classes, stop_on_signals
 from facematch.tasks.training.validation import seen_crops, validation_crops
-from facematch.tasks.training.values import Callbacks, Progress, TrainingResult, TrainingSet
 
 
 def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, resume: bool, fresh: bool) -> None:

@@ -19,8 +19,8 @@ from facematch.pipeline.build import build_cropper, build_embedder, crops_of, ph
 from facematch.settings.embedding import MissChoice
 from facematch.settings.root import Settings
 from facematch.settings.training import TeacherSettings
-from facematch.tasks.training.blending import FaceFrame, face_frame
-from facematch.tasks.training.values import Blends, TrainingSet
+from facematch.tasks.training.blending import Blends, FaceFrame, face_frame
+from facematch.tasks.training.data import TrainingSet
 
 
 @dataclass(frozen=True, eq=False)

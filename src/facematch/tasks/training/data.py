@@ -1,6 +1,7 @@
 """Batches of augmented crops, the same in every run: each picture's randomness has its own seed."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -13,8 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from facematch.core.cores import single_threaded_opencv
 from facematch.faces.values import Image
-from facematch.tasks.training.blending import blended_face
-from facematch.tasks.training.values import Blends
+from facematch.tasks.training.blending import Blends, blended_face
 
 Augment = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
@@ -22,6 +22,20 @@ BLEND = -1  # in place of a photo's index: a new face
 COPIES = 2  # of each blend in its batch, augmented differently: the teacher takes as long as a step
 
 Item = tuple[Tensor, NDArray[np.uint8] | None]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Crops (N×S×S×3 `uint8`), the number of each one's person, and how many people there are.
+
+    With a teacher, its embeddings of the photos (N×E, a row of NaN where there is none), and perhaps blends.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    people: int
+    targets: NDArray[np.float32] | None = None
+    blends: Blends | None = None
 
 
 class AugmentedCrops(Dataset[Item]):

@@ -6,7 +6,8 @@ weights, bit for bit, as an unbroken one on the same machine.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,50 @@ from facematch.core.cores import single_threaded_opencv
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
 from facematch.core.machine import choose_device, loader_workers, uses_bf16
-from facematch.evaluation.topk import figures_from_dict
+from facematch.evaluation.bootstrap import Estimate
+from facematch.evaluation.topk import Figures, figures_from_dict
 from facematch.networks.embedding import EmbeddingNetwork, freeze_stages, set_training_mode
 from facematch.pipeline.run_folder import RunFolder
 from facematch.settings.training import TrainingSettings
 from facematch.tasks.training.batches import epoch_batches
-from facematch.tasks.training.data import BLEND, COPIES, Augment, augmented_batches, with_blends
+from facematch.tasks.training.data import BLEND, COPIES, Augment, TrainingSet, augmented_batches, with_blends
 from facematch.tasks.training.log import TrainingLog
 from facematch.tasks.training.objective import Objective
 from facematch.tasks.training.optimiser import build_optimiser, learning_rate, load_optimiser
-from facematch.tasks.training.run_state import load_state, reading_state, save_state
-from facematch.tasks.training.stopping import StopRequest
-from facematch.tasks.training.values import Callbacks, Progress, TrainingResult, TrainingSet, validation_line
+from facematch.tasks.training.run_state import Progress, StopRequest, load_state, reading_state, save_state
 
 _SAVE_EVERY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What the loop calls.
+
+    `validate` measures retrieval on what `measured_on` names, unseen people or held-out photos, and `seen`, where there
+    is one, the accuracy on held-out photos of the training people; `save` writes a checkpoint (file name, network,
+    epoch, figures); `report` shows one line for each epoch and `progress` gets (epoch, progress 0–1, loss) for each
+    step.
+    Both measures are given the side in pixels to which training reduces its crops now, or None.
+    """
+
+    validate: Callable[[EmbeddingNetwork, int | None], Figures]
+    save: Callable[[str, EmbeddingNetwork, int, Figures | None], None]
+    report: Callable[[str], None]
+    progress: Callable[[int, float, float], None]
+    measured_on: str = "unseen people"
+    seen: Callable[[EmbeddingNetwork, int | None], Estimate] | None = None
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended: `stopped` by a signal (else 0), the best validation, its epoch, the accuracy then."""
+
+    stopped: int
+    best: Figures | None
+    best_epoch: int
+    epochs: int
+    reason: str
+    seen: Estimate | None = None
 
 
 class Trainer:
@@ -203,7 +234,7 @@ class Trainer:
             figures = callbacks.validate(self.network, size)
             seen = callbacks.seen(self.network, size) if callbacks.seen is not None else None
             line |= {"validation": figures.as_dict(), **({} if seen is None else {"seen": seen.as_dict()})}
-            text += f"  {callbacks.measured_on}: {validation_line(figures)}"
+            text += f"  {callbacks.measured_on}: {_validation_line(figures)}"
             text += "" if seen is None else f"  seen people: accuracy {seen.value:.3f}"
             if size != training.size_at(max(1, at.best_epoch)):  # what was best on smaller crops is not compared
                 at.best, at.without_better = None, 0
@@ -223,3 +254,10 @@ class Trainer:
     def _result(self, stopped: int, reason: str) -> TrainingResult:
         best, seen = self.at.results()
         return TrainingResult(stopped, best, self.at.best_epoch, self.at.epoch - 1, reason, seen)
+
+
+def _validation_line(figures: Figures) -> str:
+    """Return the figures of one validation in a few words."""
+    text = f"top-1 {figures.top1:.3f}  top-10 {figures.top10:.3f}"
+    precision = figures.mean_average_precision
+    return text if precision is None else f"mAP {precision:.3f}  {text}"

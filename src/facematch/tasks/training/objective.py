@@ -15,8 +15,7 @@ from torch.nn import functional
 from facematch.losses.by_name import build_loss
 from facematch.losses.distillation import cosine_distillation, relational_distillation
 from facematch.losses.mining import Margin
-from facematch.losses.quantisation import quantisation_penalty
-from facematch.losses.triplet import spread, triplet_loss
+from facematch.losses.triplet import quantisation_penalty, spread, triplet_loss
 from facematch.settings.training import LossSettings, TrainingSettings
 from facematch.tasks.training.collapse import CollapseGuard, Observation
 

@@ -1,24 +1,60 @@
-"""From where a run goes on: written whole, read with every byte checked, and never as code."""
+"""Where a run stops and goes on: its state is written whole, read with every byte checked, and never as code.
+
+SIGINT and SIGTERM ask the loop to finish its step, save and leave; a second one ends at once.
+"""
 
 import json
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from types import FrameType
+from typing import Annotated, Any
 from zipfile import ZipFile
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from safetensors.torch import save_file
 from torch import nn
 
 from facematch.core.errors import FacematchError
 from facematch.core.files import replacing
 from facematch.core.foreign import reading
+from facematch.evaluation.bootstrap import Estimate
+from facematch.evaluation.topk import Figures, figures_from_dict
 from facematch.pipeline.run_folder import RunFolder, from_its_weights, settings_of
 from facematch.settings.root import Settings
-from facematch.tasks.training.values import Progress
+
+_ESTIMATE = TypeAdapter(Estimate)
+
+
+@dataclass
+class Progress:
+    """How far a run is. Saved with the state."""
+
+    epoch: Annotated[int, Field(ge=1)] = 1
+    batch: Annotated[int, Field(ge=0)] = 0
+    step: Annotated[int, Field(ge=0)] = 0
+    best: dict[str, object] | None = None
+    best_epoch: int = 0
+    without_better: int = 0
+    seen: dict[str, object] | None = None  # the accuracy on seen people at the best validation
+    last: dict[str, float] = field(default_factory=dict)  # the figures of the epoch's last step so far
+
+    @property
+    def begun(self) -> int:
+        """Return how many epochs were begun."""
+        return self.epoch if self.batch else self.epoch - 1
+
+    def results(self) -> tuple[Figures | None, Estimate | None]:
+        """Return the best validation and the accuracy on seen people then."""
+        return (
+            None if self.best is None else figures_from_dict(self.best),
+            None if self.seen is None else _ESTIMATE.validate_python(self.seen),
+        )
 
 
 def check_state(folder: RunFolder, settings: Settings) -> None:
@@ -85,3 +121,36 @@ def save_classes(path: Path, objective: nn.Module, people: Sequence[str]) -> Non
     tensors = {name: each.detach().cpu().contiguous() for name, each in objective.named_parameters()}
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"people": json.dumps(list(people))})
+
+
+class StopRequest:
+    """Holds the signal that asked to stop, 0 when none did."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def __bool__(self) -> bool:
+        return self.signal != 0
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Yield a request that SIGINT and SIGTERM set. Outside the main thread signals are left alone."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, _: FrameType | None) -> None:
+        request.signal = number
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
