@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.faces.values import coverage_of
-from facematch.identities import check_identities, load_many
+from facematch.identities.check import check_identities
+from facematch.identities.sources import load_many
 from facematch.pipeline.build import build_embedder, photo_embedder, photo_limits
 from facematch.ranking.embeddings import Embeddings
 from facematch.settings.file import load_settings

@@ -9,7 +9,7 @@ import torch
 from PIL import Image as PillowImage
 
 from facematch.embedders.network import run_network
-from facematch.identities import LabelledPhotos
+from facematch.identities.values import LabelledPhotos
 from facematch.networks.checkpoint import load_checkpoint, save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.pipeline.build import build_cropper, network_spec

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from facematch.identities import LabelledPhotos
 from facematch.identities.animals10 import ENGLISH, in_english
+from facematch.identities.values import LabelledPhotos
 from facematch.photos.photo import PhotoFile
 
 # The table that Animals-10 is shipped with (translate.py), from English to Italian.

@@ -6,14 +6,10 @@ from pathlib import Path
 import pytest
 
 from facematch.core.errors import FacematchError
-from facematch.identities import (
-    Checked,
-    LabelledPhotos,
-    check_identities,
-    load_identities,
-    require_disjoint,
-)
 from facematch.identities import check as room
+from facematch.identities.check import Checked, check_identities, require_disjoint
+from facematch.identities.sources import load_identities
+from facematch.identities.values import LabelledPhotos
 from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, digest_of
 
 LIMITS = PhotoLimits()

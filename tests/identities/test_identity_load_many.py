@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from facematch.core.errors import FacematchError
-from facematch.identities import LabelledPhotos, load_many
+from facematch.identities.sources import load_many
+from facematch.identities.values import LabelledPhotos
 
 
 def put(folder: Path, *names: str) -> Path:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from facematch.core.errors import FacematchError
-from facematch.identities import LabelledPhotos, load_identities
+from facematch.identities.sources import load_identities
+from facematch.identities.values import LabelledPhotos
 
 
 def put(folder: Path, *names: str) -> Path:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
-from facematch.identities import LabelledPhotos, split_identities, split_photos
+from facematch.identities.split import split_identities, split_photos
+from facematch.identities.values import LabelledPhotos
 from facematch.photos.photo import PhotoFile
 
 

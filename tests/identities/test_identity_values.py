@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from facematch.core.text import printable
-from facematch.identities import LabelledPhotos, Problem, summarise_problems
+from facematch.identities.values import LabelledPhotos, Problem, summarise_problems
 from facematch.photos.photo import PhotoFile
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.identities import person_digest, trained_among
+from facematch.identities.values import person_digest, trained_among
 
 NAMES = st.sets(st.text(max_size=5), max_size=8)
 

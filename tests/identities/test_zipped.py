@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
-from facematch.identities import zipped
-from facematch.identities.zipped import is_zip, unzipped
+from facematch.identities import archives
+from facematch.identities.archives import is_zip, unzipped
 from facematch.photos.photo import PhotoLimits
 
 LIMITS = PhotoLimits()
@@ -52,7 +52,7 @@ def test_it_is_the_folder_that_it_holds(tmp_path: Path, members: dict[str, bytes
 
 def test_each_content_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = unzipped(zip_of(tmp_path / "q.zip", {"a.jpg": b"1"}), tmp_path / "cache", LIMITS)
-    monkeypatch.setattr(zipped, "_extract", lambda *_: pytest.fail("unpacked again"))
+    monkeypatch.setattr(archives, "_extract_member", lambda *_: pytest.fail("unpacked again"))
     assert unzipped(shutil.copy(tmp_path / "q.zip", tmp_path / "r.zip"), tmp_path / "cache", LIMITS) == first
     monkeypatch.undo()
     assert unzipped(zip_of(tmp_path / "q.zip", {"a.jpg": b"2"}), tmp_path / "cache", LIMITS) != first
@@ -112,7 +112,7 @@ def _members(members: dict[str, bytes]) -> Callable[[Path], None]:
 def test_what_is_refused_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], words: str
 ) -> None:
-    monkeypatch.setattr(zipped, "_ALWAYS", 10_000_000)
+    monkeypatch.setattr(archives, "_ALWAYS", 10_000_000)
     path = tmp_path / "q.zip"
     make(path)
     with pytest.raises(FacematchError, match=words) as caught:

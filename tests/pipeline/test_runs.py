@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch.pipeline.runs import going_on
+from facematch.tasks.training.start import going_on
 
 MEANT = (Path("config/x.yaml"), ["name=a b", "network.embedding=16"])
 

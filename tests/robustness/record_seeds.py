@@ -20,7 +20,7 @@ from facematch.embedders.pixels import PixelEmbedder
 from facematch.evaluation.outcomes import outcomes_from_json
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import NoDetector
-from facematch.identities.zipped import unzipped
+from facematch.identities.archives import unzipped
 from facematch.photos.photo import PhotoLimits, find_photos
 from facematch.pipeline.build import build_cropper
 from facematch.pipeline.system import load_tuned

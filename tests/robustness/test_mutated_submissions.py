@@ -12,7 +12,7 @@ import pytest
 from mutations import COUNT, mutations
 
 from facematch.core.errors import FacematchError
-from facematch.identities.zipped import unzipped
+from facematch.identities.archives import unzipped
 from facematch.photos.photo import PhotoLimits
 from facematch.tasks.competition.journal import Journal
 from facematch.tasks.competition.submission import Submission, defects

@@ -1,5 +1,10 @@
-"""The values of this room: labelled photos, and what there is to mend in them."""
+"""The values of this room: labelled photos, what there is to mend in them, and whom a network was trained on.
 
+A file that is given away holds digests of names: whoever has a person's photos can find out whether the network knows
+that name, and nobody reads the names out of it. Names that can be guessed can be tried.
+"""
+
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,6 +13,7 @@ from facematch.core.text import count_of, first_of, printable
 from facematch.photos.photo import PhotoFile, Unreadable
 
 Pair = tuple[PhotoFile, str]
+_MARK = "sha256:"
 
 # How each kind of problem is called in a summary: for one, for several.
 _CALLED = {
@@ -101,3 +107,17 @@ def summarise_problems(problems: Iterable[Problem], limit: int = 5) -> list[str]
         f"{first_of([printable(problem.text) for problem in found], limit)} – {found[0].remedy}"
         for kind, found in kinds.items()
     ]
+
+
+def person_digest(name: str) -> str:
+    """Return `sha256:` and the SHA-256 of a name's UTF-8 bytes; what is a digest already stays as it is."""
+    if name.startswith(_MARK):
+        return name
+    return _MARK + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def trained_among(people: Iterable[str], trained_on: Iterable[str]) -> set[str]:
+    """Return those of `people`, given by name, that are among `trained_on`, names or digests."""
+    known = set(trained_on)
+    by_digest = any(each.startswith(_MARK) for each in known)
+    return {name for name in people if name in known or (by_digest and person_digest(name) in known)}

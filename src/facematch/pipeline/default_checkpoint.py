@@ -77,6 +77,31 @@ def find_run(given: Path, checkpoints: Path, what: str = "checkpoint") -> Path:
     )
 
 
+def run_path(run: Path, overrides: Sequence[str]) -> Path:
+    """Return the run folder or checkpoint that is meant, as `find_run` finds it below `paths.checkpoints`."""
+    places = [each for each in overrides if each.startswith("paths.")]
+    return find_run(run, load_settings(None, places).paths.checkpoints)
+
+
+def run_settings(run: Path, overrides: Sequence[str], *, config: Path | None = None, instead: str = "") -> Settings:
+    """Return the settings a run was started with, with overrides, and its checkpoint in use.
+
+    A checkpoint without settings beside it takes those of `config`; None: it is no run. `instead` tells what else
+    could be given. Raises FacematchError as `run_path`, and when it holds no run.
+    """
+    found = run_path(run, overrides)
+    own = own_settings(found)
+    if own is None and config is None:
+        raise FacematchError(
+            f"{found} holds no run: it has no settings.yaml.",
+            f"Name a folder that training made, for example checkpoints/triplet{instead}.",
+        )
+    if any(each.partition("=")[0].strip() == "paths.checkpoint" for each in overrides):
+        return settings_in_use(own or config, overrides)
+    name = ["name=default"] if found.name == NAME else []  # its settings tell none
+    return with_checkpoint(load_settings(own or config, [*name, *overrides]), found)
+
+
 def first_weights(settings: Settings) -> str:
     """Return where the first weights of a training come from: `network.init_from` as `find_run`, else `weights`."""
     given = settings.network.init_from

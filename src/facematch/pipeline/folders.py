@@ -32,7 +32,8 @@ class Folder:
     def names(self) -> list[str]:
         """Base names of every photo, read or not, sorted; a stray notes.txt or .DS_Store is none."""
         names = [file.name for file in self.files] + [bad.name for bad in self.unreadable]
-        return sorted({base_name(name) for name in names if _is_photo_name(name)})
+        base = {base_name(name) for name in names}
+        return sorted(name for name in base if name.lower().endswith(_PHOTO_SUFFIXES) and not name.startswith("."))
 
 
 def check_folders(
@@ -68,8 +69,7 @@ def check_folders(
             f"paths.gallery: {gallery} holds {len(found[1].files)} photos; a submission names {names} different ones.",
             "Check that the whole gallery was unpacked, and that the two are not swapped.",
         )
-    _no_shared_name(*found)
-    _no_shared_bytes(*found, limits)
+    _require_apart(*found, limits)
     return found
 
 
@@ -105,7 +105,7 @@ def folder_of(settings: Settings, path: Path) -> Path:
     """Return a path, or the folder that it holds where it is a zip file. Raises FacematchError as `unzipped`."""
     if not path.is_file():
         return path
-    from facematch.identities.zipped import is_zip, unzipped
+    from facematch.identities.archives import is_zip, unzipped
 
     if not is_zip(path):
         return path
@@ -115,11 +115,6 @@ def folder_of(settings: Settings, path: Path) -> Path:
 def base_name(name: str) -> str:
     """Return a photo's name without its folder, as a submission names it."""
     return name.rpartition("/")[2]
-
-
-def _is_photo_name(name: str) -> bool:
-    base = base_name(name)
-    return base.lower().endswith(_PHOTO_SUFFIXES) and not base.startswith(".")
 
 
 def _listed(folder: Path, place: Path, setting: str) -> Folder:
@@ -138,35 +133,28 @@ def _listed(folder: Path, place: Path, setting: str) -> Folder:
     return Folder(folder, place, found.files, found.unreadable)
 
 
-def _no_shared_name(query: Folder, gallery: Folder) -> None:
-    both = sorted({base_name(file.name) for file in query.files} & {base_name(file.name) for file in gallery.files})
-    if both:
-        raise _mixed_up(
-            f"{len(both)} names are in the query and in the gallery folder, first {both[0]}", query, gallery
+def _require_apart(query: Folder, gallery: Folder, limits: PhotoLimits) -> None:
+    what = ""
+    names = [{base_name(file.name) for file in side.files} for side in (query, gallery)]
+    if both := sorted(names[0] & names[1]):
+        what = f"{len(both)} names are in the query and in the gallery folder, first {both[0]}"
+    else:
+        lengths = _lengths(query.files), _lengths(gallery.files)
+        same = set(lengths[0].values()) & set(lengths[1].values())  # the rest need not be read
+        alike = [[file for file, length in side.items() if length in same] for side in lengths]
+        known = {digest: file.name for file, digest in digests_of(alike[0], limits)}
+        if shared := [f"{known[sha]} = {file.name}" for file, sha in digests_of(alike[1], limits) if sha in known]:
+            what = f"{len(shared)} gallery photos have the same bytes as a query, first {shared[0]}"
+    if what:
+        raise FacematchError(
+            f"{what} ({query.path} and {gallery.path}).",
+            "The folders are mixed up, or photos were copied between them: each photo belongs on one side.",
         )
-
-
-def _no_shared_bytes(query: Folder, gallery: Folder, limits: PhotoLimits) -> None:
-    lengths = _lengths(query.files), _lengths(gallery.files)
-    both = set(lengths[0].values()) & set(lengths[1].values())  # the rest need not be read
-    alike = [[file for file, length in side.items() if length in both] for side in lengths]
-    names = {digest: file.name for file, digest in digests_of(alike[0], limits)}
-    shared = [f"{names[digest]} = {file.name}" for file, digest in digests_of(alike[1], limits) if digest in names]
-    if shared:
-        what = f"{len(shared)} gallery photos have the same bytes as a query, first {shared[0]}"
-        raise _mixed_up(what, query, gallery)
 
 
 def _lengths(files: Sequence[PhotoFile]) -> dict[PhotoFile, int]:
     lengths = {}
     for file in files:
-        with suppress(OSError):  # what cannot be read is told when it is read
+        with suppress(OSError):  # what cannot be read is named when it is read
             lengths[file] = file.path.stat().st_size
     return lengths
-
-
-def _mixed_up(what: str, query: Folder, gallery: Folder) -> FacematchError:
-    return FacematchError(
-        f"{what} ({query.path} and {gallery.path}).",
-        "The folders are mixed up, or photos were copied between them: each photo belongs on one side.",
-    )

@@ -11,20 +11,11 @@ from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of
 from facematch.evaluation.task import RetrievalTask, leave_one_out, two_sides
 from facematch.evaluation.task import in_folds as folds
-from facematch.identities import (
-    Checked,
-    LabelledPhotos,
-    Problem,
-    check_identities,
-    load_identities,
-    load_many,
-    require_disjoint,
-    split_identities,
-    split_photos,
-    summarise_problems,
-    trained_among,
-)
+from facematch.identities.check import Checked, check_identities, require_disjoint
 from facematch.identities.published import load_published
+from facematch.identities.sources import load_identities, load_many
+from facematch.identities.split import split_identities, split_photos
+from facematch.identities.values import LabelledPhotos, Problem, summarise_problems, trained_among
 from facematch.photos.photo import PhotoFile, Unreadable
 from facematch.pipeline.build import photo_limits
 from facematch.settings.root import Settings

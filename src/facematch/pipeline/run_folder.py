@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,41 +31,17 @@ class _People(BaseModel):
 _PEOPLE = TypeAdapter(_People)
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """Names inside a run folder."""
 
-    path: Path
-
-    @property
-    def best(self) -> Path:
-        """Return the weights with the best validation."""
-        return self.path / "best.safetensors"
-
-    @property
-    def last(self) -> Path:
-        """Return the newest weights."""
-        return self.path / "last.safetensors"
-
-    @property
-    def state(self) -> Path:
-        """Return everything needed to go on, also after the end."""
-        return self.path / "state.pt"
-
-    @property
-    def log(self) -> Path:
-        """Return the JSON-lines log."""
-        return self.path / "log.jsonl"
-
-    @property
-    def settings(self) -> Path:
-        """Return the settings the run was started with."""
-        return self.path / "settings.yaml"
-
-    @property
-    def finished(self) -> Path:
-        """Return the record that a run leaves when it has ended."""
-        return self.path / "finished.json"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.best = path / "best.safetensors"  # the weights with the best validation
+        self.last = path / "last.safetensors"  # the newest weights
+        self.state = path / "state.pt"  # everything needed to go on, also after the end
+        self.log = path / "log.jsonl"  # in JSON lines
+        self.settings = path / "settings.yaml"  # those the run was started with
+        self.finished = path / "finished.json"  # the record that a run leaves when it has ended
 
 
 def check_run(folder: RunFolder, settings: Settings, *, resume: bool, fresh: bool) -> None:

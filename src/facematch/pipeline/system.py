@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from facematch.core.console import info
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
-from facematch.core.fingerprint import Fingerprint, require_same
+from facematch.core.fingerprint import StoredFingerprint, require_same
 from facematch.core.foreign import read_as
 from facematch.embedders import Embedder
 from facematch.embedders.views import FlipEmbedder, ViewsEmbedder, make_views
-from facematch.identities import load_identities
+from facematch.identities.sources import load_identities
 from facematch.pipeline.build import build_cropper, build_embedder, run_folder
 from facematch.pipeline.default_checkpoint import settings_in_use
 from facematch.ranking.embeddings import Embeddings
@@ -27,8 +27,6 @@ from facematch.settings.ensemble import EnsembleSettings
 from facematch.settings.refine import Refine, Step, TemplatesStep, TunedSteps, ViewsStep, WhitenStep
 from facematch.settings.root import Settings
 
-_FORMAT = "facematch tuned 1"
-
 
 @dataclass(frozen=True)
 class Tuned:
@@ -37,10 +35,15 @@ class Tuned:
     `thresholds` holds each fitted threshold as plain JSON values, by name.
     """
 
-    steps: tuple[Step, ...]
+    metric: Metric
+    refine: Refine
     thresholds: Mapping[str, Any]
-    fingerprint: Fingerprint
-    metric: str
+    fingerprint: StoredFingerprint
+    format: Literal["facematch tuned 1"] = "facematch tuned 1"
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+
+_TUNED = TypeAdapter(Tuned)
 
 
 @dataclass(frozen=True)
@@ -50,19 +53,6 @@ class System:
     embedder: Embedder
     steps: tuple[Step, ...]
     rank: Ranker
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    format: Literal["facematch tuned 1"]
-    metric: Metric
-    refine: Refine
-    thresholds: dict[str, Any]
-    fingerprint: dict[str, Any]
-
-
-_FILE = TypeAdapter(_File)
 
 
 def build_system(settings: Settings) -> System:
@@ -84,8 +74,8 @@ def whitening_file(settings: Settings, *, flip: bool) -> Path:
 
 def save_tuned(path: Path, tuned: Tuned) -> None:
     """Write a JSON file, whole or not at all."""
-    steps = [step.model_dump(mode="json") for step in tuned.steps]
-    values = {"format": _FORMAT, "metric": tuned.metric, "refine": steps}
+    steps = [step.model_dump(mode="json") for step in tuned.refine]
+    values = {"format": tuned.format, "metric": tuned.metric, "refine": steps}
     write_json(path, {**values, "thresholds": tuned.thresholds, "fingerprint": dict(tuned.fingerprint.settings)})
 
 
@@ -101,8 +91,7 @@ def load_tuned(settings: Settings, embedder: Embedder) -> Tuned:
             f"nothing has been tuned for this configuration: {path} does not exist.",
             "Run: facematch tune --config FILE, with the same settings.",
         )
-    values = read_as(_FILE, path, "tuned steps", "Tune again.")
-    tuned = Tuned(values.refine, values.thresholds, Fingerprint(values.fingerprint), values.metric)
+    tuned = read_as(_TUNED, path, "tuned steps", "Tune again.")
     require_same(
         build_cropper(settings.faces).fingerprint | embedder.fingerprint, "the settings", tuned.fingerprint, str(path)
     )
@@ -117,7 +106,7 @@ def load_tuned(settings: Settings, embedder: Embedder) -> Tuned:
 def refine_steps(settings: Settings, embedder: Embedder) -> tuple[Step, ...]:
     """Return the steps of `refine:`, with `tuned` resolved. Raises FacematchError as `load_tuned`."""
     if any(isinstance(step, TunedSteps) for step in settings.refine):
-        return load_tuned(settings, embedder).steps
+        return load_tuned(settings, embedder).refine
     return settings.refine
 
 

@@ -11,7 +11,7 @@ from facematch.core.fingerprint import Fingerprint
 from facematch.evaluation.expectation import expect
 from facematch.evaluation.outcomes import task_outcomes
 from facematch.evaluation.task import leave_one_out
-from facematch.identities import LabelledPhotos
+from facematch.identities.values import LabelledPhotos
 from facematch.photos.photo import PhotoFile
 from facematch.pipeline.people import ValidationPeople, enough_people
 from facematch.ranking.embeddings import Embeddings

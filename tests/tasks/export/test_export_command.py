@@ -12,7 +12,7 @@ from PIL import Image
 
 from command_helpers import Run
 from facematch.core.files import sha256_of_file
-from facematch.identities import person_digest, trained_among
+from facematch.identities.values import person_digest, trained_among
 from facematch.networks.checkpoint import read_checkpoint_header
 from facematch.networks.onnx_metadata import read_onnx_metadata
 from facematch.ranking.embeddings import load_embeddings

@@ -11,7 +11,8 @@ import pytest
 
 from command_helpers import Run, run_command
 from facematch.core.errors import FacematchError
-from facematch.identities import load_many, split_photos
+from facematch.identities.sources import load_many
+from facematch.identities.split import split_photos
 from facematch.settings.root import Settings
 from facematch.tasks.hashing.command import hash_report_command
 from facematch.tasks.hashing.data import machine_words

@@ -11,7 +11,7 @@ from command_helpers import Run
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Fingerprint
-from facematch.identities import load_identities
+from facematch.identities.sources import load_identities
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import METRICS
 from facematch.settings.file import load_settings

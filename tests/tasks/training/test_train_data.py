@@ -14,7 +14,7 @@ from facematch.embedders.pixels import PixelEmbedder
 from facematch.faces.cropper import FIVE_POINTS, Cropper
 from facematch.faces.detectors import NoDetector
 from facematch.faces.values import Crop, Face, Image
-from facematch.identities import load_many
+from facematch.identities.sources import load_many
 from facematch.photos.photo import PhotoFile, PhotoLimits, decode
 from facematch.pipeline import build
 from facematch.pipeline.build import build_cropper

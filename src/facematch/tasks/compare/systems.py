@@ -12,7 +12,7 @@ from facematch.core.files import sha256_of_file
 from facematch.core.foreign import reading
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.evaluation.rank_task import judge_task, not_embedded, rank_divisions
-from facematch.identities import trained_among
+from facematch.identities.values import trained_among
 from facematch.pipeline.build import photo_embedder, trained_header, trained_people
 from facematch.pipeline.default_checkpoint import settings_in_use
 from facematch.pipeline.evaluated import embed_files

@@ -17,15 +17,14 @@ from facematch.core.errors import FacematchError
 from facematch.core.files import replacing, sha256_of_file
 from facematch.core.text import evenly
 from facematch.faces.values import Crop
-from facematch.identities import person_digest
+from facematch.identities.values import person_digest
 from facematch.networks.checkpoint import CheckpointHeader, load_checkpoint, save_checkpoint
 from facematch.networks.onnx_metadata import OnnxMetadata, Precision
 from facematch.photos.photo import PhotoFile
 from facematch.pipeline.build import crops_of, trained_header
-from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.pipeline.default_checkpoint import run_settings, settings_in_use
 from facematch.pipeline.evaluated import photos_of
 from facematch.pipeline.people import ValidationPeople, validation_photos
-from facematch.pipeline.runs import run_settings
 from facematch.settings.root import Settings
 from facematch.tasks.export.cost import Agreement, agreement, costs, costs_as_dict, exported_embedder, show_costs
 

@@ -12,10 +12,10 @@ from facematch.core.errors import FacematchError
 from facematch.evaluation.task import HELD_OUT, LEAVE_ONE_OUT, RetrievalTask
 from facematch.networks.checkpoint import CheckpointHeader
 from facematch.pipeline.build import build_embedder, photo_embedder, trained_header
+from facematch.pipeline.default_checkpoint import run_path, run_settings
 from facematch.pipeline.evaluated import embed_named
 from facematch.pipeline.people import ValidationPeople, training_and_validation, validation_people
 from facematch.pipeline.run_folder import validated_on
-from facematch.pipeline.runs import run_path, run_settings
 from facematch.settings.embedding import EmbedderSettings
 from facematch.settings.root import RankingSettings, Settings
 from facematch.tasks.hashing.codes import HashPhotos, require_answerable

@@ -6,14 +6,10 @@ from pathlib import Path
 
 from facematch.core.errors import FacematchError
 from facematch.core.text import count_of
-from facematch.identities import (
-    LabelledPhotos,
-    Problem,
-    check_identities,
-    load_identities,
-    load_many,
-    split_identities,
-)
+from facematch.identities.check import check_identities
+from facematch.identities.sources import load_identities, load_many
+from facematch.identities.split import split_identities
+from facematch.identities.values import LabelledPhotos, Problem
 from facematch.photos.photo import PhotoLimits, find_photos
 from facematch.pipeline.build import photo_limits
 from facematch.settings.root import IdentitySettings, Settings

@@ -7,8 +7,10 @@ from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress, warn
 from facematch.core.errors import FacematchError
 from facematch.core.text import first_of, printable
-from facematch.identities import LabelledPhotos, load_identities, split_photos, summarise_problems
 from facematch.identities.animals10 import in_english
+from facematch.identities.sources import load_identities
+from facematch.identities.split import split_photos
+from facematch.identities.values import LabelledPhotos, summarise_problems
 from facematch.near_duplicates.contents import content_cache
 from facematch.photos.photo import PhotoFile
 from facematch.pipeline.build import photo_limits, trained_header

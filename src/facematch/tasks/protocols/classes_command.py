@@ -16,7 +16,7 @@ from facematch.evaluation.classes import SetScores, pooled_figures, set_scores, 
 from facematch.evaluation.rank_task import rank_task
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.task import two_sides
-from facematch.identities import LabelledPhotos
+from facematch.identities.values import LabelledPhotos
 from facematch.pipeline.evaluated import embed_files
 from facematch.pipeline.images import image_settings, image_stage, load_image_settings
 from facematch.pipeline.timing import machine

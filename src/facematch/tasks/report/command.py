@@ -19,10 +19,9 @@ from facematch.faces.stream import crop_cache
 from facematch.photos.photo import PhotoFile
 from facematch.pipeline.beside import Weights, in_use, rivals, stand
 from facematch.pipeline.build import build_cropper, build_embedder, photo_limits
-from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.pipeline.default_checkpoint import run_settings, settings_in_use
 from facematch.pipeline.evaluated import EvaluatedPhotos, evaluate
 from facematch.pipeline.how_made import how_made
-from facematch.pipeline.runs import run_settings
 from facematch.pipeline.system import build_system, load_tuned, tuned_folder
 from facematch.settings.competition import load_form
 from facematch.settings.root import Settings
@@ -180,7 +179,7 @@ def _static_threshold(settings: Settings) -> float | None:
     try:
         system = build_system(settings)
         tuned = load_tuned(settings, build_embedder(settings))
-        if tuned.steps == system.steps and "static" in tuned.thresholds:
+        if tuned.refine == system.steps and "static" in tuned.thresholds:
             threshold = threshold_from_dict(tuned.thresholds["static"])
             return threshold.distance if isinstance(threshold, StaticThreshold) else None
     except FacematchError as error:

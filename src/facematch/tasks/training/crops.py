@@ -13,7 +13,7 @@ from facematch.embedders import Embedder
 from facematch.embedders.views import FlipEmbedder
 from facematch.faces.stream import in_order
 from facematch.faces.values import Box, Crop, Miss, Outcome, coverage_of, record_of
-from facematch.identities import LabelledPhotos
+from facematch.identities.values import LabelledPhotos
 from facematch.photos.photo import Photo, PhotoFile, Unreadable, digest_of, made_of, read_photo
 from facematch.pipeline.build import build_cropper, build_embedder, crops_of, photo_embedder, photo_limits
 from facematch.settings.embedding import MissChoice

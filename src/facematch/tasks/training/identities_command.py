@@ -10,7 +10,7 @@ from facematch.core.console import result, show_json
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_bytes
 from facematch.core.text import evenly
-from facematch.identities import LabelledPhotos
+from facematch.identities.values import LabelledPhotos
 from facematch.photos.encoded import png_bytes
 from facematch.pipeline.people import training_and_validation
 from facematch.settings.file import load_settings

@@ -1,6 +1,9 @@
 """What `train` checks before torch is loaded, which takes seconds: a misspelt setting is an error at once."""
 
 import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +12,6 @@ from facematch.identities.published import PUBLISHED
 from facematch.pipeline.build import run_folder
 from facematch.pipeline.default_checkpoint import first_weights
 from facematch.pipeline.run_folder import RunFolder, check_run, finished, sweep_run
-from facematch.pipeline.runs import going_on
 from facematch.settings.file import load_settings
 from facematch.tasks.training.run_lock import holding
 
@@ -48,3 +50,18 @@ def hashing_overrides(
         folder = json.dumps([str(Path("data") / dataset_name)])
         found += ["identities.dataset=null", f"identities.train={folder}", "identities.test_share=0.2"]
     return found
+
+
+def going_on(config: Path, overrides: Sequence[str]) -> str:
+    """Return the command that resumes a training, quoted: as it was typed where it was, with `--resume` once."""
+    program, typed = Path(sys.argv[0]), sys.argv[1:]
+    if program.stem == "train":
+        start = [sys.orig_argv[0], sys.argv[0]]
+    elif program.stem == "__main__":
+        start = [sys.orig_argv[0], "-m", "facematch"]
+    else:
+        start = [program.stem]
+    if program.stem != "train" and typed[:1] != ["train"]:  # called by another program, which gives its settings
+        typed = ["train", "--config", str(config), *(part for each in overrides for part in ("--set", each))]
+    words = [*start, *(word for word in typed if word not in ("--fresh", "--resume")), "--resume"]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

@@ -16,7 +16,7 @@ from facematch.evaluation.rank_task import rank_task
 from facematch.evaluation.task import RetrievalTask, leave_one_out, two_sides
 from facematch.evaluation.tied_figures import mean_ap
 from facematch.evaluation.topk import KS, Figures, first_places
-from facematch.identities import LabelledPhotos
+from facematch.identities.values import LabelledPhotos
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.pipeline.people import ValidationPeople
 from facematch.ranking.embeddings import Embeddings

@@ -62,8 +62,8 @@ def answer_command(
 def _tuned(settings: Settings, system: System, kind: Kind, probability: float) -> FittedThreshold:
     # The kept threshold; it belongs to the steps it was tuned with.
     tuned = load_tuned(settings, build_embedder(settings))
-    if tuned.steps != system.steps:
-        used, then = (", ".join(step.step for step in steps) or "none" for steps in (system.steps, tuned.steps))
+    if tuned.refine != system.steps:
+        used, then = (", ".join(step.step for step in steps) or "none" for steps in (system.steps, tuned.refine))
         raise FacematchError(
             f"thresholds were tuned with the refine steps {then}, but the steps in use are {used}: distances differ.",
             "Add --set refine=tuned, or tune again.",

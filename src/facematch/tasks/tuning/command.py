@@ -205,5 +205,5 @@ def _keep(
     folder = tuned_folder(settings)
     for flip, whitening in (trials.fitted or {}).items():  # also when not chosen: it may be listed by hand
         whitening.save(whitening_file(settings, flip=flip))
-    save_tuned(folder / "tuned.json", Tuned(chosen, thresholds, stage.fingerprint, settings.ranking.metric))
+    save_tuned(folder / "tuned.json", Tuned(settings.ranking.metric, chosen, thresholds, stage.fingerprint))
     info(f"kept: {folder / 'tuned.json'}; use it with: --set refine=tuned")
