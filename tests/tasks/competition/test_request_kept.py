@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from command_helpers import Run
-from facematch.tasks.competition.ensembles import OneSystem
 from facematch.tasks.competition.journal import Journal
 from net import answering, response, says
 from tiny_project import TINY
 
 DRY = ("request", *TINY, "--dry-run")
+EXPECTED = "facematch.tasks.competition.expected.expected_score"
 QUERY, GALLERY = Path("data/test_data/query"), Path("data/test_data/gallery")
 
 
@@ -31,7 +31,7 @@ def test_the_ranking_is_kept_before_the_expected_score_is_computed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(OneSystem, "expected", pressed)
+        patch.setattr(EXPECTED, pressed)
         done = run("request", *TINY, "--set", "server.url=http://127.0.0.1:9/results/")
     assert done.code == 130
     assert "submission 1 is kept, not sent: facematch resend 1" in done.err
@@ -48,7 +48,7 @@ def test_the_score_to_expect_is_told_before_anything_is_sent(tiny: Path, run: Ru
 
 
 def test_it_need_not_be_computed(tiny: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OneSystem, "expected", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(EXPECTED, lambda *_: pytest.fail("computed"))
     done = run(*DRY, "--no-expect")
     assert done.code == 0, done.err
     assert "expected" not in done.out
@@ -58,7 +58,7 @@ def test_nobody_to_validate_on_is_said_once_with_what_to_set(
     tiny: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everyone = tuple(f"person {number}" for number in range(6))
-    monkeypatch.setattr("facematch.tasks.competition.expected.trained_people", lambda _: everyone)
+    monkeypatch.setattr("facematch.tasks.competition.ensembles.trained_people", lambda _: everyone)
     done = run(*DRY)
     assert done.code == 0, done.err
     assert done.text.count("so there is nobody to validate on") == 1

@@ -1,27 +1,26 @@
 """What is submitted: one system, or an ensemble of several, both as something that ranks two folders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from facematch.core.console import Stopwatch, info, progress, warn
-from facematch.core.errors import FacematchError
 from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
-from facematch.evaluation.outcomes import outcomes_of
+from facematch.evaluation.outcomes import Outcomes, outcomes_of, task_outcomes
 from facematch.evaluation.rank_task import judge_task, rank_divisions
+from facematch.evaluation.task import RetrievalTask
 from facematch.faces.values import coverage_of
 from facematch.pipeline.build import photo_embedder, trained_people
-from facematch.pipeline.evaluated import embed_task, task_photos
+from facematch.pipeline.evaluated import TaskPhotos, embed_task, task_photos
 from facematch.pipeline.folders import Folder
 from facematch.pipeline.people import enough_people, validation_people
 from facematch.pipeline.system import System, build_system, compare_and_note, ensemble_members, gallery_people
+from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.fusion import fuse
 from facematch.ranking.ranking import Ranking
 from facematch.refine.chain import needs_folds
-from facematch.settings.competition import CompetitionForm
 from facematch.settings.ensemble import EnsembleSettings
 from facematch.settings.root import Settings
-from facematch.tasks.competition.expected import Expected, expected_of, expected_score, unknown_score
 from facematch.tasks.competition.made_by import system_of
 
 _SHOWN = 5  # photos that are named
@@ -39,50 +38,17 @@ class Faceless:
 
 
 @dataclass(frozen=True, eq=False)
-class Ranked:
-    """At least as many gallery photos as asked for, for every query that could be embedded; what had no face."""
-
-    ranking: Ranking
-    faceless: tuple[Faceless, ...]
-
-
-class Submitted(Protocol):
-    """What ranks a gallery folder for a query folder, and tells what it is and what score to expect of it."""
-
-    @property
-    def settings(self) -> Settings:
-        """Return the settings of the file."""
-
-    @property
-    def described(self) -> dict[str, Any]:
-        """Return what the journal keeps of it, as a JSON object."""
-
-    def expected(self, queries: int, gallery: int, form: CompetitionForm) -> Expected:
-        """Return the score to expect for a task of this size."""
-
-    def rank(self, query: Folder, gallery: Folder, names: int, watch: Stopwatch) -> Ranked:
-        """Return at least `names` gallery photos of every query that could be embedded."""
-
-
-@dataclass(frozen=True, eq=False)
-class OneSystem:
-    """A single system."""
+class Member:
+    """A single system: what embeds, and what ranks."""
 
     settings: Settings
     system: System
     stage: PhotoEmbedder
 
-    @property
-    def described(self) -> dict[str, Any]:
-        """Return what embeds and ranks."""
-        return system_of(self.settings, self.system, self.stage)
-
-    def expected(self, queries: int, gallery: int, form: CompetitionForm) -> Expected:
-        """Return the score to expect for a task of this size."""
-        return expected_score(self.settings, self.stage, self.system, queries, gallery, form)
-
-    def rank(self, query: Folder, gallery: Folder, names: int, watch: Stopwatch) -> Ranked:
-        """Return the first `names` gallery photos of every query that could be embedded."""
+    def rank(
+        self, query: Folder, gallery: Folder, names: int, watch: Stopwatch
+    ) -> tuple[Ranking, tuple[Faceless, ...]]:
+        """Return the first `names` gallery photos of every query that could be embedded, and what had no face."""
         known, name = gallery_people(self.system.steps, gallery.place), self.settings.name
         with watch.stage("embedding queries"):
             queries, faceless = _embed(self.stage, query, "query", name)
@@ -91,67 +57,73 @@ class OneSystem:
         with watch.stage("ranking"):
             asked, shown = self.system.rank.sides(queries.embeddings, answers.embeddings, known)
             ranking = compare_and_note(self.system.rank, asked, shown, names)
-        return Ranked(ranking, faceless + more)
+        return ranking, faceless + more
 
 
 @dataclass(frozen=True, eq=False)
-class Ensemble:
-    """Several systems whose whole rankings are fused."""
+class Submitted:
+    """What ranks a gallery folder for a query folder: one system, or several whose whole rankings are fused by `how`.
+
+    `settings` are those of the file.
+    """
 
     settings: Settings
-    members: tuple[OneSystem, ...]
-    how: EnsembleSettings
+    members: tuple[Member, ...]
+    how: EnsembleSettings | None = None
 
     @property
     def described(self) -> dict[str, Any]:
-        """Return the members and how they are fused."""
+        """Return what the journal keeps of it, as a JSON object: what embeds and ranks, how members are fused."""
+        members = [system_of(each.settings, each.system, each.stage) for each in self.members]
+        if self.how is None:
+            return members[0]
         how = {"method": self.how.method, "weights": self.how.weights}
-        return {
-            "kind": "ensemble",
-            "model": self.settings.name,
-            **how,
-            "members": [each.described for each in self.members],
-        }
+        return {"kind": "ensemble", "model": self.settings.name, **how, "members": members}
 
-    def expected(self, queries: int, gallery: int, form: CompetitionForm) -> Expected:
-        """Return the score to expect: every member ranks the same validation people, whom none has seen."""
-        try:
-            trained_on = {person for member in self.members for person in trained_people(member.settings)}
-            everyone = validation_people(self.settings, trained_on)
-            people, of = enough_people(everyone, queries + gallery, self.settings.seed)
-            photos = task_photos(people, in_folds=any(needs_folds(member.system.steps) for member in self.members))
-            embedded = [embed_task(member.stage, photos, member.settings.name).embeddings for member in self.members]
-        except FacematchError as error:
-            return unknown_score(error)
-        task = photos.task.among({name for each in embedded for name in each.names})
+    def validation(self, count: int) -> tuple[TaskPhotos, list[Embeddings], int | None]:
+        """Return people whom no member has seen, for a task of `count` photos: their embeddings for each member.
+
+        The last value is how many people there are, where some were drawn. Raises FacematchError for nobody.
+        """
+        trained_on = {person for member in self.members for person in trained_people(member.settings)}
+        people, of = enough_people(validation_people(self.settings, trained_on), count, self.settings.seed)
+        photos = task_photos(people, in_folds=any(needs_folds(member.system.steps) for member in self.members))
+        names = [member.settings.name if self.how else "" for member in self.members]
+        stages = zip(self.members, names, strict=True)
+        return photos, [embed_task(each.stage, photos, name).embeddings for each, name in stages], of
+
+    def outcomes(self, task: RetrievalTask, embedded: Sequence[Embeddings]) -> Outcomes:
+        """Return the outcomes of a task by the embeddings of each member."""
+        if self.how is None:
+            return task_outcomes(task, embedded[0], self.members[0].system.rank)
+        task = task.among({name for each in embedded for name in each.names})
         members = zip(self.members, embedded, strict=True)
         rankings = [rank_divisions(task, each, member.system.rank) for member, each in members]
-        fused = [self._joined(each) for each in zip(*rankings, strict=True)]
-        found = outcomes_of(judge_task(task, fused))
-        return replace(expected_of(found, of, queries, gallery, form, self.settings.seed), photos=photos)
+        return outcomes_of(judge_task(task, [_fused(self.how, each) for each in zip(*rankings, strict=True)]))
 
-    def rank(self, query: Folder, gallery: Folder, names: int, watch: Stopwatch) -> Ranked:
-        """Return the whole gallery, fused, for every query that any member could embed."""
+    def rank(
+        self, query: Folder, gallery: Folder, names: int, watch: Stopwatch
+    ) -> tuple[Ranking, tuple[Faceless, ...]]:
+        """Return at least `names` gallery photos of every query that any member could embed, and what had no face."""
+        if self.how is None:
+            return self.members[0].rank(query, gallery, names, watch)
         ranked = [member.rank(query, gallery, len(gallery.files), watch) for member in self.members]
         with watch.stage("fusing"):
-            fused = self._joined([each.ranking for each in ranked])
-        return Ranked(fused, tuple(photo for each in ranked for photo in each.faceless))
-
-    def _joined(self, rankings: Sequence[Ranking]) -> Ranking:
-        return fuse(rankings, None if self.how.weights == "equal" else self.how.weights, self.how.method)
+            fused = _fused(self.how, [ranking for ranking, _ in ranked])
+        return fused, tuple(photo for _, faceless in ranked for photo in faceless)
 
 
 def build_submitted(settings: Settings) -> Submitted:
     """Return what a settings file submits. Raises FacematchError as `build_system`, and names the member."""
-    if settings.ensemble is None:
-        return _one(settings)
-    members = ensemble_members(settings, settings.ensemble)
-    return Ensemble(settings, tuple(_one(each) for each in members), settings.ensemble)
+    how, members = settings.ensemble, []
+    for each in [settings] if how is None else ensemble_members(settings, how):
+        system = build_system(each)
+        members.append(Member(each, system, photo_embedder(each, system.embedder)))
+    return Submitted(settings, tuple(members), how)
 
 
-def _one(settings: Settings) -> OneSystem:
-    system = build_system(settings)
-    return OneSystem(settings, system, photo_embedder(settings, system.embedder))
+def _fused(how: EnsembleSettings, rankings: Sequence[Ranking]) -> Ranking:
+    return fuse(rankings, None if how.weights == "equal" else how.weights, how.method)
 
 
 def _embed(

@@ -1,94 +1,57 @@
-"""The score to expect, told before a submission is sent, and how it compares with the best one so far."""
+"""The score to expect, computed before a submission is sent, and how it compares with the best one so far."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from facematch.core.console import info, result
 from facematch.core.errors import FacematchError
-from facematch.embedders.embed import PhotoEmbedder
 from facematch.evaluation.comparison import compare
 from facematch.evaluation.expectation import Expectation, expect
-from facematch.evaluation.outcomes import Outcomes, outcomes_from_json, task_outcomes
-from facematch.pipeline.build import trained_people
-from facematch.pipeline.evaluated import TaskPhotos, embed_task, task_photos
-from facematch.pipeline.people import enough_people, validation_people
-from facematch.pipeline.system import System
-from facematch.refine.chain import needs_folds
+from facematch.evaluation.outcomes import Outcomes, outcomes_from_json
+from facematch.pipeline.evaluated import TaskPhotos
 from facematch.settings.competition import CompetitionForm
-from facematch.settings.root import Settings
 from facematch.tasks.competition.address import kept_url
+from facematch.tasks.competition.ensembles import Submitted
 from facematch.tasks.competition.journal import Attempt, Journal, StoredSubmission
+
+
+class UnknownScoreError(FacematchError):
+    """There is no score to expect, since there is nobody to validate on."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What validation people say, some of `of` people where not all were asked; without any, `unknown` says why.
+    """What validation people say, some of `of` people where not all were asked; `photos` are those asked about."""
 
-    `photos` are those that were asked about.
-    """
+    outcomes: Outcomes
+    expectation: Expectation
+    photos: TaskPhotos
+    of: int | None
 
-    outcomes: Outcomes | None
-    expectation: Expectation | None
-    of: int | None = None
-    photos: TaskPhotos | None = None
-    unknown: str = ""
-    hint: str = ""
-
-    def as_json(self) -> dict[str, Any] | None:
+    def as_json(self) -> dict[str, Any]:
         """Return what the journal keeps: the figures and, for later comparisons, each query's outcome."""
-        if self.outcomes is None or self.expectation is None:
-            return None
         return {**self.expectation.as_dict(), "outcomes": self.outcomes.as_json()}
 
 
-def expected_score(
-    settings: Settings,
-    embedder: PhotoEmbedder,
-    system: System,
-    queries: int,
-    gallery: int,
-    form: CompetitionForm,
-) -> Expected:
-    """Return the score to expect for a task of this size, or why it is unknown: nobody to validate on is no error.
+def expected_score(submitted: Submitted, queries: int, gallery: int, form: CompetitionForm) -> Expected:
+    """Return the score to expect for a task of this size; raises UnknownScoreError where nobody can be asked.
 
-    `embedder` and `system` are those of the submission. Plain rankings are validated leave-one-out, refined
-    ones in folds.
+    Plain rankings are validated leave-one-out, refined ones in folds.
     """
     try:
-        everyone = validation_people(settings, trained_people(settings))
-        people, of = enough_people(everyone, queries + gallery, settings.seed)
-        photos = task_photos(people, in_folds=needs_folds(system.steps))
-        embedded = embed_task(embedder, photos)
+        photos, embedded, of = submitted.validation(queries + gallery)
     except FacematchError as error:
-        return unknown_score(error)
-    found = task_outcomes(photos.task, embedded.embeddings, system.rank)
-    return replace(expected_of(found, of, queries, gallery, form, settings.seed), photos=photos)
-
-
-def expected_of(
-    found: Outcomes, of: int | None, queries: int, gallery: int, form: CompetitionForm, seed: int
-) -> Expected:
-    """Return the score to expect by the outcomes of validation people, some of `of`."""
+        raise UnknownScoreError(error.message, error.hint) from error
+    found, seed = submitted.outcomes(photos.task, embedded), submitted.settings.seed
     expectation = expect(found, queries=queries, gallery=gallery, weights=form.weights, seed=seed)
     if expectation is None:
-        return Expected(None, None, unknown="nobody of the validation has two photos that can be compared.")
-    return Expected(found, expectation, of)
-
-
-def unknown_score(error: FacematchError) -> Expected:
-    """Return why there is no score to expect."""
-    return Expected(None, None, unknown=error.message, hint=error.hint)
+        raise UnknownScoreError("nobody of the validation has two photos that can be compared.")
+    return Expected(found, expectation, photos, of)
 
 
 def say_expected(expected: Expected, form: CompetitionForm) -> None:
     """Print the score to expect."""
-    found = expected.expectation
-    if found is None:
-        result(f"expected: unknown: {expected.unknown}")
-        if expected.hint:
-            info(f"  {expected.hint}")
-        return
-    interval = ""
+    found, interval = expected.expectation, ""
     if found.interval is not None:
         interval = f", in 95 of 100 such competitions between {found.interval[0]:.0f} and {found.interval[1]:.0f}"
     result(f"expected: score {found.score:.0f} of {form.best:.0f}{interval}")
@@ -100,7 +63,12 @@ def say_expected(expected: Expected, form: CompetitionForm) -> None:
 
 
 def compare_with_best(
-    expected: Expected, journal: Journal, kept: StoredSubmission, url: str | None, gallery: int, form: CompetitionForm
+    ours: Outcomes | None,
+    journal: Journal,
+    kept: StoredSubmission,
+    url: str | None,
+    gallery: int,
+    form: CompetitionForm,
 ) -> None:
     """Say how a submission compares with the best so far: the best scored one at an address, whoever made it.
 
@@ -121,9 +89,7 @@ def compare_with_best(
             f"{named} was kept without an expected score, so that the two cannot be compared before this one is sent"
         )
         return
-    found = None if expected.outcomes is None else compare(
-        expected.outcomes, theirs, gallery=gallery, weights=form.weights
-    )  # fmt: skip
+    found = None if ours is None else compare(ours, theirs, gallery=gallery, weights=form.weights)
     if found is None:
         result(f"{named} was validated on other photos: not comparable")
         return
