@@ -34,11 +34,10 @@ from facematch.core.fingerprint import Fingerprint
 from facematch.pipeline.timing import machine, median_seconds, seconds_of
 from facematch.ranking import approximate
 from facematch.ranking.approximate import ApproximateKind
-from facematch.ranking.choice import choose_index
+from facematch.ranking.choice import choose_index, measured_recall
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import between
 from facematch.ranking.ranking import Ranking, distance_estimator
-from facematch.ranking.recall import measured_recall
 
 K, PHOTOS, CLOSE = 10, 20, 1e-5
 

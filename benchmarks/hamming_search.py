@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from facematch.core.fingerprint import Fingerprint
 from facematch.ranking.binary import BinaryIndex, CodeIndexKind, build_index, nearest_codes, search
+from facematch.ranking.choice import measured_recall
 from facematch.ranking.codes import Codes, pack_codes
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import distance_estimator
-from facematch.ranking.recall import measured_recall
 
 BITS, K, PHOTOS = 64, 10, 20  # PHOTOS of each person in the gallery
 FLOATS = 4  # ways that search floats; they come first

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.evaluation.hamming_radius import empty_ball, precision_within, radius_curve
 from facematch.evaluation.tie_groups import TieGroups, groups_of_codes
+from facematch.evaluation.tied_figures import empty_ball, precision_within, radius_curve
 from facematch.ranking.codes import hamming_distances, pack_codes
 from tied_cases import tie_groups
 

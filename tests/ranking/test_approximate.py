@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from facematch.core.fingerprint import Fingerprint
 from facematch.ranking import ranking
+from facematch.ranking.choice import measured_recall
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric
 from facematch.ranking.ranking import distance_estimator
-from facematch.ranking.recall import measured_recall
 from facematch.settings.ranking import IndexKind
 
 

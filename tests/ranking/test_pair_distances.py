@@ -11,12 +11,11 @@ from scipy.spatial import distance as scipy_distance
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
-from facematch.ranking import distances
+from facematch.ranking import ranking as module
 from facematch.ranking.codes import pack_codes
-from facematch.ranking.distances import pair_distances
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import METRICS, Metric
-from facematch.ranking.ranking import chosen_metric, distance_estimator
+from facematch.ranking.ranking import chosen_metric, distance_estimator, pair_distances
 
 
 def embeddings(vectors: NDArray[np.float64], metric: str = "euclidean") -> Embeddings:
@@ -91,7 +90,7 @@ def test_no_order_no_block_and_no_negative(seed: int, metric: Metric) -> None:
     assert (found[first == second] == 0).all()
     assert (pair_distances(side, [0], [4]) == 0).all()  # equal vectors
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distances, "_CELLS", 15)  # three pairs in a block
+        patch.setattr(module, "_CELLS", 15)  # three pairs in a block
         assert (found == pair_distances(side, first, second)).all()
 
 

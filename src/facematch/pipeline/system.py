@@ -17,10 +17,10 @@ from facematch.embedders.views import FlipEmbedder, ViewsEmbedder, make_views
 from facematch.identities.sources import load_identities
 from facematch.pipeline.build import build_cropper, build_embedder, run_folder
 from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.ranking.choice import measured_recall
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric
 from facematch.ranking.ranking import Ranking, chosen_metric, distance_estimator
-from facematch.ranking.recall import measured_recall
 from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, load_whitening
 from facematch.settings.ensemble import EnsembleSettings

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import require_same
@@ -24,7 +24,7 @@ from facematch.settings.ranking import CODE_INDEXES, INDEXES, IndexKind, allowed
 
 Distances = NDArray[np.float32]
 
-_CELLS = 4_000_000  # candidates looked at together
+_CELLS = 4_000_000  # candidates, or numbers of pairs, looked at together
 _NUMBERS = 250_000  # of their vectors in float64 at once, so that they stay in the processor's cache
 
 
@@ -240,3 +240,24 @@ def _candidate_distances(
         rows = slice(start, start + step)
         exact[rows] = between(left[rows, None, :], take(found[rows]), metric)
     return exact
+
+
+def pair_distances(embeddings: Embeddings, first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Return the distance of each of P pairs, `first` and `second` being P row numbers of the embeddings.
+
+    Metrics and rounding are those of `distance_estimator`: its float32 distances are these,
+    rounded. Raises FacematchError for an unknown metric and for a zero vector under cosine.
+    """
+    chosen = chosen_metric(embeddings, None)
+    left, right = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
+    if left.shape != right.shape or left.ndim != 1:
+        raise ValueError(f"P pairs are two lists of P rows; found shapes {left.shape} and {right.shape}")
+    used, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+    vectors = prepared(embeddings.at(used.tolist()), chosen)
+    left, right = places[: len(left)], places[len(left) :]
+    found = np.empty(len(left), dtype=np.float64)
+    step = max(1, _CELLS // max(1, vectors.shape[1]))
+    for start in range(0, len(left), step):
+        rows = slice(start, start + step)
+        found[rows] = between(vectors[left[rows]], vectors[right[rows]], chosen)
+    return found

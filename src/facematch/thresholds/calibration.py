@@ -101,14 +101,9 @@ class CalibratedThreshold:
     def __post_init__(self) -> None:
         _check_rates(self.probability)
 
-    @property
-    def basis(self) -> Basis:
-        """Return what the probabilities rest on."""
-        return self.model.basis
-
     def limits(self, ranking: Ranking) -> Floats:
         """Return the limit of every place (Q×k). Raises FacematchError for a ranking by another metric."""
-        self.basis.require(ranking)
+        self.model.basis.require(ranking)
         return same_limit(ranking, self.model.distance_at(self.probability))
 
 

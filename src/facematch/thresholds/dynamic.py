@@ -80,11 +80,6 @@ class DynamicThreshold:
             raise ValueError(f"{len(self.gallery)} gallery photos have {len(self.neighbourhood)} neighbourhoods")
 
     @property
-    def basis(self) -> Basis:
-        """Return what the rule rests on."""
-        return self.rule.basis
-
-    @property
     def mean(self) -> float:
         """Return M, the mean of all m_g."""
         return float(np.mean(self.neighbourhood))
@@ -95,7 +90,7 @@ class DynamicThreshold:
         Raises FacematchError for a ranking of another gallery or by another metric, and, for the query's
         neighbourhood, one of fewer than n places.
         """
-        self.basis.require(ranking)
+        self.rule.basis.require(ranking)
         if ranking.gallery != self.gallery:
             raise FacematchError(
                 f"this dynamic threshold was fitted on a gallery of {len(self.gallery)} photos; the ranking's, of "

@@ -16,7 +16,7 @@ from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import METRICS
 from facematch.settings.file import load_settings
 from facematch.tasks.protocols.class_photos import class_photos, require_untrained
-from facematch.tasks.protocols.class_timing import search_seconds
+from facematch.tasks.protocols.classes_command import search_seconds
 from image_folders import saved
 
 COLOURS = {"cane": (200, 40, 40), "gatto": (40, 200, 40), "ragno": (40, 40, 200)}

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from facematch.tasks.tuning.reliability import reliability_svg
+from facematch.tasks.tuning.thresholds import reliability_svg
 from facematch.thresholds.calibration import Bin, reliability
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from facematch.core.fingerprint import Fingerprint
+from facematch.evaluation.classes import set_scores
 from facematch.evaluation.open_set import OpenSet
 from facematch.evaluation.open_set import open_set as open_set_of
+from facematch.evaluation.relevance import pooled, stacked
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Ranking
 from facematch.refine.chain import Ranker
-from facematch.tasks.tuning.thresholds import NAMES, fit_threshold, limits_of, measure_thresholds
+from facematch.tasks.tuning.thresholds import NAMES, fit_threshold, measure_thresholds
 from facematch.thresholds.dynamic import DynamicRule
 from facematch.thresholds.static import StaticThreshold
+from facematch.thresholds.values import accepted_mask
 
 
 def open_set(people: int, seed: int, spread: float = 0.25) -> OpenSet:
@@ -59,7 +61,7 @@ def naive(threshold: float, on: OpenSet) -> tuple[float, float, float]:
 
 def test_the_static_row_is_a_plain_count_on_the_other_half() -> None:
     halves = [open_set(16, 1), open_set(16, 2)]
-    static = measure_thresholds(halves, ["static"])[0]
+    static = measure_thresholds(halves)[0]
     counts = []
     for fitted, on in (halves[::-1], halves):
         threshold = fit_threshold("static", fitted)
@@ -93,9 +95,14 @@ def test_too_few_people_are_said() -> None:
     assert rows["isotonic"].missing.startswith("insufficient data")
 
 
-def test_limits_of_a_dynamic_rule_are_those_of_its_gallery() -> None:
-    found = open_set(12, 7)
-    rule = fit_threshold("dynamic", found)
-    assert isinstance(rule, DynamicRule)
-    ranking: Ranking = found.rankings[0]
-    assert (limits_of(rule, ranking, found.galleries[0]) == rule.on(found.galleries[0]).limits(ranking)).all()
+def test_a_dynamic_rule_is_measured_on_the_gallery_of_each_fold() -> None:
+    parts = [open_set(12, 7), open_set(12, 8)]
+    row = next(row for row in measure_thresholds(parts) if row.name == "dynamic")
+    masks = []
+    for fitted, on in (parts[::-1], parts):
+        rule = fit_threshold("dynamic", fitted)
+        assert isinstance(rule, DynamicRule)
+        each = zip(on.rankings, on.galleries, strict=True)
+        masks += [accepted_mask(ranking.distances, rule.on(gallery).limits(ranking)) for ranking, gallery in each]
+    assert row.f1 is not None
+    assert row.f1.value == set_scores(pooled([part.judged for part in parts]), stacked(masks)).f1.mean()

@@ -15,9 +15,9 @@ from facematch.evaluation.expected_ties import (
     expected_precision_at,
     map_figures,
 )
-from facematch.evaluation.hamming_radius import RadiusCurve, empty_ball, precision_within, radius_curve
 from facematch.evaluation.task import Division, RetrievalTask
 from facematch.evaluation.tie_groups import task_ties
+from facematch.evaluation.tied_figures import RadiusCurve, empty_ball, precision_within, radius_curve
 from facematch.ranking.codes import Codes, pack_codes
 from facematch.ranking.embeddings import Embeddings
 

@@ -17,7 +17,7 @@ from facematch.photos.photo import PhotoFile
 from facematch.pipeline.build import photo_embedder
 from facematch.pipeline.default_checkpoint import settings_in_use
 from facematch.pipeline.system import build_system
-from facematch.ranking.distances import pair_distances
+from facematch.ranking.ranking import pair_distances
 from facematch.refine.chain import needs_folds
 from facematch.tasks.protocols.labelled_pairs import LabelledPairs, load_pairs
 from facematch.tasks.protocols.lfw_protocol import (

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from facematch.settings.competition import load_form
 from facematch.settings.refine import FlipStep, Step, ViewsStep
 from facematch.settings.root import Settings
 from facematch.tasks.tuning.steps import Gain, Goal, Measure, Trial, choose, grid
-from facematch.tasks.tuning.thresholds_command import show_thresholds, tune_thresholds
+from facematch.tasks.tuning.thresholds import show_thresholds, tune_thresholds
 
 NAMES_NEEDED = "templates"  # the step that a gallery without names cannot take
 _FEW = 20  # people below which hardly any gain can be distinguished from luck
@@ -103,9 +103,11 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
             trials.task, sides[has_flip(chosen)], trials.ranker(chosen), tuned_folder(settings)
         )
     if as_json:
+        measured = asdict(thresholds)
+        del measured["fitted"]
         values = {"queries": len(trials.people), "chosen": [step.model_dump(mode="json") for step in chosen]}
         gains = [[_plain(gain, goal) for gain in gains] for gains in rounds]
-        show_json({**values, "rounds": gains, "thresholds": thresholds.as_dict()})
+        show_json({**values, "rounds": gains, "thresholds": measured})
     else:
         _show(trials, chosen, rounds, goal)
         show_thresholds(thresholds)

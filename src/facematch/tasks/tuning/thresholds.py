@@ -1,26 +1,43 @@
-"""Fitting every kind of threshold on validation people, and measuring each on people it was not fitted on."""
+"""Fitting every kind of threshold on validation people, and what each is worth on people it was not fitted on."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.charts.chart import Axis, Chart, Series
+from facematch.charts.draw import chart_file
+from facematch.core.console import info, show_table, warn
 from facematch.core.errors import FacematchError
+from facematch.core.files import write_bytes
 from facematch.evaluation.bootstrap import Estimate, Floats, mean_figure
 from facematch.evaluation.classes import set_scores
 from facematch.evaluation.comparison import Comparison, paired
-from facematch.evaluation.open_set import OpenSet
+from facematch.evaluation.open_set import OpenSet, open_set
 from facematch.evaluation.relevance import pooled, stacked
+from facematch.evaluation.task import RetrievalTask, halves
 from facematch.ranking.embeddings import Embeddings
-from facematch.ranking.ranking import Ranking
-from facematch.thresholds.calibration import CalibratedThreshold, fit_isotonic, fit_platt
+from facematch.refine.chain import Ranker
+from facematch.thresholds.calibration import (
+    Bin,
+    CalibratedThreshold,
+    cross_calibration,
+    expected_calibration_error,
+    fit_isotonic,
+    fit_platt,
+    reliability,
+)
 from facematch.thresholds.dynamic import DynamicRule, Of, fit_dynamic, neighbourhood_adjustments
-from facematch.thresholds.kept import FittedThreshold
+from facematch.thresholds.kept import FittedThreshold, threshold_as_dict
 from facematch.thresholds.static import fit_static
 from facematch.thresholds.values import accepted_mask
 
 NAMES = ("static", "dynamic", "dynamic-query", "isotonic", "platt")
+_COLUMNS = ("probability from", "to", "mean", "share same", "pairs")
 
 
 @dataclass(frozen=True)
@@ -33,10 +50,10 @@ class Measured:
     """
 
     name: str
-    f1: Estimate | None
-    found: Estimate | None
-    refused: Estimate | None
-    against_static: Comparison | None
+    f1: Estimate | None = None
+    found: Estimate | None = None
+    refused: Estimate | None = None
+    against_static: Comparison | None = None
     missing: str = ""
 
 
@@ -53,46 +70,139 @@ def fit_threshold(name: str, on: OpenSet) -> FittedThreshold:
     return fit_dynamic(on.judged, neighbourhood_adjustments(on.rankings, on.galleries, of=of), metric, of=of)
 
 
-def limits_of(threshold: FittedThreshold, ranking: Ranking, gallery: Embeddings) -> Floats:
-    """Return the limit of every place of a ranking of `gallery` (Q×k)."""
-    if isinstance(threshold, DynamicRule):
-        return threshold.on(gallery).limits(ranking)
-    return threshold.limits(ranking)
-
-
-def measure_thresholds(halves: Sequence[OpenSet], names: Sequence[str] = NAMES) -> list[Measured]:
+def measure_thresholds(parts: Sequence[OpenSet]) -> list[Measured]:
     """Fit each kind on one of two open sets of different people and measure it on the other, both ways round."""
-    judged = pooled([half.judged for half in halves])
-    scores: dict[str, tuple[Floats, Floats, Floats]] = {}
-    missing: dict[str, str] = {}
-    for name in names:
+    judged = pooled([part.judged for part in parts])
+    measured: list[Measured] = []
+    static: Floats | None = None
+    for name in NAMES:
         try:
-            masks = [_accepted(fit_threshold(name, fitted), on) for fitted, on in (halves[::-1], halves)]
+            masks = [_accepted(fit_threshold(name, fitted), on) for fitted, on in (parts[::-1], parts)]
         except FacematchError as error:
-            missing[name] = error.message
+            measured.append(Measured(name, missing=error.message))
             continue
         sets = set_scores(judged, stacked(masks))
         recall = np.where(judged.answerable, sets.tp / np.maximum(judged.relevant, 1), np.nan)
         refused = np.where(judged.answerable, np.nan, (sets.fp == 0).astype(np.float64))
-        scores[name] = (sets.f1, recall, refused)
-    return [_measured(name, scores, judged.groups, missing.get(name, "")) for name in names]
+        values = {"macro-F1": sets.f1, "found": recall, "refused": refused}
+        f1, found, not_found = (mean_figure(*each, judged.groups) for each in values.items())
+        against = None if static is None else paired((sets.f1 - static).tolist(), judged.groups)
+        static = sets.f1 if name == "static" else static
+        measured.append(Measured(name, f1, found, not_found, against))
+    return measured
 
 
 def _accepted(threshold: FittedThreshold, on: OpenSet) -> NDArray[np.bool_]:
-    limits = [limits_of(threshold, r, gallery) for r, gallery in zip(on.rankings, on.galleries, strict=True)]
-    return stacked([accepted_mask(r.distances, each) for r, each in zip(on.rankings, limits, strict=True)])
+    masks = []
+    for ranking, gallery in zip(on.rankings, on.galleries, strict=True):
+        here = threshold.on(gallery) if isinstance(threshold, DynamicRule) else threshold
+        masks.append(accepted_mask(ranking.distances, here.limits(ranking)))
+    return stacked(masks)
 
 
-def _measured(
-    name: str, scores: Mapping[str, tuple[Floats, Floats, Floats]], people: Sequence[Hashable], missing: str
-) -> Measured:
-    if name not in scores:
-        return Measured(name, None, None, None, None, missing)
-    f1, found, refused = scores[name]
-    against = None
-    if name != "static" and "static" in scores:
-        against = paired((f1 - scores["static"][0]).tolist(), people)
-    return Measured(
-        name, mean_figure("macro-F1", f1, people), mean_figure("found", found, people),
-        mean_figure("refused", refused, people), against,
-    )  # fmt: skip
+def reliability_svg(bins: Sequence[Bin], title: str = "Reliability of P(same)") -> bytes:
+    """Return a self-contained SVG: share of same pairs against mean probability of each bin, and the numbers below.
+
+    Perfect probabilities lie on the dashed diagonal, over-confident ones below it where they are high and above
+    it where they are low. A point is larger for more pairs. Raises ValueError without a bin.
+    """
+    if not bins:
+        raise ValueError("a reliability diagram needs pairs")
+    pairs = sum(each.count for each in bins)
+    error = expected_calibration_error(bins)
+    across, up = [each.probability for each in bins], [each.share for each in bins]
+    chart = Chart(
+        "reliability",
+        title,
+        f"{pairs:,} pairs in {len(bins)} bins; expected calibration error {error:.4f}",
+        Axis("mean probability of the bin", 0, 1),
+        Axis("share of same pairs", 0, 1),
+        [
+            Series("these pairs", across, up, points=True, sizes=[each.count for each in bins]),
+            Series("perfect", [0, 1], [0, 1]),
+        ],
+        square=True,
+    )
+    rows = [
+        (*(f"{number:.4f}" for number in (each.low, each.high, each.probability, each.share)), f"{each.count:,}")
+        for each in bins
+    ]
+    return chart_file(chart, _COLUMNS, rows)
+
+
+@dataclass(frozen=True)
+class TunedThresholds:
+    """Thresholds fitted on all validation people, as plain values by name, and what each is worth on others."""
+
+    fitted: Mapping[str, Any]
+    measured: tuple[Measured, ...]
+    calibration_errors: Mapping[str, float]
+
+
+def tune_thresholds(task: RetrievalTask, embeddings: Embeddings, rank: Ranker, folder: Path) -> TunedThresholds:
+    """Fit every kind of threshold on the photos of a task, and draw reliability plots into `folder`.
+
+    One person in five is unknown in each fold, so that accepting nobody is learned too. What cannot be
+    fitted on so few people is said and left out.
+    """
+    shown, queries = task.shown, task.queries
+    whole = open_set(shown, queries, embeddings, rank)
+    fitted: dict[str, Any] = {}
+    for name in NAMES:
+        try:
+            fitted[name] = threshold_as_dict(fit_threshold(name, whole))
+        except FacematchError as error:
+            warn(f"threshold {name}: {error.message}")
+    first = halves(list(shown.values()))
+    parts = [dict(compress(shown.items(), side)) for side in (first, ~first)]
+    try:
+        measured = tuple(measure_thresholds([open_set(part, queries, embeddings, rank) for part in parts]))
+    except FacematchError as error:
+        warn(f"thresholds are not measured on other people: {error.message}")
+        measured = ()
+    return TunedThresholds(fitted, measured, _reliabilities(whole, folder))
+
+
+def show_thresholds(tuned: TunedThresholds) -> None:
+    """Print what each kind of threshold is worth on people it was not fitted on."""
+    if not tuned.measured:
+        return
+    show_table(
+        "Thresholds, fitted on half of the people and measured on the other [95 % interval over people]. found: right "
+        "photos accepted for known people; nobody: unknown people's photos answered by nobody; *: hardly luck",
+        ["threshold", "macro-F1", "against static", "found", "nobody"],
+        [_row(each) for each in tuned.measured],
+    )
+    for name, error in tuned.calibration_errors.items():
+        info(f"{name}: expected calibration error {error:.3f} on pairs of people it was not fitted on")
+    for each in tuned.measured:
+        if each.missing:
+            info(f"{each.name}: {each.missing}")
+
+
+def _row(each: Measured) -> list[str]:
+    if each.f1 is None:
+        why = "insufficient data" if each.missing.startswith("insufficient") else "not defined"
+        return [each.name, why, "", "", ""]
+    found, against = each.against_static, ""
+    if found is not None:
+        against = f"{found:+.3f}" + (" *" if found.interval is not None and found.p_value < 0.05 else "")
+    return [each.name, str(each.f1), against, str(each.found), str(each.refused)]
+
+
+def _reliabilities(whole: OpenSet, folder: Path) -> dict[str, float]:
+    # A plot and an expected calibration error for each calibration, from fits to other people.
+    pairs, errors = whole.pairs, {}
+    first, second = pairs.first.tolist(), pairs.second.tolist()
+    metric = whole.rankings[0].metric
+    for name, fit in (("isotonic", fit_isotonic), ("platt", fit_platt)):
+        try:
+            crossed = cross_calibration(pairs.distances, pairs.same, first, second, metric, fit=fit)
+        except FacematchError:  # said when it was fitted
+            continue
+        bins = reliability(crossed.probabilities, crossed.same)
+        errors[name] = expected_calibration_error(bins)
+        path = folder / f"reliability-{name}.svg"
+        write_bytes(path, reliability_svg(bins, f"P(same), {name}, on people it was not fitted on"))
+        info(f"kept: {path}")
+    return errors
