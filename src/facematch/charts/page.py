@@ -35,7 +35,8 @@ def render_page(
     parts = {"style": "".join(_source(environment, name) for name in ("page.css", *styles))}
     if script is not None:
         parts["script"] = _source(environment, script)
-    sources = "; ".join(f"{kind}-src 'sha256-{_digest(text)}'" for kind, text in parts.items())
+    digests = {kind: base64.b64encode(hashlib.sha256(text.encode()).digest()) for kind, text in parts.items()}
+    sources = "; ".join(f"{kind}-src 'sha256-{digest.decode()}'" for kind, digest in digests.items())
     marked = {"script": "", **{kind: Markup(text) for kind, text in parts.items()}}
     policy = _POLICY.format(images=_IMAGES[served], sources=sources)
     return environment.get_template(template).render(**values, **marked, policy=policy).encode("utf-8", "replace")
@@ -67,7 +68,3 @@ def _source(environment: Environment, name: str) -> str:
     # One kind of line end, whatever the checkout made of it: browsers hash what they have parsed.
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0].replace("\r\n", "\n")
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

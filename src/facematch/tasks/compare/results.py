@@ -46,15 +46,14 @@ def f1_across(judged: RelevanceMatrix, first: NDArray[np.bool_]) -> Floats:
     scores = np.full(len(judged), np.nan)
     for half in (first, ~first):
         if half.any() and not half.all():
-            limit = fit_static(queries_of(judged, ~half), "any").distance
-            asked = queries_of(judged, half)
-            limits = np.full(asked.distances.shape, limit, dtype=np.float64)
-            scores[half] = set_scores(asked, accepted_mask(asked.distances, limits)).f1
+            limit = fit_static(_queries(judged, ~half), "any").distance
+            chosen = _queries(judged, half)
+            limits = np.full(chosen.distances.shape, limit, dtype=np.float64)
+            scores[half] = set_scores(chosen, accepted_mask(chosen.distances, limits)).f1
     return scores
 
 
-def queries_of(judged: RelevanceMatrix, chosen: NDArray[np.bool_]) -> RelevanceMatrix:
-    """Return some queries of a judged ranking (Q `bool`)."""
+def _queries(judged: RelevanceMatrix, chosen: NDArray[np.bool_]) -> RelevanceMatrix:
     rows = np.flatnonzero(chosen).tolist()
     return RelevanceMatrix(
         tuple(judged.queries[row] for row in rows),

@@ -52,18 +52,16 @@ def repeated_ms(work: Callable[[], object]) -> float:
 
 
 def _cropping(stage: PhotoEmbedder, files: Sequence[PhotoFile]) -> tuple[float, list[Crop]]:
-    outcomes = [timed(partial(_crop, stage, file)) for file in (*files[:1], *files)][1:]
-    crops = [crop for _, crop in outcomes if crop is not None]
+    def one(file: PhotoFile) -> Crop | Miss | Unreadable:
+        photo = read_photo(file, stage.limits)
+        return photo if isinstance(photo, Unreadable) else made_of(photo, lambda whole: _crop(stage, whole))
+
+    outcomes = [timed(partial(one, file)) for file in (*files[:1], *files)][1:]
+    crops = [crop for _, crop in outcomes if isinstance(crop, Crop)]
     return 1000 * median(seconds for seconds, _ in outcomes), crops
 
 
-def _crop(stage: PhotoEmbedder, file: PhotoFile) -> Crop | None:
-    photo = read_photo(file, stage.limits)
-    found = photo if isinstance(photo, Unreadable) else made_of(photo, lambda whole: _crop_of(stage, whole))
-    return found if isinstance(found, Crop) else None
-
-
-def _crop_of(stage: PhotoEmbedder, photo: Photo) -> Crop | Miss:
+def _crop(stage: PhotoEmbedder, photo: Photo) -> Crop | Miss:
     found = stage.cropper.crop(photo)
     if isinstance(found, Miss) and stage.miss in ("whole", "centre"):
         return stage.cropper.stand_in(photo, stage.miss, found.reason)

@@ -1,7 +1,6 @@
 """What a hash report shows, as values: each run with what its codes reach, what they lose, and what they cost."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -176,8 +175,14 @@ def time_rankings(every: Sequence[HashPhotos], hashing: Sequence[bool]) -> list[
             works[number, kind] = partial(
                 distance_estimator, some, answering, PLACES, exclude_same_name=photos.task.both_sides
             )
-    with _one_thread():
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
         seconds = in_turn(works, _ROUNDS, _LONG)
+    finally:
+        faiss.omp_set_num_threads(before)
     return [
         Speed(
             min(len(sides.query), _TIMED), len(sides.gallery),
@@ -190,15 +195,3 @@ def time_rankings(every: Sequence[HashPhotos], hashing: Sequence[bool]) -> list[
 def machine_words() -> str:
     """Return what ranks: one thread of this machine."""
     return f"one thread of {machine()}"
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    import faiss
-
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)

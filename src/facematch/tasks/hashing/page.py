@@ -43,7 +43,7 @@ _CELLS = 64  # rows of a map of correlations: with more bits each stands for sev
 
 def hash_tables(report: HashReport) -> list[Table]:
     """Return every figure of every run: by codes, by floats, of the bits, and what it costs."""
-    every, hashing = numbered(report.runs), coded(report.runs)
+    every, hashing = _numbered(report.runs), _coded(report.runs)
     return [
         _table(
             "Retrieval by codes, Hamming distance",
@@ -83,7 +83,7 @@ def hash_tables(report: HashReport) -> list[Table]:
 
 def variant_table(report: HashReport) -> Table:
     """Return mAP in every published definition, of every run with codes."""
-    hashing = coded(report.runs)
+    hashing = _coded(report.runs)
     rows = [Row(_head(run), tuple(map(estimate, run.of_codes.variants)), number) for number, run in hashing]
     names = [figure.name for figure in hashing[0][1].of_codes.variants]
     return Table("mAP in every definition", headed("run", *names), tuple(rows))
@@ -133,14 +133,13 @@ def correlation_map(run: HashRun) -> str:
     return "\n".join(f"{each * row:4d}  {line}" for row, line in enumerate(lines))
 
 
-def numbered(runs: Sequence[HashRun]) -> list[tuple[str, HashRun]]:
-    """Return runs with their numbers in tables and charts."""
+def _numbered(runs: Sequence[HashRun]) -> list[tuple[str, HashRun]]:
     return [(str(number), run) for number, run in enumerate(runs, start=1)]
 
 
-def coded(runs: Sequence[HashRun]) -> list[tuple[str, HashRun]]:
-    """Return the runs that have codes, with their numbers."""
-    return [each for each in numbered(runs) if each[1].codes is not None]
+def _coded(runs: Sequence[HashRun]) -> list[tuple[str, HashRun]]:
+    # Those that have codes.
+    return [each for each in _numbered(runs) if each[1].codes is not None]
 
 
 def _table(heading: str, runs: Sequence[tuple[str, HashRun]], columns: Columns) -> Table:
@@ -174,7 +173,7 @@ def _rate(rate: float | None, queries: int, seconds: Sequence[float]) -> Cell:
 
 def _by_number(report: HashReport, what: str, cells: Callable[[HashRun], list[Cell]]) -> Table:
     # A row for each radius or bit, a column for each run with codes; shorter codes have fewer.
-    hashing = [run for _, run in coded(report.runs)]
+    hashing = [run for _, run in _coded(report.runs)]
     rows = [
         Row(Cell(f"{what} {number}"), cells)
         for number, cells in enumerate(zip_longest(*map(cells, hashing), fillvalue=Cell("–")))
@@ -206,7 +205,7 @@ def hash_page(report: HashReport) -> bytes:
         "charts": _charts(report, together=comparable),
         "radii": radius_table(report),
         "bits": bit_table(report),
-        "maps": [(run.name, correlation_map(run)) for _, run in coded(report.runs)],
+        "maps": [(run.name, correlation_map(run)) for _, run in _coded(report.runs)],
         "variants": variant_table(report),
         "places": PLACES,
         "radius": RADIUS,
@@ -218,7 +217,7 @@ def hash_page(report: HashReport) -> bytes:
 def _charts(report: HashReport, *, together: bool) -> list[Chart]:
     # What photos take against mAP, then precision and recall, each run alone where runs were asked about other photos.
     points = []
-    for number, run in numbered(report.runs):
+    for number, run in _numbered(report.runs):
         kinds = [("floats", f"{number}f", run.float_bytes, run.floats.mean_ap)]
         if run.codes is not None:
             kinds = [("codes", number, run.dimensions // 8, run.codes.mean_ap), *kinds]
@@ -227,7 +226,7 @@ def _charts(report: HashReport, *, together: bool) -> list[Chart]:
             for kind, label, size, figure in kinds
             if figure.value is not None
         ]
-    hashing = coded(report.runs)
+    hashing = _coded(report.runs)
     step = MOST if together else 1
     curves = [_curves(hashing[at : at + step], at) for at in range(0, len(hashing), step)]
     return [*([trade_off("bytes", "mAP", "bytes a photo", points)] if together else []), *curves]

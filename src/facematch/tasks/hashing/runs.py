@@ -113,7 +113,8 @@ class PeopleOfRuns:
         if self.on == "test":
             raise _no_test("identities.split_by is person, whose validation asks unseen people")
         people = validation_people(run.settings, run.header.people)
-        chosen_on = _validated_on(run, people.queries.people)
+        seen = validated_on(run.header.path.parent)  # --set may have named others than its training was validated on
+        chosen_on = seen is None or not seen.isdisjoint(people.queries.people)
         return RunQueries(people, f"validation: unseen people, {LEAVE_ONE_OUT}", chosen_on)
 
 
@@ -172,12 +173,6 @@ def _load(folder: Path, name: str, overrides: Sequence[str], *, hashing: bool) -
     )
     trained = run_settings(folder, ())
     return LoadedRun(name, own, trained_header(own), hashing, tuple(_doubts(folder, name, own, trained)))
-
-
-def _validated_on(run: LoadedRun, people: Sequence[str]) -> bool:
-    # Whether its training was validated on any of these people: --set may have named others.
-    seen = validated_on(run.header.path.parent)
-    return seen is None or not seen.isdisjoint(people)
 
 
 def _doubts(folder: Path, name: str, settings: Settings, trained: Settings) -> Iterator[str]:

@@ -211,14 +211,14 @@ def _subgroups(photos: EvaluatedPhotos, attributes: Attributes) -> tuple[Subgrou
     names = [files[name].name for name in judged.queries]
     hits, found = hit_at(judged, 1), []
     for column in attributes.columns:
-        matched = column_values(attributes, column, names, judged.groups)
-        labels = subgroup_labels(matched.values)
+        values, undescribed = column_values(attributes, column, names, judged.groups)
+        labels = subgroup_labels(values)
         if len(set(labels) - {None}) > _MOST_SUBGROUPS:
             info(f"attribute {column!r} has more than {_MOST_SUBGROUPS} different values and is left out", "yellow")
             continue
         figures = tuple(subgroup_figures("top-1", hits, judged.groups, labels))
         gap = largest_gap("top-1", hits, judged.groups, labels)
-        found.append(SubgroupTable(column, figures, gap, len(matched.unmatched)))
+        found.append(SubgroupTable(column, figures, gap, len(undescribed)))
     return tuple(found)
 
 

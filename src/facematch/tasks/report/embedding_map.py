@@ -38,33 +38,22 @@ def map_embeddings(embeddings: Embeddings, *, most: int = MOST, seed: int = 0) -
         rows = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))
     names = tuple(embeddings.names[row] for row in rows)
     left_out = len(embeddings) - len(rows)
-    vectors = _comparable(embeddings.at(rows.tolist()).as_floats().astype(np.float64), embeddings.metric)
+    vectors = embeddings.at(rows.tolist()).as_floats().astype(np.float64)
+    if embeddings.metric == "cosine":
+        # Between unit vectors the Euclidean distance, which t-SNE takes, orders as the cosine distance does.
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors = vectors / np.where(lengths > 0, lengths, 1)
     if np.ptp(vectors, axis=0).max() <= 1e-9 * np.abs(vectors).max():
         return EmbeddingMap(names, np.full((len(rows), 2), 0.5), "all embeddings are equal", left_out)
+    from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
-    vectors = _components(vectors, seed)
+    kept = PCA(min(_COMPONENTS, *vectors.shape), random_state=seed).fit_transform(vectors)
+    kept = np.pad(kept, ((0, 0), (0, max(0, 2 - kept.shape[1]))))  # at least two columns
     perplexity = min(30.0, (len(rows) - 1) / 3)
     method = f"t-SNE, perplexity {perplexity:.3g}, begun from the first two principal components, seed {seed}"
-    points = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors)
+    points = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(kept)
     return EmbeddingMap(names, _fitted(points), method, left_out)
-
-
-def _comparable(vectors: NDArray[np.float64], metric: str) -> NDArray[np.float64]:
-    # Between unit vectors the Euclidean distance, which t-SNE takes, orders as the cosine distance does.
-    if metric != "cosine":
-        return vectors
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1))
-
-
-def _components(vectors: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    # Principal components, at least two columns; they keep all distances where none is left out.
-    from sklearn.decomposition import PCA
-
-    kept = PCA(min(_COMPONENTS, *vectors.shape), random_state=seed).fit_transform(vectors)
-    padded: NDArray[np.float64] = np.pad(kept, ((0, 0), (0, max(0, 2 - kept.shape[1]))))
-    return padded
 
 
 def _fitted(points: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -67,9 +67,10 @@ def figures_command(
         tables |= _subgroups(photos, attributes, columns)
     classes = by_class(set_scores(judged, top_k_accepted(judged, max(KS))), judged.groups)
     if as_json:
-        figures: dict[str, object] = {name: [each.as_dict() for each in table] for name, table in tables.items()}
-        by_person = {f"by class, first {max(KS)}": [asdict(each) for each in classes]}
-        show_json({**figures, **_plain(differences), **by_person})
+        values: dict[str, object] = {name: [each.as_dict() for each in table] for name, table in tables.items()}
+        if differences:
+            values["differences"] = {name: found.as_dict() for name, found in differences.items()}
+        show_json({**values, f"by class, first {max(KS)}": [asdict(each) for each in classes]})
         return
     for name, table in tables.items():
         show_figures(name, table)
@@ -113,10 +114,6 @@ def _difference_row(name: str, found: Comparison) -> list[str]:
     return [name, difference, interval, f"{found.p_value:.3f}", str(found.queries)]
 
 
-def _plain(differences: Mapping[str, Comparison]) -> dict[str, object]:
-    return {"differences": {name: found.as_dict() for name, found in differences.items()}} if differences else {}
-
-
 def _people_tables(photos: EvaluatedPhotos) -> Tables:
     # What needs to know whom every photo shows: pairs, and people missing from the gallery.
     tables: Tables = {}
@@ -141,10 +138,10 @@ def _subgroups(photos: EvaluatedPhotos, path: Path, columns: Sequence[str]) -> T
     values: Mapping[str, Floats] = {"top-1": hit_at(judged, 1), "AP": average_precision(judged)}
     tables: Tables = {}
     for column in columns or attributes.columns:
-        matched = column_values(attributes, column, names, judged.groups)
-        if matched.unmatched:
-            warn(f"{path} describes {len(names) - len(matched.unmatched)} of {len(names)} queries")
-        labels = subgroup_labels(matched.values)
+        cells, undescribed = column_values(attributes, column, names, judged.groups)
+        if undescribed:
+            warn(f"{path} describes {len(names) - len(undescribed)} of {len(names)} queries")
+        labels = subgroup_labels(cells)
         table = []
         for name, each in values.items():
             for label, figure in subgroup_figures(name, each, judged.groups, labels):

@@ -46,19 +46,8 @@ class Attributes:
     rows: Mapping[str, Mapping[str, str]]
 
 
-@dataclass(frozen=True)
-class Matched:
-    """The value of one column for each of Q queries, None where it is not known.
-
-    `unmatched` are the queries that no row describes.
-    """
-
-    values: tuple[str | None, ...]
-    unmatched: tuple[str, ...]
-
-
-def read_attributes(path: Path, key: str | None = None) -> Attributes:
-    """Read a CSV with a header; column `key` (default: the first) holds the names of photos or people.
+def read_attributes(path: Path) -> Attributes:
+    """Read a CSV with a header; its first column holds the names of photos or people.
 
     Raises FacematchError for a file that cannot be read, has no header or no rows, has a row of another
     width, or describes one name twice.
@@ -68,7 +57,6 @@ def read_attributes(path: Path, key: str | None = None) -> Attributes:
         raise FacematchError(f"{path} is empty.", "The first line names the columns: photo,age,…")
     header = [name.strip() for name in lines[0][1]]
     _check_header(path, header)
-    at = 0 if key is None else _column(str(path), key, header)
     found: dict[str, tuple[int, dict[str, str]]] = {}
     for number, cells in lines[1:]:
         if len(cells) != len(header):
@@ -76,24 +64,24 @@ def read_attributes(path: Path, key: str | None = None) -> Attributes:
                 f"{path}, line {number} has {len(cells)} fields; the header has {len(header)}.",
                 "Put a field that holds a comma between double quotes.",
             )
-        name = cells[at].strip()
+        name, *values = (cell.strip() for cell in cells)
         if not name:
-            raise FacematchError(f"{path}, line {number} has nothing in the column {header[at]!r}, the names' column.")
+            raise FacematchError(f"{path}, line {number} has nothing in the column {header[0]!r}, the names' column.")
         if name in found:
             raise FacematchError(
                 f"{path} describes {name!r} twice, in lines {found[name][0]} and {number}.",
-                f"Keep one row for each, or name the column that tells them apart; {header[at]!r} was used.",
+                f"Keep one row for each; the column {header[0]!r} holds the names.",
             )
-        found[name] = (number, {c: cell.strip() for c, cell in zip(header, cells, strict=True) if c != header[at]})
+        found[name] = number, dict(zip(header[1:], values, strict=True))
     if not found:
         raise FacematchError(f"{path} has a header and no rows.")
-    return Attributes(
-        str(path), tuple(name for name in header if name != header[at]), {name: row for name, (_, row) in found.items()}
-    )
+    return Attributes(str(path), tuple(header[1:]), {name: row for name, (_, row) in found.items()})
 
 
-def column_values(attributes: Attributes, column: str, queries: Sequence[str], groups: Sequence[Hashable]) -> Matched:
-    """Return a column's value for each query: that of its photo, or else of the person it shows.
+def column_values(
+    attributes: Attributes, column: str, queries: Sequence[str], groups: Sequence[Hashable]
+) -> tuple[list[str | None], list[str]]:
+    """Return a column's value for each of Q queries, None where it is not known, and the queries that no row describes.
 
     A row describes a query when its name is, in this order, the query's full name (`ann/1.jpg`); its base
     name (`1.jpg`), where only one side has a folder and no other query or row has that base name; or the
@@ -101,10 +89,14 @@ def column_values(attributes: Attributes, column: str, queries: Sequence[str], g
 
     Raises FacematchError for an unknown column, and when no query is described at all.
     """
-    _column(attributes.source, column, attributes.columns)
+    if column not in attributes.columns:
+        raise FacematchError(
+            f"{attributes.source} has no column {column!r}{nearest_name(column, attributes.columns)}.",
+            f"Its columns are {', '.join(attributes.columns)}.",
+        )
     by_base = _base_names(attributes.rows, queries)
     values: list[str | None] = []
-    unmatched = []
+    unmatched: list[str] = []
     for query, group in zip(queries, groups, strict=True):
         names = (query, by_base.get(query, ""), str(group))
         row = next((attributes.rows[name] for name in names if name in attributes.rows), None)
@@ -117,7 +109,7 @@ def column_values(attributes: Attributes, column: str, queries: Sequence[str], g
             f"{next(iter(attributes.rows))!r}; the first query is {queries[0]!r}, of {groups[0]!r}).",
             "Write the photo's name, with or without its folder, or the person's in the names' column.",
         )
-    return Matched(tuple(values), tuple(unmatched))
+    return values, unmatched
 
 
 def subgroup_labels(values: Sequence[str | None]) -> tuple[str | None, ...]:
@@ -145,7 +137,6 @@ def subgroup_figures(
     labels: Sequence[str | None],
     *,
     rounds: int = ROUNDS,
-    seed: int = 0,
 ) -> list[tuple[str, Estimate]]:
     """Return each subgroup's mean with its interval over the people in it, in order of label.
 
@@ -157,7 +148,7 @@ def subgroup_figures(
     for label in _ordered(labels):
         inside = [row for row, other in enumerate(labels) if other == label]
         people = [groups[row] for row in inside]
-        figures.append((label, mean_figure(name, numbers[inside], people, rounds=rounds, seed=seed)))
+        figures.append((label, mean_figure(name, numbers[inside], people, rounds=rounds)))
     return figures
 
 
@@ -237,15 +228,6 @@ def _check_header(path: Path, header: list[str]) -> None:
     twice = [name for name, count in Counter(header).items() if count > 1 or not name]
     if twice:
         raise FacematchError(f"the header of {path} names the column {twice[0]!r} twice or leaves it without a name.")
-
-
-def _column(source: str, column: str, known: Sequence[str]) -> int:
-    if column not in known:
-        raise FacematchError(
-            f"{source} has no column {column!r}{nearest_name(column, known)}.",
-            f"Its columns are {', '.join(known)}.",
-        )
-    return known.index(column)
 
 
 def _base_names(rows: Mapping[str, object], queries: Sequence[str]) -> dict[str, str]:
