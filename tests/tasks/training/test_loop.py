@@ -98,7 +98,11 @@ def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
 def test_the_best_is_chosen_by_the_figure_asked_for(tmp_path: Path) -> None:
     made = trainer(tmp_path / "run", training=TRAINING.model_copy(update={"choose_by": "mAP"}))
     seen = iter(
-        [Figures(0.9, 1, 1, None, 9, 9, 0.2), Figures(0.1, 1, 1, None, 9, 9, 0.6), Figures(1, 1, 1, None, 9, 9)]
+        [
+            Figures(0.9, 1, 1, None, 9, 9, 0, 0.2),
+            Figures(0.1, 1, 1, None, 9, 9, 0, 0.6),
+            Figures(1, 1, 1, None, 9, 9, 0),
+        ]
     )
     around = Surroundings()
     result = made.run(around.callbacks(lambda *_: next(seen)), StopRequest())
@@ -111,7 +115,7 @@ def test_crops_grow_as_scheduled_and_the_best_is_of_the_last_size(tmp_path: Path
     made = trainer(tmp_path / "run", training=training)
     trained_at, validated_at = [], []
     made.network.register_forward_pre_hook(lambda _, images: trained_at.append(images[0].shape[1]))
-    figures = iter([Figures(share, 1, 1, None, 9, 9) for share in (0.9, 0.8, 0.3, 0.2)])
+    figures = iter([Figures(share, 1, 1, None, 9, 9, 0) for share in (0.9, 0.8, 0.3, 0.2)])
 
     def measured(_: EmbeddingNetwork, size: int | None) -> Figures:
         validated_at.append(size)
@@ -300,7 +304,7 @@ def test_half_of_each_batch_is_blends_that_the_teacher_is_asked_about(
 
 def test_the_accuracy_is_told_each_epoch_and_kept_of_the_best(tmp_path: Path) -> None:
     made = trainer(tmp_path / "run")
-    retrieval = iter([Figures(0.1, 1, 1, None, 9, 9), Figures(0.9, 1, 1, None, 9, 9), Figures(0.2, 1, 1, None, 9, 9)])
+    retrieval = iter([Figures(share, 1, 1, None, 9, 9, 0) for share in (0.1, 0.9, 0.2)])
     accuracies = iter([Estimate("accuracy", share, (share / 2, 1.0), 20, 10) for share in (0.25, 0.5, 0.75)])
     around = Surroundings()
     callbacks = replace(around.callbacks(lambda *_: next(retrieval)), seen=lambda *_: next(accuracies))

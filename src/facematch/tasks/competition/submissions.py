@@ -111,8 +111,9 @@ def drop_command(number: int, config: Path | None, overrides: Sequence[str], *, 
 
 def rescore_command(truth: Path, config: Path | None, overrides: Sequence[str], *, as_json: bool) -> None:
     """Score all stored submissions against a ground truth."""
-    right, rows = read_ground_truth(truth), []
+    rows = []
     with _opened(config, overrides) as (_, form, journal):
+        right = read_ground_truth(truth)
         for stored in journal.submissions():
             images = _submission(form, journal, stored).images
             found = score_submission(images, right)
