@@ -125,12 +125,12 @@ def rank(
     """Rank saved embeddings: prints CSV with query, rank, gallery photo and distance."""
 
 
-@command(app, "tasks.training.identities_command:identities_command")
+@command(app, "tasks.training.start:identities_command")
 def identities(config: Config = TRIPLET, overrides: Sets = NONE, as_json: JsonOut = False) -> None:
     """Check the labelled photos before a run and say what to mend."""
 
 
-@command(app, "tasks.training.identities_command:augment_preview_command", name="augment-preview")
+@command(app, "tasks.training.start:augment_preview_command", name="augment-preview")
 def augment_preview(
     out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = RESULTS / "augment-preview.png",
     config: Config = TRIPLET,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from facematch.core.machine import Precision
 
+_NO_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # OpenAI keeps them beside the weights
+
 
 @dataclass
 class ClipEmbedder:
@@ -90,7 +92,8 @@ def load_clip(model: ClipModel, seed: int) -> Any:
     if model.file is not None:
         try:
             if model.archive:
-                network.load_state_dict(_tensors_of_archive(model.file))
+                state = torch.jit.load(model.file, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+                network.load_state_dict({name: each for name, each in state.items() if name not in _NO_WEIGHTS})
             else:
                 open_clip.load_checkpoint(network, model.file)
         except Exception as error:  # torch, safetensors and zipfile raise many kinds
@@ -101,12 +104,3 @@ def load_clip(model: ClipModel, seed: int) -> Any:
     network.eval()
     convolutional = isinstance(network.visual, ModifiedResNet)
     return network.to(memory_format=torch.channels_last) if convolutional else network
-
-
-def _tensors_of_archive(file: str) -> dict[str, Any]:
-    import torch
-
-    sizes = ("input_resolution", "context_length", "vocab_size")  # OpenAI keeps them beside the weights
-    load: Any = torch.jit.load
-    state = load(file, map_location="cpu").state_dict()
-    return {name: tensor for name, tensor in state.items() if name not in sizes}

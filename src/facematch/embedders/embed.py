@@ -80,18 +80,22 @@ class PhotoEmbedder:
             crop_cache(self.cache, self.cropper) as crops,
             Cache(self.cache / f"embeddings-{digest[:16]}.sqlite") as kept,
         ):
-            for index, (record, found) in enumerate(self._each(files, crops, kept, fresh=fresh)):
-                if isinstance(found, Crop):
-                    waiting.append((index, found))
-                elif found is not None:
-                    vectors.put(index, found)
+            for index, (record, image) in enumerate(self._each(files, crops, kept, fresh=fresh)):
+                if isinstance(image, Crop):
+                    waiting.append((index, image))
+                elif image is not None:
+                    vectors.put(index, image)
                 records.append(record)
                 if len(waiting) == self.embedder.batch:
                     self._flush(waiting, vectors, kept)
                 if on_progress is not None:
                     on_progress(index + 1)
             self._flush(waiting, vectors, kept)
-        return EmbeddedPhotos(self._embeddings(files, *vectors.take()), tuple(records))
+        there, matrix = vectors.take()
+        coded = self.metric == "hamming"
+        names = tuple(file.name for file in compress(files, there))
+        found = Embeddings(names, matrix, "euclidean" if coded else self.metric, self.fingerprint)
+        return EmbeddedPhotos(found.as_codes() if coded else found, tuple(records))
 
     def _each(self, files: Sequence[PhotoFile], crops: Cache, kept: Cache, *, fresh: bool) -> Iterator[_Found]:
         def one(file: PhotoFile) -> _Found:
@@ -122,15 +126,6 @@ class PhotoEmbedder:
             if np.isfinite(row).all():
                 kept.put(crop.sha256, _note(record_of(crop)), row.tobytes())
         waiting.clear()
-
-    def _embeddings(
-        self, files: Sequence[PhotoFile], there: NDArray[np.bool_], vectors: NDArray[np.float32]
-    ) -> Embeddings:
-        coded = self.metric == "hamming"
-        metric = "euclidean" if coded else self.metric
-        names = tuple(file.name for file in compress(files, there))
-        found = Embeddings(names, vectors, metric, self.fingerprint)
-        return found.as_codes() if coded else found
 
 
 class _OtherLengthError(FacematchError):

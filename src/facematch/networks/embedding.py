@@ -68,15 +68,13 @@ def build_backbone(name: str) -> tuple[nn.Module, int]:
     if name.startswith(("resnet", "resnext", "wide_resnet")):
         keywords = {"zero_init_residual": True}
     network: nn.Module = torchvision.models.get_model(name, weights=None, **keywords)
-    last_name, last = list(network.named_modules())[-1]
-    for module_name, module in network.named_modules():
-        if isinstance(module, nn.Linear):
-            last_name, last = module_name, module
-    if not isinstance(last, nn.Linear) or last.out_features != 1000:
+    linear = [(at, layer) for at, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+    if not linear or linear[-1][1].out_features != 1000:
         raise FacematchError(
             f"network.backbone: {name} does not end in a linear layer, so it cannot carry an embedding.",
             "Choose another, for example resnet50.",
         )
+    last_name, last = linear[-1]
     parent_name, _, attribute = last_name.rpartition(".")
     setattr(network.get_submodule(parent_name), attribute, nn.Identity())
     return network, last.in_features

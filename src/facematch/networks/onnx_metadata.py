@@ -100,32 +100,27 @@ def read_onnx_metadata(file: Path) -> OnnxMetadata | None:
     Raises FacematchError when it was written by another version of facematch, or is damaged.
     """
     with reading(file, "embedder.file", "Export it again."):
-        text = _entries(file).get(KEY)
+        text = _description(file)
         return None if text is None else as_kind(_METADATA, parse_json(text, "header"))
 
 
-def _entries(file: Path) -> dict[str, str]:
-    # ModelProto.metadata_props. The graph with its weights is one field and is passed over. A file that is no
-    # protobuf has none; that it is no model either, ONNX Runtime says.
-    found: dict[str, str] = {}
+def _description(file: Path) -> str | None:
+    # The entry of ModelProto.metadata_props, of several the last. The graph with its weights is one field and is passed
+    # over. A file that is no protobuf has none; that it is no model either, ONNX Runtime says.
     if not file.is_file():
-        return found
+        return None
+    found = {}
     with file.open("rb") as opened:
         end = opened.seek(0, 2)
         opened.seek(0)
         try:
             for number, length in _fields(opened, end):
                 if number == _METADATA_PROPS and length <= _LONGEST:
-                    key, value = _pair(opened, opened.tell() + length)
-                    found[key] = value
+                    pair = {part: opened.read(size).decode() for part, size in _fields(opened, opened.tell() + length)}
+                    found[pair.get(1, "")] = pair.get(2, "")
         except ValueError:
-            return {}
-    return found
-
-
-def _pair(opened: BinaryIO, end: int) -> tuple[str, str]:
-    parts = {number: opened.read(length).decode() for number, length in _fields(opened, end)}
-    return parts.get(1, ""), parts.get(2, "")
+            return None
+    return found.get(KEY)
 
 
 def _fields(opened: BinaryIO, end: int) -> Iterator[tuple[int, int]]:

@@ -93,7 +93,7 @@ def test_the_preview_says_what_it_shows(project: Path, run: Run, monkeypatch: py
         titles.append(title)
         return titled(picture, title)
 
-    monkeypatch.setattr("facematch.tasks.training.identities_command.titled", noted)
+    monkeypatch.setattr("facematch.tasks.training.start.titled", noted)
     assert run("augment-preview", "p.png", "--config", "small.yaml", "--count", "3").code == 0
     assert titles == ["Crops of training photos, and what training sees of each"]
 

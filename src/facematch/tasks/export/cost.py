@@ -21,7 +21,6 @@ from facematch.pipeline.build import photo_embedder
 from facematch.pipeline.evaluated import embed_named
 from facematch.pipeline.people import ValidationPeople
 from facematch.pipeline.timing import in_turn
-from facematch.ranking.embeddings import Embeddings
 from facematch.settings.root import Settings
 
 _ROUNDS = 3  # that are timed, in turns, after one that is not
@@ -67,10 +66,14 @@ def costs(
     Embeddings are compared as floats, also those whose signs are codes.
     """
     embedders = {each: exported_embedder(file, settings.embedder.batch) for each, file in files.items()}
-    embedded = {each: _embedded(settings, embedder, people, each) for each, embedder in embedders.items()}
+    embedded = {}
+    for each, embedder in embedders.items():
+        stage = photo_embedder(settings, embedder)
+        floats = replace(stage, metric="euclidean") if stage.metric == "hamming" else stage
+        embedded[each] = embed_named(floats, people.files, each).embeddings
     task = people.task()
     judged = {each: rank_task(task, found).judged for each, found in embedded.items()}
-    rates = _rates(embedders, images)
+    seconds = in_turn({each: partial(embedder.embed, images) for each, embedder in embedders.items()}, _ROUNDS)
     return [
         Cost(
             each,
@@ -78,7 +81,7 @@ def costs(
             tuple(mean_figure(f"top-{k}", hit_at(judged[each], k), judged[each].groups) for k in KS),
             paired_values(hit_at(judged[each], 1), hit_at(judged["float32"], 1), judged[each].groups),
             agreement(embedded[each].vectors, embedded["float32"].vectors).cosine,
-            rates[each],
+            len(images) / min(seconds[each]),  # the best round counts
         )
         for each, file in files.items()
     ]
@@ -104,11 +107,7 @@ def show_costs(found: list[Cost]) -> None:
     rows = [
         ["megabytes", *(f"{each.size / 1e6:.1f}" for each in found)],
         *([f"top-{k}", *(str(each.figures[place]) for each in found)] for place, k in enumerate(KS)),
-        [
-            "top-1 less float32",
-            "",
-            *(f"{each.difference:+.3f}" for each in found[1:]),
-        ],
+        ["top-1 less float32", "", *(f"{each.difference:+.3f}" for each in found[1:])],
         ["least cosine to float32", *(f"{each.cosine:.5f}" for each in found)],
         ["crops a second, here", *(f"{each.rate:.0f}" for each in found)],
     ]
@@ -124,15 +123,3 @@ def exported_embedder(file: Path, batch: int) -> OnnxEmbedder:
     written = read_onnx_metadata(file)
     assert written is not None
     return OnnxEmbedder(file, batch=batch, **written.settings)
-
-
-def _embedded(settings: Settings, embedder: OnnxEmbedder, people: ValidationPeople, what: str) -> Embeddings:
-    stage = photo_embedder(settings, embedder)
-    floats = replace(stage, metric="euclidean") if stage.metric == "hamming" else stage
-    return embed_named(floats, people.files, what).embeddings
-
-
-def _rates(embedders: Mapping[Precision, OnnxEmbedder], images: NDArray[np.uint8]) -> dict[Precision, float]:
-    # The best round counts.
-    seconds = in_turn({each: partial(embedder.embed, images) for each, embedder in embedders.items()}, _ROUNDS)
-    return {each: len(images) / min(times) for each, times in seconds.items()}

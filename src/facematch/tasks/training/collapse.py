@@ -8,6 +8,7 @@ are conservative: a run that is merely slow at its start must never be stopped.
 import math
 from collections import deque
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Literal, NamedTuple
 
 from facematch.core.errors import FacematchError
@@ -71,7 +72,7 @@ def collapsed(window: Sequence[Observation], margin: float | Literal["soft"]) ->
     half to its second.
     """
     spreads = [seen.spread for seen in window]
-    if _mean(spreads) < COLLAPSED_SPREAD and not _grows(spreads):
+    if fmean(spreads) < COLLAPSED_SPREAD and not _grows(spreads):
         return True
     gaps = [seen.mean_negative - seen.mean_positive for seen in window]
     losses = [seen.loss for seen in window]
@@ -80,14 +81,14 @@ def collapsed(window: Sequence[Observation], margin: float | Literal["soft"]) ->
     return (
         all(gap <= SAME_DISTANCE * seen.mean_negative for gap, seen in zip(gaps, window, strict=True))
         and all(seen.active_share > NEARLY_ALL for seen in window)
-        and abs(_mean(losses) - at) < NEAR_MARGIN * at
+        and abs(fmean(losses) - at) < NEAR_MARGIN * at
         and after > before - LEARNING * at
         and not _grows(gaps)
     )
 
 
 def _what_was_seen(window: Sequence[Observation], margin: float | Literal["soft"]) -> str:
-    loss, active, positive, negative, spread = (_mean(column) for column in zip(*window, strict=True))
+    loss, active, positive, negative, spread = (fmean(column) for column in zip(*window, strict=True))
     at = "ln 2 = 0.693 (soft margin)" if margin == "soft" else f"margin {margin:g}"
     return (
         f"Training has collapsed: over the last {len(window)} steps the spread of the embeddings was "
@@ -96,13 +97,9 @@ def _what_was_seen(window: Sequence[Observation], margin: float | Literal["soft"
     )
 
 
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
 def _halves(values: Sequence[float]) -> tuple[float, float]:
     half = max(1, len(values) // 2)
-    return _mean(values[:half]), _mean(values[-half:])
+    return fmean(values[:half]), fmean(values[-half:])
 
 
 def _grows(values: Sequence[float]) -> bool:

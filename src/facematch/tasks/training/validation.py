@@ -43,17 +43,13 @@ class ValidationCrops:
 
     def __call__(self, network: EmbeddingNetwork, size: int | None = None) -> Figures:
         """Return the retrieval figures of a network, on crops reduced to `size` pixels a side."""
-        photos = self._embedded(network, size)
-        figures = first_places(rank_task(self.task, photos, k=max(KS)).judged).figures(self.weights)
-        return replace(figures, mean_average_precision=mean_ap(self.task, photos)) if self.with_map else figures
-
-    def _embedded(self, network: EmbeddingNetwork, size: int | None) -> Embeddings:
-        vectors = [_vectors(network, images, size) for images in self.parts]
+        vectors = np.concatenate([_vectors(network, images, size) for images in self.parts])
         coded = self.metric == "hamming"
         metric = "euclidean" if coded else self.metric
-        names = _names(sum(map(len, vectors)))
-        found = Embeddings(names, np.concatenate(vectors) if len(vectors) > 1 else vectors[0], metric, Fingerprint())
-        return found.as_codes() if coded else found
+        photos = Embeddings(_names(len(vectors)), vectors, metric, Fingerprint())
+        photos = photos.as_codes() if coded else photos
+        figures = first_places(rank_task(self.task, photos, k=max(KS)).judged).figures(self.weights)
+        return replace(figures, mean_average_precision=mean_ap(self.task, photos)) if self.with_map else figures
 
 
 @dataclass(frozen=True, eq=False)
