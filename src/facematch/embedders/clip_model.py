@@ -173,7 +173,12 @@ def _described(name: str, weights: str, seed: int) -> ClipModel:
             'm.state_dict().items()}, sys.argv[2])" FILE.pt FILE.safetensors',
         )
     tags = open_clip.list_pretrained_tags_by_model(spelt)
-    like = published or _agreed([open_clip.get_pretrained_cfg(spelt, tag) for tag in tags])
+    # How the model's published weights want their input, where all of them want the same.
+    inputs = [
+        {key: each[key] for key in ("mean", "std", "interpolation")}
+        for each in (open_clip.get_pretrained_cfg(spelt, tag) for tag in tags)
+    ]
+    like = published or (inputs[0] if inputs and all(each == inputs[0] for each in inputs) else {})
     return ClipModel(
         name=name if name.endswith(".json") else spelt,
         file=None if file is None else str(file.absolute()),
@@ -185,12 +190,6 @@ def _described(name: str, weights: str, seed: int) -> ClipModel:
         std=tuple(like.get("std", open_clip.OPENAI_DATASET_STD)),
         interpolation=like.get("interpolation", "bicubic"),
     )
-
-
-def _agreed(published: list[dict[str, Any]]) -> dict[str, Any]:
-    # How the model's published weights want their input, where all of them want the same.
-    wanted = [{key: each[key] for key in ("mean", "std", "interpolation")} for each in published]
-    return wanted[0] if wanted and all(each == wanted[0] for each in wanted) else {}
 
 
 def _local(name: str, weights: str) -> Path:

@@ -42,8 +42,10 @@ def pairwise_distances(embeddings: Tensor, kind: Distance = "euclidean") -> Tens
     require_known("distance", kind, get_args(Distance))
     with torch.autocast(device_type=embeddings.device.type, enabled=False):
         x = embeddings.to(working_dtype(embeddings.device))  # B×D
-        # ‖u−v‖² = 2 − 2 u·v for unit vectors: one way to compute them all, without cancellation.
-        distances: Tensor = _Distances.apply(_unit_rows(x) if kind == "cosine" else x, kind == "euclidean")
+        if kind == "cosine":  # ‖u−v‖² = 2 − 2 u·v for unit vectors: one way to compute them all, without cancellation
+            squares = x.square().sum(dim=1, keepdim=True)  # B×1
+            x = x / squares.masked_fill(squares == 0, 1).sqrt()
+        distances: Tensor = _Distances.apply(x, kind == "euclidean")
         return distances / 2 if kind == "cosine" else distances
 
 
@@ -87,8 +89,3 @@ def _squared_distances(x: Tensor) -> Tensor:
     rounding = (4 * torch.finfo(x.dtype).eps * max(1, x.shape[1]) ** 0.5 * lengths).float()
     above = torch.empty_like(squared)  # 1 or 0
     return squared.clamp_(min=0).mul_(torch.gt(squared, rounding[:, None] + rounding[None, :], out=above))
-
-
-def _unit_rows(x: Tensor) -> Tensor:
-    squares = x.square().sum(dim=1, keepdim=True)  # B×1
-    return x / squares.masked_fill(squares == 0, 1).sqrt()

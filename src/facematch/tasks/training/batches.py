@@ -142,12 +142,8 @@ def _photos_of_each(labels: NDArray[np.int64]) -> list[Indices]:
 def _chunks(photos: Indices, size: int, rng: Generator) -> list[Indices]:
     """Cut shuffled photos into chunks of exactly `size`, the last one filled with other photos."""
     shuffled = rng.permutation(photos)
-    whole = len(shuffled) // size * size
-    chunks = [shuffled[start : start + size] for start in range(0, whole, size)]
-    if whole == len(shuffled):
-        return chunks
-    rest = np.concatenate([shuffled[whole:], np.resize(shuffled, size)])[:size]
-    return [*chunks, rest]
+    filled = np.append(shuffled, np.resize(shuffled, -len(shuffled) % size))
+    return list(filled.reshape(-1, size))
 
 
 def _pack(chunk_counts: list[int], per_batch: int, rng: Generator) -> list[list[int]]:

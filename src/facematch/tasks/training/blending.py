@@ -99,18 +99,12 @@ def blend(first: Image, second: Image, rng: Generator) -> Image:
 
 def _mask(kind: int, rng: Generator) -> Plane:
     # The second face's share at every pixel.
-    if kind == 0:
-        return _inner_face(rng.uniform(*_MIXED))
     if kind == 1:
         return np.full((SIDE, SIDE), rng.uniform(*_MIXED), np.float32)
     if kind == 2:
         upper = 1 / (1 + np.exp((_DOWN - rng.uniform(-0.35, 0.35)) / 0.06))
-        return _inner_face(upper if rng.random() < 0.5 else 1 - upper)
-    return _inner_face(rng.uniform(0.8, 1))
-
-
-def _inner_face(share: float | NDArray[np.float64]) -> Plane:
-    return np.asarray(_INNER * share, np.float32)
+        return np.asarray(_INNER * (upper if rng.random() < 0.5 else 1 - upper), np.float32)
+    return np.asarray(_INNER * (rng.uniform(*_MIXED) if kind == 0 else rng.uniform(0.8, 1)), np.float32)
 
 
 def _coloured(face: Plane, like: Plane) -> Plane:

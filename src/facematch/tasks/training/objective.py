@@ -31,11 +31,14 @@ class Value:
 
 
 class Objective(nn.Module):
-    """Takes B×D embeddings, B labels, B×E embeddings of the same by a teacher, or None, and the epoch from 1."""
+    """Takes B×D embeddings, B labels, B×E embeddings of the same by a teacher, or None, and the epoch from 1.
+
+    By itself it learns nothing from the labels, as for a teacher alone.
+    """
 
     def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
-        """Return the value of a batch of B embeddings (B×D)."""
-        raise NotImplementedError
+        """Return the value of a batch of B embeddings (B×D), here 0."""
+        return Value(embeddings.new_zeros(()), {"spread": spread(embeddings.detach())})
 
     @property
     def scorer(self) -> Callable[[Tensor], Tensor] | None:
@@ -179,14 +182,6 @@ class NamedObjective(Objective):
         return getattr(self.loss, "get_logits", None)
 
 
-class NoObjective(Objective):
-    """Nothing to learn from the labels: for a teacher alone."""
-
-    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
-        """Return 0."""
-        return Value(embeddings.new_zeros(()), {"spread": spread(embeddings.detach())})
-
-
 class TaughtObjective(Objective):
     """Another objective's loss plus `weight` times the distillation loss of the faces the teacher embedded.
 
@@ -207,7 +202,7 @@ class TaughtObjective(Objective):
     ) -> None:
         super().__init__()
         self.labels, self._kind, self._weight, self._alone = labels, kind, weight, alone
-        self._nothing = NoObjective()
+        self._nothing = Objective()
         projected = kind != "relational" and wide != dimensions
         self.projection = nn.Linear(dimensions, wide, bias=False) if projected else nn.Identity()
 
@@ -272,7 +267,7 @@ def build_objective(
     elif loss.name == "cross-entropy":
         labels = ClassObjective(dimensions, people, loss.label_smoothing)
     elif loss.name == "none":
-        labels = NoObjective()
+        labels = Objective()
     else:
         labels = NamedObjective(build_loss(loss.name, loss.options, people=people, dimensions=dimensions))
     if taught is None or (teacher := loss.teacher) is None:
