@@ -10,18 +10,23 @@ import typer
 
 from facematch import __version__
 from facematch.cli import evaluation, images, start, submissions
-from facematch.cli.options import (
+from facematch.cli.program import (
     GALLERY,
+    HELP,
     NONE,
     QUERY,
     Config,
     GalleryFolder,
     JsonOut,
+    Program,
     QueryFolder,
     Quiet,
     Sets,
+    arrange,
+    command,
+    run_program,
+    silence,
 )
-from facematch.cli.program import HELP, Program, arrange, command, run_program, silence
 from facematch.core.errors import FacematchError
 from facematch.core.files import RESULTS
 from facematch.core.shipped import TRIPLET

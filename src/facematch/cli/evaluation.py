@@ -5,9 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from facematch.cli.options import NO_PATHS, NONE, Config, JsonOut, Sets
-from facematch.cli.program import command
-from facematch.core.errors import FacematchError
+from facematch.cli.program import NO_PATHS, NONE, Config, JsonOut, MaybeConfig, Sets, command
 from facematch.core.files import RESULTS
 from facematch.core.shipped import TRIPLET
 
@@ -20,16 +18,7 @@ Attributes = Annotated[
 Truth = Annotated[Path | None, typer.Option(help='Its ground truth: {"query": ["gallery", …]}.')]
 
 
-def fixed_folders(query: Path | None, gallery: Path | None, truth: Path | None) -> tuple[Path, Path, Path] | None:
-    """Return the three of a fixed validation, or None. Raises FacematchError when some are missing."""
-    if query is None and gallery is None and truth is None:
-        return None
-    if query is None or gallery is None or truth is None:
-        raise FacematchError("a fixed validation needs all of --query, --gallery and --truth.")
-    return query, gallery, truth
-
-
-@command(app)
+@command(app, "tasks.report.validate:validate_command")
 def validate(
     config: Config = TRIPLET,
     overrides: Sets = NONE,
@@ -42,9 +31,6 @@ def validate(
 
     Where another system does better on the same people, that is said with the setting that takes it.
     """
-    from facematch.tasks.report.validate import validate_command
-
-    validate_command(config, overrides, fixed_folders(query, gallery, truth), as_json=as_json)
 
 
 @command(app, "tasks.tuning.command:tune_command")
@@ -59,7 +45,7 @@ def tune(
     """Try every refine step and threshold on validation people; keep what gains for `--set refine=tuned`."""
 
 
-@command(app)
+@command(app, "tasks.report.figures_command:figures_command")
 def figures(
     config: Config = TRIPLET,
     overrides: Sets = NONE,
@@ -74,10 +60,6 @@ def figures(
     as_json: JsonOut = False,
 ) -> None:
     """Print every figure with its interval: retrieval, precision and recall, verification, open set, subgroups."""
-    from facematch.tasks.report.figures_command import figures_command
-
-    fixed = fixed_folders(query, gallery, truth)
-    figures_command(config, overrides, fixed, attributes, column, against, as_json=as_json)
 
 
 @command(app, "tasks.report.command:report_command")
@@ -174,10 +156,7 @@ def leaks(
             show_default="the sets of the configuration",
         ),
     ] = NONE,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="YAML file with the settings.", show_default="config/triplet.yaml"),
-    ] = None,
+    config: MaybeConfig = None,
     overrides: Sets = NONE,
     people: Annotated[
         bool, typer.Option("--people", help="The first folder below each FOLDER is a person: compare their names too.")

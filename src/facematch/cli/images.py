@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli.options import NONE, JsonOut, Sets
-from facematch.cli.program import command
+from facematch.cli.program import NONE, JsonOut, Sets, command
 from facematch.core.errors import FacematchError
 from facematch.core.files import RESULTS
 

@@ -1,4 +1,4 @@
-"""How the command line behaves as a whole: its help, `--quiet` for every command, what ends it and with which code."""
+"""What all commands share: options and their defaults, help, `--quiet`, what ends a command and with which code."""
 
 import inspect
 import io
@@ -6,13 +6,39 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from facematch.cli.options import Quiet
 from facematch.core.errors import EXIT_CODES, INTERRUPTED, FacematchError
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="YAML file with the settings.")]
+Sets = Annotated[
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one setting, e.g. server.url=http://…; repeatable."),
+]
+JsonOut = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Again = Annotated[
+    bool, typer.Option("--again", help="Send it even where the same answers were scored, or may have been.")
+]
+AsTheyAre = Annotated[
+    bool, typer.Option("--as-they-are", help="Go on where query and gallery look swapped, or more queries than photos.")
+]
+MaybeConfig = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="YAML file with the settings.", show_default="config/triplet.yaml"),
+]
+AnyConfig = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with `paths:` and `server:`.")]
+QueryFolder = Annotated[Path, typer.Option(help="Folder of query photos.")]
+GalleryFolder = Annotated[Path, typer.Option(help="Folder of gallery photos.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No notes and no progress: results, warnings and errors only.")
+]
+NONE: list[str] = []  # of an option that may be repeated
+NO_PATHS: list[Path] = []
+QUERY, GALLERY = Path("data/test_data/query"), Path("data/test_data/gallery")
 
 HELP = {"help_option_names": ["-h", "--help"]}
 # The order of the help, by panel: first what a newcomer needs, in the order it is needed.

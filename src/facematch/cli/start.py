@@ -8,8 +8,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from facematch.cli.options import NONE, Again, AsTheyAre, Config, JsonOut, Sets
-from facematch.cli.program import HELP, Command, command, run_program
+from facematch.cli.program import (
+    HELP,
+    NONE,
+    Again,
+    AsTheyAre,
+    Command,
+    Config,
+    JsonOut,
+    MaybeConfig,
+    Sets,
+    command,
+    run_program,
+)
 from facematch.core.shipped import TRIPLET
 
 HASHING = "Learning to hash: short for settings of config/hashing.yaml"
@@ -19,10 +30,7 @@ app = typer.Typer()
 
 @command(app)
 def train(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="YAML file with the settings.", show_default="config/triplet.yaml"),
-    ] = None,
+    config: MaybeConfig = None,
     overrides: Sets = NONE,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a stopped run, bit for bit; longer by --set training.epochs=N.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli.options import (
+from facematch.cli.program import (
     GALLERY,
     NONE,
     QUERY,
@@ -17,8 +17,9 @@ from facematch.cli.options import (
     QueryFolder,
     Quiet,
     Sets,
+    command,
+    silence,
 )
-from facematch.cli.program import command, silence
 from facematch.core.errors import USAGE, FacematchError
 from facematch.core.files import RESULTS
 

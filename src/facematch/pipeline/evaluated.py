@@ -74,6 +74,15 @@ def task_photos(people: ValidationPeople, *, in_folds: bool) -> TaskPhotos:
     return TaskPhotos(people.task(in_folds=in_folds), {"validation people": people.files})
 
 
+def fixed_folders(query: Path | None, gallery: Path | None, truth: Path | None) -> Folders | None:
+    """Return the three of a fixed validation, or None. Raises FacematchError when some are missing."""
+    if query is None or gallery is None or truth is None:
+        if (query, gallery, truth) != (None, None, None):
+            raise FacematchError("a fixed validation needs all of --query, --gallery and --truth.")
+        return None
+    return query, gallery, truth
+
+
 def folder_photos(settings: Settings, folders: Folders) -> TaskPhotos:
     """Return the task that a ground truth makes of a query folder and a gallery folder, or of zip files of them.
 

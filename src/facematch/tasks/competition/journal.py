@@ -28,7 +28,6 @@ from facematch.tasks.competition.journal_rows import (
     Attempt,
     Row,
     StoredSubmission,
-    as_place,
     as_text,
     bring_up,
     now,
@@ -79,8 +78,8 @@ class Journal:
         dialect: str,
         *,
         to_send: bool,
-        query: Path | str | None = None,
-        gallery: Path | str | None = None,
+        query: Path | None = None,
+        gallery: Path | None = None,
         made_by: str = "",
         system: Mapping[str, Any] | None = None,
     ) -> StoredSubmission:
@@ -98,8 +97,8 @@ class Journal:
             "made_by = CASE WHEN excluded.system IS NULL THEN made_by ELSE excluded.made_by END, "
             "system = coalesce(excluded.system, system)",
             dialect=as_text(dialect),
-            query=as_place(query),
-            gallery=as_place(gallery),
+            query=None if query is None else as_text(query.absolute()),
+            gallery=None if gallery is None else as_text(gallery.absolute()),
             made_by=as_text(made_by),
             system=None if system is None else json.dumps(system),
             to_send=int(to_send),
@@ -262,15 +261,9 @@ class Journal:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         # A transaction that holds the write lock from its beginning: what it reads stays true.
-        with self._usable():
+        with self._usable(), self._table:  # which commits, or rolls back
             self._table.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._table.execute("COMMIT")
-            except BaseException:
-                if self._table.in_transaction:
-                    self._table.execute("ROLLBACK")
-                raise
+            yield
 
     @contextmanager
     def _usable(self) -> Iterator[None]:

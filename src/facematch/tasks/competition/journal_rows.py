@@ -3,7 +3,6 @@
 import sqlite3
 from dataclasses import dataclass, fields
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Strict, TypeAdapter
@@ -129,11 +128,6 @@ def bring_up(table: sqlite3.Connection) -> None:
 def as_text(value: object) -> str:
     """Return a text that SQLite takes: half a character, as a name that is no UTF-8 has it, is written out."""
     return str(value).encode("utf-8", "backslashreplace").decode()
-
-
-def as_place(path: Path | str | None) -> str | None:
-    """Return a folder as it is written down: in full."""
-    return None if path is None else as_text(Path(path).absolute())
 
 
 def now() -> str:

@@ -70,23 +70,16 @@ class Store:
         Raises sqlite3.Error, with nothing kept, where the disk refuses it.
         """
         now = datetime.now()
-        with self._lock:
+        with self._lock, self._table:  # which commits; where that fails nothing of it stays, or the next would fail too
             self._table.execute("BEGIN IMMEDIATE")
-            try:
-                before = self._select("WHERE key = ?", key) if key is not None else []
-                if not before:
-                    cursor = self._table.execute(
-                        "INSERT INTO scored(time, team, top1, top5, top10, score, images, key, sha256) "
-                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        (
-                            now.isoformat(), group, shares.top1, shares.top5, shares.top10, score,
-                            json.dumps({query: list(names) for query, names in images.items()}), key, sha256,
-                        ),
-                    )  # fmt: skip
-                self._table.execute("COMMIT")
-            finally:
-                if self._table.in_transaction:  # it failed: nothing of it may stay, or the next one would fail too
-                    self._table.execute("ROLLBACK")
+            before = self._select("WHERE key = ?", key) if key is not None else []
+            if not before:
+                answers = json.dumps({query: list(names) for query, names in images.items()})
+                cursor = self._table.execute(
+                    "INSERT INTO scored(time, team, top1, top5, top10, score, images, key, sha256) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (now.isoformat(), group, shares.top1, shares.top5, shares.top10, score, answers, key, sha256),
+                )
         if before:
             return before[0], False
         return Received(int(cursor.lastrowid or 0), now, group, shares, score, sha256), True

@@ -20,7 +20,7 @@ from facematch.photos.photo import PhotoFile
 from facematch.pipeline.beside import Weights, in_use, rivals, stand
 from facematch.pipeline.build import build_cropper, build_embedder, photo_limits
 from facematch.pipeline.default_checkpoint import run_settings, settings_in_use
-from facematch.pipeline.evaluated import EvaluatedPhotos, evaluate
+from facematch.pipeline.evaluated import EvaluatedPhotos, evaluate, fixed_folders
 from facematch.pipeline.how_made import how_made
 from facematch.pipeline.system import build_system, load_tuned, tuned_folder
 from facematch.settings.competition import load_form
@@ -73,11 +73,7 @@ def report_command(
     """
     settings = _settings(run, config, overrides)
     described = None if attributes is None else read_attributes(attributes)  # a mistake in it is told at once
-    fixed = None
-    if query is not None and gallery is not None and truth is not None:
-        fixed = query, gallery, truth
-    elif (query, gallery, truth) != (None, None, None):
-        raise FacematchError("a fixed validation needs all of --query, --gallery and --truth.")
+    fixed = fixed_folders(query, gallery, truth)
     photos = evaluate(settings, fixed)
     unknown = None if fixed is not None else _open_set(photos)
     weights = load_form(settings.server.form).weights

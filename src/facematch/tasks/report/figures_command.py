@@ -20,7 +20,7 @@ from facematch.evaluation.tied_figures import tied_figures
 from facematch.evaluation.topk import KS
 from facematch.evaluation.verification import pooled_pairs, verification_figures
 from facematch.pipeline.default_checkpoint import settings_in_use
-from facematch.pipeline.evaluated import EvaluatedPhotos, Folders, evaluate, show_figures
+from facematch.pipeline.evaluated import EvaluatedPhotos, Folders, evaluate, fixed_folders, show_figures
 from facematch.tasks.report.subgroups import (
     column_values,
     largest_gap,
@@ -36,21 +36,24 @@ _WORST = 15  # people named one by one
 def figures_command(
     config: Path,
     overrides: Sequence[str],
-    fixed: Folders | None,
+    query: Path | None,
+    gallery: Path | None,
+    truth: Path | None,
     attributes: Path | None,
-    columns: Sequence[str],
+    column: Sequence[str],
     against: Path | None,
     *,
     as_json: bool,
 ) -> None:
     """Print retrieval, precision and recall at k, verification, open-set and subgroup figures.
 
-    `fixed` are query folder, gallery folder and ground truth, in place of validation people; `columns` of
+    Query folder, gallery folder and ground truth stand in place of validation people; every `column` of
     the CSV `attributes` (all but the first when none is named) give subgroups. `against` is another
     configuration, evaluated on the same photos: each figure's difference is tested.
     """
+    fixed = fixed_folders(query, gallery, truth)
     settings = settings_in_use(config, overrides)
-    if columns and attributes is None:
+    if column and attributes is None:
         raise FacematchError("--column names a column of a CSV file, but there is none.", "Add --attributes FILE.csv")
     photos = evaluate(settings, fixed)
     info(f"protocol: {photos.protocol}")
@@ -64,7 +67,7 @@ def figures_command(
     if fixed is None:
         tables |= _people_tables(photos)
     if attributes is not None:
-        tables |= _subgroups(photos, attributes, columns)
+        tables |= _subgroups(photos, attributes, column)
     classes = by_class(set_scores(judged, top_k_accepted(judged, max(KS))), judged.groups)
     if as_json:
         values: dict[str, object] = {name: [each.as_dict() for each in table] for name, table in tables.items()}

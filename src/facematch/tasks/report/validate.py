@@ -17,7 +17,7 @@ from facematch.pipeline.beside import (
 )
 from facematch.pipeline.build import trained_header, trained_people
 from facematch.pipeline.default_checkpoint import is_default, settings_in_use
-from facematch.pipeline.evaluated import Folders, folder_photos, task_photos
+from facematch.pipeline.evaluated import fixed_folders, folder_photos, task_photos
 from facematch.pipeline.people import validation_photos
 from facematch.refine.chain import needs_folds
 from facematch.settings.competition import load_form
@@ -27,14 +27,17 @@ from facematch.settings.root import Settings
 def validate_command(
     config: Path,
     overrides: Sequence[str],
-    fixed: Folders | None,
+    query: Path | None,
+    gallery: Path | None,
+    truth: Path | None,
     *,
     as_json: bool,
 ) -> None:
     """Print a table: what has to be beaten, the network before training where it was trained here, what is in use.
 
-    `fixed` are query folder, gallery folder and ground truth, in place of validation people.
+    Query folder, gallery folder and ground truth stand in place of validation people.
     """
+    fixed = fixed_folders(query, gallery, truth)
     settings = settings_in_use(config, overrides)
     header = trained_header(settings) if settings.embedder.kind == "network" else None
     ours = in_use(settings)
