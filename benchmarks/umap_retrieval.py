@@ -24,9 +24,8 @@ from facematch.core.cache import cache_folder
 from facematch.evaluation.bootstrap import Estimate, mean_figure
 from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, find_photos, read_photo
 from facematch.tasks.robustness.changes import change_named, changed
-from facematch.tasks.umap.fit import UmapSettings, curve_of, place, warm_up
+from facematch.tasks.umap.fit import UmapSettings, curve_of, place, prepare_numba, warm_up
 from facematch.tasks.umap.grey_pixels import SIDE, Pixels
-from facematch.tasks.umap.library import prepare_numba
 from facematch.tasks.umap.neighbours import find_neighbours
 from facematch.tasks.umap.tune import FIXED_K, fixed_k_for, settings_for, sweep
 

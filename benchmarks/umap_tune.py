@@ -93,8 +93,7 @@ def main() -> None:
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     from facematch.core.cache import cache_folder
-    from facematch.tasks.umap.fit import UmapSettings, warm_up
-    from facematch.tasks.umap.library import prepare_numba
+    from facematch.tasks.umap.fit import UmapSettings, prepare_numba, warm_up
     from facematch.tasks.umap.tune import fixed_k_for, settings_for, sweep
 
     prepare_numba(cache_folder(None))

@@ -138,7 +138,7 @@ def test_a_closed_pipe_is_no_error_message(tmp_path: Path) -> None:
 def test_quiet_leaves_results_warnings_and_errors(tmp_path: Path) -> None:
     code = (
         "import sys; from facematch.cli.app import main; from facematch.core import console\n"
-        "from facematch.tasks.sample import command as sample; from facematch.core.errors import FacematchError\n"
+        "from facematch.tasks.sample import write as sample; from facematch.core.errors import FacematchError\n"
         "def said(*_, **__):\n"
         "    console.result('a result'); console.info('a note'); console.warn('a warning')\n"
         "    console.info('another warning', 'yellow')\n"

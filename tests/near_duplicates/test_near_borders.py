@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.near_duplicates.borders import without_border
-from facematch.near_duplicates.compare import confirmed
-from facematch.near_duplicates.descriptors import describe, thumbnail
-from facematch.near_duplicates.search import candidates
+from facematch.near_duplicates.descriptors import describe, thumbnail, without_border
+from facematch.near_duplicates.pairs import candidates, confirmed
 from leak_photos import Rgb, made_photo, recompressed, resized
 
 

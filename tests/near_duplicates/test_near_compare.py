@@ -7,10 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facematch.near_duplicates.borders import without_border
-from facematch.near_duplicates.compare import NearDuplicate, confirm, confirmed
-from facematch.near_duplicates.descriptors import describe, thumbnail
-from facematch.near_duplicates.search import CANDIDATE, candidates
+from facematch.near_duplicates.descriptors import describe, thumbnail, without_border
+from facematch.near_duplicates.pairs import CANDIDATE, NearDuplicate, candidates, confirm, confirmed
 from facematch.photos.photo import Photo, PhotoFile, find_photos, read_photo
 from leak_photos import Rgb, brighter, cropped, grey, made_photo, mirrored, recompressed, resized
 from shared import shared

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.core.cache import Cache
-from facematch.near_duplicates.compare import NearDuplicate, confirmed
 from facematch.near_duplicates.contents import Content, read_contents, thumbnail_of
 from facematch.near_duplicates.match import by_pixels, match, near_duplicates, plainest, views_of
-from facematch.near_duplicates.search import candidates
+from facematch.near_duplicates.pairs import NearDuplicate, candidates, confirmed
 from facematch.photos.photo import PhotoFile, PhotoLimits, find_photos
 from image_folders import Rgb, saved
 from leak_photos import grey, made_photo, mirrored, resized

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facematch.near_duplicates.search import CANDIDATE, LIKE, NEIGHBOURS, candidates
+from facematch.near_duplicates.pairs import CANDIDATE, LIKE, NEIGHBOURS, candidates
 
 CUTS = (0.0, 0.03, 0.06)
 

@@ -31,7 +31,7 @@ from facematch.tasks.competition.answer import parse_answer
 from facematch.tasks.competition.journal import NAME, Journal
 from facematch.tasks.competition.submission import Submission
 from facematch.tasks.report.subgroups import column_values, read_attributes
-from facematch.tasks.sample.placing import is_complete, read_manifest
+from facematch.tasks.sample.write import is_complete, read_manifest
 from facematch.thresholds.kept import threshold_from_dict
 
 BASIS = {"metric": "euclidean", "count": 24, "people": 12}

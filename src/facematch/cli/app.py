@@ -146,7 +146,7 @@ def augment_preview(
     """Write a picture of what training sees: crops, and blends of them, on the left, augmented variants beside them."""
 
 
-@command(app, "tasks.sample.command:sample_command")
+@command(app, "tasks.sample.write:sample_command")
 def sample(
     out: Annotated[Path, typer.Option(help="Folder for the sample data.")] = Path("data"),
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 2026,

@@ -22,7 +22,7 @@ System = Annotated[
 ]
 
 
-@command(app, "tasks.images.search_command:search_command")
+@command(app, "tasks.images.search:search_command")
 def search(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="The images to look for.")],
     folder: Photos,
@@ -74,7 +74,7 @@ def classes(
     """
 
 
-@command(app, "tasks.images.source_command:source_command")
+@command(app, "tasks.images.source:source_command")
 def source(
     image: Annotated[Path, typer.Argument(help="The image whose origin is looked for.")],
     folder: Photos,

@@ -17,8 +17,7 @@ from facematch.core.cores import photo_turn
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import as_kind
 from facematch.faces.stream import in_order
-from facematch.near_duplicates.borders import without_border
-from facematch.near_duplicates.descriptors import SIDE, Floats, Grey, describe, thumbnail
+from facematch.near_duplicates.descriptors import SIDE, Floats, Grey, describe, thumbnail, without_border
 from facematch.photos.photo import Photo, PhotoFile, PhotoLimits, Unreadable, decode, made_of, read_bytes, read_photo
 from facematch.photos.pixels import Rgb
 

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.cache import Cache
-from facematch.near_duplicates.compare import NearDuplicate, confirmed
 from facematch.near_duplicates.contents import Content, thumbnail_of
 from facematch.near_duplicates.descriptors import Floats, Grey
-from facematch.near_duplicates.search import candidates
+from facematch.near_duplicates.pairs import NearDuplicate, candidates, confirmed
 from facematch.photos.photo import PhotoLimits
 
 Kind = Literal["same bytes", "same pixels", "near-duplicate"]

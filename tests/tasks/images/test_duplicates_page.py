@@ -11,9 +11,9 @@ from PIL import Image as PillowImage
 from chromium import CONTRAST
 from facematch.near_duplicates.contents import Content
 from facematch.photos.photo import PhotoFile, PhotoLimits
-from facematch.tasks.images import duplicates_page as module
+from facematch.tasks.images import duplicates_command as module
 from facematch.tasks.images.copies import Copies, CopyFile
-from facematch.tasks.images.duplicates_page import duplicates_page
+from facematch.tasks.images.duplicates_command import duplicates_page
 
 
 def copy_of(folder: Path, name: str, change: str | None, width: int = 300, height: int = 50) -> CopyFile:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from facematch.core.errors import FacematchError
 from facematch.pipeline.images import ImageSet, embed_images, image_sets, image_stage, load_image_settings
-from facematch.tasks.images.orientation import ORIENTATIONS, UPRIGHT, Orientation, oriented
+from facematch.tasks.images.edits import ORIENTATIONS, UPRIGHT, Orientation, oriented
 from facematch.tasks.images.search import Hit, embed_queries, nearest_images, search_sets
 from image_folders import made_folder, saved
 from leak_photos import made_photo

@@ -8,11 +8,10 @@ import pytest
 
 from facematch.core.cache import Cache
 from facematch.core.errors import FacematchError
-from facematch.near_duplicates.compare import NearDuplicate
 from facematch.near_duplicates.contents import Content, read_contents
+from facematch.near_duplicates.pairs import NearDuplicate
 from facematch.photos.photo import PhotoFile, PhotoLimits
-from facematch.tasks.images.edits import describe_edits
-from facematch.tasks.images.orientation import ORIENTATIONS, Orientation, oriented
+from facematch.tasks.images.edits import ORIENTATIONS, Orientation, describe_edits, oriented
 from facematch.tasks.images.source import Source, find_source
 from image_folders import Rgb, made_folder, quiet, saved
 from leak_photos import cropped, encoded, grey, made_photo, mirrored, recompressed, resized

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from command_helpers import Run
 from facematch.photos.photo import PhotoFile
-from facematch.tasks.images.orientation import UPRIGHT
+from facematch.tasks.images.edits import UPRIGHT
 from facematch.tasks.images.search import Hit, softmax_of_list
 from image_folders import made_folder
 from tiny_clip import tiny_config

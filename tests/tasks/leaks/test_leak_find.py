@@ -11,8 +11,18 @@ from PIL import Image as PillowImage
 
 from facematch.near_duplicates.contents import content_cache
 from facematch.photos.photo import PhotoLimits, find_photos
-from facematch.tasks.leaks.leaks import KINDS, Findings, Leak, PhotoSet, find_leaks
-from facematch.tasks.leaks.words import change, ends, heading, how_sure, remedy
+from facematch.tasks.leaks.leaks import (
+    KINDS,
+    Findings,
+    Leak,
+    PhotoSet,
+    change,
+    ends,
+    find_leaks,
+    heading,
+    how_sure,
+    remedy,
+)
 from leak_photos import cropped, encoded, made_photo, mirrored, resized
 
 STEPS: list[tuple[str, int, int]] = []

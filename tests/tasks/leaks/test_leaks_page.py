@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from facematch.photos.photo import PhotoFile, PhotoLimits
+from facematch.tasks.leaks.command import SHOWN, _room, leaks_page
 from facematch.tasks.leaks.leaks import KINDS, Leak, PhotoSet
-from facematch.tasks.leaks.page import SHOWN, _room, leaks_page
 
 SETS = ("train", "test")
 

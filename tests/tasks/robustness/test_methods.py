@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facematch.tasks.images.orientation import ORIENTATIONS, oriented
+from facematch.tasks.images.edits import ORIENTATIONS, oriented
 from facematch.tasks.robustness.changes import change_named, changed
 from facematch.tasks.robustness.methods import Answers, EmbeddingMethod, Method, copies_within
 from leak_photos import made_photo

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from facematch.core.errors import FacematchError
-from facematch.tasks.sample import placing
+from facematch.tasks.sample import write as placing
 from facematch.tasks.sample.write import write_sample
 from sample_helpers import files, leftovers, small_plan
 

@@ -8,8 +8,14 @@ from numpy.typing import NDArray
 from sklearn import manifold
 
 from facematch.tasks.umap import neighbours as module
-from facematch.tasks.umap.neighbours import find_neighbours, squared_distances
-from facematch.tasks.umap.trustworthiness import embedding_neighbours, original_ranks, score, trustworthiness
+from facematch.tasks.umap.neighbours import (
+    embedding_neighbours,
+    find_neighbours,
+    original_ranks,
+    score,
+    squared_distances,
+    trustworthiness,
+)
 
 Floats = NDArray[np.float64]
 

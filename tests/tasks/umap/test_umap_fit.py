@@ -19,11 +19,11 @@ from facematch.tasks.umap.fit import (
     memberships,
     neighbour_graph,
     place,
+    prepare_numba,
+    umap_module,
 )
 from facematch.tasks.umap.grey_pixels import Pixels
-from facematch.tasks.umap.library import prepare_numba, umap_module
-from facematch.tasks.umap.neighbours import Neighbours, find_neighbours
-from facematch.tasks.umap.trustworthiness import trustworthiness
+from facematch.tasks.umap.neighbours import Neighbours, find_neighbours, trustworthiness
 from facematch.tasks.umap.tune import FIXED_K, SIZES, fit_all, fixed_k_for, settings_for, sweep
 from umap_photos import made_pixels
 

@@ -10,8 +10,17 @@ import pytest
 from facematch.core.errors import FacematchError
 from facematch.tasks.umap.fit import UmapSettings
 from facematch.tasks.umap.grey_pixels import GreyPixels, distinct
-from facematch.tasks.umap.model import FILE, Hit, UmapModel, load_model, query_model, save_model
-from facematch.tasks.umap.update import Changes, compare, update_model
+from facematch.tasks.umap.model import (
+    FILE,
+    Changes,
+    Hit,
+    UmapModel,
+    compare,
+    load_model,
+    query_model,
+    save_model,
+    update_model,
+)
 from umap_photos import made_pixels
 
 pytest.importorskip("numba")

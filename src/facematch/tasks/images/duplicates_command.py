@@ -1,4 +1,4 @@
-"""`facematch duplicates`: the copies in folders of photos. Nothing is deleted, moved or written there."""
+"""`facematch duplicates`: the copies in folders of photos, printed or as a page. Nothing there is deleted or moved."""
 
 import csv
 import os
@@ -8,17 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from facematch.charts.picture_page import Group, Picture, Row, Thumbnails, picture_page
 from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress, result, show_json, warn_unread
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_bytes
 from facematch.core.text import count_of, first_of, printable
 from facematch.near_duplicates.contents import content_cache
+from facematch.photos.photo import PhotoLimits
 from facematch.pipeline.build import photo_limits
 from facematch.settings.file import load_settings
 from facematch.tasks.images.copies import Copies, CopyFile, find_copies, find_files, freed, room, summary
 
 _GROUPS, _FILES = 20, 10  # on the terminal: groups, and files of each
+SHOWN, OF_EACH = 600, 12  # pictures on a page, and of one group
 
 
 def duplicates_command(
@@ -45,8 +48,6 @@ def duplicates_command(
     if not found.photos:
         raise FacematchError(f"{first_of([str(path) for path in paths])} holds no photo that can be read.")
     if page is not None:
-        from facematch.tasks.images.duplicates_page import duplicates_page
-
         write_bytes(page, duplicates_page(found, limits))
         info(f"to look at: {page}")
     with _pipe_may_close():
@@ -110,3 +111,30 @@ def _pipe_may_close() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def duplicates_page(found: Copies, limits: PhotoLimits) -> bytes:
+    """Return an HTML page of the groups in the order given, whole in itself: thumbnails are part of it.
+
+    At most 600 pictures are shown, and 12 of each group. Photos that cannot be read any more leave their place
+    empty.
+    """
+    thumbnails, groups, left = Thumbnails(limits=limits), list[Group](), SHOWN
+    for number, group in enumerate(found.groups, start=1):
+        shown = group[:OF_EACH]
+        if len(shown) > left:
+            break
+        left -= len(shown)
+        more = f"; {len(group) - len(shown)} more are not shown" if len(shown) < len(group) else ""
+        heading = f"{number}: {len(group)} files, {room(freed(group))} could be freed{more}"
+        groups.append(Group(heading, (Row(tuple(_picture(each, thumbnails) for each in shown)),)))
+    cut = f" The first {len(groups):,} groups are shown." if len(groups) < len(found.groups) else ""
+    words = summary(found)
+    line = f"{words[0].upper()}{words[1:]}. Nothing was deleted.{cut}"
+    return picture_page("duplicates", "Copies", [line], groups, thumbnails, "files")
+
+
+def _picture(each: CopyFile, thumbnails: Thumbnails) -> Picture:
+    file = each.photo.file
+    size = f"{each.photo.width}×{each.photo.height}, {room(each.photo.bytes)}"
+    return Picture(thumbnails.source(file), (each.change or "the largest copy", size, str(file.path)), each.largest)

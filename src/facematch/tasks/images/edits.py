@@ -1,11 +1,47 @@
-"""What was done to a photo to make an image of it, in words."""
+"""The eight orientations of a picture, and what was done to a photo to make an image of it, in words."""
 
-from facematch.near_duplicates.compare import NearDuplicate
+from dataclasses import dataclass
+
+import numpy as np
+
 from facematch.near_duplicates.contents import Content
+from facematch.near_duplicates.pairs import NearDuplicate
 from facematch.photos.photo import PhotoFile
-from facematch.tasks.images.orientation import Orientation
+from facematch.photos.pixels import Rgb
 
+_WORDS = {
+    (0, False): "",
+    (1, False): "turned 90° clockwise",
+    (2, False): "turned upside down",
+    (3, False): "turned 90° anticlockwise",
+    (0, True): "mirrored",
+    (1, True): "mirrored, then turned 90° clockwise",
+    (2, True): "mirrored top to bottom",
+    (3, True): "mirrored, then turned 90° anticlockwise",
+}
 _SAME = 0.02  # share by which sizes and areas may differ for nothing to be reported
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """What is done to a picture: first mirrored left to right, or not, then turned clockwise by quarters."""
+
+    quarters: int = 0
+    mirrored: bool = False
+
+    def __str__(self) -> str:
+        """Return it in words; empty for a picture left as it is."""
+        return _WORDS[self.quarters, self.mirrored]
+
+
+UPRIGHT = Orientation()
+ORIENTATIONS: tuple[Orientation, ...] = tuple(Orientation(*key) for key in _WORDS)  # the plainest first
+
+
+def oriented(image: Rgb, orientation: Orientation) -> Rgb:
+    """Return a picture (H×W×3, or W×H×3 after an odd number of quarters) in an orientation; C-contiguous."""
+    start = image[:, ::-1] if orientation.mirrored else image
+    return np.ascontiguousarray(np.rot90(start, -orientation.quarters))
 
 
 def describe_edits(image: Content, photo: Content, pair: NearDuplicate) -> tuple[str, ...]:

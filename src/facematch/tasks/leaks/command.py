@@ -1,9 +1,10 @@
-"""`facematch leaks`: whether anything is on both sides of a split."""
+"""`facematch leaks`: whether anything is on both sides of a split, printed and as a page to look through."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from facematch.charts.picture_page import Group, Picture, Row, Thumbnails, picture_page
 from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress, result, show_json, warn
 from facematch.core.errors import USAGE, FacematchError
@@ -11,14 +12,26 @@ from facematch.core.files import write_bytes
 from facematch.core.shipped import TRIPLET
 from facematch.core.text import count_of, first_of, printable
 from facematch.near_duplicates.contents import content_cache
+from facematch.photos.photo import PhotoFile, PhotoLimits
 from facematch.pipeline.build import photo_limits
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
-from facematch.tasks.leaks.leaks import KINDS, Findings, Leak, PhotoSet, find_leaks
+from facematch.tasks.leaks.leaks import (
+    KINDS,
+    Findings,
+    Leak,
+    PhotoSet,
+    change,
+    ends,
+    find_leaks,
+    heading,
+    how_sure,
+    remedy,
+)
 from facematch.tasks.leaks.sets import Absent, configured_sets, named_sets
-from facematch.tasks.leaks.words import change, ends, heading, how_sure, remedy
 
 _LINES = 20  # of one kind, on the terminal
+SHOWN = 200  # pairs on a page
 
 
 def leaks_command(
@@ -46,8 +59,6 @@ def leaks_command(
         else:
             _print(looked, absent, found)
         if page is not None:
-            from facematch.tasks.leaks.page import leaks_page
-
             write_bytes(page, leaks_page(found.leaks, looked, photo_limits(settings.photos)))
             info(f"to look at: {page}")
     except FacematchError as error:
@@ -145,3 +156,41 @@ def _as_json(looked: Sequence[PhotoSet], absent: Sequence[Absent], found: Findin
             for leak in found.leaks
         ],
     }
+
+
+def leaks_page(leaks: Sequence[Leak], sets: Sequence[PhotoSet], limits: PhotoLimits) -> bytes:
+    """Return an HTML page of the leaks in the order given, whole in itself: thumbnails are part of it.
+
+    At most 200 pairs are shown, as many of each kind as there is room for. Photos that cannot be read any
+    more leave their place empty.
+    """
+    files = {(each.name, file.name): file for each in sets for file in each.files}
+    kinds = {kind: [leak for leak in leaks if leak.kind == kind] for kind in KINDS}
+    room = _room([len(group) for group in kinds.values()])
+    thumbnails, groups = Thumbnails(limits=limits), list[Group]()
+    for (kind, group), shown in zip(kinds.items(), room, strict=True):
+        if group:
+            cut = f" The first {shown} are shown." if shown < len(group) else ""
+            pairs = tuple(_pair(leak, files, thumbnails) for leak in group[:shown])
+            groups.append(Group(heading(kind, group), pairs, f"What to do: {remedy(kind)}.{cut}"))
+    looked = ", ".join(f"{each.name} ({len(each.files):,} files, {each.source})" for each in sets)
+    words = f"Looked at: {looked}. {f'Leaks: {len(leaks):,}' if leaks else 'No leaks'}."
+    title = f"Leaks between {', '.join(each.name for each in sets)}"
+    return picture_page("leaks", title, [words], groups, thumbnails, "pairs")
+
+
+def _room(counts: Sequence[int]) -> list[int]:
+    # Kinds with few take what they need; the others share the rest evenly.
+    room, left = [0] * len(counts), SHOWN
+    for still, kind in enumerate(sorted(range(len(counts)), key=counts.__getitem__)):
+        room[kind] = min(counts[kind], left // (len(counts) - still))
+        left -= room[kind]
+    return room
+
+
+def _pair(leak: Leak, files: Mapping[tuple[str, str], PhotoFile], thumbnails: Thumbnails) -> Row:
+    pictures = []
+    for where, names in zip(leak.sets, (leak.left, leak.right), strict=True):
+        file, more = files[where, names[0]], f" and {len(names) - 1} more" if len(names) > 1 else ""
+        pictures.append(Picture(thumbnails.source(file), (where, file.name + more, thumbnails.size(file))))
+    return Row(tuple(pictures), " – ".join(part for part in (leak.person, how_sure(leak), change(leak)) if part))

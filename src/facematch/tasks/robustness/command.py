@@ -17,7 +17,7 @@ from facematch.photos.photo import PhotoLimits, find_photos
 from facematch.pipeline.build import photo_limits
 from facematch.pipeline.images import SYSTEMS, embed_images, image_stage, load_image_settings
 from facematch.settings.root import Settings
-from facematch.tasks.images.orientation import ORIENTATIONS, UPRIGHT
+from facematch.tasks.images.edits import ORIENTATIONS, UPRIGHT
 from facematch.tasks.robustness.changes import CHANGES, Change, change_named
 from facematch.tasks.robustness.methods import (
     NEAR_DUPLICATES,

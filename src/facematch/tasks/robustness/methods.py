@@ -12,17 +12,16 @@ from numpy.typing import NDArray
 from facematch.core.cache import Cache
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.faces.values import Crop
-from facematch.near_duplicates.compare import SAME
 from facematch.near_duplicates.contents import Content, thumbnails
 from facematch.near_duplicates.descriptors import describe
 from facematch.near_duplicates.match import Progress, Views, by_pixels, near_duplicates, silent, views_of
-from facematch.near_duplicates.search import NEIGHBOURS
+from facematch.near_duplicates.pairs import NEIGHBOURS, SAME
 from facematch.photos.photo import Photo, PhotoLimits
 from facematch.photos.pixels import Rgb
 from facematch.ranking.codes import hamming_distances
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import distance_estimator
-from facematch.tasks.images.orientation import UPRIGHT, Orientation, oriented
+from facematch.tasks.images.edits import UPRIGHT, Orientation, oriented
 
 NEAR_DUPLICATES = "near-duplicates"
 SAME_BITS = 10  # of 64: what imagededup calls a copy by default (`max_distance_threshold`)

@@ -1,28 +1,81 @@
 """UMAP of grey pixels from neighbours that are known, and the place of a new photo in it.
 
-Graph, curve and first layout are umap-learn's own functions; its layout's rule is run by `umap_kernel`. The same
-seed gives the same embedding. A new photo is placed as `UMAP.transform` does it for one photo, but beside its exact
-neighbours among the photos embedded; nothing of umap-learn is needed for that.
+Graph, curve and first layout are umap-learn's own functions; its layout's rule is run by `kernel`. The same seed gives
+the same embedding. umap-learn's import and first fit compile for half a minute, and it lets numba keep only a part of
+that, so the two functions used here are made to keep theirs, too. A new photo is placed as `UMAP.transform` does it
+for one photo, but beside its exact neighbours among the photos embedded; nothing of umap-learn is needed for that.
 """
 
 import math
+import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict
 
+from facematch.core.errors import FacematchError
 from facematch.tasks.umap.grey_pixels import Pixels
-from facematch.tasks.umap.library import kernel_module, umap_module
 from facematch.tasks.umap.neighbours import Neighbours, find_neighbours
 
 Embedding = NDArray[np.float32]
 _SMALL, _EPOCHS_SMALL, _EPOCHS, _EPOCHS_PLACING = 10_000, 500, 200, 100  # umap-learn's
 _PUSHES = 5.0  # rows by lot for each edge: umap-learn's negative_sample_rate
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # spreads small numbers over 64 bits (Knuth)
+
+
+def prepare_numba(cache: Path) -> bool:
+    """Let numba keep compiled code below the cache folder, or where $NUMBA_CACHE_DIR says.
+
+    Call it before anything here is imported. Returns whether something is kept there already.
+    """
+    folder = Path(os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "numba")))
+    return folder.is_dir() and any(folder.rglob("*.nbc"))
+
+
+@cache
+def umap_module() -> Any:
+    """Return the module `umap.umap_`. Raises FacematchError when umap-learn is not installed."""
+    _keep_compiled()
+    with _needed("umap-learn"):
+        from umap import umap_
+    for function in (umap_.smooth_knn_dist, umap_.compute_membership_strengths):
+        function.enable_caching()
+    return umap_
+
+
+@cache
+def kernel_module() -> Any:
+    """Return `facematch.tasks.umap.kernel`. Raises FacematchError when numba, which umap-learn brings, is missing."""
+    _keep_compiled()
+    from facematch.tasks.umap import kernel
+
+    return kernel
+
+
+def _keep_compiled() -> None:
+    # numba reads the folder when it is imported, which something else may have done before it was named.
+    with _needed("numba"):
+        from numba import config
+    if folder := os.environ.get("NUMBA_CACHE_DIR"):
+        vars(config)["CACHE_DIR"] = folder
+
+
+@contextmanager
+def _needed(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise FacematchError(
+            f"UMAP needs {name}, which cannot be imported ({error}).",
+            "Run: pip install 'facematch[umap]', or pip install umap-learn (the package umap is something else).",
+        ) from error
 
 
 @dataclass(frozen=True)

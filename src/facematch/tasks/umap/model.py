@@ -6,7 +6,7 @@ that a new image is placed among its exact neighbours.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from facematch.core.files import replacing
 from facematch.core.foreign import as_kind, parse_json, quoted, reading
 from facematch.core.tensor_file import read_tensor_header, read_tensors
 from facematch.tasks.umap.fit import Embedding, UmapSettings, place
-from facematch.tasks.umap.grey_pixels import SIDE, GreyPixels, Pixels
+from facematch.tasks.umap.grey_pixels import SIDE, GreyPixels, Pixels, distinct
 
 FILE = "umap.safetensors"
 _FORMAT = "facematch umap 1"
+REFIT_SHARE = 0.2
 
 
 class _Header(BaseModel):
@@ -162,3 +163,43 @@ def _digest(tensors: dict[str, NDArray[Any]]) -> str:
         digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape};".encode())
         digest.update(np.ascontiguousarray(tensors[name]).data)
     return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a folder holds against a model, by name: new files, files with other bytes, files that are gone."""
+
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    deleted: tuple[str, ...]
+    unchanged: int
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.deleted)
+
+
+def compare(model: UmapModel, now: GreyPixels) -> Changes:
+    """Return what changed; a file is the same when its name and its bytes are."""
+    before = dict(zip(model.photos.names, model.photos.sha256, strict=True))
+    after = dict(zip(now.names, now.sha256, strict=True))
+    both = [name for name in after if name in before]
+    changed = tuple(name for name in both if before[name] != after[name])
+    new = tuple(name for name in after if name not in before)
+    deleted = tuple(name for name in before if name not in after)
+    return Changes(new, changed, deleted, len(both) - len(changed))
+
+
+def update_model(model: UmapModel, now: GreyPixels) -> UmapModel:
+    """Return the model with the photos of `now`.
+
+    Pixels that the model knows stay where they are, under whatever name. The others are placed among all that the
+    model had, before those that are gone are forgotten.
+    """
+    known = model.photos.pixels
+    together, places = distinct(np.concatenate([known, now.pixels]))
+    rows, added = places[len(known) :], together[len(known) :]
+    embedding, fitted = model.embedding, model.fitted
+    if len(added):
+        embedding = np.concatenate([embedding, place(added, known, embedding, model.settings, model.curve)])
+        fitted = np.concatenate([fitted, np.zeros(len(added), np.bool_)])
+    return replace(model, photos=replace(now, pixels=together[rows]), embedding=embedding[rows], fitted=fitted[rows])

@@ -22,8 +22,7 @@ import numpy as np
 from facematch.core.cache import Cache
 from facematch.tasks.umap.fit import Embedding, UmapSettings, epochs_of, fewest_rows, lay_out, neighbour_graph
 from facematch.tasks.umap.grey_pixels import Pixels
-from facematch.tasks.umap.neighbours import Neighbours, find_neighbours
-from facematch.tasks.umap.trustworthiness import trustworthiness
+from facematch.tasks.umap.neighbours import Neighbours, find_neighbours, trustworthiness
 
 SIZES = (5, 10, 15, 20, 30, 50, 100)
 FIXED_K = 10
