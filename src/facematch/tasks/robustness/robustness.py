@@ -62,7 +62,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Robustness:
-    """What was measured on a folder of `photos`: `queries` of them were changed, `copied` of those have copies there."""
+    """What was measured on a folder of `photos`: `queries` were changed, `copied` of those have copies there."""
 
     folder: str
     photos: int

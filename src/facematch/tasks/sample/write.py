@@ -210,8 +210,6 @@ def _write_photos(folder: Path, plan: Plan, seed: int, on_progress: Callable[[in
 
 def sample_command(out: Path, seed: int, *, as_json: bool = False) -> None:
     """Write the sample data, unless it is there already, and print what it is."""
-    from facematch.tasks.sample.plan import make_plan
-
     with progress("sample photographs", 1000) as step:
         written = write_sample(out, seed=seed, on_progress=lambda done, total: step(done * 1000 // max(1, total)))
     counts = make_plan(seed).counts
