@@ -32,8 +32,7 @@ from facematch.photos.photo import Photo, PhotoFile, find_photos, read_photo
 from facematch.pipeline.build import build_cropper
 from facematch.pipeline.timing import machine
 from facematch.settings.file import load_settings
-from facematch.tasks.sample.portraits import make_portrait
-from facematch.tasks.sample.sources import PEOPLE, load_backgrounds, load_faces
+from facematch.tasks.sample.portraits import PEOPLE, load_backgrounds, load_faces, make_portrait
 
 SIDE, QUALITY = 250, 90  # of photos that are made: as many pixels as a square of this side has; of JPEG
 FOUND, SAME = 0.98, 0.97  # the least shares

@@ -43,7 +43,7 @@ from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
 from facematch.pipeline.timing import machine, seconds_of
 from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
-from facematch.tasks.sample.sources import PEOPLE, load_faces
+from facematch.tasks.sample.portraits import PEOPLE, load_faces
 
 CPU = torch.device("cpu")
 EMBEDDING = 256  # of made networks

@@ -11,7 +11,7 @@ from facematch.faces import detectors
 from facematch.faces.detectors import HaarDetector, NoDetector, YunetDetector
 from facematch.faces.values import Image
 from facematch.photos.photo import Photo, PhotoFile, read_photo
-from facematch.tasks.sample.sources import load_faces
+from facematch.tasks.sample.portraits import load_faces
 from shared import shared
 
 DEFAULT = "haarcascade_frontalface_default.xml"

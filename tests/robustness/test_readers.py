@@ -39,8 +39,8 @@ KNOWN = {
     "torch.jit.load": ["embedders/clip.py"],
     "open_clip.load_checkpoint": ["embedders/clip.py"],
     "InferenceSession": ["embedders/onnx.py"],
-    "np.load": ["ranking/embedding_files.py", "tasks/sample/sources.py"],
-    "np.fromfile": ["ranking/embeddings.py", "tasks/sample/sources.py"],
+    "np.load": ["ranking/embedding_files.py", "tasks/sample/portraits.py"],
+    "np.fromfile": ["ranking/embeddings.py", "tasks/sample/portraits.py"],
     "loadmat": ["identities/published.py"],
     "Unpickler": ["tasks/protocols/plain_pickle.py"],
     "ZipFile": [

@@ -137,8 +137,12 @@ def _content(file: PhotoFile, cache: Cache, limits: PhotoLimits) -> Content | Un
 
 def _made(image: Rgb) -> _Kept:
     inner, small = thumbnails(image)
+    width, height = _size(image)
+    digest = hashlib.sha256(f"{width}x{height}:".encode())
+    digest.update(image.data)
     within = None if inner is None else _size(inner)
-    return _Facts(pixels=_digest(image), size=_size(image), grey=_is_grey(image), inner=within), np.stack(small)
+    facts = _Facts(pixels=digest.hexdigest(), size=(width, height), grey=_is_grey(image), inner=within)
+    return facts, np.stack(small)
 
 
 def _kept(cache: Cache, sha256: str) -> _Kept | None:
@@ -164,9 +168,3 @@ def _is_grey(image: Rgb) -> bool:
     red, green, blue = cv2.split(np.ascontiguousarray(image[::every, ::every]))
     spread = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
     return float(spread.mean()) < _COLOURLESS
-
-
-def _digest(image: Rgb) -> str:
-    digest = hashlib.sha256(f"{image.shape[1]}x{image.shape[0]}:".encode())
-    digest.update(image.data)
-    return digest.hexdigest()

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from facematch.photos.encoded import jpeg_bytes
-from facematch.tasks.sample.portraits import Portrait, background, make_portrait
-from facematch.tasks.sample.sources import load_backgrounds, load_faces
+from facematch.tasks.sample.portraits import Portrait, background, load_backgrounds, load_faces, make_portrait
 
 Box = tuple[int, int, int, int]
 _LOCAL = threading.local()

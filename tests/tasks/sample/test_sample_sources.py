@@ -10,8 +10,8 @@ import pytest
 import skimage.data
 
 from facematch.core.errors import FacematchError
-from facematch.tasks.sample import sources
-from facematch.tasks.sample.sources import BACKGROUNDS, load_backgrounds, load_faces, wheel_file
+from facematch.tasks.sample import portraits as sources
+from facematch.tasks.sample.portraits import BACKGROUNDS, load_backgrounds, load_faces, wheel_file
 
 
 def _install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

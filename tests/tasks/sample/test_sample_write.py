@@ -10,7 +10,7 @@ import pytest
 
 from facematch.core.errors import FacematchError
 from facematch.tasks.sample import write
-from facematch.tasks.sample.sources import BACKGROUNDS
+from facematch.tasks.sample.portraits import BACKGROUNDS
 from facematch.tasks.sample.write import render_photo, write_sample
 from sample_helpers import files, leftovers, small_plan
 

@@ -34,8 +34,15 @@ def groups_of_links(
     among itself. So every number is in one group at most, the greatest of each part of a chain is never a
     member, and groups have a member at least. They come with the greatest hub first.
     """
+    if not links:
+        return []
+    ends = np.array(list(links), np.int64).T
+    _, labels = connected_components(coo_array((np.ones(len(links)), ends), (count, count)), directed=False)
+    parts: dict[int, list[int]] = defaultdict(list)  # the numbers that hang together, rising
+    for number, label in enumerate(labels.tolist()):
+        parts[label].append(number)
     groups = []
-    for left in _components(count, links):
+    for left in parts.values():
         while len(left) > 1:
             hub = left.pop()
             members = {each: links[each, hub] for each in left if (each, hub) in links}
@@ -46,18 +53,6 @@ def groups_of_links(
             if members:
                 groups.append((hub, dict(sorted(members.items()))))
     return sorted(groups, key=lambda group: -group[0])
-
-
-def _components(count: int, links: Mapping[tuple[int, int], L]) -> list[list[int]]:
-    # The numbers that hang together, rising.
-    if not links:
-        return []
-    ends = np.array(list(links), np.int64).reshape(-1, 2).T
-    _, labels = connected_components(coo_array((np.ones(len(links)), ends), (count, count)), directed=False)
-    parts: dict[int, list[int]] = defaultdict(list)
-    for number, label in enumerate(labels.tolist()):
-        parts[label].append(number)
-    return list(parts.values())
 
 
 @dataclass(frozen=True)

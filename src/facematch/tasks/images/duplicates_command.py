@@ -52,7 +52,7 @@ def duplicates_command(
         info(f"to look at: {page}")
     with _pipe_may_close():
         if as_json:
-            show_json(_as_json(found))
+            show_json({"groups": [{"files": [_row(each) for each in group]} for group in found.groups]})
         elif as_csv:
             _print_csv(found)
         else:
@@ -77,10 +77,6 @@ def _print(found: Copies) -> None:
         result(f"{count_of(found.plain, 'photo', 'photos')} without detail, compared by bytes and pixels only")
     if found.groups:
         result("Nothing was deleted. Each change is against the largest copy (*) of its group.")
-
-
-def _as_json(found: Copies) -> dict[str, Any]:
-    return {"groups": [{"files": [_row(each) for each in group]} for group in found.groups]}
 
 
 def _row(each: CopyFile) -> dict[str, Any]:

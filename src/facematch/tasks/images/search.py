@@ -67,22 +67,18 @@ def embed_queries(stage: PhotoEmbedder, images: Sequence[Path], *, turned: bool)
     for path in images:
         if path.is_dir():
             raise FacematchError(f"{path} is a folder, not an image.", "Name a photo; the folder belongs after --in.")
-    queries = []
+    orientations, queries = ORIENTATIONS if turned else (UPRIGHT,), []
     with crop_cache(stage.cache, stage.cropper) as cache:
         outcomes = crop_photos(files, stage.cropper, cache, miss=stage.miss, limits=stage.limits)
         for file, outcome in zip(files, outcomes, strict=True):
             if not isinstance(outcome, Crop):
                 raise FacematchError(f"{file.name} is no photo that can be read: {outcome.reason}.", "Name another.")
-            queries.append(_query(stage, file, outcome, ORIENTATIONS if turned else (UPRIGHT,)))
+            vectors = stage.embedder.embed(np.stack([oriented(outcome.image, each) for each in orientations]))
+            names = tuple(f"{each.quarters}{'m' if each.mirrored else ''}" for each in orientations)
+            coded = stage.metric == "hamming"
+            found = Embeddings(names, vectors, "euclidean" if coded else stage.metric, stage.fingerprint)
+            queries.append(ImageQuery(file, outcome.sha256, orientations, found.as_codes() if coded else found))
     return tuple(queries)
-
-
-def _query(stage: PhotoEmbedder, file: PhotoFile, crop: Crop, orientations: tuple[Orientation, ...]) -> ImageQuery:
-    vectors = stage.embedder.embed(np.stack([oriented(crop.image, each) for each in orientations]))
-    names = tuple(f"{each.quarters}{'m' if each.mirrored else ''}" for each in orientations)
-    coded = stage.metric == "hamming"
-    found = Embeddings(names, vectors, "euclidean" if coded else stage.metric, stage.fingerprint)
-    return ImageQuery(file, crop.sha256, orientations, found.as_codes() if coded else found)
 
 
 def nearest_images(query: ImageQuery, images: ImageSet, k: int) -> tuple[Hit, ...]:
@@ -100,7 +96,13 @@ def nearest_images(query: ImageQuery, images: ImageSet, k: int) -> tuple[Hit, ..
             if name not in best or distance < best[name][0]:
                 best[name] = distance, orientation
     order = sorted(best, key=lambda name: (best[name][0], name))[:k]
-    return tuple(Hit(images.files[name], *best[name], _identical(query, images, name)) for name in order)
+
+    def identical(name: str) -> Identical | None:
+        if images.sha256[name] != query.sha256:
+            return None
+        return "the very same file" if same_file(query.file, images.files[name]) else "the same bytes"
+
+    return tuple(Hit(images.files[name], *best[name], identical(name)) for name in order)
 
 
 def search_sets(queries: Sequence[ImageQuery], sets: Iterable[ImageSet], k: int) -> Searched:
@@ -128,12 +130,6 @@ def softmax_of_list(hits: Sequence[Hit]) -> tuple[float | None, ...]:
     return tuple(
         float(weight / weights.sum()) if other else None for weight, other in zip(weights, others, strict=True)
     )
-
-
-def _identical(query: ImageQuery, images: ImageSet, name: str) -> Identical | None:
-    if images.sha256[name] != query.sha256:
-        return None
-    return "the very same file" if same_file(query.file, images.files[name]) else "the same bytes"
 
 
 def search_command(
@@ -166,13 +162,15 @@ def search_command(
     else:
         _print(queries, found, folder, chosen)
     if page is not None:
-        write_found(page, f"Nearest photos by {chosen}", _rows(queries, found), stage.limits)
+        rows = [
+            Results(
+                Captioned(query.file, query.file.name, "the image"),
+                tuple(Captioned(hit.file, hit.file.name, _detail(query, hit)) for hit in hits),
+            )
+            for query, hits in zip(queries, found.nearest, strict=True)
+        ]
+        write_found(page, f"Nearest photos by {chosen}", rows, stage.limits)
         info(f"to look at: {page}")
-
-
-def shown_distance(distance: float, bits: int | None) -> str:
-    """Return a distance as text; of codes as the number of different bits."""
-    return f"{distance:.4f}" if bits is None else f"{distance:.0f} of {bits} bits"
 
 
 def _bits(query: ImageQuery) -> int | None:
@@ -181,6 +179,12 @@ def _bits(query: ImageQuery) -> int | None:
 
 def _by_similarity(query: ImageQuery) -> bool:
     return query.embeddings.metric == "cosine"
+
+
+def _distance(query: ImageQuery, hit: Hit) -> str:
+    # Of codes the number of different bits.
+    bits = _bits(query)
+    return f"{hit.distance:.4f}" if bits is None else f"{hit.distance:.0f} of {bits} bits"
 
 
 def _print(queries: Sequence[ImageQuery], found: Searched, folder: Path, system: str) -> None:
@@ -200,7 +204,7 @@ def _print(queries: Sequence[ImageQuery], found: Searched, folder: Path, system:
 def _columns(query: ImageQuery, hits: Sequence[Hit]) -> list[str]:
     # How near each hit is, as printed: similarity and softmax, or distance.
     if not _by_similarity(query):
-        return [shown_distance(hit.distance, _bits(query)) for hit in hits]
+        return [_distance(query, hit) for hit in hits]
     shares = ["–" if share is None else f"{share:.3f}" for share in softmax_of_list(hits)]
     return [f"{1 - hit.distance:7.4f}  {share:>5}" for hit, share in zip(hits, shares, strict=True)]
 
@@ -239,17 +243,6 @@ def _hits_as_json(query: ImageQuery, hits: Sequence[Hit]) -> list[dict[str, Any]
     ]
 
 
-def _rows(queries: Sequence[ImageQuery], found: Searched) -> list[Results]:
-    return [
-        Results(
-            Captioned(query.file, query.file.name, "the image"),
-            tuple(Captioned(hit.file, hit.file.name, _detail(query, hit)) for hit in hits),
-        )
-        for query, hits in zip(queries, found.nearest, strict=True)
-    ]
-
-
 def _detail(query: ImageQuery, hit: Hit) -> str:
-    similarity = f"similarity {1 - hit.distance:.4f}" if _by_similarity(query) else ""
-    near = similarity or shown_distance(hit.distance, _bits(query))
+    near = f"similarity {1 - hit.distance:.4f}" if _by_similarity(query) else _distance(query, hit)
     return ", ".join(part for part in (near, hit.identical or str(hit.orientation)) if part)

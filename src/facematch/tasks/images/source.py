@@ -46,11 +46,6 @@ class Source:
     photos: int
     unread: tuple[str, ...]
 
-    @property
-    def others(self) -> tuple[Copy, ...]:
-        """Return the copies but the image's own file."""
-        return tuple(copy for copy in self.copies if copy.kind != "the very same file")
-
 
 def find_source(image: Path, folder: Path, cache: Cache, limits: PhotoLimits, progress: Progress) -> Source:
     """Compare an image with every photo below a folder: by bytes, by decoded pixels, and as near-duplicates.
@@ -103,7 +98,7 @@ def source_command(image: Path, folder: Path, config: Path | None, overrides: Se
         show_json(_as_json(found, folder))
     elif found.copies:
         _print(found, folder)
-    if not found.others:
+    if all(copy.kind == "the very same file" for copy in found.copies):
         raise FacematchError(
             f"none of {count_of(found.photos, 'photo', 'photos')} in {folder} shows {image}"
             f"{', but its own file' if found.copies else ''}.",
@@ -124,18 +119,15 @@ def _print(found: Source, folder: Path) -> None:
     result(printable(f"{found.image.file.name}: {_size(found.image)}"), "bold")
     among = f"{len(found.copies)} of {count_of(found.photos, 'photo', 'photos')} in {folder}"
     result(printable(f"shown by {among}, the largest first; → says what was done to a photo to make the image"))
-    widths = [max(len(part) for part in column) for column in zip(*map(_parts, found.copies), strict=True)]
-    for copy in found.copies:
-        size, weight = (part.rjust(width) for part, width in zip(_parts(copy), widths, strict=True))
+    rows = [(f"{copy.photo.width}×{copy.photo.height}", f"{copy.photo.bytes:,} bytes") for copy in found.copies]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for copy, row in zip(found.copies, rows, strict=True):
+        size, weight = (part.rjust(width) for part, width in zip(row, widths, strict=True))
         result(printable(f"  {size}  {weight}  {copy.photo.file.name}  {how(copy)}"))
     best, own = found.copies[0].photo, found.image
     times = best.width * best.height / (own.width * own.height)
     than = "as many pixels as the image" if times == 1 else f"{times:.2g} times the image's pixels"
     result(printable(f"the best copy: {best.file.name}, {_size(best)}, {than}"), "bold")
-
-
-def _parts(copy: Copy) -> tuple[str, str]:
-    return f"{copy.photo.width}×{copy.photo.height}", f"{copy.photo.bytes:,} bytes"
 
 
 def _size(photo: Content) -> str:

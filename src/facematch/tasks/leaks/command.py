@@ -53,7 +53,10 @@ def leaks_command(
         looked, absent = _sets(sets, settings, people=people)
         with content_cache(cache_folder(settings.paths.cache)) as cache:
             found = find_leaks(looked, cache, photo_limits(settings.photos), progress)
-        _warn_unread(found)
+        for name, unread in found.unread.items():
+            if unread:
+                count = count_of(len(unread), "file was", "files were")
+                warn(f"{name}: {count} not read: {printable(first_of(unread))}")
         if as_json:
             show_json(_as_json(looked, absent, found))
         else:
@@ -86,12 +89,6 @@ def _sets(given: Sequence[str], settings: Settings, *, people: bool) -> tuple[li
             "leaks train=FOLDER test=FOLDER",
         )
     return looked, absent
-
-
-def _warn_unread(found: Findings) -> None:
-    for name, unread in found.unread.items():
-        if unread:
-            warn(f"{name}: {count_of(len(unread), 'file was', 'files were')} not read: {printable(first_of(unread))}")
 
 
 def _print(looked: Sequence[PhotoSet], absent: Sequence[Absent], found: Findings) -> None:

@@ -1,7 +1,7 @@
 """What two sets share: people by their names, photos by bytes, by decoded pixels and by content; and it in words."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -105,20 +105,15 @@ def find_leaks(sets: Sequence[PhotoSet], cache: Cache, limits: PhotoLimits, prog
     for left, right in combinations(sets, 2):
         what = f"{left.name} and {right.name}: "
         shared = match(contents[left.name], contents[right.name], cache, limits, progress, what)
-        leaks += [*_people(left, right), *(_leak((left.name, right.name), each) for each in shared)]
+        names, one, other = (left.name, right.name), left.people, right.people
+        leaks += [Leak("same person", names, one[who], other[who], who) for who in one.keys() & other.keys()]
+        leaks += [_leak(names, each) for each in shared]
     plain = {name: sum(content.plain for content in found) for name, found in contents.items()}
     photos = {name: len(found) for name, found in contents.items()}
-    return Findings(tuple(sorted(leaks, key=_worst_first)), photos, unread, plain)
-
-
-def _worst_first(leak: Leak) -> tuple[int, float, tuple[str, str], str, tuple[str, ...], tuple[str, ...]]:
-    return KINDS.index(leak.kind), -(leak.correlation or 0), leak.sets, leak.person or "", leak.left, leak.right
-
-
-def _people(left: PhotoSet, right: PhotoSet) -> Iterator[Leak]:
-    one, other = left.people, right.people
-    for who in sorted(one.keys() & other.keys()):
-        yield Leak("same person", (left.name, right.name), one[who], other[who], person=who)
+    leaks.sort(key=lambda leak: (
+        KINDS.index(leak.kind), -(leak.correlation or 0), leak.sets, leak.person or "", leak.left, leak.right
+    ))  # fmt: skip
+    return Findings(tuple(leaks), photos, unread, plain)
 
 
 def _leak(sets: tuple[str, str], shared: Match) -> Leak:

@@ -69,11 +69,6 @@ def cropped(image: Rgb, share: float) -> Rgb:
     return image[y : image.shape[0] - y, x : image.shape[1] - x]
 
 
-def turned(image: Rgb, quarters: int) -> Rgb:
-    """Return an H×W×3 picture turned clockwise by quarter turns."""
-    return np.rot90(image, -quarters)
-
-
 def rotated(image: Rgb, degrees: float) -> Rgb:
     """Return an H×W×3 picture turned anticlockwise about its middle, its size kept, black where nothing was."""
     height, width = image.shape[:2]
@@ -159,7 +154,7 @@ CHANGES: tuple[Change, ...] = (
     _plain("aspect-0.8", "width × 0.8", resized, 0.8, 1),
     *(_plain(f"crop-{each}", f"{each} % cut from every side", cropped, each / 100) for each in (5, 10, 20)),
     Change("mirrored", "left and right exchanged", lambda image, rng: image[:, ::-1]),
-    *(_plain(f"turned-{90 * each}", f"turned clockwise by {90 * each}°", turned, each) for each in (1, 2, 3)),
+    *(_plain(f"turned-{90 * each}", f"turned clockwise by {90 * each}°", np.rot90, -each) for each in (1, 2, 3)),
     _plain("rotated-5", "turned by 5°, black corners", rotated, 5),
     _plain("grey", "without colour", grey),
     *(_plain(f"brightness{by:+d}", f"values × {1 + by / 100:g}", brighter, 1 + by / 100) for by in (20, -20)),

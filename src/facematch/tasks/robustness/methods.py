@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,7 @@ from facematch.tasks.images.edits import UPRIGHT, Orientation, oriented
 NEAR_DUPLICATES = "near-duplicates"
 SAME_BITS = 10  # of 64: what imagededup calls a copy by default (`max_distance_threshold`)
 
-Smalls = NDArray[np.uint8]
+Smalls = NDArray[np.uint8]  # all that a method uses of pictures
 Copies = Mapping[str, AbstractSet[str]]
 
 
@@ -41,27 +40,6 @@ class Answers:
     first: NDArray[np.bool_]
     found: NDArray[np.bool_] | None = None
     false: NDArray[np.int64] | None = None
-
-
-class Method(Protocol):
-    """A way to find the photo that a picture was made from."""
-
-    @property
-    def name(self) -> str:
-        """Return its name."""
-
-    @property
-    def rule(self) -> str:
-        """Return what it calls a copy, in words; empty where it only ranks."""
-
-    def reduce(self, image: Rgb) -> Smalls:
-        """Return all that is used of a picture, RGB `uint8` H×W×3; called from threads."""
-
-    def embed(self, smalls: Smalls) -> NDArray[Any]:
-        """Return what is compared of N reduced pictures."""
-
-    def answers(self, smalls: Smalls, names: Sequence[str], wanted: Sequence[str]) -> Answers:
-        """Answer Q reduced pictures; `names` are unlike, `wanted` are the photos that they were made from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +58,7 @@ class EmbeddingMethod:
 
     @property
     def rule(self) -> str:
-        """Return the bits that copies may differ in."""
+        """Return what it calls a copy, in words; empty where it only ranks."""
         return f"at most {self.radius} of {self.gallery.dimensions} bits differ" if self.gallery.packed else ""
 
     @property
@@ -100,7 +78,10 @@ class EmbeddingMethod:
         return np.concatenate([self.stage.embedder.embed(smalls[i : i + step]) for i in range(0, len(smalls), step)])
 
     def answers(self, smalls: Smalls, names: Sequence[str], wanted: Sequence[str]) -> Answers:
-        """Rank the folder for every picture; the distance of a photo is the least over the orientations."""
+        """Rank the folder for Q reduced pictures; the distance of a photo is the least over the orientations.
+
+        `names` are unlike, `wanted` are the photos that the pictures were made from.
+        """
         known = [self.copies.get(name, frozenset()) for name in wanted]
         width = 1 + max(map(len, known), default=0)
         queries = [self._queries(smalls, names, orientation) for orientation in self.orientations]
@@ -181,7 +162,7 @@ class NearDuplicateMethod:
         return np.stack([[describe(small) for small in pair] for pair in smalls])
 
     def answers(self, smalls: Smalls, names: Sequence[str], wanted: Sequence[str]) -> Answers:
-        """Look for every picture in the folder."""
+        """Look for Q reduced pictures in the folder; `names` are unlike, `wanted` the photos they were made from."""
         first, found = np.zeros((2, len(wanted)), np.bool_)
         false = np.zeros(len(wanted), np.int64)
         step = NEIGHBOURS // 2  # two views of each: the 20 nearest of a photo of the folder are all that are alike
@@ -203,3 +184,6 @@ class NearDuplicateMethod:
             for name in self.pictures.names[pair.right]:
                 best[pair.left][name] = max(best[pair.left].get(name, -1.0), pair.correlation)
         return best
+
+
+Method = EmbeddingMethod | NearDuplicateMethod  # a way to find the photo that a picture was made from

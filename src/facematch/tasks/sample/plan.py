@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facematch.core.errors import FacematchError
-from facematch.tasks.sample.sources import PEOPLE
+from facematch.tasks.sample.portraits import PEOPLE
 
 TRAINING_PEOPLE, TRAINING_PHOTOS = 60, 8  # training takes its validation people from these
 COMPETITION_PEOPLE, QUERY_PHOTOS, GALLERY_PHOTOS = 25, 2, 4

@@ -25,8 +25,7 @@ from facematch.core.files import sha256_of, sha256_of_file, write_json
 from facematch.core.foreign import as_kind, read_json
 from facematch.photos.encoded import jpeg_bytes
 from facematch.tasks.sample.plan import FACES, GALLERY, QUERY, Plan, PlannedPhoto, make_plan
-from facematch.tasks.sample.portraits import make_portrait
-from facematch.tasks.sample.sources import load_backgrounds, load_faces
+from facematch.tasks.sample.portraits import load_backgrounds, load_faces, make_portrait
 
 KIND = "facematch sample"
 MANIFEST = "sample.json"

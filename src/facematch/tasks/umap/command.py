@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def sweep_as_dict(found: Sweep) -> dict[str, Any]:
     return {
         "k": found.k,
         "candidates": [
-            {**each.settings.as_dict(), "trustworthiness_own_n": each.own, "trustworthiness_k": each.fixed}
+            {**asdict(each.settings), "trustworthiness_own_n": each.own, "trustworthiness_k": each.fixed}
             for each in found.candidates
         ],
         "picked": found.best.settings.n_neighbors,
@@ -102,7 +102,7 @@ def model_as_dict(model: UmapModel, folder: Path) -> dict[str, Any]:
         "distinct": len(model.photos.pixels),
         "placed_since_fit": int((~model.fitted).sum()),
         "drift": model.drift,
-        "settings": model.settings.as_dict(),
+        "settings": asdict(model.settings),
         "trustworthiness": {str(k): value for k, value in model.trust.items()},
     }
 

@@ -11,7 +11,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -92,10 +92,6 @@ class UmapSettings:
     def __post_init__(self) -> None:
         if self.n_neighbors < 2 or self.n_components < 1 or not 0 <= self.min_dist < 1 or self.seed < 0:
             raise ValueError(f"n_neighbors from 2, n_components from 1, min_dist in 0 … 1, seed from 0; found {self}")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the settings by name."""
-        return asdict(self)
 
 
 def fewest_rows(settings: UmapSettings) -> int:

@@ -6,7 +6,7 @@ that a new image is placed among its exact neighbours.
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ def save_model(folder: Path, model: UmapModel) -> None:
     tensors = {name: np.ascontiguousarray(each) for name, each in tensors.items()}
     header = {
         "format": _FORMAT,
-        "settings": model.settings.as_dict(),
+        "settings": asdict(model.settings),
         "curve": model.curve,
         "k": model.k,
         "trust": {str(k): value for k, value in model.trust.items()},
@@ -140,21 +140,12 @@ def load_model(folder: Path) -> UmapModel:
         tensors = read_tensors(path)
         if _digest(tensors) != header["digest"]:
             raise ValueError("its numbers are not those that were written")
-        return _model(as_kind(_HEADER, header), tensors)
-
-
-def _model(header: _Header, tensors: dict[str, NDArray[Any]]) -> UmapModel:
-    listing = as_kind(_FILES, parse_json(tensors["files"].tobytes(), "header"))
-    return UmapModel(
-        header.settings,
-        GreyPixels(listing["names"], listing["sha256"], tensors["rows"], tensors["pixels"]),
-        tensors["embedding"],
-        tensors["fitted"].astype(np.bool_),
-        header.fitted_rows,
-        header.curve,
-        header.trust,
-        header.k,
-    )
+        facts = as_kind(_HEADER, header)
+        listing = as_kind(_FILES, parse_json(tensors["files"].tobytes(), "header"))
+        photos = GreyPixels(listing["names"], listing["sha256"], tensors["rows"], tensors["pixels"])
+        return UmapModel(
+            photos=photos, embedding=tensors["embedding"], fitted=tensors["fitted"].astype(np.bool_), **dict(facts)
+        )
 
 
 def _digest(tensors: dict[str, NDArray[Any]]) -> str:

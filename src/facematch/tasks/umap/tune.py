@@ -11,8 +11,8 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from facematch.core.cache import Cache
+from facematch.near_duplicates.match import Progress
 from facematch.tasks.umap.fit import Embedding, UmapSettings, epochs_of, fewest_rows, lay_out, neighbour_graph
 from facematch.tasks.umap.grey_pixels import Pixels
 from facematch.tasks.umap.neighbours import Neighbours, find_neighbours, trustworthiness
@@ -27,9 +28,6 @@ from facematch.tasks.umap.neighbours import Neighbours, find_neighbours, trustwo
 SIZES = (5, 10, 15, 20, 30, 50, 100)
 FIXED_K = 10
 _VERSION = "umap layout 2"  # changes when the same settings give another embedding
-
-# Shows progress: what is done and how many steps it has; gives a function that takes the steps done.
-Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +146,7 @@ def _side_by_side(
 def _key(digest: str, settings: UmapSettings) -> str:
     # Spectral layouts differ between releases of umap-learn and scipy.
     versions = [metadata.version(name) for name in ("umap-learn", "scipy", "scikit-learn")]
-    text = json.dumps([_VERSION, *versions, digest, settings.as_dict()], sort_keys=True)
+    text = json.dumps([_VERSION, *versions, digest, asdict(settings)], sort_keys=True)
     return f"{settings.n_components}:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
