@@ -154,8 +154,7 @@ class ComparisonRun:
                 by = "mAP" if self.wanted.by == "F1" else self.wanted.by
                 grid = weight_grid(len(members))
                 people = self.photos.task.identities
-                tuned = tune_weights(lambda weights: self._values(fused(weights)), grid, people, by)
-                weights, values = tuned.weights, tuned.values
+                weights, values = tune_weights(lambda weights: self._values(fused(weights)), grid, people, by)
             else:
                 weights = (1.0,) * len(members) if isinstance(fusion.weights, str) else fusion.weights
                 values = self._values(fused(weights))

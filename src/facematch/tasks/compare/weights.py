@@ -1,26 +1,16 @@
 """The weights of an ensemble: chosen on one half of the people, measured on the other, both ways round."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.evaluation.bootstrap import Floats
 from facematch.evaluation.task import halves
 from facematch.tasks.compare.results import Values
 
 Weights = tuple[float, ...]
 _MEAN_AP = 1e-6  # its part beside the figure that decides: where that is equal, mAP decides
-
-
-@dataclass(frozen=True, eq=False)
-class Tuned:
-    """Weights that are best on all people, and what weights reach that were chosen on other people (Q values)."""
-
-    weights: Weights
-    values: Values
 
 
 def weight_grid(members: int) -> list[Weights]:
@@ -36,13 +26,13 @@ def weight_grid(members: int) -> list[Weights]:
 
 def tune_weights(
     measure: Callable[[Weights], Values], grid: Sequence[Weights], people: Sequence[Hashable], by: str
-) -> Tuned:
-    """Return the weights of `grid` with the largest mean of figure `by`, and the values of cross-chosen ones.
+) -> tuple[Weights, Values]:
+    """Return the weights of `grid` with the largest mean of figure `by`, and what cross-chosen ones reach (Q values).
 
     `measure` returns a figure's values on each of Q queries, which show `people`. Each half of the people is
     measured with the weights that are best for the other half.
     """
-    trials = [_wanted(measure(weights), by) for weights in grid]
+    trials = [values[by] + _MEAN_AP * values["mAP"] for values in map(measure, grid)]
     first = halves([str(person) for person in people])
 
     def best(rows: NDArray[np.bool_]) -> Weights:
@@ -51,8 +41,4 @@ def tune_weights(
 
     chosen = measure(best(~first)), measure(best(first))
     values = {name: np.where(first, chosen[0][name], chosen[1][name]) for name in chosen[0]}
-    return Tuned(best(np.ones(len(first), dtype=np.bool_)), values)
-
-
-def _wanted(values: Values, by: str) -> Floats:
-    return np.asarray(values[by] + _MEAN_AP * values["mAP"])
+    return best(np.ones(len(first), dtype=np.bool_)), values

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facematch.core.console import Stopwatch, info, progress, result, show_json, waiting, warn
+from facematch.core.errors import FacematchError
 from facematch.core.files import write_bytes
 from facematch.pipeline.how_made import how_made
 from facematch.tasks.hashing.codes import code_figures, float_figures
@@ -67,11 +68,13 @@ def hash_report_command(
 
 
 def _embedded(run: LoadedRun, people: PeopleOfRuns, watch: Stopwatch) -> RunPhotos:
-    with run.named():
+    try:
         with watch.stage("reading labels"):
             queries = people.of(run)
         with watch.stage("embedding"):
             photos = run.embed(queries)
+    except FacematchError as error:
+        raise FacematchError(f"{run.name}: {error.message}", error.hint, error.exit_code) from error
     info(f"{run.name}: {queries.words}")
     return photos
 

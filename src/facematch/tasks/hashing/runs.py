@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -55,14 +54,6 @@ class LoadedRun:
         require_answerable(photos)
         content = {record.name: record.sha256 for record in embedded.records}
         return RunPhotos(queries, photos, photos_digest(photos.task, content))
-
-    @contextmanager
-    def named(self) -> Iterator[None]:
-        """Say in an error of the block which run it is about."""
-        try:
-            yield
-        except FacematchError as error:
-            raise FacematchError(f"{self.name}: {error.message}", error.hint, error.exit_code) from error
 
 
 @dataclass(frozen=True)
