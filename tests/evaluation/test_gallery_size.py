@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from facematch.evaluation.gallery_size import BETAS, KS, hit_chances, log_likelihoods, places, queries_of
+from facematch.evaluation.gallery_size import BETAS, hit_chances, log_likelihoods, places, queries_of
 from facematch.evaluation.outcomes import Outcomes
+from facematch.evaluation.topk import KS
 
 
 def made(closer: list[tuple[int, ...]], others: int) -> Outcomes:

@@ -1,5 +1,6 @@
 """Top-k figures against a naive count, an ideal model, and the published example."""
 
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +15,19 @@ from facematch.evaluation.rank_task import rank_task
 from facematch.evaluation.relevance import relevance_matrix
 from facematch.evaluation.score import people_of_truth
 from facematch.evaluation.task import by_truth, leave_one_out, two_sides
-from facematch.evaluation.topk import Figures, figures_from_dict, first_places, topk_figures, truth_places
+from facematch.evaluation.topk import Figures, Places, figures_from_dict, first_places, truth_places
 from facematch.ranking.embeddings import Embeddings, joined
 from facematch.ranking.metrics import Metric
 from facematch.ranking.ranking import Ranking, distance_estimator
 
 WEIGHTS = (600, 300, 100)
+
+
+def topk_figures(
+    places: NDArray[np.int64], people: Sequence[Hashable], gallery: int, weights: Sequence[float] = WEIGHTS
+) -> Figures:
+    """Return the figures of queries without names."""
+    return Places(("",) * len(places), places, tuple(people), gallery).figures(weights)
 
 
 def embeddings(vectors: NDArray[np.float32], prefix: str = "p") -> Embeddings:
@@ -92,7 +100,7 @@ def test_nobody_with_two_photos_is_an_error() -> None:
 def test_the_published_answer_of_a_server_is_reached() -> None:
     places = np.zeros(107, np.int64)
     places[:12], places[12:23], places[23:34] = 1, 3, 9
-    figures = topk_figures(places, [str(i) for i in range(107)], 1500, WEIGHTS)
+    figures = topk_figures(places, [str(i) for i in range(107)], 1500)
     assert [figures.top1, figures.top5, figures.top10] == [
         0.11214953271028037,
         0.21495327102803738,
@@ -133,7 +141,7 @@ def test_queries_without_a_right_photo_leave_the_figures() -> None:
     figures = first_places(relevance_matrix(ranking, right, [i // 2 for i in range(30)])).figures(WEIGHTS)
     kept = [i for i in range(30) if right[i]]
     places = np.array([1 + ranking.names(i).index(*right[i]) for i in kept])
-    assert figures == topk_figures(places, [i // 2 for i in kept], 40, WEIGHTS)
+    assert figures == topk_figures(places, [i // 2 for i in kept], 40)
 
 
 def test_queries_that_share_right_photos_show_one_person() -> None:
@@ -175,7 +183,7 @@ def test_two_sides_equal_the_whole_ranking(seed: int) -> None:
 
 
 def test_validations_are_compared_by_the_figure_asked_for() -> None:
-    figures = topk_figures(np.array([1, 0]), ["a", "b"], 5, WEIGHTS)
+    figures = topk_figures(np.array([1, 0]), ["a", "b"], 5)
     assert (figures.chosen_by("top-1"), figures.chosen_by("mAP")) == (0.5, 0.0)
     better = figures_from_dict({**figures.as_dict(), "mean_average_precision": 0.25})
     assert better.chosen_by("mAP") == 0.25

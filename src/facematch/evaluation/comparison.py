@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from facematch.core.text import with_interval
-from facematch.evaluation.bootstrap import MIN_PEOPLE, codes_of, draw_weights, expanded_percentiles
-from facematch.evaluation.gallery_size import BETAS, Floats, hit_chances, log_likelihoods, places
+from facematch.evaluation.bootstrap import MIN_PEOPLE, Floats, codes_of, draw_weights, expanded_percentiles
+from facematch.evaluation.gallery_size import BETAS, hit_chances, log_likelihoods, places
 from facematch.evaluation.outcomes import Outcomes
 
 _EXACT = 12  # people up to which all 2^n sign flips are tried

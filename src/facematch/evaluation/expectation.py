@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from facematch.evaluation.bootstrap import MIN_PEOPLE, expanded_percentiles
-from facematch.evaluation.gallery_size import KS, Floats, Ints, hit_chances, log_likelihoods, places, queries_of
+from facematch.evaluation.bootstrap import MIN_PEOPLE, Floats, Ints, expanded_percentiles
+from facematch.evaluation.gallery_size import hit_chances, log_likelihoods, places, queries_of
 from facematch.evaluation.outcomes import Outcomes
+from facematch.evaluation.topk import KS
 
 _FAR = 8.0  # no interval for a gallery more than this many times the validation's
 _CELLS = 1_000_000  # simulated queries held at once

@@ -81,7 +81,9 @@ def expected_precision_at(tied: TieGroups, k: int) -> Floats:
 
     k divides even where fewer than k photos are right or there (McSherry & Najork 2008).
     """
-    return tied.over_answerable(_expected_hits(tied, k, f"precision@{k}") / k)
+    _require_place(k, f"precision@{k}")
+    cut = _cut(tied, k)
+    return tied.over_answerable((cut.found + cut.taken * cut.right / np.maximum(cut.size, 1)) / k)
 
 
 @_in_blocks
@@ -195,13 +197,6 @@ def _precision_sums(before: Ints, found: Ints, size: Ints, right: Ints, taken: I
         (found + 1 - slope * (before + 1)) * _harmonic_between(before, before + taken) + slope * taken
     )
     return sums
-
-
-def _expected_hits(tied: TieGroups, k: int, what: str) -> Floats:
-    _require_place(k, what)
-    cut = _cut(tied, k)
-    hits: Floats = cut.found + cut.taken * cut.right / np.maximum(cut.size, 1)
-    return hits
 
 
 def _before(counts: Ints) -> Ints:

@@ -14,14 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facematch.evaluation.bootstrap import Floats, Ints
 from facematch.evaluation.outcomes import Outcomes
-
-KS = (1, 5, 10)
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from facematch.evaluation.topk import KS
 
 # The beta distributions to choose from, (a, b) with mean a/(a+b): few or many hard queries, near or far apart.
 BETAS: Floats = np.array([(a, b) for a in np.geomspace(0.002, 4, 13) for b in np.geomspace(0.5, 128, 9)])

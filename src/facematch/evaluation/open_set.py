@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.bootstrap import ROUNDS, Estimate, codes_of, statistic_figure
+from facematch.evaluation.bootstrap import ROUNDS, Estimate, Floats, codes_of, statistic_figure
 from facematch.evaluation.rank_task import Evaluated, judge_task, rank_divisions
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.step_curve import (
@@ -30,6 +29,8 @@ from facematch.evaluation.verification import Pairs, pooled_pairs
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import Ranking
 from facematch.refine.chain import Ranker
+
+FPIRS = (0.1, 0.01)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +68,6 @@ def open_set(shown: Mapping[str, str], queries: Collection[str], embeddings: Emb
 
     rankings = rank_divisions(here, embeddings, ranked)
     return OpenSet(here, rankings, judge_task(here, rankings), tuple(galleries))
-
-
-Floats = NDArray[np.float64]
-
-FPIRS = (0.1, 0.01)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """What validation keeps of each query, so that its place in a gallery of any size can be told later."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -49,14 +49,9 @@ class Outcomes:
         """Return the number of people asked."""
         return len(set(self.identities))
 
-    def as_json(self) -> dict[str, list[Any]]:
-        """Return plain lists, for a journal."""
-        return {
-            "queries": list(self.queries),
-            "identities": list(self.identities),
-            "closer": [list(counts) for counts in self.closer],
-            "others": list(self.others),
-        }
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, for a journal."""
+        return asdict(self)
 
 
 def outcomes_from_json(values: Mapping[str, Any]) -> Outcomes:

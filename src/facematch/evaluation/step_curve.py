@@ -9,10 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from facematch.evaluation.bootstrap import Floats, Ints
 
 _CELLS = 500_000  # numbers held at once: few enough for a processor's cache
 
@@ -61,10 +59,7 @@ def area(x: Floats, y: Floats) -> Floats:
 
     NaN where a curve is not defined.
     """
-    if x.shape[1] < 2:
-        return np.full(len(x), np.nan)
-    found: Floats = ((x[:, 1:] - x[:, :-1]) * (y[:, 1:] + y[:, :-1])).sum(axis=1) / 2
-    return found
+    return np.asarray(np.trapezoid(y, x, axis=1)) if x.shape[1] > 1 else np.full(len(x), np.nan)
 
 
 def crossing(x: Floats, y: Floats) -> Floats:

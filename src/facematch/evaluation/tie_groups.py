@@ -1,6 +1,6 @@
 """A ranking as groups of photos at equal distance: what figures free of tie order are computed from."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,7 +103,8 @@ def groups_of_codes(
     shown = codes_of([*query_labels, *gallery_labels])
     bits = 8 * query_codes.shape[1]
     counts = np.zeros((len(query_codes), 3, bits + 1), dtype=np.int64)
-    for at in _blocks(len(query_codes), len(gallery_codes)):
+    step = max(1, _CELLS // max(1, len(gallery_codes)))
+    for at in (slice(start, start + step) for start in range(0, len(query_codes), step)):
         distances = hamming_distances(query_codes[at], gallery_codes)
         counts[at] = _counted(distances, shown[: len(rows)][at], shown[len(rows) :], rows[at], bits)
     levels = np.broadcast_to(np.arange(bits + 1, dtype=np.float32), (len(rows), bits + 1))
@@ -161,8 +162,3 @@ def _counted(distances: NDArray[np.uint16], asked: Ints, shown: Ints, own: Ints,
     kind += distances
     cells = len(asked) * 3 * (bits + 1)
     return np.bincount(kind.ravel(), minlength=cells).reshape(len(asked), 3, bits + 1)
-
-
-def _blocks(queries: int, photos: int) -> Iterator[slice]:
-    step = max(1, _CELLS // max(1, photos))
-    return (slice(at, at + step) for at in range(0, queries, step))

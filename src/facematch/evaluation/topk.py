@@ -59,7 +59,15 @@ class Places:
 
     def figures(self, weights: Sequence[float]) -> Figures:
         """Return the figures; `weights` are those of top-1, 5 and 10. Raises FacematchError without queries."""
-        return topk_figures(self.places, self.people, self.gallery, weights)
+        if not len(self.places):
+            raise FacematchError(
+                "there is no query with a right answer in the gallery, so there is nothing to score.",
+                "Validation needs people with at least two readable photos.",
+            )
+        top1, top5, top10 = (float(((self.places > 0) & (self.places <= k)).mean()) for k in KS)
+        score = sum(weight * share for weight, share in zip(weights, (top1, top5, top10), strict=True))
+        interval = mean_figure("top-1", self.places == 1, self.people).interval
+        return Figures(top1, top5, top10, interval, len(self.places), self.gallery, score)
 
     def scores(self, weights: Sequence[float]) -> dict[str, float]:
         """Return what each query adds to the score, by its name: their mean is the score."""
@@ -70,24 +78,6 @@ class Places:
 def figures_from_dict(values: dict[str, object]) -> Figures:
     """Return the figures that `as_dict` wrote. Raises ValueError for others."""
     return TypeAdapter(Figures).validate_python(values)
-
-
-def topk_figures(
-    places: NDArray[np.int64], groups: Sequence[Hashable], gallery: int, weights: Sequence[float]
-) -> Figures:
-    """Return the figures of Q places as in `Places`; `groups` are the queries' identities, for the interval.
-
-    `weights` are those of top-1, 5 and 10 in the score. Raises FacematchError without queries.
-    """
-    if not len(places):
-        raise FacematchError(
-            "there is no query with a right answer in the gallery, so there is nothing to score.",
-            "Validation needs people with at least two readable photos.",
-        )
-    top1, top5, top10 = (float(((places > 0) & (places <= k)).mean()) for k in KS)
-    score = sum(weight * share for weight, share in zip(weights, (top1, top5, top10), strict=True))
-    interval = mean_figure("top-1", places == 1, groups).interval
-    return Figures(top1, top5, top10, interval, len(places), gallery, score)
 
 
 def first_places(judged: RelevanceMatrix) -> Places:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.evaluation.bootstrap import ROUNDS, Estimate, codes_of, statistic_figure
+from facematch.evaluation.bootstrap import ROUNDS, Estimate, Floats, Ints, codes_of, statistic_figure
 from facematch.evaluation.step_curve import (
     accepted,
     area,
@@ -24,10 +24,6 @@ from facematch.evaluation.step_curve import (
     sort_steps,
 )
 from facematch.ranking.ranking import Ranking
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
@@ -43,7 +39,7 @@ class Pairs:
     """
 
     distances: Floats
-    same: Bools
+    same: NDArray[np.bool_]
     first: Ints
     second: Ints
 

@@ -79,11 +79,6 @@ class DynamicThreshold:
         if not self.gallery or len(self.gallery) != len(self.neighbourhood):
             raise ValueError(f"{len(self.gallery)} gallery photos have {len(self.neighbourhood)} neighbourhoods")
 
-    @property
-    def mean(self) -> float:
-        """Return M, the mean of all m_g."""
-        return float(np.mean(self.neighbourhood))
-
     def limits(self, ranking: Ranking) -> Floats:
         """Return the limit of every place (Q×k), as plain distances; −infinity where no distance is accepted.
 

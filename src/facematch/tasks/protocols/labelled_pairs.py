@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import quoted, read_text, reading
+from facematch.evaluation.bootstrap import Ints
 
-Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _ANSWERS = {"1": True, "true": True, "0": False, "false": False}

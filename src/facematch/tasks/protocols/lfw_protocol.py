@@ -4,17 +4,13 @@ Huang, Ramesh, Berg & Learned-Miller, Labeled Faces in the Wild, UMass TR 07-49,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
-from facematch.tasks.protocols.labelled_pairs import LabelledPairs
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from facematch.evaluation.bootstrap import Floats, Ints
+from facematch.tasks.protocols.labelled_pairs import Bools, LabelledPairs
 
 FOLDS = 10
 
@@ -40,10 +36,6 @@ class FoldAccuracy:
     accuracies: tuple[float, ...]
     thresholds: tuple[float, ...]
     note: str = ""
-
-    def as_dict(self) -> dict[str, object]:
-        """Return plain JSON values."""
-        return {**asdict(self), "accuracies": list(self.accuracies), "thresholds": list(self.thresholds)}
 
 
 def people_of(pairs: LabelledPairs) -> dict[str, str]:

@@ -22,12 +22,12 @@ from facematch.evaluation.rank_task import judge_task
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import average_precision
 from facematch.evaluation.task import FIXED, Division, RetrievalTask
+from facematch.evaluation.topk import KS
 from facematch.ranking.ranking import Ranking
 from facematch.tasks.protocols.plain_pickle import load_plain
 
 Difficulty = Literal["easy", "medium", "hard"]
 DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
-KS = (1, 5, 10)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """`facematch verify`: do two photos show the same person? Accuracy over folds, AUC, EER and TAR@FAR."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,7 @@ class Verified:
             "metric": self.metric,
             "left_out": self.left_out,
             "unusable": dict(self.unusable),
-            "accuracy": self.accuracy.as_dict(),
+            "accuracy": asdict(self.accuracy),
             "figures": [figure.as_dict() for figure in self.figures],
             "notes": list(self.notes),
         }
