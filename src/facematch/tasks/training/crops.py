@@ -74,21 +74,18 @@ class PhotoReader:
         if rest:
             with progress(f"cropping {what}", len(rest)) as step:
                 self._outcomes |= zip(rest, crops_of(self.settings, rest, miss, step), strict=True)
-        records, images, kept, boxes = [], [], [], []
-        for file, who in people.pairs:
-            outcome = self._outcomes[file]
-            records.append(record_of(outcome))
-            if outcome.sha256 is not None:
-                self.sha256[file] = outcome.sha256
-            if isinstance(outcome, Crop):
-                images.append(outcome.image)
-                kept.append((file, who))
-                boxes.append(outcome.box)
-        if records:
-            info(f"{what}: {coverage_of(records)}")
+        found = [(file, who, self._outcomes[file]) for file, who in people.pairs]
+        self.sha256 |= {file: outcome.sha256 for file, _, outcome in found if outcome.sha256 is not None}
+        if found:
+            info(f"{what}: {coverage_of([record_of(outcome) for _, _, outcome in found])}")
+        cropped = [(file, who, outcome) for file, who, outcome in found if isinstance(outcome, Crop)]
         size = self.settings.faces.size
-        stacked = np.stack(images) if images else np.empty((0, size, size, 3), np.uint8)
-        return LabelledCrops(stacked, tuple(file for file, _ in kept), tuple(who for _, who in kept), tuple(boxes))
+        return LabelledCrops(
+            np.stack([crop.image for *_, crop in cropped]) if cropped else np.empty((0, size, size, 3), np.uint8),
+            tuple(file for file, _, _ in cropped),
+            tuple(who for _, who, _ in cropped),
+            tuple(crop.box for *_, crop in cropped),
+        )
 
 
 def training_crops(photos: PhotoReader, people: LabelledPhotos, what: str) -> LabelledCrops:
