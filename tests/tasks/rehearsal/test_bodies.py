@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from facematch.core.foreign import LIMITS
-from facematch.tasks.rehearsal import bodies
-from facematch.tasks.rehearsal.bodies import Bodies
+from facematch.tasks.rehearsal import limits
+from facematch.tasks.rehearsal.limits import Bodies
 from facematch.tasks.rehearsal.server import create_app
 from rehearsal_helpers import TRUTH, Local, submission
 
@@ -92,7 +92,7 @@ def test_what_is_held_together_is_bounded_and_given_back() -> None:
 
 
 def test_a_body_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "_SECONDS", 0.05)
     held = Bodies(10, together=10)
     assert status(held, request(b"x" * 9, ends=False)) == 408
     assert status(held, request(b"x" * 10)) == 200  # what was held for it is free again

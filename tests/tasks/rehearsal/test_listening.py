@@ -11,7 +11,7 @@ import requests
 import uvicorn
 
 from facematch.core.errors import FacematchError
-from facematch.tasks.rehearsal import listening
+from facematch.tasks.rehearsal import limits
 from facematch.tasks.rehearsal.server import create_app
 from rehearsal_helpers import TRUTH, submission
 
@@ -21,15 +21,15 @@ POST = b"POST /results/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n\r
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(listening, "_LOOK", 0.1)
+    monkeypatch.setattr(limits, "_LOOK", 0.1)
     with running() as port:
         yield port
 
 
 @contextmanager
 def running() -> Iterator[int]:
-    with listening.listen("127.0.0.1", 0) as opened:
-        config = listening.config_of(create_app(TRUTH))
+    with limits.listen("127.0.0.1", 0) as opened:
+        config = limits.config_of(create_app(TRUTH))
         config.timeout_keep_alive = 60  # so that what ends here is not ended by uvicorn's own time-out
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
@@ -69,7 +69,7 @@ def test_headers_that_drip_end(port: int, first: bytes) -> None:
 
 
 def test_a_body_that_drips_ends(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "_BUSY", 4)
+    monkeypatch.setattr(limits, "_BUSY", 4)
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(POST)
         assert ended(client, lambda: b" ")
@@ -88,7 +88,7 @@ def test_a_client_that_asks_and_asks_is_never_cut(port: int) -> None:
 
 
 def test_a_crowd_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "_CONNECTIONS", 5)
+    monkeypatch.setattr(limits, "_CONNECTIONS", 5)
     with running() as port:
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
         try:
@@ -101,5 +101,5 @@ def test_a_crowd_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("host", ["192.0.2.1", "no..host", "\u00fc" * 300])
 def test_a_host_that_is_not_here_is_named(host: str) -> None:
     with pytest.raises(FacematchError, match="cannot listen on") as caught:
-        listening.listen(host, 0)
+        limits.listen(host, 0)
     assert "--host" in caught.value.hint

@@ -19,7 +19,7 @@ import uvicorn
 from facematch.core.errors import FacematchError
 from facematch.tasks.competition.address import submission_url
 from facematch.tasks.competition.submission import Submission
-from facematch.tasks.rehearsal.listening import config_of
+from facematch.tasks.rehearsal.limits import config_of
 from facematch.tasks.rehearsal.serve import serve_command
 from facematch.tasks.rehearsal.server import create_app
 from rehearsal_helpers import FORM, TRUTH, post, submission

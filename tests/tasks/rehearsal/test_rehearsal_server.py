@@ -80,7 +80,7 @@ class TestAnswers:
 class TestLimits:
     def test_a_client_that_sends_too_often_waits(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now = [0.0]
-        monkeypatch.setattr("facematch.tasks.rehearsal.server.time.monotonic", lambda: now[0])
+        monkeypatch.setattr("facematch.tasks.rehearsal.limits.time.monotonic", lambda: now[0])
         client = Local(create_app(TRUTH, rate=3))
         answers = [client.post("/results/", content=submission().payload()) for _ in range(4)]
         assert [each.status_code for each in answers] == [200, 200, 200, 429]
@@ -124,7 +124,7 @@ class TestLimits:
     @pytest.mark.parametrize("rate", [3, 7, 11, 13, 600])
     def test_who_waits_as_told_is_let_in(self, monkeypatch: pytest.MonkeyPatch, rate: float) -> None:
         now = [0.0]
-        monkeypatch.setattr("facematch.tasks.rehearsal.server.time.monotonic", lambda: now[0])
+        monkeypatch.setattr("facematch.tasks.rehearsal.limits.time.monotonic", lambda: now[0])
         client = Local(create_app(TRUTH, rate=rate))
         for _ in range(int(rate)):
             assert client.post("/results/", content=b"").status_code == 400
@@ -138,7 +138,7 @@ class TestLimits:
 
     def test_asking_in_vain_does_not_lengthen_the_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now = [0.0]
-        monkeypatch.setattr("facematch.tasks.rehearsal.server.time.monotonic", lambda: now[0])
+        monkeypatch.setattr("facematch.tasks.rehearsal.limits.time.monotonic", lambda: now[0])
         client = Local(create_app(TRUTH, rate=1))
         statuses = []
         for _ in range(14):

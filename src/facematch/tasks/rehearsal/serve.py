@@ -14,7 +14,7 @@ from facematch.settings.competition import load_form
 from facematch.tasks.rehearsal.board import PhotoNumbers
 from facematch.tasks.rehearsal.faults import MOODS, FaultInjector
 from facematch.tasks.rehearsal.guard import everywhere
-from facematch.tasks.rehearsal.listening import listen, run
+from facematch.tasks.rehearsal.limits import listen, run
 from facematch.tasks.rehearsal.server import create_app
 from facematch.tasks.rehearsal.store import Store
 

@@ -1,9 +1,6 @@
 """The rehearsal server: scores submissions against a ground truth, answers in every dialect, shows a leaderboard."""
 
-import math
 import sqlite3
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -21,8 +18,8 @@ from facematch.evaluation.score import Score, score_submission
 from facematch.settings.competition import CompetitionForm, Dialect
 from facematch.tasks.competition.submission import Submission
 from facematch.tasks.rehearsal.board import PhotoNumbers, group_name
-from facematch.tasks.rehearsal.bodies import Bodies
 from facematch.tasks.rehearsal.guard import Guard
+from facematch.tasks.rehearsal.limits import Bodies, RateLimit
 from facematch.tasks.rehearsal.openapi import KEY_LENGTH, description
 from facematch.tasks.rehearsal.pages import add_pages
 from facematch.tasks.rehearsal.store import Received, Store
@@ -52,7 +49,7 @@ def create_app(
     a group's history; only of the group `own`, and only to a browser on this machine, are the missed
     queries shown, with thumbnails from `photos`. `log` gets one line for each that was scored.
     """
-    kept, limit, bodies = store or Store(None), _RateLimit(rate), Bodies(max_body)
+    kept, limit, bodies = store or Store(None), RateLimit(rate), Bodies(max_body)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_middleware(Guard, served=host)
 
@@ -126,24 +123,6 @@ def _add_errors(app: FastAPI, form: CompetitionForm, log: Callable[[str], None] 
         if log is not None:
             log(f"! the server's store failed, so {request.method} {request.url.path} was not answered: {error}")
         return PlainTextResponse("Internal Server Error\n", 500)
-
-
-class _RateLimit:
-    # A bucket of tokens for each address: `rate` a minute, a minute's worth at most; the last 10,000 addresses.
-    def __init__(self, rate: float) -> None:
-        self.rate = rate
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def check(self, address: str) -> None:
-        now = time.monotonic()
-        tokens, then = self._buckets.pop(address, (self.rate, now))
-        tokens = min(self.rate, tokens + (now - then) * self.rate / 60)
-        self._buckets[address] = (tokens - 1 if tokens >= 1 else tokens, now)  # being refused costs nothing
-        while len(self._buckets) > 10_000:
-            self._buckets.popitem(last=False)
-        if tokens < 1:
-            wait = max(1, math.ceil((1 - tokens) * 60 / self.rate))
-            raise HTTPException(429, f"More than {self.rate:g} submissions a minute", {"Retry-After": str(wait)})
 
 
 def _key(request: Request) -> str | None:

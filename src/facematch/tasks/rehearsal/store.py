@@ -39,7 +39,7 @@ class Store:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ class Store:
 
     def find(self, key: str) -> Received | None:
         """Return the submission that came with an idempotency key."""
-        rows = self._rows("WHERE key = ?", key)
+        rows = self._select("WHERE key = ?", key)
         return rows[0] if rows else None
 
     def add(
@@ -86,7 +86,7 @@ class Store:
 
     def all(self) -> list[Received]:
         """Return every submission in its order."""
-        return self._rows("ORDER BY id")
+        return self._select("ORDER BY id")
 
     def images(self, number: int) -> dict[str, list[str]]:
         """Return the names a submission gave to each query. Raises sqlite3.Error where they are damaged."""
@@ -108,13 +108,10 @@ class Store:
         with self._lock:
             self._table.close()
 
-    def _rows(self, clause: str, *values: object) -> list[Received]:
-        with self._lock:
-            return self._select(clause, *values)
-
     def _select(self, clause: str, *values: object) -> list[Received]:
         statement = f"SELECT id, time, team, top1, top5, top10, score, sha256 FROM scored {clause}"
+        with self._lock:
+            rows = self._table.execute(statement, values).fetchall()
         return [
-            Received(row[0], datetime.fromisoformat(row[1]), row[2], Score(*row[3:6]), row[6], row[7])
-            for row in self._table.execute(statement, values)
+            Received(row[0], datetime.fromisoformat(row[1]), row[2], Score(*row[3:6]), row[6], row[7]) for row in rows
         ]
