@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
-from facematch.photos.memory import bytes_needed, icon_needs
 from facematch.photos.photo import Photo, PhotoLimits, Unreadable, decode
+from facematch.photos.pixels import bytes_needed, icon_needs
 from photo_formats import pictures, png
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks of memory as Linux has them")

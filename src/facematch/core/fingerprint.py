@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import GetPydanticSchema, TypeAdapter
+from pydantic import GetPydanticSchema
 from pydantic_core.core_schema import no_info_plain_validator_function
 
 from facematch.core.errors import FacematchError
@@ -14,7 +14,6 @@ from facematch.core.foreign import as_kind, quoted
 from facematch.core.text import brief
 
 Value = str | int | float | bool | None | list["Value"]
-_SETTINGS: TypeAdapter[Mapping[str, Value]] = TypeAdapter(dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Fingerprint:
 
 def fingerprint_of(settings: Any) -> Fingerprint:
     """Return the fingerprint whose settings a file holds. Raises ValueError for anything but names and values."""
-    return Fingerprint(as_kind(_SETTINGS, settings))
+    return Fingerprint(as_kind(dict[str, Any], settings))
 
 
 # As a field of what a file holds.

@@ -7,9 +7,10 @@ and what to do. Its size is checked before it is read, its depth and number befo
 import json
 import re
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from facematch.core.text import LONGEST, brief
 T = TypeVar("T")
 
 _NO_BRACKET = re.compile(r'"[^"]*"?|[^\[\]{}"]+')  # texts, and whatever else is between brackets
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # makes each once: that takes milliseconds
 _DIGITS = 40  # of a whole number in JSON
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = LONGEST - 2
@@ -144,10 +146,11 @@ def require_limits(value: Any, kind: str) -> None:
         level = inner
 
 
-def as_kind(kind: TypeAdapter[T], value: Any) -> T:
+def as_kind(kind: type[T] | TypeAdapter[T], value: Any) -> T:
     """Return a value as what it has to be. Raises ValueError that names the first mistake and what was found."""
     try:
-        return kind.validate_python(value)
+        adapter: TypeAdapter[T] = kind if isinstance(kind, TypeAdapter) else _adapter(kind)
+        return adapter.validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = brief(".".join(map(str, first["loc"])))
@@ -163,7 +166,7 @@ def read_json(path: Path, what: str, remedy: str = "") -> Any:
         return parse_json(read_limited(path, "record").decode("utf-8-sig"), "record")
 
 
-def read_as(kind: TypeAdapter[T], path: Path, what: str, remedy: str = "") -> T:
+def read_as(kind: type[T], path: Path, what: str, remedy: str = "") -> T:
     """Return the value of a JSON file as what it has to be. Raises FacematchError as `read_json`, and for another."""
     with reading(path, what, remedy):
         return as_kind(kind, read_json(path, what, remedy))

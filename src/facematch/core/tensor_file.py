@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from pydantic import NonNegativeInt, TypeAdapter
+from pydantic import NonNegativeInt
 
 from facematch.core.foreign import LIMITS, as_kind, parse_json, reading
-
-_TEXTS = TypeAdapter(dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -26,9 +24,6 @@ class TensorPlace:
     dtype: str
     shape: tuple[NonNegativeInt, ...]
     data_offsets: tuple[NonNegativeInt, NonNegativeInt]
-
-
-_PLACES = TypeAdapter(dict[str, TensorPlace])
 
 
 @dataclass(frozen=True)
@@ -57,8 +52,8 @@ def read_tensor_header(path: Path, what: str, remedy: str = "") -> TensorHeader:
         header = parse_json(opened.read(start - 8), "header")
         if not isinstance(header, dict):
             raise ValueError("its header is no JSON object")
-        texts = as_kind(_TEXTS, header.pop("__metadata__", {}))
-        tensors = as_kind(_PLACES, header)
+        texts = as_kind(dict[str, str], header.pop("__metadata__", {}))
+        tensors = as_kind(dict[str, TensorPlace], header)
         end = start + max((each.data_offsets[1] for each in tensors.values()), default=0)
         if size != end:
             raise ValueError(f"it is {size} bytes long, {end} were written: cut short or changed")

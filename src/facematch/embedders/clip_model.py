@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.request import getproxies
 
-from pydantic import BaseModel, Field, StrictInt, TypeAdapter
+from pydantic import BaseModel, Field, StrictInt
 
 from facematch.core.cache import Cache
 from facematch.core.errors import FacematchError, nearest_name
@@ -72,9 +72,6 @@ class _Config(BaseModel):
     vision_cfg: _Vision
 
 
-_KEPT, _CONFIG = TypeAdapter(_Kept), TypeAdapter(_Config)
-
-
 def find_clip(name: str, weights: str, seed: int, cache: Path) -> ClipModel:
     """Return what is known of a CLIP: taken from open_clip once, then read from the folder `cache`.
 
@@ -86,7 +83,7 @@ def find_clip(name: str, weights: str, seed: int, cache: Path) -> ClipModel:
     places = [str(path.resolve()) for text in (name, weights) if (path := Path(text).expanduser()).is_file()]
     known_as = json.dumps([_spelt(name), weights, places, seed, version("open_clip_torch"), version("torch")])
     with Cache(cache / "clip-models-1.sqlite") as kept:
-        model = kept.read(known_as, lambda note, _: _unchanged(as_kind(_KEPT, json.loads(note))))
+        model = kept.read(known_as, lambda note, _: _unchanged(as_kind(_Kept, json.loads(note))))
         if model is None:
             model = _described(name, weights, seed)
             kept.put(known_as, json.dumps({"model": asdict(model), "stamps": _stamps(model)}), b"")
@@ -126,7 +123,7 @@ def clip_config(name: str) -> dict[str, Any]:
         file = known[_spelt(name)]
     config = read_json(file, "embedder.model", "Name a model of open_clip, or a JSON file as its own configurations.")
     with reading(file, "embedder.model", "Give it vision_cfg.image_size, the side of its input in pixels."):
-        as_kind(_CONFIG, config)
+        as_kind(_Config, config)
     return dict(config)
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, FiniteFloat, TypeAdapter
+from pydantic import BaseModel, FiniteFloat
 
 from facematch.core.cache import Cache
 from facematch.core.cores import photo_turn, single_threaded_opencv
@@ -30,9 +30,6 @@ class _Note(BaseModel):
     score: FiniteFloat = 0.0
     reason: str = ""
     miss: str | None = None
-
-
-_NOTE = TypeAdapter(_Note)
 
 
 def crop_cache(folder: Path, cropper: Cropper) -> Cache:
@@ -146,7 +143,7 @@ def _keep(cache: Cache, key: str, outcome: Crop | Miss) -> None:
 
 def _lookup(cache: Cache, key: str, name: str, sha256: str, size: int) -> Crop | Miss | None:
     def decoded(note: str, data: bytes) -> Crop | Miss:
-        row = as_kind(_NOTE, json.loads(note))
+        row = as_kind(_Note, json.loads(note))
         if row.miss is not None:
             return Miss(name, sha256, row.miss)
         image = rgb_pixels(data)

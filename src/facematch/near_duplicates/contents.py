@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from facematch.core.cache import Cache
 from facematch.core.cores import photo_turn
@@ -113,7 +113,6 @@ class _Facts(BaseModel):
     inner: tuple[int, int] | None
 
 
-_FACTS = TypeAdapter(_Facts)
 _Kept = tuple[_Facts, NDArray[np.uint8]]  # and the thumbnails of the whole and of what a border surrounds
 
 
@@ -150,7 +149,7 @@ def _kept(cache: Cache, sha256: str) -> _Kept | None:
         values = json.loads(note)
         if "pixels" in values and "size" not in values:  # an earlier version kept thumbnails alone
             return None
-        facts = as_kind(_FACTS, values)
+        facts = as_kind(_Facts, values)
         small = np.frombuffer(data, np.uint8).reshape(-1, SIDE, SIDE)
         if len(small) != 1 + (facts.inner is not None):
             raise ValueError(f"{len(small)} thumbnails are not as many as its sizes")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, PlainValidator, TypeAdapter
+from pydantic import BaseModel, PlainValidator
 
 from facematch.core.errors import FacematchError, typed
 from facematch.core.files import replacing
@@ -57,9 +57,6 @@ class CheckpointHeader:
     people: tuple[str, ...]
     metric: Metric
     trained: dict[str, Any]  # epoch, validation figures
-
-
-_HEADER = TypeAdapter(CheckpointHeader)
 
 
 def save_checkpoint(
@@ -117,7 +114,7 @@ def read_checkpoint_header(path: Path) -> CheckpointHeader:
         if "facematch" not in found.metadata:
             raise ValueError("it was not written by facematch's training")
         kept = parse_json(found.metadata["facematch"], "header")
-        header = as_kind(_HEADER, {**kept, "path": file, "numbers": found.numbers})
+        header = as_kind(CheckpointHeader, {**kept, "path": file, "numbers": found.numbers})
         spec, head = header.spec, found.tensors.get("head.weight")
         if spec.embedding != "features" and (head is None or head.shape[:1] != (spec.embedding,)):
             raise ValueError(f"it speaks of {spec.embedding} dimensions, which its tensors do not have")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
-from pydantic import AliasPath, Field, FiniteFloat, PositiveInt, TypeAdapter
+from pydantic import AliasPath, Field, FiniteFloat, PositiveInt
 
 from facematch.core.fingerprint import StoredFingerprint
 from facematch.core.foreign import as_kind, parse_json, reading
@@ -91,9 +91,6 @@ class OnnxMetadata:
         return json.dumps(values, ensure_ascii=False, indent=1)
 
 
-_METADATA = TypeAdapter(OnnxMetadata)
-
-
 def read_onnx_metadata(file: Path) -> OnnxMetadata | None:
     """Return how a file of `facematch export` describes itself; None for any other file, and where there is none.
 
@@ -101,7 +98,7 @@ def read_onnx_metadata(file: Path) -> OnnxMetadata | None:
     """
     with reading(file, "embedder.file", "Export it again."):
         text = _description(file)
-        return None if text is None else as_kind(_METADATA, parse_json(text, "header"))
+        return None if text is None else as_kind(OnnxMetadata, parse_json(text, "header"))
 
 
 def _description(file: Path) -> str | None:

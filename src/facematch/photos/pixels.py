@@ -1,4 +1,4 @@
-"""A file's bytes as upright RGB pixels, whatever the format, the depth and the colours."""
+"""A file's bytes as upright RGB pixels, whatever the format, the depth and the colours, and the memory they need."""
 
 import io
 import struct
@@ -14,7 +14,6 @@ from PIL import ExifTags, ImageCms
 from PIL import Image as PillowImage
 
 from facematch.core.cores import take_memory
-from facematch.photos.memory import bytes_needed, icon_needs, is_icon
 from facematch.photos.reasons import RefusedError, too_much
 
 Rgb = NDArray[np.uint8]
@@ -33,6 +32,11 @@ _TURNS: dict[object, _Turn] = {
     8: lambda image: cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
 _EXIF_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, OSError, struct.error)
+_KEPT, _OURS = 4, 3  # bytes of a pixel in Pillow's copy, and in ours, made when the decoder's memory is free again
+_LINE = 32  # bytes of a row and of a column: pointers, and what OpenCV keeps of each to average them
+# What decoders take beside, in bytes of a pixel, as measured on 24 megapixels of every kind that Pillow writes.
+_DECODERS = {"WEBP": 15, "AVIF": 14, "PPM": 8, "GIF": 4}
+_ICON = 13
 _STRIP = 1 << 18  # pixels that are converted at once: of a large photo no second copy is ever whole
 
 
@@ -68,7 +72,7 @@ def _as_stored(data: bytes, max_pixels: int, max_memory: int) -> tuple[Rgb, "_Tu
     ceiling = PillowImage.MAX_IMAGE_PIXELS
     if ceiling is not None and ceiling * 2 < max_pixels:
         PillowImage.MAX_IMAGE_PIXELS = max_pixels  # one for the process; only raised, so threads do not quarrel
-    if is_icon(data):  # which Pillow decodes while it opens it
+    if data.startswith(b"\0\0\1\0"):  # which Pillow decodes while it opens it
         _take(*icon_needs(data), "ICO", max_pixels, max_memory)
     with PillowImage.open(io.BytesIO(data), formats=_formats()) as picture:
         area = picture.width * picture.height
@@ -151,3 +155,57 @@ def _finite(grey: NDArray[Any]) -> NDArray[Any]:
 
 def _grey(levels: NDArray[Any]) -> Rgb:
     return np.repeat(levels.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def bytes_needed(picture: PillowImage.Image, length: int) -> int:
+    """Return the bytes that an opened picture takes while it is decoded, those of its file (`length`) among them."""
+    area = picture.width * picture.height
+    lines = _LINE * (picture.width + picture.height)
+    return length + lines + _KEPT * area + max(_OURS * area, _beside(picture, area))
+
+
+def icon_needs(data: bytes) -> tuple[int, int]:
+    """Return the pixels of an icon's largest frame, whatever its list has for it, and the bytes that decoding takes.
+
+    An icon is decoded where others are only opened.
+    """
+    listed = min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // 16)
+    offsets = [struct.unpack_from("<I", data, 18 + 16 * place)[0] for place in range(listed)]
+    area = max((_frame_area(data, offset) for offset in offsets), default=0)
+    return area, len(data) + _ICON * area
+
+
+def _beside(picture: Any, area: int) -> int:
+    # What its decoder takes: nothing, where that is little.
+    if picture.format in ("JPEG", "MPO"):
+        # Of several scans libjpeg keeps two bytes of each coefficient until the last of them.
+        layers = np.array([[across, down] for _, across, down, _ in picture.layer])
+        return 0 if _in_one_scan(picture) else int(2 * area * layers.prod(1).sum() / layers.max(0).prod())
+    if picture.format == "JPEG2000":
+        return 6 * area * len(picture.getbands())
+    if picture.format == "TIFF":
+        # A strip may be the whole picture, and a tile larger than it.
+        bits = picture.tag_v2.get(258, (8,))
+        tile = int(picture.tag_v2.get(322, 0) * picture.tag_v2.get(323, 0))
+        return max(area, tile) * max(4, int(sum(bits)) // 8)
+    return _DECODERS.get(picture.format, 0) * area
+
+
+def _in_one_scan(picture: Any) -> bool:
+    # Pillow has read as far as the end of the first scan's header, which lists the components in it.
+    bands, end = len(picture.layer), picture.fp.tell()
+    header = struct.pack(">HHB", 0xFFDA, 6 + 2 * bands, bands)
+    picture.fp.seek(max(0, end - 8 - 2 * bands))
+    first = picture.fp.read(len(header))
+    picture.fp.seek(end)
+    return not picture.info.get("progressive") and first == header
+
+
+def _frame_area(data: bytes, offset: int) -> int:
+    if offset + 24 > len(data):
+        return 0
+    if data.startswith(b"\x89PNG", offset):
+        width, height = struct.unpack_from(">16xII", data, offset)
+        return int(width * height)
+    width, height = struct.unpack_from("<4xii", data, offset)
+    return int(abs(width * height) // 2)  # the mask is below the picture

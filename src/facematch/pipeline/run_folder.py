@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from facematch.core.errors import FacematchError
 from facematch.core.files import sweep, write_bytes
@@ -26,9 +26,6 @@ _LEFT = re.compile(r"\.(tmp\w{6}|(state|(best|last)(-classes)?|settings|identiti
 
 class _People(BaseModel):
     validation: list[str]
-
-
-_PEOPLE = TypeAdapter(_People)
 
 
 class RunFolder:
@@ -119,7 +116,7 @@ def validated_on(run: Path) -> frozenset[str] | None:
     path = run / "identities.json"
     if not path.is_file():
         return None
-    return frozenset(read_as(_PEOPLE, path, "the run's people", "Remove it, or train anew.").validation)
+    return frozenset(read_as(_People, path, "the run's people", "Remove it, or train anew.").validation)
 
 
 def sweep_run(folder: RunFolder) -> None:

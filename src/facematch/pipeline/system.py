@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict
 
 from facematch.core.console import info
 from facematch.core.errors import FacematchError
@@ -41,9 +41,6 @@ class Tuned:
     fingerprint: StoredFingerprint
     format: Literal["facematch tuned 1"] = "facematch tuned 1"
     __pydantic_config__ = ConfigDict(extra="forbid")
-
-
-_TUNED = TypeAdapter(Tuned)
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def load_tuned(settings: Settings, embedder: Embedder) -> Tuned:
             f"nothing has been tuned for this configuration: {path} does not exist.",
             "Run: facematch tune --config FILE, with the same settings.",
         )
-    tuned = read_as(_TUNED, path, "tuned steps", "Tune again.")
+    tuned = read_as(Tuned, path, "tuned steps", "Tune again.")
     require_same(
         build_cropper(settings.faces).fingerprint | embedder.fingerprint, "the settings", tuned.fingerprint, str(path)
     )

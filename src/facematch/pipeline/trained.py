@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from facematch.core.cache import Cache
 from facematch.core.files import write_json
@@ -18,9 +18,6 @@ _NAME = "photos.json"
 
 class _Kept(BaseModel):
     photos: dict[str, str]
-
-
-_KEPT = TypeAdapter(_Kept)
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def trained_photos(run: Path) -> Mapping[str, Path] | None:
     """Return the path of each training photo by the SHA-256 of its bytes; None where the run did not keep them."""
     if not (run / _NAME).is_file():
         return None
-    found = read_as(_KEPT, run / _NAME, "the photos of the training", "Train the network again.")
+    found = read_as(_Kept, run / _NAME, "the photos of the training", "Train the network again.")
     return {sha256: Path(path) for sha256, path in found.photos.items()}
 
 

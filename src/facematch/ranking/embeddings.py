@@ -22,7 +22,6 @@ from facematch.settings.ranking import Metric
 EMBEDDINGS_AGAIN = "Make them with: facematch embed PHOTOS OUT.safetensors"
 
 _FORMAT = "facematch embeddings 1"
-_NAMES: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[str, ...])
 _METRIC: TypeAdapter[Metric] = TypeAdapter(Metric)
 
 
@@ -123,7 +122,7 @@ def load_embeddings(path: Path) -> Embeddings:
 def checked_embeddings(names: Any, vectors: NDArray[Any], metric: Any, fingerprint: str) -> Embeddings:
     """Return the N×D embeddings of a file, `fingerprint` as JSON. Raises ValueError for what is of another type."""
     settings = fingerprint_of(parse_json(fingerprint, "header"))
-    return Embeddings(as_kind(_NAMES, names), vectors, as_kind(_METRIC, metric), settings)
+    return Embeddings(as_kind(tuple[str, ...], names), vectors, as_kind(_METRIC, metric), settings)
 
 
 def _read_vectors(path: Path, header: TensorHeader) -> NDArray[Any]:

@@ -99,14 +99,13 @@ class Cost:
 
 
 def _numbers(plain: Any) -> Floats:
-    return np.array(as_kind(_PLAIN, plain), dtype=np.float64)  # None is NaN
+    return np.array(as_kind(list[float | None], plain), dtype=np.float64)  # None is NaN
 
 
 def _plain(numbers: Floats) -> list[float | None]:
     return [None if np.isnan(value) else value for value in numbers.tolist()]
 
 
-_PLAIN: TypeAdapter[list[float | None]] = TypeAdapter(list[float | None])
 _Numbers = Annotated[Floats, PlainValidator(_numbers), PlainSerializer(_plain)]
 
 

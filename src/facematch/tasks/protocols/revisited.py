@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictInt, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictInt
 
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import as_kind, parse_json, read_limited, reading, require_limits
@@ -74,9 +74,6 @@ class _File(BaseModel):
     imlist: _Names
     qimlist: _Names
     gnd: list[_Answer]
-
-
-_FILE = TypeAdapter(_File)
 
 
 def load_ground_truth(path: Path) -> RevisitedTruth:
@@ -188,7 +185,7 @@ def _by_stem(ranking: Ranking, truth: RevisitedTruth) -> Ranking:
 
 def _truth(path: Path, content: object) -> RevisitedTruth:
     try:
-        file = as_kind(_FILE, content)
+        file = as_kind(_File, content)
         if len(file.gnd) != len(file.qimlist):
             raise ValueError(f"it has {len(file.qimlist)} queries (qimlist) and {len(file.gnd)} answers (gnd)")
         answers = zip(file.qimlist, file.gnd, strict=True)
