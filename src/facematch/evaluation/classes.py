@@ -101,9 +101,7 @@ def by_class(scores: SetScores, groups: Sequence[Hashable]) -> list[ClassScore]:
     ]
 
 
-def class_figures(
-    scores: SetScores, groups: Sequence[Hashable], *, rounds: int = ROUNDS, seed: int = 0
-) -> list[Estimate]:
+def class_figures(scores: SetScores, groups: Sequence[Hashable], *, rounds: int = ROUNDS) -> list[Estimate]:
     """Return the figures of sets of accepted photos, each with its interval over people (`groups`).
 
     Macro F1 over queries; micro F1, precision and recall, all queries pooled; and precision, recall and
@@ -112,20 +110,18 @@ def class_figures(
     tp, fp, fn = _pooled(scores, groups)
 
     def over_classes(name: str, share: _Share) -> Estimate:
-        return mean_figure(name, share(tp, fp, fn), range(len(tp)), rounds=rounds, seed=seed)
+        return mean_figure(name, share(tp, fp, fn), range(len(tp)), rounds=rounds)
 
     return [
-        mean_figure("F1 (macro)", scores.f1, groups, rounds=rounds, seed=seed),
-        *pooled_figures(scores, groups, rounds=rounds, seed=seed),
+        mean_figure("F1 (macro)", scores.f1, groups, rounds=rounds),
+        *pooled_figures(scores, groups, rounds=rounds),
         over_classes("precision (by class)", _precision),
         over_classes("recall (by class)", _recall),
         over_classes("F1 (by class)", _f1),
     ]
 
 
-def pooled_figures(
-    scores: SetScores, groups: Sequence[Hashable], *, rounds: int = ROUNDS, seed: int = 0
-) -> list[Estimate]:
+def pooled_figures(scores: SetScores, groups: Sequence[Hashable], *, rounds: int = ROUNDS) -> list[Estimate]:
     """Return micro F1, precision and recall, all queries pooled, each with its interval over `groups`.
 
     Groups are people, or the queries themselves where classes are given and only the photos that ask are a sample.
@@ -136,7 +132,7 @@ def pooled_figures(
         def statistic(weights: Floats) -> Floats:
             return share(weights @ tp, weights @ fp, weights @ fn)
 
-        return statistic_figure(name, statistic, len(scores), len(tp), rounds=rounds, seed=seed)
+        return statistic_figure(name, statistic, len(scores), len(tp), rounds=rounds)
 
     return [pooled("F1 (micro)", _f1), pooled("precision (micro)", _precision), pooled("recall (micro)", _recall)]
 

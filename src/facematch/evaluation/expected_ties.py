@@ -131,15 +131,15 @@ def map_variants(k: int) -> Mapping[str, MapVariant]:
     )
 
 
-def map_figures(tied: TieGroups, k: int = 1000, *, rounds: int = ROUNDS, seed: int = 0) -> list[Estimate]:
+def map_figures(tied: TieGroups, k: int = 1000, *, rounds: int = ROUNDS) -> list[Estimate]:
     """Return every definition of mAP over the queries with a right photo, each with its interval over people."""
-    return [_figure(name, variant, tied, rounds, seed) for name, variant in map_variants(k).items()]
+    return [_figure(name, variant, tied, rounds) for name, variant in map_variants(k).items()]
 
 
-def _figure(name: str, variant: MapVariant, tied: TieGroups, rounds: int, seed: int) -> Estimate:
+def _figure(name: str, variant: MapVariant, tied: TieGroups, rounds: int) -> Estimate:
     values = variant.values(tied)
     if variant.weights is None:
-        return mean_figure(name, values, tied.groups, rounds=rounds, seed=seed)
+        return mean_figure(name, values, tied.groups, rounds=rounds)
     known = tied.answerable
     people = codes_of([group for group, keep in zip(tied.groups, known, strict=True) if keep])
     sums, asked = (np.bincount(people, weights=each[known]) for each in (values, variant.weights(tied)))
@@ -148,7 +148,7 @@ def _figure(name: str, variant: MapVariant, tied: TieGroups, rounds: int, seed: 
         total = weights @ asked
         return np.asarray(np.divide(weights @ sums, total, out=np.full(len(total), np.nan), where=total > 0))
 
-    return statistic_figure(name, ratio, int(known.sum()), len(sums), rounds=rounds, seed=seed)
+    return statistic_figure(name, ratio, int(known.sum()), len(sums), rounds=rounds)
 
 
 @dataclass(frozen=True, eq=False)

@@ -134,7 +134,7 @@ RETRIEVAL_METRICS: Mapping[str, Callable[[RelevanceMatrix], Floats]] = MappingPr
 )
 
 
-def retrieval_figures(judged: RelevanceMatrix, *, rounds: int = ROUNDS, seed: int = 0) -> list[Estimate]:
+def retrieval_figures(judged: RelevanceMatrix, *, rounds: int = ROUNDS) -> list[Estimate]:
     """Return every retrieval figure, a mean over the queries with a relevant photo, with its interval over people.
 
     A figure that the ranking is too short for has no value, and its note says so.
@@ -142,7 +142,7 @@ def retrieval_figures(judged: RelevanceMatrix, *, rounds: int = ROUNDS, seed: in
     figures = []
     for name, metric in RETRIEVAL_METRICS.items():
         try:
-            figures.append(mean_figure(name, metric(judged), judged.groups, rounds=rounds, seed=seed))
+            figures.append(mean_figure(name, metric(judged), judged.groups, rounds=rounds))
         except FacematchError as error:  # too short a ranking; its message is what the reader needs to know
             figures.append(Estimate(name, None, None, 0, 0, f"insufficient data: {error.message}"))
     return figures

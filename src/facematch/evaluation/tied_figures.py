@@ -19,7 +19,7 @@ from facematch.ranking.embeddings import Embeddings
 RADIUS = 2  # of hash look-up, as it is usually reported
 
 
-def tied_figures(tied: TieGroups, *, rounds: int = ROUNDS, seed: int = 0) -> list[Estimate]:
+def tied_figures(tied: TieGroups, *, rounds: int = ROUNDS) -> list[Estimate]:
     """Return mAP in every published definition, top-1, precision@10 and the figures of hash look-up.
 
     All but those within the radius are expected values over every order of photos at equal distance. mAP is
@@ -34,8 +34,8 @@ def tied_figures(tied: TieGroups, *, rounds: int = ROUNDS, seed: int = 0) -> lis
         f"queries with nothing within radius {RADIUS}": empty_ball(tied, RADIUS),
     }
     return [
-        *map_figures(tied, shorter, rounds=rounds, seed=seed),
-        *(mean_figure(name, values, tied.groups, rounds=rounds, seed=seed) for name, values in each.items()),
+        *map_figures(tied, shorter, rounds=rounds),
+        *(mean_figure(name, values, tied.groups, rounds=rounds) for name, values in each.items()),
     ]
 
 
