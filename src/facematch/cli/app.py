@@ -103,7 +103,7 @@ def crop(
     """Crop the faces of a folder; one CSV row for every file met, and contact sheets to look through."""
 
 
-@command(app, "tasks.crop.embed:embed_command")
+@command(app, "tasks.crop.crop:embed_command")
 def embed(
     photos: Annotated[Path, typer.Argument(help="Folder of photos, or one photo.")],
     out: Annotated[Path, typer.Argument(help="The .safetensors, .npz, .csv or .parquet file to write.")],
@@ -114,7 +114,7 @@ def embed(
     """Write the embeddings of a folder with names and fingerprint, for `rank` or for other programs."""
 
 
-@command(app, "tasks.crop.embed:rank_command")
+@command(app, "tasks.crop.crop:rank_command")
 def rank(
     query: Annotated[Path, typer.Argument(help="Embeddings of the queries: .safetensors or .npz of `embed`.")],
     gallery: Annotated[Path, typer.Argument(help="Embeddings of the gallery.")],

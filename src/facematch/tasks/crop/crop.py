@@ -1,25 +1,34 @@
-"""`facematch crop`: crops, one CSV row for every file met, and contact sheets of crops and misses."""
+"""`facematch crop`, `embed` and `rank`: crops with a table and contact sheets, embeddings as files, their ranking."""
 
 import csv
 import errno
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 from facematch.charts.contact_sheet import TILE, Tile, counted, write_contact_sheet
 from facematch.charts.jpeg import SmallPhoto, read_small, shrunk
 from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress, result, show_json
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, nearest_name
 from facematch.core.files import sha256_of, write_bytes
 from facematch.core.text import evenly
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop, FaceRecord, coverage_of, record_of
 from facematch.photos.encoded import png_bytes
 from facematch.photos.photo import FolderPhotos, find_photos
-from facematch.pipeline.build import build_cropper, photo_limits
+from facematch.pipeline.build import build_cropper, photo_embedder, photo_limits
+from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.pipeline.system import build_system, compare_and_note
+from facematch.ranking.embedding_files import read_embeddings, require_ending, write_embeddings
+from facematch.ranking.metrics import METRICS
+from facematch.ranking.ranking import chosen_metric
+from facematch.refine.chain import Ranker
 from facematch.settings.file import load_settings
+from facematch.settings.ranking import INDEXES, IndexKind
 from facematch.settings.root import Settings
 
 _SHEET = 200  # tiles on a contact sheet
@@ -142,3 +151,54 @@ def _write_table(path: Path, records: Sequence[FaceRecord], elsewhere: Mapping[s
         crop = elsewhere.get(record.name, _path(record.name)) if cropped else ""
         table.writerow([record.name, record.status, record.detector, *box, score, record.reason, crop])
     write_bytes(path, text.getvalue().encode())
+
+
+def embed_command(photos: Path, out: Path, config: Path, overrides: Sequence[str], *, as_json: bool = False) -> None:
+    """Embed a folder and write its embeddings to a file as which its name ends."""
+    require_ending(out)
+    settings = settings_in_use(config, overrides)
+    stage = photo_embedder(settings, build_system(settings).embedder)
+    found = find_photos(photos)
+    if not found.files:
+        raise FacematchError(f"{photos} holds no photos; {len(found.unreadable)} files cannot be used.")
+    with progress("embedding", len(found.files)) as step:
+        embedded = stage.run(found.files, step)
+    embeddings = embedded.embeddings
+    write_embeddings(out, embeddings)
+    records = [*embedded.records, *(record_of(bad) for bad in found.unreadable)]
+    left_out = [record for record in records if record.status in ("miss", "unreadable")]
+    coverage = coverage_of(records)
+    if as_json:
+        size = {"embeddings": len(embeddings), "dimensions": embeddings.dimensions, "metric": embeddings.metric}
+        left = [{"photo": each.name, "status": each.status, "reason": each.reason} for each in left_out]
+        show_json({"out": str(out), **size, **asdict(coverage), "left_out": left})
+        return
+    for record in left_out:
+        info(f"{record.name}: {record.reason}")
+    result(f"{coverage}")
+    result(f"{len(embeddings)} embeddings: {out}")
+
+
+def rank_command(query: Path, gallery: Path, k: int, metric: str | None, index: str, *, as_json: bool = False) -> None:
+    """Print the ranking of saved embeddings as CSV, or as JSON."""
+    for option, value, known in (("metric", metric, METRICS), ("index", index, INDEXES)):
+        if value is not None and value not in known:
+            raise FacematchError(f"--{option} {value} is not known{nearest_name(value, known)}.", ", ".join(known))
+    asking, answering = read_embeddings(query), read_embeddings(gallery)
+    compared = chosen_metric(asking, metric)
+    ranking = compare_and_note(Ranker((), compared, index=cast("IndexKind", index)), asking, answering, k)
+    if as_json:
+        found = ranking.distances.tolist()
+        answers = {
+            name: [
+                {"photo": photo, "distance": far} for photo, far in zip(ranking.names(row), found[row], strict=False)
+            ]
+            for row, name in enumerate(ranking.queries)
+        }
+        show_json({"metric": compared, "answers": answers})
+        return
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["query", "rank", "gallery", "distance"])
+    for number, name in enumerate(ranking.queries):
+        for place, answer in enumerate(ranking.names(number), start=1):
+            table.writerow([name, place, answer, f"{ranking.distances[number, place - 1]:.6f}"])

@@ -7,7 +7,7 @@ near-duplicates) are neither right nor wrong for any method.
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -124,7 +124,11 @@ def column(
     method: Method, parts: Sequence[Answers], changes: Sequence[Change], photos: Sequence[str], rate: float
 ) -> Column:
     """Return the figures of a method from its answers, which follow each other by photo and then by change."""
-    answers = joined(parts)
+    found = [part.found for part in parts if part.found is not None]
+    false = [part.false for part in parts if part.false is not None]
+    answers = Answers(np.concatenate([part.first for part in parts]))
+    if found and false:
+        answers = replace(answers, found=np.concatenate(found), false=np.concatenate(false))
     places = np.arange(len(photos) * len(changes)).reshape(len(photos), len(changes))
     cells = {change.name: cell(answers, places[:, at], photos) for at, change in enumerate(changes)}
     counted = [at for at, change in enumerate(changes) if change.name != NONE.name]
@@ -141,14 +145,6 @@ def cell(answers: Answers, places: NDArray[np.int64], photos: Sequence[str]) -> 
     if answers.found is None or answers.false is None:
         return Cell(first)
     return Cell(first, mean_figure("found", answers.found[places], photos), int(answers.false[places].sum()))
-
-
-def joined(parts: Sequence[Answers]) -> Answers:
-    """Return answers after each other as one."""
-    found = [part.found for part in parts if part.found is not None]
-    false = [part.false for part in parts if part.false is not None]
-    first = np.concatenate([part.first for part in parts])
-    return Answers(first, np.concatenate(found), np.concatenate(false)) if found and false else Answers(first)
 
 
 def images_per_second(methods: Sequence[Method], files: Sequence[PhotoFile], limits: PhotoLimits) -> dict[str, float]:
