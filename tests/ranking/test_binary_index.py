@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
 from facematch.ranking import binary
-from facematch.ranking import recall as recalls
+from facematch.ranking import choice as recalls
 from facematch.ranking.binary import CodeIndexKind, build_index, nearest_codes, search
 from facematch.ranking.codes import Codes, pack_codes
 from facematch.ranking.embeddings import Embeddings
