@@ -105,6 +105,21 @@ def test_operations_that_are_missing_or_others_are_left_out(
         can_fuse.cache_clear()
 
 
+@needs_operations
+def test_a_processor_with_bf16_fuses_in_bf16() -> None:
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this processor has no bf16")
+    can_fuse.cache_clear()
+    assert can_fuse(in_bf16=True)
+
+
+def test_trying_the_operations_draws_no_random_number() -> None:
+    can_fuse.cache_clear()
+    before = torch.get_rng_state()
+    can_fuse(in_bf16=False)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_without_the_operations_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fused, "can_fuse", lambda **_: False)
     network = folded("resnet18")

@@ -65,9 +65,17 @@ def _added(node: fx.Node) -> tuple[Any, ...]:
 
 @cache
 def can_fuse(*, in_bf16: bool) -> bool:
-    """Return whether this PyTorch and this processor have the operations: both are tried, once, on a tiny picture."""
-    convolution = nn.Conv2d(2, 2, 3, padding=1).to(torch.bfloat16 if in_bf16 else torch.float32)
-    fused, images = FusedConvolution(convolution), torch.linspace(-1, 1, 32).view(1, 2, 4, 4).to(convolution.weight)
+    """Return whether this PyTorch and this processor have the operations: both are tried, once, on a tiny picture.
+
+    It is laid out as those of a network are, channels last: for others there is no sum in bf16.
+    """
+    kind, layout = torch.bfloat16 if in_bf16 else torch.float32, torch.channels_last
+    # Made without weights first, so that none of the process's random numbers are drawn.
+    convolution = nn.Conv2d(2, 2, 3, padding=1, device="meta").to_empty(device="cpu")
+    for each in convolution.parameters():
+        nn.init.constant_(each, 0.1)
+    fused = FusedConvolution(convolution.to(dtype=kind).to(memory_format=layout))
+    images = torch.linspace(-1, 1, 32, dtype=kind).view(1, 2, 4, 4).contiguous(memory_format=layout)
     try:
         with torch.inference_mode():
             plain = convolution(images)
