@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 
 from facematch.core.cache import Cache
 from facematch.faces.cropper import Cropper
+from facematch.faces.stream import crop_photos
 from facematch.faces.values import Face, Image
 from facematch.photos.photo import PhotoFile, PhotoLimits
 from facematch.tasks.report.thumbnails import BUDGET, SMALLEST, encode_thumbnail, make_thumbnails, plan_thumbnails
@@ -78,15 +79,15 @@ def test_they_show_the_crop_or_the_whole_photo(tmp_path: Path, miss: str) -> Non
     files = [PhotoFile(name, tmp_path / name) for name in ("wide.png", "tall.png", "broken.png")]
     done: list[int] = []
     with Cache(tmp_path / "cache.sqlite") as cache:
-        made = make_thumbnails(
+        outcomes = crop_photos(
             files,
-            4000,
             Cropper(CornerDetector(), size=32, margin=0),
             cache,
             miss=miss,  # type: ignore[arg-type]
             limits=PhotoLimits(),
             on_progress=done.append,
         )
+        made = make_thumbnails(files, outcomes, 4000, PhotoLimits())
     assert sorted(made) == ["tall.png", "wide.png"]
     assert np.abs(decoded(made["wide.png"]).astype(int) - (200, 10, 10)).max() < 12  # nothing but the face
     assert decoded(made["tall.png"]).shape == ((72, 48, 3) if miss == "skip" else (32, 32, 3))

@@ -102,11 +102,12 @@ def _numbers(plain: Any) -> Floats:
     return np.array(as_kind(list[float | None], plain), dtype=np.float64)  # None is NaN
 
 
-def _plain(numbers: Floats) -> list[float | None]:
+def plain_numbers(numbers: Floats) -> list[float | None]:
+    """Return N numbers as JSON has them: None for NaN."""
     return [None if np.isnan(value) else value for value in numbers.tolist()]
 
 
-_Numbers = Annotated[Floats, PlainValidator(_numbers), PlainSerializer(_plain)]
+_Numbers = Annotated[Floats, PlainValidator(_numbers), PlainSerializer(plain_numbers)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,16 +11,14 @@ from typing import cast
 
 from facematch.charts.contact_sheet import TILE, Tile, counted, write_contact_sheet
 from facematch.charts.jpeg import SmallPhoto, read_small, shrunk
-from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress, result, show_json
 from facematch.core.errors import FacematchError, nearest_name
 from facematch.core.files import sha256_of, write_bytes
 from facematch.core.text import evenly
-from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Crop, FaceRecord, coverage_of, record_of
 from facematch.photos.encoded import png_bytes
 from facematch.photos.photo import FolderPhotos, find_photos
-from facematch.pipeline.build import build_cropper, photo_embedder, photo_limits
+from facematch.pipeline.build import crops_of, photo_embedder, photo_limits
 from facematch.pipeline.default_checkpoint import settings_in_use
 from facematch.pipeline.system import build_system, compare_and_note
 from facematch.ranking.embedding_files import read_embeddings, require_ending, write_embeddings
@@ -89,18 +87,9 @@ def crop_command(photos: Path, folder: Path, config: Path | None, overrides: Seq
 
 
 def _crop_all(found: FolderPhotos, folder: Path, settings: Settings) -> _Cropped:
-    cropper = build_cropper(settings.faces)
     done = _Cropped()
-    with crop_cache(cache_folder(settings.paths.cache), cropper) as cache, progress("crops", len(found.files)) as step:
-        outcomes = crop_photos(
-            found.files,
-            cropper,
-            cache,
-            miss=settings.faces.miss,
-            limits=photo_limits(settings.photos),
-            on_progress=step,
-        )
-        for outcome in outcomes:
+    with progress("crops", len(found.files)) as step:
+        for outcome in crops_of(settings, found.files, settings.faces.miss, step):
             done.records.append(record_of(outcome))
             if isinstance(outcome, Crop):
                 if (path := write_crop(folder, outcome)) != _path(outcome.name):

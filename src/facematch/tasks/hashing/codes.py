@@ -20,6 +20,7 @@ from facematch.evaluation.tie_groups import task_ties
 from facematch.evaluation.tied_figures import RadiusCurve, empty_ball, precision_within, radius_curve
 from facematch.ranking.codes import Codes, pack_codes
 from facematch.ranking.embeddings import Embeddings
+from facematch.tasks.compare.results import plain_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +206,7 @@ class CodeFigures:
     def as_dict(self) -> dict[str, object]:
         """Return plain JSON values."""
         figures = (*self.variants, self.precision, self.top1, self.within, self.empty)
-        curve = {name: _plain(values) for name, values in asdict(self.curve).items()}
+        curve = {name: plain_numbers(values) for name, values in asdict(self.curve).items()}
         return {
             "figures": [figure.as_dict() for figure in figures],
             "codes less floats": self.cost.as_dict(),
@@ -271,7 +272,3 @@ def code_figures(photos: HashPhotos, floats: FloatFigures) -> CodeFigures:
         quality=code_quality(gallery.vectors),
         per_query=per_query,
     )
-
-
-def _plain(values: Floats) -> list[float | None]:
-    return [None if np.isnan(value) else value for value in values.tolist()]

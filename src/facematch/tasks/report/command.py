@@ -5,7 +5,6 @@ from pathlib import Path
 
 import yaml
 
-from facematch.core.cache import cache_folder
 from facematch.core.console import info, progress, result, show_json, waiting
 from facematch.core.errors import FacematchError
 from facematch.core.files import RESULTS, write_bytes
@@ -15,10 +14,9 @@ from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import hit_at, retrieval_figures
 from facematch.evaluation.topk import first_places
 from facematch.evaluation.verification import pooled_pairs, verification_figures
-from facematch.faces.stream import crop_cache
 from facematch.photos.photo import PhotoFile
 from facematch.pipeline.beside import Weights, in_use, rivals, stand
-from facematch.pipeline.build import build_cropper, build_embedder, photo_limits
+from facematch.pipeline.build import build_embedder, crops_of, photo_limits
 from facematch.pipeline.default_checkpoint import run_settings, settings_in_use
 from facematch.pipeline.evaluated import EvaluatedPhotos, evaluate, fixed_folders
 from facematch.pipeline.how_made import how_made
@@ -186,20 +184,9 @@ def _static_threshold(settings: Settings) -> float | None:
 
 
 def _thumbnails(settings: Settings, files: Sequence[PhotoFile], most: int) -> dict[str, bytes]:
-    cropper = build_cropper(settings.faces)
-    with (
-        crop_cache(cache_folder(settings.paths.cache), cropper) as cache,
-        progress("thumbnails", len(files)) as step,
-    ):
-        return make_thumbnails(
-            files,
-            most,
-            cropper,
-            cache,
-            miss=settings.faces.miss,
-            limits=photo_limits(settings.photos),
-            on_progress=step,
-        )
+    with progress("thumbnails", len(files)) as step:
+        outcomes = crops_of(settings, files, settings.faces.miss, step)
+        return make_thumbnails(files, outcomes, most, photo_limits(settings.photos))
 
 
 def _subgroups(photos: EvaluatedPhotos, attributes: Attributes) -> tuple[SubgroupTable, ...]:

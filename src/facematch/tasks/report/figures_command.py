@@ -11,7 +11,7 @@ from facematch.core.errors import FacematchError
 from facematch.core.text import interval_words, number_words
 from facematch.evaluation.bootstrap import Estimate, Floats
 from facematch.evaluation.classes import by_class, class_figures, set_scores, top_k_accepted
-from facematch.evaluation.comparison import Comparison, paired
+from facematch.evaluation.comparison import Comparison, paired_values
 from facematch.evaluation.open_set import open_set, open_set_figures
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.retrieval import RETRIEVAL_METRICS, average_precision, hit_at, retrieval_figures
@@ -100,13 +100,13 @@ def _other(config: Path, overrides: Sequence[str], fixed: Folders | None) -> Rel
 
 def _differences(ours: RelevanceMatrix, theirs: RelevanceMatrix) -> dict[str, Comparison]:
     place = {name: row for row, name in enumerate(theirs.queries)}
-    shared = [(row, place[name]) for row, name in enumerate(ours.queries) if name in place]
+    here = [row for row, name in enumerate(ours.queries) if name in place]
+    there, groups = [place[ours.queries[row]] for row in here], [ours.groups[row] for row in here]
     found = {}
     for name, metric in RETRIEVAL_METRICS.items():
-        mine, other = metric(ours), metric(theirs)
-        pairs = [(mine[a] - other[b], ours.groups[a]) for a, b in shared if not np.isnan(mine[a] + other[b])]
-        if pairs:
-            found[name] = paired([difference for difference, _ in pairs], [group for _, group in pairs])
+        mine, other = metric(ours)[here], metric(theirs)[there]
+        if not np.isnan(mine - other).all():
+            found[name] = paired_values(mine, other, groups)
     if not found:
         raise FacematchError("the two configurations share no query, so they cannot be compared.")
     return found

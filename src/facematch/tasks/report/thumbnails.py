@@ -1,18 +1,14 @@
 """Thumbnails of what the network saw, small enough that all of them fit on one page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.charts.jpeg import SmallPhoto, read_small, small_jpeg
-from facematch.core.cache import Cache
-from facematch.faces.cropper import Cropper
-from facematch.faces.stream import crop_photos
-from facematch.faces.values import Crop, Miss
+from facematch.faces.values import Crop, Miss, Outcome
 from facematch.photos.photo import PhotoFile, PhotoLimits
-from facematch.settings.embedding import MissChoice
 
 BUDGET = 13_500_000  # bytes of all thumbnails; in base64 18 MB, which leaves 2 MB for the rest of a page
 SMALLEST = 1000  # bytes that are enough for any picture at the end of the ladder
@@ -52,21 +48,16 @@ def encode_thumbnail(image: NDArray[np.uint8], most: int) -> bytes:
 
 def make_thumbnails(
     files: Sequence[PhotoFile],
+    outcomes: Iterable[Outcome],
     most: int,
-    cropper: Cropper,
-    cache: Cache,
-    *,
-    miss: MissChoice,
     limits: PhotoLimits,
-    on_progress: Callable[[int], None] | None = None,
 ) -> dict[str, bytes]:
     """Return a JPEG of at most `most` bytes for each photo that can be read, by name.
 
-    It shows the crop that the network saw, from the cache where it is there, and the whole photo where no
-    face was found and nothing replaces it.
+    `outcomes` says how each ended when it was cropped. A thumbnail shows the crop that the network saw, and the whole
+    photo where no face was found and nothing replaces it.
     """
     made = {}
-    outcomes = crop_photos(files, cropper, cache, miss=miss, limits=limits, on_progress=on_progress)
     for file, outcome in zip(files, outcomes, strict=True):
         seen: Crop | SmallPhoto | None = outcome if isinstance(outcome, Crop) else None
         if isinstance(outcome, Miss):
