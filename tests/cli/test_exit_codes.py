@@ -68,6 +68,7 @@ def test_a_lost_answer_and_signals(payload: Path, sent: signal.Signals | None, c
                 connection.recv(100)
                 if sent is not None:
                     os.kill(number, sent)
+                    process.wait(timeout=60)  # with the connection open: its end would be an answer that is lost
                 else:
                     while b"]}" not in connection.recv(65_536):
                         pass

@@ -1,6 +1,8 @@
 """What a person sees on the way: a bar on a terminal, lines elsewhere, words that are not cut."""
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -92,3 +94,13 @@ def test_a_terminal_gets_whole_words_and_commands_in_one_piece(terminal: Say) ->
 def test_a_pipe_gets_each_note_in_one_line(told: Say) -> None:
     console.info("word " * 30 + "end")
     assert told() == "word " * 30 + "end\n"
+
+
+def test_a_table_in_a_pipe_wraps_no_cell() -> None:
+    code = (
+        "from facematch.core.console import show_table\n"
+        "show_table('wide', ['a', *'bcdefgh'], [['some words of a row', *['0123456789 0123456789'] * 7]])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "some words of a row" in done.stdout
+    assert done.stdout.count("0123456789 0123456789") == 7

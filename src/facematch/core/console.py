@@ -24,8 +24,8 @@ def warn_unread(unread: Sequence[str]) -> None:
         warn(f"{count_of(len(unread), 'file was', 'files were')} not read: {printable(first_of(unread))}")
 
 
-# A pipe has no width, and cells wrapped at 80 letters could not be searched.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+# A pipe has no width, and cells that are wrapped could not be searched: a table takes there what its cells take.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 _SECONDS_BETWEEN_LINES = 10.0  # of progress, where no bar can be drawn
 _warnings = Console(stderr=True, highlight=False, soft_wrap=True)
