@@ -24,8 +24,9 @@ import numpy as np
 from side_by_side import in_turn, shown
 
 from facematch.core.text import evenly
+from facematch.faces.boxes import intersection_over_union
 from facematch.faces.cropper import choose_face
-from facematch.faces.detectors import HaarDetector, intersection_over_union
+from facematch.faces.detectors import HaarDetector
 from facematch.faces.values import Face, Image
 from facematch.photos.encoded import jpeg_bytes
 from facematch.photos.photo import Photo, PhotoFile, find_photos, read_photo

@@ -8,7 +8,8 @@ import pytest
 
 from facematch.core.errors import FacematchError
 from facematch.faces import detectors
-from facematch.faces.detectors import HaarDetector, NoDetector, YunetDetector
+from facematch.faces.detectors import HaarDetector, NoDetector
+from facematch.faces.landmarks import YunetDetector
 from facematch.faces.values import Image
 from facematch.photos.photo import Photo, PhotoFile, read_photo
 from facematch.tasks.sample.portraits import load_faces

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch.faces import detectors
-from facematch.faces.detectors import HaarDetector, without_overlaps
+from facematch.faces.boxes import without_overlaps
+from facematch.faces.detectors import HaarDetector
 from facematch.faces.values import Face
 from facematch.pipeline.build import build_cropper
 from facematch.settings.file import load_settings

@@ -1,11 +1,7 @@
-"""Face detectors: Haar cascades that OpenCV ships, and YuNet from a model file.
-
-Both search a reduced copy of the photo and answer in pixels of the photo.
-"""
+"""What a face detector is, and the one of OpenCV's Haar cascades, which searches reduced copies of the photo."""
 
 import os
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -15,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError, nearest_name
-from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Value
+from facematch.faces.boxes import reduced, without_overlaps
 from facematch.faces.values import Face, Image
 
 _LARGE_FACE = 0.25  # of the photo's shorter side
@@ -140,51 +136,6 @@ class HaarDetector:
 
 
 @dataclass(frozen=True)
-class YunetDetector:
-    """YuNet (Wu et al. 2023) through `cv2.FaceDetectorYN`, with five points for each face.
-
-    `file` is its ONNX file; `min_score` is the confidence from 0 to 1; `detect_size` is the longer
-    side, in pixels, of the copy that is searched.
-    """
-
-    file: Path
-    min_score: float = 0.6
-    detect_size: int = 320
-    name: ClassVar[str] = "yunet"
-
-    def __post_init__(self) -> None:
-        if not self.file.is_file():
-            raise FacematchError(
-                f"faces.yunet_file: {self.file} does not exist.",
-                "Give the path of YuNet's ONNX file with --set faces.yunet_file=FILE, or use faces.detector: haar.",
-            )
-        _yunet(self.file)
-
-    def detect(self, image: Image) -> list[Face]:
-        """Return the faces with a score of at least `min_score`."""
-        small, scale = _reduced(image, self.detect_size)
-        network = _yunet(self.file)
-        network.setScoreThreshold(self.min_score)
-        network.setInputSize((small.shape[1], small.shape[0]))
-        _, rows = network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        faces = []
-        for row in rows if rows is not None else ():
-            x, y, width, height = (float(value) * scale for value in row[:4])
-            points = tuple((float(px) * scale, float(py) * scale) for px, py in row[4:14].reshape(5, 2))
-            if np.isfinite(row).all():
-                faces.append(Face(x, y, width, height, float(row[14]), self.name, points))
-        return faces
-
-    def settings(self) -> dict[str, Value]:
-        """Return the model's digest and parameters."""
-        return {
-            "yunet_sha256": sha256_of_file(self.file),
-            "yunet_score": self.min_score,
-            "detect_size": self.detect_size,
-        }
-
-
-@dataclass(frozen=True)
 class NoDetector:
     """Takes every photo whole, as one face: for photos that are crops already."""
 
@@ -200,38 +151,8 @@ class NoDetector:
         return {}
 
 
-def without_overlaps(faces: Sequence[Face], most: float) -> list[Face]:
-    """Return the faces without those whose intersection over union with one of a higher score is more than `most`.
-
-    Greedy non-maximum suppression; equal scores are ordered by place, from left to right and top to bottom.
-    """
-    kept: list[Face] = []
-    for face in sorted(faces, key=lambda each: (-each.score, each.x, each.y, each.width)):
-        if all(intersection_over_union(face, other) <= most for other in kept):
-            kept.append(face)
-    return kept
-
-
-def intersection_over_union(first: Face, second: Face) -> float:
-    """Return the share of the union of two boxes that both cover, from 0 to 1."""
-    width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
-    height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
-    shared = max(0.0, width) * max(0.0, height)
-    return shared / (first.width * first.height + second.width * second.height - shared)
-
-
-def _reduced(image: Image, long_side: int) -> tuple[Image, float]:
-    # A copy whose longer side is at most `long_side`, and the factor back to the photo.
-    height, width = image.shape[:2]
-    scale = max(height, width) / long_side
-    if scale <= 1:
-        return image, 1.0
-    size = (max(1, round(width / scale)), max(1, round(height / scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), scale
-
-
 def _grey_copy(image: Image, size: int) -> tuple[NDArray[np.uint8], float]:
-    small, scale = _reduced(image, size)
+    small, scale = reduced(image, size)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8), scale
 
 
@@ -260,16 +181,3 @@ def _cascade(name: str) -> cv2.CascadeClassifier:
             raise FacematchError(f"faces.cascade: {name} could not be loaded by OpenCV {cv2.__version__}.")
         loaded[name] = cascade
     return loaded[name]
-
-
-def _yunet(file: Path) -> cv2.FaceDetectorYN:
-    loaded: dict[Path, cv2.FaceDetectorYN] = _LOCAL.__dict__.setdefault("yunet", {})
-    if file not in loaded:
-        try:
-            loaded[file] = cv2.FaceDetectorYN.create(str(file), "", (320, 320))
-        except cv2.error as error:
-            raise FacematchError(
-                f"faces.yunet_file: {file} is not a YuNet model that OpenCV {cv2.__version__} loads: {error.err}.",
-                "The file with fixed input (yunet_n_640_640.onnx) loads; its dynamic sibling does not.",
-            ) from error
-    return loaded[file]

