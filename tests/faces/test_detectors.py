@@ -8,6 +8,7 @@ import pytest
 
 from facematch.core.errors import FacematchError
 from facematch.faces import detectors
+from facematch.faces.boxes import intersection_over_union
 from facematch.faces.detectors import HaarDetector, NoDetector
 from facematch.faces.landmarks import YunetDetector
 from facematch.faces.values import Image
@@ -101,7 +102,7 @@ def test_a_small_copy_is_searched_first(
 def test_a_small_copy_changes_boxes_little(scene: Image) -> None:
     (large,) = HaarDetector((DEFAULT,), detect_sizes=(320,), min_size=110).detect(scene)
     (same,) = HaarDetector((DEFAULT,), detect_sizes=(128, 320), min_size=110).detect(scene)
-    assert detectors.intersection_over_union(large, same) > 0.85
+    assert intersection_over_union(large, same) > 0.85
 
 
 def test_nothing_is_found_where_there_is_nothing() -> None:
@@ -131,7 +132,7 @@ def test_a_missing_or_foreign_yunet_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FacematchError, match=r"faces\.yunet_file: .* does not exist"):
         YunetDetector(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"nonsense")
-    with pytest.raises(FacematchError, match="is not a YuNet model that OpenCV"):
+    with pytest.raises(FacematchError, match="is not a yunet model that OpenCV"):
         YunetDetector(tmp_path / "bad.onnx")
 
 
