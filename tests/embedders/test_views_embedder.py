@@ -162,8 +162,9 @@ def test_what_cannot_be_is_named(sets: list[str], message: str) -> None:
         load_settings(None, sets)
 
 
-def test_an_aligned_face_has_one_view() -> None:
-    values = load_settings(None, ["refine=[views]", "faces.detector=yunet", "faces.yunet_file=x"])
+@pytest.mark.parametrize("detector", ["yunet", "centerface"])
+def test_an_aligned_face_has_one_view(detector: str) -> None:
+    values = load_settings(None, ["refine=[views]", f"faces.detector={detector}", f"faces.{detector}_file=x"])
     inner = PixelEmbedder()
     assert with_views(values, inner, values.refine) is inner
 

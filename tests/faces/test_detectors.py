@@ -1,6 +1,4 @@
-"""Haar and YuNet find real faces, in pixels of the photo, and say clearly what is wrong."""
-
-from pathlib import Path
+"""Haar finds real faces, in pixels of the photo, and says clearly what is wrong."""
 
 import cv2
 import numpy as np
@@ -10,11 +8,8 @@ from facematch.core.errors import FacematchError
 from facematch.faces import detectors
 from facematch.faces.boxes import intersection_over_union
 from facematch.faces.detectors import HaarDetector, NoDetector
-from facematch.faces.landmarks import YunetDetector
 from facematch.faces.values import Image
-from facematch.photos.photo import Photo, PhotoFile, read_photo
 from facematch.tasks.sample.portraits import load_faces
-from shared import shared
 
 DEFAULT = "haarcascade_frontalface_default.xml"
 ALT2 = "haarcascade_frontalface_alt2.xml"
@@ -126,28 +121,6 @@ def test_both_opencv_wheels_are_of_one_version_below_5() -> None:
 
     assert version("opencv-python") == version("opencv-python-headless")
     assert int(version("opencv-python").split(".")[0]) < 5
-
-
-def test_a_missing_or_foreign_yunet_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FacematchError, match=r"faces\.yunet_file: .* does not exist"):
-        YunetDetector(tmp_path / "none.onnx")
-    (tmp_path / "bad.onnx").write_bytes(b"nonsense")
-    with pytest.raises(FacematchError, match="is not a yunet model that OpenCV"):
-        YunetDetector(tmp_path / "bad.onnx")
-
-
-def test_yunet_gives_five_points_in_pixels_of_the_photo() -> None:
-    file = shared("weights/yunet_n_640_640.onnx")
-    path = sorted(shared("data/london/001").iterdir())[0]
-    photo = read_photo(PhotoFile(path.name, path))
-    assert isinstance(photo, Photo)
-    small = YunetDetector(file, detect_size=200).detect(photo.image)
-    large = YunetDetector(file, detect_size=640).detect(photo.image)
-    assert len(small) == len(large) == 1
-    np.testing.assert_allclose(small[0].points, large[0].points, atol=0.03 * photo.image.shape[0])
-    left_eye, right_eye, nose, left_mouth, _ = small[0].points
-    assert left_eye[0] < nose[0] < right_eye[0]
-    assert left_eye[1] < nose[1] < left_mouth[1]
 
 
 def test_settings_tell_everything_that_decides_what_is_found() -> None:

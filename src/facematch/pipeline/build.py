@@ -12,14 +12,14 @@ from facematch.embedders.embed import PhotoEmbedder
 from facematch.embedders.views import ViewsEmbedder
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import Detector, HaarDetector, NoDetector
-from facematch.faces.landmarks import YunetDetector
+from facematch.faces.landmarks import CenterFaceDetector, YunetDetector
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Outcome
 from facematch.networks.checkpoint import CheckpointHeader, read_checkpoint_header
 from facematch.networks.onnx_metadata import OnnxMetadata, read_onnx_metadata
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
 from facematch.photos.photo import PhotoFile, PhotoLimits
-from facematch.settings.embedding import EmbedderSettings, FaceSettings, MissChoice
+from facematch.settings.embedding import EmbedderSettings, FaceSettings, LandmarkKind, MissChoice
 from facematch.settings.root import PhotoSettings, Settings
 
 Progress = Callable[[int], None]
@@ -28,16 +28,26 @@ Progress = Callable[[int], None]
 def build_cropper(faces: FaceSettings) -> Cropper:
     """Return the cropper that `faces:` describes."""
     detector: Detector
-    if faces.detector == "yunet":
-        assert faces.yunet_file is not None  # checked by the settings
-        detector = YunetDetector(faces.yunet_file, faces.yunet_score, faces.detect_size[-1])
-    elif faces.detector == "haar":
+    if faces.detector == "haar":
         cascades = (faces.cascade, *faces.fallback_cascades)
         sizes = faces.detect_size if faces.choose == "largest" else faces.detect_size[-1:]  # small faces count, too
         detector = HaarDetector(cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, sizes, faces.overlap)
-    else:
+    elif faces.detector == "none":
         detector = NoDetector()
+    else:
+        detector = _landmark_detector(faces, faces.detector)
     return Cropper(detector, faces.size, faces.margin, faces.choose, faces.whole)
+
+
+def _landmark_detector(faces: FaceSettings, kind: LandmarkKind) -> Detector:
+    files = {"yunet": faces.yunet_file, "centerface": faces.centerface_file}
+    make: dict[str, Callable[[Path], Detector]] = {
+        "yunet": lambda file: YunetDetector(file, faces.yunet_score, faces.detect_size[-1]),
+        "centerface": lambda file: CenterFaceDetector(file, faces.centerface_score, faces.detect_size[-1]),
+    }
+    file = files[kind]
+    assert file is not None  # checked by the settings
+    return make[kind](file)
 
 
 def photo_limits(photos: PhotoSettings) -> PhotoLimits:

@@ -110,13 +110,13 @@ def refine_steps(settings: Settings, embedder: Embedder) -> tuple[Step, ...]:
 def with_views(settings: Settings, embedder: Embedder, steps: Sequence[Step]) -> Embedder:
     """Return the embedder, with the steps that are done where photos are embedded: flip and views.
 
-    A face that is aligned by five points has one view only, so with `faces.detector: yunet` there are no others.
+    A face that is aligned by five points has one view only, so where the detector gives them there are no others.
     """
     normalise = _normalised(settings, embedder)
     if has_flip(steps):
         embedder = FlipEmbedder(embedder, normalise)
     for step in steps:
-        if isinstance(step, ViewsStep) and settings.faces.detector != "yunet":
+        if isinstance(step, ViewsStep) and not settings.faces.gives_points:
             views = make_views(step.margins, step.up, step.shift, step.angle)
             embedder = ViewsEmbedder(embedder, settings.faces.size, views, normalise)
     return embedder

@@ -1,7 +1,7 @@
 """How a photo becomes a crop, and a crop an embedding, as typed, checked settings."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -9,13 +9,14 @@ from facematch.settings.section import Count, OneOrSeveral, Positive, Rgb, Secti
 
 MissChoice = Literal["whole", "centre", "skip", "error"]
 WholePhoto = Literal["pad", "squash", "centre"]
+LandmarkKind = Literal["yunet", "centerface"]  # detectors that give five points for each face, each from its file
 DetectSize = Annotated[int, Field(ge=64, le=4096)]
 
 
 class FaceSettings(Section):
     """How a photo becomes a square crop."""
 
-    detector: Literal["haar", "yunet", "none"] = "haar"
+    detector: Literal["haar", "none"] | LandmarkKind = "haar"
     size: Annotated[int, Field(ge=16, le=1024)] = 112  # crop side in pixels
     margin: Annotated[float, Field(gt=-0.5, le=2)] = 0.2  # of the box's side, both sides together
     choose: Literal["largest", "central"] = "largest"
@@ -30,6 +31,8 @@ class FaceSettings(Section):
     whole: WholePhoto = "pad"  # how a whole photo becomes a square: by its edge pixels, its sides changed, its centre
     yunet_file: Path | None = None
     yunet_score: Share = 0.6
+    centerface_file: Path | None = None
+    centerface_score: Share = 0.5
     miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
     miss_training: MissChoice = "skip"
 
@@ -41,10 +44,17 @@ class FaceSettings(Section):
         return sizes
 
     @model_validator(mode="after")
-    def _yunet_needs_its_file(self) -> "FaceSettings":
-        if self.detector == "yunet" and self.yunet_file is None:
-            raise ValueError("faces.detector: yunet needs faces.yunet_file, the path of its ONNX file")
+    def _a_model_needs_its_file(self) -> "FaceSettings":
+        if self.gives_points and getattr(self, f"{self.detector}_file") is None:
+            raise ValueError(
+                f"faces.detector: {self.detector} needs faces.{self.detector}_file, the path of its ONNX file"
+            )
         return self
+
+    @property
+    def gives_points(self) -> bool:
+        """Return whether the detector gives five points for each face, by which it is aligned."""
+        return self.detector in get_args(LandmarkKind)
 
 
 class EmbedderSettings(Section):

@@ -35,8 +35,8 @@ class FlipStep(_Step):
 class ViewsStep(_Step):
     """Each photo's embedding is averaged over several views of its face: a square of each margin around the box.
 
-    The crop is made as wide as they need; `faces.margin` plays no part. A face that `faces.detector: yunet` aligns by
-    its five points stays the one view it is.
+    The crop is made as wide as they need; `faces.margin` plays no part. A face that is aligned by its five points stays
+    the one view it is.
     """
 
     metrics = METRICS

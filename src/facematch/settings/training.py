@@ -62,8 +62,10 @@ class TeacherSettings(Section):
             raise ValueError("a teacher is a model: set loss.teacher.embedder.file to an ONNX file")
         if self.embedder.kind == "network":
             raise ValueError("a network that was trained here teaches as an ONNX file: export it first")
-        if self.blends and (self.faces is None or self.faces.detector != "yunet"):
-            raise ValueError("loss.teacher.blends needs five points of each face: loss.teacher.faces.detector: yunet")
+        if self.blends and (self.faces is None or not self.faces.gives_points):
+            raise ValueError(
+                "loss.teacher.blends needs five points of each face: loss.teacher.faces.detector: yunet or centerface"
+            )
         return self
 
 
