@@ -26,7 +26,7 @@ def test_a_missing_or_foreign_file_is_named(tmp_path: Path, kind: type[YunetDete
 
 def test_a_model_with_other_outputs_is_named(tmp_path: Path) -> None:
     file = write_tiny_centerface(tmp_path / "other.onnx", outputs=("537", "538"))
-    with pytest.raises(FacematchError, match=r"has no output 539, 540, as centerface has"):
+    with pytest.raises(FacematchError, match=r"has no output 539, 540"):
         CenterFaceDetector(file)
 
 

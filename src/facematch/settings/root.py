@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from facematch.settings.embedding import EmbedderSettings, FaceSettings
 from facematch.settings.ensemble import EnsembleSettings
+from facematch.settings.finder import FinderSettings
 from facematch.settings.ranking import IndexKind, Metric, allowed
 from facematch.settings.refine import Refine
 from facematch.settings.section import Count, OneOrSeveral, Positive, Section
@@ -117,6 +118,7 @@ class Settings(Section):
     refine: Refine = ()  # steps that change what is compared, in their order
     ensemble: EnsembleSettings | None = None  # several systems in place of one; see config/ensemble.yaml
     server: ServerSettings = ServerSettings()
+    finder: FinderSettings | None = None  # what `train` makes then: a face detector; see config/finder.yaml
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Settings":

@@ -33,7 +33,8 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
     Raises FacematchError as `load_settings`, `first_weights`, `holding`, `check_run` and `train`.
     """
     settings = load_settings(config, overrides)
-    first_weights(settings)  # whether they are there
+    if settings.finder is None:
+        first_weights(settings)  # whether they are there
     folder = RunFolder(run_folder(settings))
     with holding(folder.path):
         sweep_run(folder)
@@ -41,9 +42,15 @@ def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh
             result(f"{folder.path} is finished: {reason}")
             return
         check_run(folder, settings, resume=resume, fresh=fresh)
+        again = going_on(config, overrides)
+        if settings.finder is not None:
+            from facematch.tasks.finder.command import train_finder
+
+            train_finder(settings, settings.finder, folder, again, resume=resume, fresh=fresh)
+            return
         from facematch.tasks.training.command import train
 
-        train(settings, folder, config, going_on(config, overrides), resume=resume, fresh=fresh)
+        train(settings, folder, config, again, resume=resume, fresh=fresh)
 
 
 def hashing_overrides(
