@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from facematch.core.cores import single_threaded_opencv
 from facematch.core.errors import FacematchError
@@ -34,6 +34,12 @@ _AHEAD = 4  # batches of scenes that are being made while one is learned
 Batch = tuple[Tensor, list[Scene]]
 
 
+def _moved(mean: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
+    # The first means would else hold the random weights for long.
+    stays = min(_AVERAGED, (1 + int(steps)) / (10 + int(steps)))
+    return stays * mean + (1 - stays) * now
+
+
 class FinderTrainer:
     """One run: the network, the mean of its weights, which is what is used, its optimiser and how far it is."""
 
@@ -46,8 +52,7 @@ class FinderTrainer:
         torch.manual_seed(seed)
         network = FinderNetwork(finder.width).to(self.device)
         self.network = network.to(memory_format=torch.channels_last)
-        averaging = get_ema_multi_avg_fn(_AVERAGED)  # type: ignore[no-untyped-call]
-        self.average = AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True)
+        self.average = AveragedModel(self.network, avg_fn=_moved, use_buffers=True)
         decayed = [each for each in self.network.parameters() if each.ndim > 1]
         others = [each for each in self.network.parameters() if each.ndim <= 1]
         groups: list[dict[str, Any]] = [

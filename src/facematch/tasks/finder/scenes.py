@@ -109,8 +109,8 @@ class SceneMaker:
             if part >= 16 and clear.all():
                 part_of = image[top : top + part, left : left + part]
                 return np.asarray(cv2.resize(part_of, (self._side, self._side), interpolation=cv2.INTER_CUBIC))
-        blurred = cv2.GaussianBlur(image, (0, 0), 0.2 * min(height, width))
-        return np.asarray(cv2.resize(blurred, (self._side, self._side)))
+        blurred = cv2.resize(image, (5, 5), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(blurred, (self._side, self._side), interpolation=cv2.INTER_CUBIC))
 
     def _paste_other(self, scene: Scene, rng: np.random.Generator, middle: NDArray[np.float64], pitch: float) -> None:
         side = max(4, int(pitch * rng.uniform(0.2, 0.9)))
@@ -226,7 +226,7 @@ def _degraded(image: Rgb, boxes: NDArray[np.float32], rng: np.random.Generator) 
     if rng.random() < 0.3:
         made = np.clip(made, 0, 255) ** rng.uniform(0.6, 1.6)
         made = made * (255 / max(1.0, float(made.max())))
-    made = np.clip(made, 0, 255).astype(np.float32)
+    made = np.clip(made, 0, 255).astype(np.uint8)
     if rng.random() < 0.2:
         made = np.repeat(cv2.cvtColor(made, cv2.COLOR_RGB2GRAY)[..., None], 3, -1)
     if rng.random() < 0.25:
