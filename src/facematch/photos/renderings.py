@@ -27,17 +27,22 @@ def render(image: Rgb, name: str, strength: float, seed: int | Sequence[int]) ->
     `strength` is from 0 (least) to 1. `mixture` is two others, one after the other. Raises FacematchError for an
     unknown name.
     """
+    require_rendering(name)
     rng = np.random.default_rng(seed)
     if name == "mixture":
         first, second = rng.choice(sorted(RENDERINGS), 2, replace=False)
         return render(render(image, str(first), strength, int(rng.integers(2**31))), str(second), 0.5 * strength, seed)
-    if name not in RENDERINGS:
+    made = RENDERINGS[name](np.ascontiguousarray(image), float(strength), rng)
+    return np.ascontiguousarray(np.clip(np.rint(np.asarray(made, np.float32)), 0, 255).astype(np.uint8))
+
+
+def require_rendering(name: str) -> None:
+    """Raise FacematchError for a name that is no rendering."""
+    if name not in RENDERING_NAMES:
         raise FacematchError(
             f"there is no rendering {name!r}{nearest_name(name, RENDERING_NAMES)}.",
             f"Known: {', '.join(RENDERING_NAMES)}.",
         )
-    made = RENDERINGS[name](np.ascontiguousarray(image), float(strength), rng)
-    return np.ascontiguousarray(np.clip(np.rint(np.asarray(made, np.float32)), 0, 255).astype(np.uint8))
 
 
 def _between(low: float, high: float, strength: float) -> float:

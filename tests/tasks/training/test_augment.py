@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from skimage.data import astronaut
 
 from facematch.core.errors import FacematchError
 from facematch.tasks.training.augment import FACE_DEFAULT, Augmentation, build_augmentation, preview, transform_names
@@ -291,3 +292,28 @@ def test_preview_depends_on_its_seed(default: Augmentation) -> None:
     assert (preview(images, default, 6) == first).all()
     assert (preview(images, default, 6, seed=1) != first).any()
     assert (first[2:26] != first[28:52]).any(), "two rows of one picture differ"
+
+
+def test_a_rendering_by_name_is_that_rendering() -> None:
+    image = np.ascontiguousarray(np.asarray(astronaut())[:96, 170:266])
+    step = {"name": "Rendering", "names": ["pencil-grey"], "strength_range": [0.5, 0.5], "p": 1}
+    augment = build_augmentation([step], 96)
+    made = augment(image, 3)
+    assert (made[..., 0] == made[..., 1]).all()
+    assert np.array_equal(made, augment(image, 3))
+    assert not np.array_equal(made, augment(image, 4))
+    any_of_all = build_augmentation([{"name": "Rendering", "p": 1}], 96)
+    assert len({any_of_all(image, seed).tobytes() for seed in range(12)}) == 12
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ({"names": ["pencil"]}, r"step 1 \(Rendering\) cannot be made: there is no rendering 'pencil'.*pencil-grey"),
+        ({"strength_range": [0.5, 2]}, r"step 1 \(Rendering\) cannot be made: strength_range: from 0 to 1"),
+        ({"strengths": [0, 1]}, r"step 1 \(Rendering\) has no argument 'strengths' .did you mean"),
+    ],
+)
+def test_a_mistake_in_a_rendering_is_named(step: dict[str, object], message: str) -> None:
+    with pytest.raises(FacematchError, match=message):
+        build_augmentation([{"name": "Rendering", **step}])

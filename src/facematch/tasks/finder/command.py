@@ -9,6 +9,7 @@ import numpy as np
 from facematch.core.cache import cache_folder
 from facematch.core.console import Stopwatch, info, progress, result
 from facematch.core.errors import FacematchError
+from facematch.core.shipped import find_settings
 from facematch.core.text import evenly
 from facematch.faces.detectors import Detector
 from facematch.faces.landmarks import CenterFaceDetector, YunetDetector
@@ -131,6 +132,7 @@ def _label(settings: Settings, finder: FinderSettings, files: Sequence[PhotoFile
 def _names(path: Path | None) -> frozenset[str]:
     if path is None:
         return frozenset()
+    path = find_settings(path)
     try:
         return frozenset(path.read_text(encoding="utf-8").split("\n")) - {""}
     except (OSError, UnicodeDecodeError) as error:

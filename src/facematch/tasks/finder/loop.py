@@ -31,6 +31,9 @@ _SAVE_EVERY_SECONDS = 60.0
 _AVERAGED = 0.998  # what stays of the mean weights at each step
 _AHEAD = 4  # batches of scenes that are being made while one is learned
 
+Validate = Callable[[FinderNetwork], DetectionFigures]
+Keep = Callable[[FinderNetwork], None]
+OnProgress = Callable[[int, float, float], None]
 Batch = tuple[Tensor, list[Scene]]
 
 
@@ -102,10 +105,10 @@ class FinderTrainer:
     @single_threaded_opencv()
     def run(
         self,
-        validate: Callable[[FinderNetwork], DetectionFigures],
-        keep: Callable[[FinderNetwork], None],
+        validate: Validate,
+        keep: Keep,
         report: Callable[[str], None],
-        progress: Callable[[int, float, float], None],
+        progress: OnProgress,
         stop: StopRequest,
     ) -> None:
         """Train until the last epoch or a signal; the state is saved on leaving.
@@ -113,6 +116,18 @@ class FinderTrainer:
         `validate` measures a network, `keep` writes the best one, `report` shows one line for each epoch, `progress`
         gets (epoch, progress 0–1, loss) for each step.
         """
+        before = torch.get_num_threads()
+        torch.set_num_threads(
+            max(1, before // 2)
+        )  # the others make scenes: more threads than cores wait for each other
+        try:
+            self._epochs(validate, keep, report, progress, stop)
+        finally:
+            torch.set_num_threads(before)
+
+    def _epochs(
+        self, validate: Validate, keep: Keep, report: Callable[[str], None], progress: OnProgress, stop: StopRequest
+    ) -> None:
         at = self.at
         while at.epoch <= self.training.epochs and not stop:
             self.network.train()
@@ -138,8 +153,8 @@ class FinderTrainer:
 
     def _conclude(
         self,
-        validate: Callable[[FinderNetwork], DetectionFigures],
-        keep: Callable[[FinderNetwork], None],
+        validate: Validate,
+        keep: Keep,
         report: Callable[[str], None],
         speed: float,
     ) -> None:

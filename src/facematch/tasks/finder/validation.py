@@ -1,6 +1,7 @@
 """What a finder is chosen by: recall on photos and drawings it never saw, at one false face in a hundred pictures."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -56,7 +57,7 @@ def validation_of(
                 maps = [each.float().cpu().numpy() for each in network(batch.float() / 127.5 - 1)]
             for each in range(len(batch)):
                 faces = decoded([level[each] for level in maps], side, _LEAST_SCORE)
-                found.append(_found(faces, *truth[start + each]))
+                found.append(found_and_there(faces, *truth[start + each]))
         return judge(found).at_false_faces(FALSE_FACES)
 
     return measure
@@ -73,9 +74,12 @@ def _framed(image: Rgb, side: int) -> tuple[Rgb, float]:
     return framed, scale
 
 
-def _found(
-    faces: Sequence[Face], boxes: NDArray[np.float64], points: NDArray[np.float64], unknown: NDArray[np.float64]
-) -> Found:
+def found_and_there(faces: Sequence[Face], boxes: NDArray[Any], points: NDArray[Any], unknown: NDArray[Any]) -> Found:
+    """Return a detector's faces beside the labels of a picture: F×4 boxes, F×5×2 points and U×4 unknown places.
+
+    A detector without points is judged by boxes alone: its errors of points are NaN.
+    """
     said = np.array([[each.x, each.y, each.x + each.width, each.y + each.height] for each in faces]).reshape(-1, 4)
-    marks = np.array([each.points for each in faces]).reshape(-1, 5, 2)
-    return Found(said, np.array([each.score for each in faces]), marks, boxes, points, unknown)
+    marks = np.array([each.points or [(np.nan, np.nan)] * 5 for each in faces]).reshape(-1, 5, 2)
+    there = (np.asarray(each, np.float64) for each in (boxes, points, unknown))
+    return Found(said, np.array([each.score for each in faces]), marks, *there)

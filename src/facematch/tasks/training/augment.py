@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from torchvision.utils import make_grid
 
 from facematch.core.errors import FacematchError, nearest_name
+from facematch.photos.renderings import RENDERING_NAMES, render, require_rendering
 
 _QUIET = "NO_ALBUMENTATIONS_UPDATE"  # without it the import asks a server for news
 _UNSET = _QUIET not in os.environ
@@ -77,6 +78,36 @@ FACE_DEFAULT: tuple[dict[str, object], ...] = (
         "p": 0.3,
     },
 )
+
+
+class Rendering(alb.ImageOnlyTransform):  # type: ignore[misc]  # albumentations has no types
+    """One of `names` (None: of all), a rendering of `photos.renderings`, with a strength drawn from `strength_range`.
+
+    Raises FacematchError for an unknown name and ValueError for a range that is not within 0 and 1.
+    """
+
+    def __init__(
+        self, names: Sequence[str] | None = None, strength_range: Sequence[float] = (0.0, 1.0), p: float = 0.5
+    ) -> None:
+        super().__init__(p=p)
+        least, most = strength_range
+        if not 0 <= least <= most <= 1:
+            raise ValueError(f"strength_range: from 0 to 1, the smaller first, found {list(strength_range)}")
+        self.names, self.strength_range = tuple(RENDERING_NAMES if names is None else names), (least, most)
+        for name in self.names:
+            require_rendering(name)
+
+    def get_params(self) -> dict[str, Any]:
+        """Return what is drawn anew for each picture."""
+        strength = self.py_random.uniform(*self.strength_range)
+        return {"name": self.py_random.choice(self.names), "strength": strength, "seed": self.py_random.getrandbits(31)}
+
+    def apply(self, img: Image, name: str, strength: float, seed: int, **_: Any) -> Image:
+        """Return the picture, rendered."""
+        return render(img, name, strength, seed)
+
+
+_OWN: dict[str, type[alb.BasicTransform]] = {"Rendering": Rendering}
 
 
 @dataclass(frozen=True)
@@ -146,7 +177,7 @@ def preview(images: Sequence[Image], augmentation: Augmentation, columns: int = 
 
 @cache
 def transform_names() -> tuple[str, ...]:
-    """Return the names a step may have: albumentations' transforms of pictures, and the groups."""
+    """Return the names a step may have: albumentations' transforms of pictures, the groups, and `Rendering`."""
     left_out = {alb.BasicTransform, alb.DualTransform, alb.ImageOnlyTransform, alb.Lambda}
     left_out |= {alb.ToTensorV2, alb.ToTensor3D}
     found = [
@@ -157,7 +188,7 @@ def transform_names() -> tuple[str, ...]:
         and not issubclass(value, alb.Transform3D)
         and value not in left_out
     ]
-    return tuple(sorted([*found, *GROUPS]))
+    return tuple(sorted([*found, *GROUPS, *_OWN]))
 
 
 def _transform(step: object, where: str) -> Any:
@@ -169,7 +200,7 @@ def _transform(step: object, where: str) -> Any:
         raise FacematchError(
             f"{where}: there is no such augmentation{nearest_name(name, transform_names())}.", _EXAMPLE
         )
-    made = getattr(alb, name)
+    made = _OWN.get(name) or getattr(alb, name)
     known = [key for key in inspect.signature(made.__init__).parameters if key != "self"]
     takes = f"{name} takes {', '.join(known)}."
     for argument in arguments:
