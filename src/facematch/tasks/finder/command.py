@@ -79,6 +79,11 @@ def train_finder(
 
 def teachers(finder: FinderSettings, min_score: float = _LABELLING_SCORE) -> tuple[Detector, Detector]:
     """Return the two detectors that label. Raises FacematchError where a file is missing or is no model of its kind."""
+    for name, file in finder.teachers.items():
+        if not file.is_file():
+            raise FacematchError(
+                f"finder.teachers: {file} does not exist.", f"Give {name}'s file: --set finder.teachers.{name}=FILE"
+            )
     kinds: dict[str, Callable[[Path, float, int], Detector]]
     kinds = {"yunet": YunetDetector, "centerface": CenterFaceDetector}
     first, second = (kinds[name](file, min_score, _LABELLING_SIZE) for name, file in finder.teachers.items())
