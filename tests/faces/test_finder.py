@@ -40,6 +40,21 @@ def test_of_boxes_that_overlap_the_surest_stays() -> None:
     assert [face.score for face in decoded(maps, SIDE, 0.3)] == [pytest.approx(1 / (1 + np.exp(-3.0)))]
 
 
+def test_boxes_of_one_face_are_joined_by_their_scores() -> None:
+    maps = empty_maps()
+    points = np.linspace(-1, 1, 10, dtype=np.float32)
+    for column, score in ((1, 1.0), (2, 3.0), (3, -0.5), (4, -9.0)):
+        maps[0][:, 3, column] = [score, *np.log([3.0] * 4), *points]
+    (face,) = decoded(maps, SIDE, 0.4)
+    scores = 1 / (1 + np.exp(-np.array([1.0, 3.0, -0.5])))  # the fourth has hardly a score
+    shared = [1, 1, 1]  # 48 pixels wide and 8 apart: 5 sevenths of the union, and more
+    weights = scores * shared / (scores * shared).sum()
+    middles = np.array([1.5, 2.5, 3.5]) * 8
+    assert face.score == pytest.approx(scores[1])
+    assert face.x + face.width / 2 == pytest.approx(weights @ middles)
+    assert np.array(face.points)[:, 0] == pytest.approx(points.reshape(5, 2)[:, 0] * 8 + weights @ middles)
+
+
 def test_what_is_no_number_is_no_face() -> None:
     maps = empty_maps()
     maps[0][:, 0, 0] = 5
@@ -66,7 +81,7 @@ def test_the_file_answers_as_the_network_at_every_size(
 ) -> None:
     network, path = model
     image = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    detector = FinderDetector(path, min_score=0.5, detect_size=max(shape))
+    detector = FinderDetector(path, min_score=0.5, detect_sizes=(max(shape),))
     padded = np.zeros((-(-shape[0] // 32) * 32, -(-shape[1] // 32) * 32, 3), np.float32)
     padded[: shape[0], : shape[1]] = image
     with torch.inference_mode():
@@ -85,8 +100,8 @@ def test_the_file_answers_as_the_network_at_every_size(
 def test_faces_are_in_pixels_of_the_photo(model: tuple[FinderNetwork, Path]) -> None:
     image = np.random.default_rng(2).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     enlarged = np.repeat(np.repeat(image, 4, 0), 4, 1)
-    small = FinderDetector(model[1], 0.5, 64).detect(image)
-    large = FinderDetector(model[1], 0.5, 64).detect(enlarged)  # searched as the same 64×64 pixels
+    small = FinderDetector(model[1], 0.5, (64,)).detect(image)
+    large = FinderDetector(model[1], 0.5, (64,)).detect(enlarged)  # searched as the same 64×64 pixels
     assert [(4 * each.x, 4 * each.width) for each in small] == [
         (pytest.approx(each.x, rel=1e-4, abs=1e-3), pytest.approx(each.width, rel=1e-4)) for each in large
     ]
@@ -101,6 +116,6 @@ def test_a_missing_or_foreign_file_is_named(tmp_path: Path) -> None:
 
 
 def test_the_settings_tell_the_file(model: tuple[FinderNetwork, Path]) -> None:
-    settings = FinderDetector(model[1], 0.3, 256).settings()
+    settings = FinderDetector(model[1], 0.3, (256,)).settings()
     assert set(settings) == {"finder_sha256", "finder_score", "detect_size"}
     assert settings["finder_score"] == 0.3

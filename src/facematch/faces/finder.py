@@ -11,25 +11,33 @@ from numpy.typing import NDArray
 
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Value
-from facematch.faces.boxes import reduced, without_overlaps
+from facematch.faces.boxes import intersection_over_union, reduced, without_overlaps
 from facematch.faces.landmarks import padded, read_network, require_model
 from facematch.faces.values import Face, Image
 
 _OUTPUTS = ("cells_8", "cells_16", "cells_32")
 _OVERLAP = 0.4
+_VOTES = 0.3  # the least score of a box that moves a surer one …
+_SHARED = 0.5  # … with which it has this intersection over union
+_LARGE = 0.2  # of the photo's shorter side: a face that a small copy is enough for …
+_SURE = 0.6  # … from this score on
+_WINDOW = 1.8  # sides of a face: the square in which it is looked at from near …
+_NEAR = 160  # … in so many pixels
+_SAME = 0.4  # intersection over union of a face from far and from near
 
 
 @dataclass(frozen=True)
 class FinderDetector:
     """A network of `config/finder.yaml` through OpenCV's DNN module, with five points for each face.
 
-    `file` is its ONNX file; `min_score` is the confidence from 0 to 1; `detect_size` is the longer side, in pixels, of
-    the copy that is searched.
+    `file` is its ONNX file; `min_score` is the confidence from 0 to 1. `detect_sizes` are the longer sides, in pixels,
+    of the copies that are searched, the next one when the one before shows no large face that is sure. What was found
+    in a copy before the last is looked at once more from near, where its points are exact.
     """
 
     file: Path
     min_score: float = 0.5
-    detect_size: int = 320
+    detect_sizes: tuple[int, ...] = (128, 320)
     name: ClassVar[str] = "finder"
 
     def __post_init__(self) -> None:
@@ -38,35 +46,55 @@ class FinderDetector:
 
     def detect(self, image: Image) -> list[Face]:
         """Return the faces with a score of at least `min_score`."""
-        small, scale = reduced(image, self.detect_size)
+        least = _LARGE * min(image.shape[:2])
+        for size in self.detect_sizes[:-1]:
+            if size >= max(image.shape[:2]):
+                break
+            sure = max(self.min_score, _SURE)
+            large = [face for face in self._search(image, size) if face.score >= sure and face.width >= least]
+            if large:
+                return without_overlaps([self._from_near(image, face) for face in large], _OVERLAP)
+        return self._search(image, self.detect_sizes[-1])
+
+    def _from_near(self, image: Image, face: Face) -> Face:
+        # The face of a square around this one that covers it best; this one where none does.
+        side = _WINDOW * max(face.width, face.height)
+        left, top = (max(0, int(edge - side / 2)) for edge in (face.x + face.width / 2, face.y + face.height / 2))
+        window = image[top : int(top + side), left : int(left + side)]
+        nearer = [_moved(each, 1.0, left, top) for each in self._search(window, _NEAR)]
+        best = max(nearer, key=lambda each: intersection_over_union(face, each), default=face)
+        return best if intersection_over_union(face, best) >= _SAME else face
+
+    def _search(self, image: Image, size: int) -> list[Face]:
+        small, scale = reduced(image, size)
         picture = padded(small, 32)
         network = read_network(self.file, self.name, _OUTPUTS)
         network.setInput(cv2.dnn.blobFromImage(picture, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
         maps = [np.asarray(each[0], np.float32) for each in network.forward(list(_OUTPUTS))]
-        return [
-            Face(
-                face.x * scale,
-                face.y * scale,
-                face.width * scale,
-                face.height * scale,
-                face.score,
-                self.name,
-                tuple((x * scale, y * scale) for x, y in face.points),
-            )
-            for face in decoded(maps, picture.shape[1], self.min_score)
-        ]
+        return [_moved(face, scale, 0, 0) for face in decoded(maps, picture.shape[1], self.min_score)]
 
     def settings(self) -> dict[str, Value]:
         """Return the model's digest and parameters."""
+        several = len(self.detect_sizes) > 1
         return {
             "finder_sha256": sha256_of_file(self.file),
             "finder_score": self.min_score,
-            "detect_size": self.detect_size,
+            "detect_size": list(self.detect_sizes) if several else self.detect_sizes[0],
+            **({"large": _LARGE, "sure": _SURE, "window": _WINDOW, "near": _NEAR} if several else {}),
         }
 
 
+def _moved(face: Face, scale: float, left: float, top: float) -> Face:
+    points = tuple((x * scale + left, y * scale + top) for x, y in face.points)
+    box = face.x * scale + left, face.y * scale + top, face.width * scale, face.height * scale
+    return Face(*box, face.score, face.detector, points)
+
+
 def decoded(maps: Sequence[NDArray[np.float32]], side: float, min_score: float) -> list[Face]:
-    """Return the faces of one picture from the finder's maps, each 15×H×W, without overlapping ones.
+    """Return the faces of one picture from the finder's maps, each 15×H×W, each face once.
+
+    Of boxes that overlap the surest stays, moved, with its points, to the mean of those that share most of it, weighted
+    by their scores (as BlazeFace does: Bazarevsky et al. 2019).
 
     A cell holds the score before the sigmoid, the distances of its centre to the box's left, top, right and bottom in
     strides, as logarithms, and x and y of five points from there in strides. `side` is the width of the input in
@@ -75,7 +103,7 @@ def decoded(maps: Sequence[NDArray[np.float32]], side: float, min_score: float) 
     faces = []
     for cells in maps:
         stride = side / cells.shape[2]
-        rows, columns = np.nonzero(cells[0] >= _logit(min_score))
+        rows, columns = np.nonzero(cells[0] >= _logit(min(min_score, _VOTES)))
         values = cells[:, rows, columns].astype(np.float64)
         centres = (np.stack([columns, rows]) + 0.5) * stride
         reach = np.exp(np.clip(values[1:5], -8, 8)) * stride
@@ -86,7 +114,16 @@ def decoded(maps: Sequence[NDArray[np.float32]], side: float, min_score: float) 
             marks = tuple((float(x), float(y)) for x, y in points[:, :, each])
             x, y, width, height = (float(value[each]) for value in (left, top, right - left, bottom - top))
             faces.append(Face(x, y, width, height, float(scores[each]), "finder", marks))
-    return without_overlaps(faces, _OVERLAP)
+    kept = without_overlaps([face for face in faces if face.score >= min_score], _OVERLAP)
+    return [_mean([other for other in faces if intersection_over_union(face, other) >= _SHARED], face) for face in kept]
+
+
+def _mean(faces: Sequence[Face], surest: Face) -> Face:
+    weights = np.array([face.score for face in faces]) / sum(face.score for face in faces)
+    box = weights @ np.array([[face.x, face.y, face.width, face.height] for face in faces])
+    points = np.tensordot(weights, np.array([face.points for face in faces]), 1)
+    x, y, width, height = box.tolist()
+    return Face(x, y, width, height, surest.score, surest.detector, tuple((x, y) for x, y in points.tolist()))
 
 
 def _logit(probability: float) -> float:

@@ -30,8 +30,7 @@ def build_cropper(faces: FaceSettings) -> Cropper:
     """Return the cropper that `faces:` describes."""
     detector: Detector
     if faces.detector == "haar":
-        cascades = (faces.cascade, *faces.fallback_cascades)
-        sizes = faces.detect_size if faces.choose == "largest" else faces.detect_size[-1:]  # small faces count, too
+        cascades, sizes = (faces.cascade, *faces.fallback_cascades), _detect_sizes(faces)
         detector = HaarDetector(cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, sizes, faces.overlap)
     elif faces.detector == "none":
         detector = NoDetector()
@@ -45,11 +44,15 @@ def _landmark_detector(faces: FaceSettings, kind: LandmarkKind) -> Detector:
     make: dict[str, Callable[[Path], Detector]] = {
         "yunet": lambda file: YunetDetector(file, faces.yunet_score, faces.detect_size[-1]),
         "centerface": lambda file: CenterFaceDetector(file, faces.centerface_score, faces.detect_size[-1]),
-        "finder": lambda file: FinderDetector(file, faces.finder_score, faces.detect_size[-1]),
+        "finder": lambda file: FinderDetector(file, faces.finder_score, _detect_sizes(faces)),
     }
     file = files[kind]
     assert file is not None  # checked by the settings
     return make[kind](file)
+
+
+def _detect_sizes(faces: FaceSettings) -> tuple[int, ...]:
+    return faces.detect_size if faces.choose == "largest" else faces.detect_size[-1:]  # small faces count, too
 
 
 def photo_limits(photos: PhotoSettings) -> PhotoLimits:

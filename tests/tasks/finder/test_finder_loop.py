@@ -78,7 +78,7 @@ def test_it_learns_to_find_what_it_is_shown(tmp_path: Path) -> None:
     run(made)
     assert made.at.best is not None
     assert float(str(made.at.best["recall"])) > 0.6
-    detector = FinderDetector(tmp_path / "best.onnx", min_score=0.2, detect_size=96)
+    detector = FinderDetector(tmp_path / "best.onnx", min_score=0.2, detect_sizes=(96,))
     image = rgb_pixels(smiley(99).data)
     face = max(detector.detect(image), key=lambda each: each.score)
     assert abs(face.x + face.width / 2 - 48) < 8
