@@ -162,9 +162,9 @@ def test_what_cannot_be_is_named(sets: list[str], message: str) -> None:
         load_settings(None, sets)
 
 
-@pytest.mark.parametrize("detector", ["yunet", "centerface"])
-def test_an_aligned_face_has_one_view(detector: str) -> None:
-    values = load_settings(None, ["refine=[views]", f"faces.detector={detector}", f"faces.{detector}_file=x"])
+@pytest.mark.parametrize("chosen", ["detector=yunet", "detector=centerface", "second_look=yunet"])
+def test_an_aligned_face_has_one_view(chosen: str) -> None:
+    values = load_settings(None, ["refine=[views]", f"faces.{chosen}", "faces.yunet_file=x", "faces.centerface_file=x"])
     inner = PixelEmbedder()
     assert with_views(values, inner, values.refine) is inner
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from facematch.core.fingerprint import Value
 from facematch.faces.cropper import (
-    FIVE_POINTS,
     Cropper,
     align,
     choose_face,
@@ -18,6 +17,7 @@ from facematch.faces.cropper import (
     similarity_transform,
 )
 from facematch.faces.detectors import NoDetector
+from facematch.faces.templates import FIVE_POINTS
 from facematch.faces.values import Crop, Face, Image, Miss
 from facematch.photos.photo import Photo
 

@@ -68,6 +68,19 @@ def test_an_unknown_key_two_levels_down_is_named(tmp_path: Path) -> None:
         ("faces: {detector: yunet}", r"faces: faces\.detector: yunet needs faces\.yunet_file"),
         ("faces: {detector: centerface}", r"faces: faces\.detector: centerface needs faces\.centerface_file"),
         ("faces: {detector: centreface}", "did you mean 'centerface'"),
+        ("faces: {second_look: yunet}", r"faces: faces\.second_look: yunet needs faces\.yunet_file"),
+        ("faces: {second_look: haar}", r"faces\.second_look: .*'none', 'yunet', 'centerface' or 'finder'"),
+        (
+            "faces: {detector: none, second_look: yunet, yunet_file: y}",
+            r"looks behind the cascade, and faces\.detector is none: set faces\.detector: haar, or .*second_look: none",
+        ),
+        ("faces: {template: facenett}", "did you mean 'facenet'"),
+        ("faces: {max_roll: -1}", r"faces\.max_roll: .*greater than or equal to 0"),
+        (
+            "loss: {teacher: {embedder: {file: t}, blends: 0.5, "
+            "faces: {detector: yunet, yunet_file: y, template: own}}}",
+            r"loss\.teacher\.faces\.template: arcface",
+        ),
         ("faces: {centerface_score: 2}", r"faces\.centerface_score: .*less than or equal to 1"),
         ("name: ../elsewhere", r"name: String should match"),
         ("loss: {margin: soft, mining: semi-hard}", "soft has no margin"),

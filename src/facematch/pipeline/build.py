@@ -36,7 +36,12 @@ def build_cropper(faces: FaceSettings) -> Cropper:
         detector = NoDetector()
     else:
         detector = _landmark_detector(faces, faces.detector)
-    return Cropper(detector, faces.size, faces.margin, faces.choose, faces.whole)
+    if faces.second_look != "none":
+        from facematch.faces.second_look import SecondLook
+
+        detector = SecondLook(detector, _landmark_detector(faces, faces.second_look))
+    how = (faces.size, faces.margin, faces.choose, faces.whole, faces.template, faces.max_roll)
+    return Cropper(detector, *how)
 
 
 def _landmark_detector(faces: FaceSettings, kind: LandmarkKind) -> Detector:

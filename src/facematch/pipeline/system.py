@@ -116,7 +116,7 @@ def with_views(settings: Settings, embedder: Embedder, steps: Sequence[Step]) ->
     if has_flip(steps):
         embedder = FlipEmbedder(embedder, normalise)
     for step in steps:
-        if isinstance(step, ViewsStep) and not settings.faces.gives_points:
+        if isinstance(step, ViewsStep) and not settings.faces.aligns:
             views = make_views(step.margins, step.up, step.shift, step.angle)
             embedder = ViewsEmbedder(embedder, settings.faces.size, views, normalise)
     return embedder

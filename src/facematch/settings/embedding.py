@@ -9,18 +9,19 @@ from facematch.settings.section import Count, OneOrSeveral, Positive, Rgb, Secti
 
 MissChoice = Literal["whole", "centre", "skip", "error"]
 WholePhoto = Literal["pad", "squash", "centre"]
-LandmarkKind = Literal[
-    "yunet", "centerface", "finder"
-]  # detectors that give five points for each face, each from its file
+LandmarkKind = Literal["yunet", "centerface", "finder"]  # detectors that give five points, each from its file
 DetectSize = Annotated[int, Field(ge=64, le=4096)]
 
 
 class FaceSettings(Section):
     """How a photo becomes a square crop."""
 
-    detector: Literal["haar", "none"] | LandmarkKind = "haar"
+    detector: Literal["haar", LandmarkKind, "none"] = "haar"
+    second_look: Literal["none", LandmarkKind] = "none"  # behind haar: where it finds nothing, and for five points
     size: Annotated[int, Field(ge=16, le=1024)] = 112  # crop side in pixels
     margin: Annotated[float, Field(gt=-0.5, le=2)] = 0.2  # of the box's side, both sides together
+    template: Literal["arcface", "facenet", "dlib", "own"] = "arcface"  # where five points come in a crop
+    max_roll: Annotated[float, Field(ge=0, le=180)] | None = None  # degrees: doubtful points turn a face by no more
     choose: Literal["largest", "central"] = "largest"
     # Long sides of the copies that are searched, until one has a face.
     detect_size: Annotated[tuple[DetectSize, ...], OneOrSeveral] = (128, 320)
@@ -49,16 +50,26 @@ class FaceSettings(Section):
 
     @model_validator(mode="after")
     def _a_model_needs_its_file(self) -> "FaceSettings":
-        if self.gives_points and getattr(self, f"{self.detector}_file") is None:
+        for key in ("detector", "second_look"):
+            kind = getattr(self, key)
+            if kind in get_args(LandmarkKind) and getattr(self, f"{kind}_file") is None:
+                raise ValueError(f"faces.{key}: {kind} needs faces.{kind}_file, the path of its ONNX file")
+        if self.second_look != "none" and self.detector != "haar":
             raise ValueError(
-                f"faces.detector: {self.detector} needs faces.{self.detector}_file, the path of its ONNX file"
+                f"faces.second_look: {self.second_look} looks behind the cascade, and faces.detector is "
+                f"{self.detector}: set faces.detector: haar, or faces.second_look: none"
             )
         return self
 
     @property
     def gives_points(self) -> bool:
-        """Return whether the detector gives five points for each face, by which it is aligned."""
+        """Return whether the detector itself gives five points for each face."""
         return self.detector in get_args(LandmarkKind)
+
+    @property
+    def aligns(self) -> bool:
+        """Return whether crops are aligned by five points."""
+        return self.gives_points or self.second_look != "none"
 
 
 class EmbedderSettings(Section):

@@ -66,6 +66,8 @@ class TeacherSettings(Section):
             raise ValueError(
                 "loss.teacher.blends needs five points of each face: loss.teacher.faces.detector: yunet or centerface"
             )
+        if self.blends and self.faces is not None and self.faces.template != "arcface":
+            raise ValueError("loss.teacher.blends aligns as most teachers want: loss.teacher.faces.template: arcface")
         return self
 
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
 
-from facematch.faces.cropper import FIVE_POINTS, align, cut_square
+from facematch.faces.cropper import align, cut_square
+from facematch.faces.templates import FIVE_POINTS
 from facematch.faces.values import Face, Image
 from facematch.tasks.training import blending
 from facematch.tasks.training.blending import (

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facematch.faces.cropper import FIVE_POINTS
+from facematch.faces.templates import FIVE_POINTS
 from facematch.tasks.training.blending import Blends, blended_face, face_frame
 from facematch.tasks.training.data import BLEND, COPIES, augmented_batches, picture_seed, reduced, with_blends
 

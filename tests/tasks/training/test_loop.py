@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.topk import Figures
-from facematch.faces.cropper import FIVE_POINTS
+from facematch.faces.templates import FIVE_POINTS
 from facematch.networks.embedding import EmbeddingNetwork, weights_digest
 from facematch.networks.spec import NetworkSpec
 from facematch.pipeline.run_folder import RunFolder, read_log

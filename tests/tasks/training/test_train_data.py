@@ -11,8 +11,9 @@ from PIL import Image as PillowImage
 from command_helpers import write_project
 from facematch.core.errors import FacematchError
 from facematch.embedders.pixels import PixelEmbedder
-from facematch.faces.cropper import FIVE_POINTS, Cropper
+from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import NoDetector
+from facematch.faces.templates import FIVE_POINTS
 from facematch.faces.values import Crop, Face, Image
 from facematch.identities.sources import load_many
 from facematch.photos.photo import PhotoFile, PhotoLimits, decode

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
-from facematch.faces.cropper import FIVE_POINTS, align, similarity_transform, square_around
+from facematch.faces.cropper import align, similarity_transform, square_around
+from facematch.faces.templates import FIVE_POINTS
 from facematch.faces.values import Box, Image
 from facematch.photos.encoded import jpeg_bytes, rgb_pixels
 
