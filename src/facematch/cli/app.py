@@ -98,6 +98,9 @@ def crop(
     folder: Annotated[Path, typer.Argument(metavar="out", help="Folder for crops, crops.csv and contact sheets.")],
     config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with `faces:`.")] = None,
     overrides: Sets = NONE,
+    compare: Annotated[
+        str | None, typer.Option(help="Detectors side by side instead, such as haar,yunet,haar+yunet: OUT/compare.png.")
+    ] = None,
     as_json: JsonOut = False,
 ) -> None:
     """Crop the faces of a folder; one CSV row for every file met, and contact sheets to look through."""

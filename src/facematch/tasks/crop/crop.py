@@ -28,6 +28,7 @@ from facematch.refine.chain import Ranker
 from facematch.settings.file import load_settings
 from facematch.settings.ranking import INDEXES, IndexKind
 from facematch.settings.root import Settings
+from facematch.tasks.crop.compare import compare_detectors
 
 _SHEET = 200  # tiles on a contact sheet
 
@@ -50,8 +51,19 @@ class _Cropped:
             self.tiles, self.every = self.tiles[::2], 2 * self.every
 
 
-def crop_command(photos: Path, folder: Path, config: Path | None, overrides: Sequence[str], *, as_json: bool) -> None:
-    """Write OUT/crops/<photo name>.png, OUT/crops.csv, OUT/crops.png and OUT/misses.png."""
+def crop_command(
+    photos: Path,
+    folder: Path,
+    config: Path | None,
+    overrides: Sequence[str],
+    *,
+    compare: str | None = None,
+    as_json: bool,
+) -> None:
+    """Write OUT/crops/<photo name>.png, OUT/crops.csv, OUT/crops.png and OUT/misses.png; or OUT/compare.png alone."""
+    if compare is not None:
+        compare_detectors(photos, folder, config, overrides, compare, as_json=as_json)
+        return
     settings = load_settings(config, overrides)
     if photos.is_dir() and photos.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise FacematchError(
