@@ -3,10 +3,12 @@
 import logging
 import sys
 import sysconfig
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from facematch.core.errors import FacematchError
+from facematch.core.files import sha256_of_file
 
 CONFIG = Path("config")
 TRIPLET = CONFIG / "triplet.yaml"
@@ -60,3 +62,23 @@ def log_taken(path: Path, found: Path) -> None:
     """Log that a settings file was found in another folder than the current one; a command shows it once."""
     if found != path:
         logging.getLogger(__name__).info("%s: not here, taken from %s", path, found.parent)
+
+
+def shipped_file(places: Sequence[Path], sha256: str, what: str, instead: str) -> Path:
+    """Return in which of `places` a file lies that nobody may have changed; `what` is what it is called.
+
+    Raises FacematchError where it is missing, or its SHA-256 (64 hex digits) is another; `instead`: what else to do.
+    """
+    file = next((each for each in places if each.is_file()), None)
+    if file is None:
+        nowhere = " nor ".join(str(each) for each in places)
+        raise FacematchError(
+            f"{what} is missing: there is neither {nowhere}.", f"Install facematch again, or {instead}"
+        )
+    found = sha256_of_file(file)
+    if found != sha256:
+        raise FacematchError(
+            f"{file} is not the file that was shipped: its SHA-256 begins {found[:12]}, expected {sha256[:12]}.",
+            f"It is damaged or was changed. Install facematch again, or {instead}",
+        )
+    return file

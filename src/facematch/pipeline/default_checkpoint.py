@@ -7,8 +7,7 @@ from typing import Any
 
 from facematch.core.console import info, info_once
 from facematch.core.errors import FacematchError, nearest_name, typed
-from facematch.core.files import sha256_of_file
-from facematch.core.shipped import shipped_places
+from facematch.core.shipped import shipped_file, shipped_places
 from facematch.core.text import brief
 from facematch.pipeline.build import run_folder, with_checkpoint
 from facematch.settings.file import load_settings, read_values
@@ -122,18 +121,7 @@ def default_file() -> Path:
 
     Raises FacematchError where it is missing, and where its weights are not those that were shipped.
     """
-    file = _found()
-    again = f"Install facematch again, or train a network: {typed('train')}"
-    if file is None:
-        places = " nor ".join(str(each) for each in _places())
-        raise FacematchError(f"the default checkpoint is missing: there is neither {places}.", again)
-    found = sha256_of_file(file)
-    if found != SHA256:
-        raise FacematchError(
-            f"{file} is not the file that was shipped: its SHA-256 begins {found[:12]}, expected {SHA256[:12]}.",
-            f"It is damaged or was changed. {again}",
-        )
-    return file
+    return shipped_file(_places(), SHA256, "the default checkpoint", f"train a network: {typed('train')}")
 
 
 def is_default(settings: Settings) -> bool:
@@ -144,10 +132,6 @@ def is_default(settings: Settings) -> bool:
 
 def _places() -> list[Path]:
     return shipped_places(f"checkpoints/default/{NAME}")
-
-
-def _found() -> Path | None:
-    return next((each for each in _places() if each.is_file()), None)
 
 
 def _run_in_use(values: Mapping[str, Any], overrides: Sequence[str], *, unasked: bool) -> tuple[Path | None, bool]:
@@ -164,7 +148,7 @@ def _run_in_use(values: Mapping[str, Any], overrides: Sequence[str], *, unasked:
     if (own / "settings.yaml").is_file() or (own / "best.safetensors").is_file():  # not what `tune` leaves alone
         named = any(each.partition("=")[0].strip() == "name" for each in overrides)
         return (own, True) if named else (None, False)
-    return (default_file() if unasked and _found() is not None else None), False
+    return (default_file() if unasked and any(each.is_file() for each in _places()) else None), False
 
 
 def _in(values: Mapping[str, Any], section: str, key: str, otherwise: str) -> str:
