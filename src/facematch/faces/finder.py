@@ -11,27 +11,19 @@ from numpy.typing import NDArray
 
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Value
-from facematch.core.shipped import shipped_file, shipped_places
 from facematch.faces.boxes import intersection_over_union, reduced, without_overlaps
 from facematch.faces.landmarks import padded, read_network, require_model
 from facematch.faces.values import Face, Image
 
-SHA256 = "0"  # of the one that comes with facematch
 _OUTPUTS = ("cells_8", "cells_16", "cells_32")
 _OVERLAP = 0.4
 _VOTES = 0.3  # the least score of a box that moves a surer one …
 _SHARED = 0.5  # … with which it has this intersection over union
 _LARGE = 0.2  # of the photo's shorter side: a face that a small copy is enough for …
 _SURE = 0.6  # … from this score on
-_WINDOW = 1.8  # sides of a face: the square in which it is looked at from near …
-_NEAR = 160  # … in so many pixels
+_WINDOW = 2.0  # sides of a face: the square in which it is looked at from near …
+_NEAR = 224  # … in so many pixels
 _SAME = 0.4  # intersection over union of a face from far and from near
-
-
-def shipped_finder() -> Path:
-    """Return the finder that comes with facematch. Raises FacematchError where it is missing or was changed."""
-    places = shipped_places("checkpoints/default/finder.onnx")
-    return shipped_file(places, SHA256, "the finder", "use faces.detector: haar without a second look.")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from facematch.embedders.embed import PhotoEmbedder
 from facematch.embedders.views import ViewsEmbedder
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import Detector, HaarDetector, NoDetector
-from facematch.faces.finder import FinderDetector, shipped_finder
+from facematch.faces.finder import FinderDetector
 from facematch.faces.landmarks import CenterFaceDetector, YunetDetector
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Outcome
@@ -51,7 +51,8 @@ def _landmark_detector(faces: FaceSettings, kind: LandmarkKind) -> Detector:
         "centerface": lambda file: CenterFaceDetector(file, faces.centerface_score, faces.detect_size[-1]),
         "finder": lambda file: FinderDetector(file, faces.finder_score, _detect_sizes(faces)),
     }
-    file = files[kind] or shipped_finder()  # the settings name the others' files
+    file = files[kind]
+    assert file is not None  # checked by the settings
     return make[kind](file)
 
 

@@ -36,7 +36,7 @@ class FaceSettings(Section):
     yunet_score: Share = 0.6
     centerface_file: Path | None = None
     centerface_score: Share = 0.5
-    finder_file: Path | None = None  # None: the one that comes with facematch
+    finder_file: Path | None = None
     finder_score: Share = 0.5
     miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
     miss_training: MissChoice = "skip"
@@ -52,7 +52,7 @@ class FaceSettings(Section):
     def _a_model_needs_its_file(self) -> "FaceSettings":
         for key in ("detector", "second_look"):
             kind = getattr(self, key)
-            if kind in ("yunet", "centerface") and getattr(self, f"{kind}_file") is None:
+            if kind in get_args(LandmarkKind) and getattr(self, f"{kind}_file") is None:
                 raise ValueError(f"faces.{key}: {kind} needs faces.{kind}_file, the path of its ONNX file")
         if self.second_look != "none" and self.detector != "haar":
             raise ValueError(
