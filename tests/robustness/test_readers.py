@@ -31,7 +31,8 @@ KNOWN = {
     "yaml.load": ["settings/file.py"],
     "json.loads": [
         "tasks/compare/systems.py", "tasks/competition/submission.py", "embedders/embed.py", "embedders/clip_model.py",
-        "faces/stream.py", "core/foreign.py", "near_duplicates/contents.py", "pipeline/run_folder.py", "tasks/finder/labels.py",
+        "faces/stream.py", "core/foreign.py", "near_duplicates/contents.py", "pipeline/run_folder.py",
+        "tasks/finder/labels.py",
         "thresholds/kept.py",
     ],
     "load_file": ["networks/checkpoint.py", "networks/weights.py", "core/tensor_file.py"],
