@@ -39,7 +39,7 @@ from facematch.settings.root import Settings
 from facematch.tasks.finder.command import teachers
 from facematch.tasks.finder.labels import Labelled, label_photos
 from facematch.tasks.finder.scenes import DRAWN
-from facematch.tasks.finder.validation import found_and_there
+from facematch.tasks.finder.validation import faces_there
 
 HELD_OUT = Path(__file__).resolve().parents[1] / "config" / "held-out.txt"
 SIDES = (250, 640, 2000)  # pixels of the longer side of the photos that are timed
@@ -127,8 +127,8 @@ def quality(rows: Sequence[Pictures], detector: Detector) -> dict[str, str]:
         found: list[Found] = []
         for number, photo in enumerate(row.photos):
             faces = detector.detect(row.image(number))
-            found.append(found_and_there(faces, photo.boxes, photo.points, photo.unknown))
-        share = np.mean([len(each.boxes) > 0 for each in found])
+            found.append(Found(faces, *faces_there(photo)))
+        share = np.mean([len(each.faces) > 0 for each in found])
         figures = judge(found).at(0)
         text = f"{share:6.1%}"
         if row.judged and figures.faces > len(row.photos) / 2:
@@ -159,9 +159,7 @@ def trade_off(rows: Sequence[Pictures], detector: Detector) -> list[str]:
         if row.judged:
             for number, photo in enumerate(row.photos):
                 faces = detector.detect(row.image(number))
-                kinds["drawings" if row.rendered else "photographs"].append(
-                    found_and_there(faces, photo.boxes, photo.points, photo.unknown)
-                )
+                kinds["drawings" if row.rendered else "photographs"].append(Found(faces, *faces_there(photo)))
     judged = {name: judge(found) for name, found in kinds.items()}
     every = judge([each for found in kinds.values() for each in found])
     return [

@@ -6,26 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch.evaluation.detection import RIGHT, Found, judge
+from facematch.faces.values import Face
 
-NOTHING = np.zeros((0, 4))
+
+def face(box: list, score: float, shift: float = 0.0) -> Face:
+    """Points are the corners and the middle of the box, `shift` pixels off."""
+    a, b, c, d = box
+    points = ((a, b), (c, b), ((a + c) / 2, (b + d) / 2), (a, d), (c, d))
+    return Face(a, b, c - a, d - b, score, "", tuple((x + shift, y + shift) for x, y in points))
 
 
 def found(boxes: list, scores: list, faces: list, unknown: list | None = None, shift: float = 0.0) -> Found:
-    """One picture; points are the corners and the middle of each box, those found `shift` pixels off."""
-
-    def points(rows: list) -> np.ndarray:
-        return np.array(
-            [[[a, b], [c, b], [(a + c) / 2, (b + d) / 2], [a, d], [c, d]] for a, b, c, d in rows], float
-        ).reshape(-1, 5, 2)
-
-    return Found(
-        np.array(boxes, float).reshape(-1, 4),
-        np.array(scores, float),
-        points(boxes) + shift,
-        np.array(faces, float).reshape(-1, 4),
-        points(faces),
-        np.array(unknown or [], float).reshape(-1, 4),
-    )
+    """One picture: boxes found, with their scores, boxes that are there and unknown places."""
+    said = [face(box, score, shift) for box, score in zip(boxes, scores, strict=True)]
+    return Found(said, [face(box, 1) for box in faces], [face(box, 1) for box in unknown or []])
 
 
 FACE = [0, 0, 10, 10]
@@ -83,23 +77,27 @@ def scenes(draw: st.DrawFn) -> Found:
 def test_as_a_naive_count(pictures: list[Found], threshold: float) -> None:
     right = false = faces = 0
     for each in pictures:
-        left = [tuple(face) for face in each.faces]
+        left = [corners(one) for one in each.there]
         faces += len(left)
-        for _, box in sorted(zip(-each.scores, range(len(each.boxes)), strict=True)):
-            overlaps = {face: overlap(each.boxes[box], np.array(face)) for face in left}
-            best = max(overlaps, key=lambda face: overlaps[face], default=None)
+        for said in sorted(each.faces, key=lambda one: -one.score):
+            overlaps = {one: overlap(corners(said), one) for one in left}
+            best = max(overlaps, key=lambda one: overlaps[one], default=None)
             hit = best is not None and overlaps[best] >= RIGHT
             if hit:
                 left.remove(best)
-            if each.scores[box] >= threshold:
+            if said.score >= threshold:
                 right, false = right + hit, false + (not hit)
     at = judge(pictures).at(threshold)
     assert at.recall == right / max(1, faces)
     assert at.false_faces == false / len(pictures)
 
 
-def overlap(one: np.ndarray, other: np.ndarray) -> float:
-    cells = [{(x, y) for x in range(int(a), int(c)) for y in range(int(b), int(d))} for a, b, c, d in (one, other)]
+def corners(one: Face) -> tuple[int, int, int, int]:
+    return int(one.x), int(one.y), int(one.x + one.width), int(one.y + one.height)
+
+
+def overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> float:
+    cells = [{(x, y) for x in range(a, c) for y in range(b, d)} for a, b, c, d in (one, other)]
     return len(cells[0] & cells[1]) / len(cells[0] | cells[1])
 
 

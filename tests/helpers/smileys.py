@@ -17,7 +17,7 @@ def smiley(seed: int) -> Labelled:
         cv2.circle(image, (x, y), 4, (20, 20, 20), -1)
     cv2.line(image, (38, 64), (58, 64), (160, 20, 20), 3)
     box = np.array([[18, 16, 78, 80]], np.float32)
-    return Labelled(str(seed), png_bytes(image), box, points[None], np.zeros((0, 4), np.float32))
+    return Labelled(png_bytes(image), box, points[None], np.zeros((0, 4), np.float32))
 
 
 def noise(seed: int) -> bytes:

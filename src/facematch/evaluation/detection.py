@@ -6,23 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.faces.boxes import intersection_over_union, shared_area
+from facematch.faces.values import Face
+
 RIGHT = 0.5  # intersection over union from which a box is right (Everingham et al. 2010)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Found:
-    """What a detector said of one picture and what is there; boxes are left, top, right, bottom, in pixels.
+    """The faces that a detector found in one picture, those that are there, and places of which nothing is known.
 
-    `boxes` (D×4) with `scores` (D) and `points` (D×5×2) were found; `faces` (F×4) with `marks` (F×5×2) are there; of
-    what is in `unknown` (U×4) nothing is known: a box there is neither right nor false.
+    What is found in an unknown place is neither right nor false.
     """
 
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    points: NDArray[np.float64]
-    faces: NDArray[np.float64]
-    marks: NDArray[np.float64]
-    unknown: NDArray[np.float64]
+    faces: Sequence[Face]
+    there: Sequence[Face]
+    unknown: Sequence[Face] = ()
 
 
 @dataclass(frozen=True)
@@ -82,40 +81,31 @@ def judge(found: Sequence[Found]) -> Judged:
     right: list[bool] = []
     errors: list[float] = []
     for each in found:
-        free = np.ones(len(each.faces), bool)
-        for row in np.argsort(-each.scores, kind="stable").tolist():
-            overlaps = _overlaps(each.boxes[row], each.faces) * free
-            best = int(overlaps.argmax()) if len(overlaps) else -1
-            if best >= 0 and overlaps[best] >= RIGHT:
-                free[best] = False
-                marks = each.marks[best]
-                eyes = max(1e-9, float(np.linalg.norm(marks[0] - marks[1])))
-                errors.append(float(np.linalg.norm(each.points[row] - marks, axis=1).mean()) / eyes)
-                right.append(True)
-            elif len(each.unknown) and _shares(each.boxes[row], each.unknown).max() >= RIGHT:
+        free = list(each.there)
+        for face in sorted(each.faces, key=lambda face: -face.score):
+            best = max(free, key=lambda other: intersection_over_union(face, other), default=None)
+            is_right = best is not None and intersection_over_union(face, best) >= RIGHT
+            if not is_right and any(_share_of_smaller(face, place) >= RIGHT for place in each.unknown):
                 continue
-            else:
-                errors.append(np.nan)
-                right.append(False)
-            scores.append(float(each.scores[row]))
-    faces = sum(len(each.faces) for each in found)
+            scores.append(face.score)
+            right.append(is_right)
+            errors.append(np.nan)
+            if best is not None and is_right:
+                free.remove(best)
+                errors[-1] = _point_error(face, best)
+    faces = sum(len(each.there) for each in found)
     return Judged(len(found), faces, np.array(scores), np.array(right, bool), np.array(errors))
 
 
-def _overlaps(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    shared = _shared(box, others)
-    return np.asarray(shared / (_area(box) + _area(others) - shared))
+def _point_error(face: Face, truth: Face) -> float:
+    # NaN for a face without points.
+    if not face.points:
+        return np.nan
+    marks = np.array(truth.points)
+    eyes = max(1e-9, float(np.linalg.norm(marks[0] - marks[1])))
+    return float(np.linalg.norm(np.array(face.points) - marks, axis=1).mean()) / eyes
 
 
-def _shares(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Of the smaller of the two: an unknown place may be larger or smaller than what is found in it.
-    return np.asarray(_shared(box, others) / np.minimum(_area(box), _area(others)))
-
-
-def _shared(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    corner = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    return np.asarray(np.clip(corner, 0, None).prod(1))
-
-
-def _area(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray((boxes[..., 2:] - boxes[..., :2]).prod(-1))
+def _share_of_smaller(first: Face, second: Face) -> float:
+    # An unknown place may be larger or smaller than what is found in it.
+    return shared_area(first, second) / min(first.width * first.height, second.width * second.height)

@@ -1,6 +1,7 @@
 """Boxes of faces: how far they overlap, which stay, and the reduced copy they are looked for in."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 
@@ -21,10 +22,22 @@ def without_overlaps(faces: Sequence[Face], most: float) -> list[Face]:
 
 def intersection_over_union(first: Face, second: Face) -> float:
     """Return the share of the union of two boxes that both cover, from 0 to 1."""
+    shared = shared_area(first, second)
+    return shared / (first.width * first.height + second.width * second.height - shared)
+
+
+def shared_area(first: Face, second: Face) -> float:
+    """Return how many square pixels two boxes share."""
     width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
-    shared = max(0.0, width) * max(0.0, height)
-    return shared / (first.width * first.height + second.width * second.height - shared)
+    return max(0.0, width) * max(0.0, height)
+
+
+def moved(face: Face, scale: float, left: float = 0.0, top: float = 0.0) -> Face:
+    """Return a face of a reduced part of a photo in pixels of the photo: `scale` times as large, from (left, top)."""
+    points = tuple((x * scale + left, y * scale + top) for x, y in face.points)
+    x, y = face.x * scale + left, face.y * scale + top
+    return replace(face, x=x, y=y, width=face.width * scale, height=face.height * scale, points=points)
 
 
 def reduced(image: Image, long_side: int) -> tuple[Image, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Value
-from facematch.faces.boxes import intersection_over_union, reduced, without_overlaps
+from facematch.faces.boxes import intersection_over_union, moved, reduced, without_overlaps
 from facematch.faces.landmarks import padded, read_network, require_model
 from facematch.faces.values import Face, Image
 
@@ -61,7 +61,7 @@ class FinderDetector:
         side = _WINDOW * max(face.width, face.height)
         left, top = (max(0, int(edge - side / 2)) for edge in (face.x + face.width / 2, face.y + face.height / 2))
         window = image[top : int(top + side), left : int(left + side)]
-        nearer = [_moved(each, 1.0, left, top) for each in self._search(window, _NEAR)]
+        nearer = [moved(each, 1.0, left, top) for each in self._search(window, _NEAR)]
         best = max(nearer, key=lambda each: intersection_over_union(face, each), default=face)
         return best if intersection_over_union(face, best) >= _SAME else face
 
@@ -71,7 +71,7 @@ class FinderDetector:
         network = read_network(self.file, self.name, _OUTPUTS)
         network.setInput(cv2.dnn.blobFromImage(picture, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
         maps = [np.asarray(each[0], np.float32) for each in network.forward(list(_OUTPUTS))]
-        return [_moved(face, scale, 0, 0) for face in decoded(maps, picture.shape[1], self.min_score)]
+        return [moved(face, scale) for face in decoded(maps, picture.shape[1], self.min_score)]
 
     def settings(self) -> dict[str, Value]:
         """Return the model's digest and parameters."""
@@ -82,12 +82,6 @@ class FinderDetector:
             "detect_size": list(self.detect_sizes) if several else self.detect_sizes[0],
             **({"large": _LARGE, "sure": _SURE, "window": _WINDOW, "near": _NEAR} if several else {}),
         }
-
-
-def _moved(face: Face, scale: float, left: float, top: float) -> Face:
-    points = tuple((x * scale + left, y * scale + top) for x, y in face.points)
-    box = face.x * scale + left, face.y * scale + top, face.width * scale, face.height * scale
-    return Face(*box, face.score, face.detector, points)
 
 
 def decoded(maps: Sequence[NDArray[np.float32]], side: float, min_score: float) -> list[Face]:

@@ -15,7 +15,7 @@ import numpy as np
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Value
-from facematch.faces.boxes import reduced, without_overlaps
+from facematch.faces.boxes import moved, reduced, without_overlaps
 from facematch.faces.values import Face, Image
 
 T = TypeVar("T")
@@ -54,10 +54,10 @@ class YunetDetector:
         _, rows = network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         faces = []
         for row in rows if rows is not None else ():
-            x, y, width, height = (float(value) * scale for value in row[:4])
-            points = tuple((float(px) * scale, float(py) * scale) for px, py in row[4:14].reshape(5, 2))
+            x, y, width, height = (float(value) for value in row[:4])
+            points = tuple((float(px), float(py)) for px, py in row[4:14].reshape(5, 2))
             if np.isfinite(row).all():
-                faces.append(Face(x, y, width, height, float(row[14]), self.name, points))
+                faces.append(moved(Face(x, y, width, height, float(row[14]), self.name, points), scale))
         return faces
 
     def settings(self) -> dict[str, Value]:
@@ -99,13 +99,9 @@ class CenterFaceDetector:
             down, across = ((np.array([row, column]) + offsets[:, row, column] + 0.5) * 4).tolist()
             x, y = across - width / 2, down - height / 2
             pairs = points[:, row, column].reshape(5, 2).tolist()
-            marks = tuple(((x + px * width) * scale, (y + py * height) * scale) for py, px in pairs)
-            score = float(heat[0, row, column])
-            face = Face(x * scale, y * scale, width * scale, height * scale, score, self.name, marks)
-            if np.isfinite(
-                [face.x, face.y, face.width, face.height, *(value for pair in marks for value in pair)]
-            ).all():
-                faces.append(face)
+            marks = tuple((x + px * width, y + py * height) for py, px in pairs)
+            if np.isfinite([x, y, width, height, *np.ravel(marks)]).all():
+                faces.append(moved(Face(x, y, width, height, float(heat[0, row, column]), self.name, marks), scale))
         return without_overlaps(faces, 0.3)
 
     def settings(self) -> dict[str, Value]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from facematch.core.fingerprint import Value
-from facematch.faces.boxes import intersection_over_union, reduced
+from facematch.faces.boxes import intersection_over_union, moved, reduced
 from facematch.faces.detectors import Detector
 from facematch.faces.templates import points_in_box
 from facematch.faces.values import Face, Image
@@ -44,10 +44,7 @@ class SecondLook:
         right, bottom = min(width, int(left + side)), min(height, int(top + side))
         left, top = max(0, left), max(0, top)
         window, scale = reduced(image[top:bottom, left:right], _WINDOW_SIDE)
-        for face in self.second.detect(window):
-            points = tuple((left + x * scale, top + y * scale) for x, y in face.points)
-            x, y, across, down = left + face.x * scale, top + face.y * scale, face.width * scale, face.height * scale
-            yield replace(face, x=x, y=y, width=across, height=down, points=points)
+        yield from (moved(face, scale, left, top) for face in self.second.detect(window))
 
     def settings(self) -> dict[str, Value]:
         """Return what decides the finds of both, and where the second one looks."""

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.filters.rank import modal
-from skimage.morphology import disk
 
 from facematch.core.errors import FacematchError, nearest_name
 from facematch.photos.pixels import Rgb
@@ -86,6 +84,9 @@ def _cartoon(image: Rgb, strength: float, rng: np.random.Generator) -> NDArray[n
 
 def _oil(image: Rgb, strength: float, rng: np.random.Generator) -> NDArray[np.generic]:
     # The commonest of few values around each pixel, as Haeberli's brush strokes (1990) are imitated.
+    from skimage.filters.rank import modal  # a second to load
+    from skimage.morphology import disk
+
     step, around = int(rng.integers(12, 24)), disk(round(_between(2, 4, strength)))
     channels = [modal(np.ascontiguousarray(image[..., each] // step), around) for each in range(3)]
     return np.asarray(np.stack(channels, -1) * float(step) + step / 2)

@@ -12,8 +12,6 @@ from facematch.embedders.embed import PhotoEmbedder
 from facematch.embedders.views import ViewsEmbedder
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import Detector, HaarDetector, NoDetector
-from facematch.faces.finder import FinderDetector
-from facematch.faces.landmarks import CenterFaceDetector, YunetDetector
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Outcome
 from facematch.networks.checkpoint import CheckpointHeader, read_checkpoint_header
@@ -45,15 +43,15 @@ def build_cropper(faces: FaceSettings) -> Cropper:
 
 
 def _landmark_detector(faces: FaceSettings, kind: LandmarkKind) -> Detector:
-    files = {"yunet": faces.yunet_file, "centerface": faces.centerface_file, "finder": faces.finder_file}
-    make: dict[str, Callable[[Path], Detector]] = {
-        "yunet": lambda file: YunetDetector(file, faces.yunet_score, faces.detect_size[-1]),
-        "centerface": lambda file: CenterFaceDetector(file, faces.centerface_score, faces.detect_size[-1]),
-        "finder": lambda file: FinderDetector(file, faces.finder_score, _detect_sizes(faces)),
-    }
-    file = files[kind]
-    assert file is not None  # checked by the settings
-    return make[kind](file)
+    from facematch.faces.finder import FinderDetector  # loaded where one is used, as the second look is
+    from facematch.faces.landmarks import CenterFaceDetector, YunetDetector
+
+    file = getattr(faces, f"{kind}_file")  # there: the settings are checked
+    if kind == "yunet":
+        return YunetDetector(file, faces.yunet_score, faces.detect_size[-1])
+    if kind == "centerface":
+        return CenterFaceDetector(file, faces.centerface_score, faces.detect_size[-1])
+    return FinderDetector(file, faces.finder_score, _detect_sizes(faces))
 
 
 def _detect_sizes(faces: FaceSettings) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ def face() -> Labelled:
     for (x, y), colour in zip(MARKS.astype(int).tolist(), COLOURS, strict=True):
         cv2.circle(image, (x, y), 7, colour.tolist(), -1)
     boxes = np.array([[20, 20, 100, 100]], np.float32)
-    return Labelled("face", png_bytes(image), boxes, MARKS[None], np.zeros((0, 4), np.float32))
+    return Labelled(png_bytes(image), boxes, MARKS[None], np.zeros((0, 4), np.float32))
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ def test_faces_of_all_sizes_several_and_none(face: Labelled) -> None:
 
 
 def test_what_is_unknown_stays_unknown_and_faces_hardly_seen_become_so(face: Labelled) -> None:
-    half = Labelled(face.name, face.data, face.boxes[:0], face.points[:0], face.boxes)
-    with_unknown = Labelled(face.name, face.data, face.boxes, face.points, np.array([[0, 0, 15, 15]], np.float32))
+    half = Labelled(face.data, face.boxes[:0], face.points[:0], face.boxes)
+    with_unknown = Labelled(face.data, face.boxes, face.points, np.array([[0, 0, 15, 15]], np.float32))
     made = scenes(SceneMaker([with_unknown], [grey()], 128, rendered=0), 80)
     assert sum(len(scene.unknown) for scene in made) > 20
     for scene in made:

@@ -31,7 +31,6 @@ class Labelled:
     `unknown` (U×4) are places that one detector took for a face and the other did not: nothing is learned there.
     """
 
-    name: str
     data: bytes
     boxes: NDArray[np.float32]
     points: NDArray[np.float32]
@@ -77,7 +76,6 @@ def label_photos(
                 row = _agreed(photo.image, detectors, overlap)
                 kept.put(sha256, row.model_dump_json(), b"")
             return Labelled(
-                file.name,
                 jpeg_bytes(photo.image, 95),
                 np.array(row.boxes, np.float32).reshape(-1, 4),
                 np.array(row.points, np.float32).reshape(-1, 5, 2),

@@ -25,7 +25,7 @@ from facematch.tasks.finder.loss import cells, finder_loss
 from facematch.tasks.finder.scenes import Scene, SceneMaker
 from facematch.tasks.training.log import TrainingLog
 from facematch.tasks.training.optimiser import learning_rate
-from facematch.tasks.training.run_state import Progress, StopRequest, load_state, reading_state, save_state
+from facematch.tasks.training.run_state import Progress, StopRequest, load_state, reading_state, save_state, state_of
 
 _SAVE_EVERY_SECONDS = 60.0
 _AVERAGED = 0.998  # what stays of the mean weights at each step
@@ -70,7 +70,7 @@ class FinderTrainer:
         self.saved = time.monotonic()
 
     @property
-    def best_network(self) -> FinderNetwork:
+    def averaged(self) -> FinderNetwork:
         """Return the network of averaged weights, as it is now."""
         module: FinderNetwork = self.average.module  # type: ignore[assignment]
         return module
@@ -92,14 +92,7 @@ class FinderTrainer:
     def save(self) -> None:
         """Save everything needed to go on from here."""
         self.log.flush()
-        state = {
-            "network": self.network.state_dict(),
-            "objective": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "progress": vars(self.at),
-            "log_bytes": self.folder.log.stat().st_size if self.folder.log.is_file() else 0,
-        }
-        save_state(self.folder, state)
+        save_state(self.folder, state_of(self.folder, self.at, self.network, self.average, self.optimiser))
         self.saved = time.monotonic()
 
     @single_threaded_opencv()
@@ -160,10 +153,10 @@ class FinderTrainer:
     ) -> None:
         # The end of an epoch: validation, the best network, one line.
         at, text = self.at, ""
-        figures = validate(self.best_network.eval())
+        figures = validate(self.averaged.eval())
         if at.best is None or figures.recall > float(str(at.best["recall"])):
             at.best, at.best_epoch, text = dict(vars(figures)), at.epoch, "  (best)"
-            keep(self.best_network)
+            keep(self.averaged)
         self.log.epoch(at.epoch, at.step, {**at.last, "scenes_per_second": speed, "validation": dict(vars(figures))})
         error = "" if figures.point_error is None else f"  point error {figures.point_error:.3f}"
         report(

@@ -1,14 +1,12 @@
 """What a finder is chosen by: recall on photos and drawings it never saw, at one false face in a hundred pictures."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from facematch.evaluation.detection import DetectionFigures, Found, judge
+from facematch.faces.boxes import moved, reduced
 from facematch.faces.finder import decoded
 from facematch.faces.values import Face
 from facematch.networks.finder import FinderNetwork
@@ -38,15 +36,12 @@ def validation_of(
         for each in (image, drawn):
             framed, scale = _framed(each, side)
             pictures.append(framed)
-            truth.append(
-                tuple(np.asarray(part * scale, np.float64) for part in (photo.boxes, photo.points, photo.unknown))
-            )
-    nothing = np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros((0, 4))
+            truth.append(faces_there(photo, scale))
     for data in backgrounds:
         image = rgb_pixels(data)
         assert image is not None
         pictures.append(_framed(image, side)[0])
-        truth.append(nothing)
+        truth.append(([], []))
 
     def measure(network: FinderNetwork) -> DetectionFigures:
         device = next(network.parameters()).device
@@ -57,29 +52,26 @@ def validation_of(
                 maps = [each.float().cpu().numpy() for each in network(batch.float() / 127.5 - 1)]
             for each in range(len(batch)):
                 faces = decoded([level[each] for level in maps], side, _LEAST_SCORE)
-                found.append(found_and_there(faces, *truth[start + each]))
+                found.append(Found(faces, *truth[start + each]))
         return judge(found).at_false_faces(FALSE_FACES)
 
     return measure
 
 
 def _framed(image: Rgb, side: int) -> tuple[Rgb, float]:
-    height, width = image.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small, factor = reduced(image, side)
     framed = np.zeros((side, side, 3), np.uint8)
-    framed[: image.shape[0], : image.shape[1]] = image
-    return framed, scale
+    framed[: small.shape[0], : small.shape[1]] = small
+    return framed, 1 / factor
 
 
-def found_and_there(faces: Sequence[Face], boxes: NDArray[Any], points: NDArray[Any], unknown: NDArray[Any]) -> Found:
-    """Return a detector's faces beside the labels of a picture: F×4 boxes, F×5×2 points and U×4 unknown places.
+def faces_there(photo: Labelled, scale: float = 1.0) -> tuple[list[Face], list[Face]]:
+    """Return the labelled faces of a photo and its unknown places, in pixels of a copy `scale` times as large."""
+    known = [_face(box, points) for box, points in zip(photo.boxes.tolist(), photo.points.tolist(), strict=True)]
+    unknown = [_face(box, []) for box in photo.unknown.tolist()]
+    return [moved(face, scale) for face in known], [moved(face, scale) for face in unknown]
 
-    A detector without points is judged by boxes alone: its errors of points are NaN.
-    """
-    said = np.array([[each.x, each.y, each.x + each.width, each.y + each.height] for each in faces]).reshape(-1, 4)
-    marks = np.array([each.points or [(np.nan, np.nan)] * 5 for each in faces]).reshape(-1, 5, 2)
-    there = (np.asarray(each, np.float64) for each in (boxes, points, unknown))
-    return Found(said, np.array([each.score for each in faces]), marks, *there)
+
+def _face(corners: Sequence[float], points: Sequence[tuple[float, float]]) -> Face:
+    left, top, right, bottom = corners
+    return Face(left, top, right - left, bottom - top, 1.0, "label", tuple((x, y) for x, y in points))

@@ -29,7 +29,7 @@ from facematch.tasks.training.data import BLEND, COPIES, Augment, TrainingSet, a
 from facematch.tasks.training.log import TrainingLog
 from facematch.tasks.training.objective import Objective
 from facematch.tasks.training.optimiser import build_optimiser, learning_rate, load_optimiser
-from facematch.tasks.training.run_state import Progress, StopRequest, load_state, reading_state, save_state
+from facematch.tasks.training.run_state import Progress, StopRequest, load_state, reading_state, save_state, state_of
 
 _SAVE_EVERY_SECONDS = 60.0
 
@@ -113,16 +113,7 @@ class Trainer:
     def save_state(self) -> None:
         """Save everything needed to go on from here."""
         self.log.flush()
-        save_state(
-            self.folder,
-            {
-                "network": self.network.state_dict(),
-                "objective": self.objective.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "progress": vars(self.at),
-                "log_bytes": self.folder.log.stat().st_size if self.folder.log.is_file() else 0,
-            },
-        )
+        save_state(self.folder, state_of(self.folder, self.at, self.network, self.objective, self.optimiser))
         self.saved = time.monotonic()
 
     @single_threaded_opencv()

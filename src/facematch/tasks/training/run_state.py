@@ -74,6 +74,19 @@ def check_state(folder: RunFolder, settings: Settings) -> None:
         )
 
 
+def state_of(
+    folder: RunFolder, at: Progress, network: nn.Module, objective: nn.Module, optimiser: torch.optim.Optimizer
+) -> dict[str, Any]:
+    """Return everything needed to go on from here, the length of the log with it."""
+    return {
+        "network": network.state_dict(),
+        "objective": objective.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "progress": vars(at),
+        "log_bytes": folder.log.stat().st_size if folder.log.is_file() else 0,
+    }
+
+
 def save_state(folder: RunFolder, state: dict[str, Any]) -> None:
     """Write the training state, whole or not at all."""
     with replacing(folder.state) as temporary:
