@@ -20,5 +20,12 @@ def smiley(seed: int) -> Labelled:
     return Labelled(png_bytes(image), box, points[None], np.zeros((0, 4), np.float32))
 
 
-def noise(seed: int) -> bytes:
-    return png_bytes(np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+def noise(seed: int) -> Labelled:
+    """A picture without a face."""
+    return faceless(np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+
+
+def faceless(image: np.ndarray) -> Labelled:
+    """A picture (H×W×3) as one without a face."""
+    none = np.zeros((0, 4), np.float32)
+    return Labelled(png_bytes(image), none, np.zeros((0, 5, 2), np.float32), none)

@@ -50,7 +50,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(command, "teachers", yellow)
     for folder, made in (
         ("photos", [smiley(each).data for each in range(10)]),
-        ("walls", [noise(each) for each in range(6)]),
+        ("walls", [noise(each).data for each in range(6)]),
     ):
         (tmp_path / folder).mkdir()
         for number, data in enumerate(made):

@@ -107,15 +107,15 @@ def _labelled_photos(settings: Settings, finder: FinderSettings) -> tuple[list[L
     return photos, unseen
 
 
-def _backgrounds(settings: Settings, finder: FinderSettings) -> tuple[list[bytes], list[bytes]]:
+def _backgrounds(settings: Settings, finder: FinderSettings) -> tuple[list[Labelled], list[Labelled]]:
     files = [file for folder in finder.backgrounds for file in find_photos(folder).files]
     labelled = _label(settings, finder, files, "backgrounds")
-    data = [each.data for each in labelled if not len(each.boxes) and not len(each.unknown)]
-    order = np.random.default_rng(settings.seed).permutation(len(data))
-    apart = set(order[: round(finder.background_share * len(data))].tolist())
+    without = [each for each in labelled if not len(each.boxes)]
+    order = np.random.default_rng(settings.seed).permutation(len(without))
+    apart = set(order[: round(finder.background_share * len(without))].tolist())
     return (
-        [each for number, each in enumerate(data) if number not in apart],
-        [each for number, each in enumerate(data) if number in apart],
+        [each for number, each in enumerate(without) if number not in apart],
+        [each for number, each in enumerate(without) if number in apart],
     )
 
 

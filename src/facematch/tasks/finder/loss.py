@@ -14,8 +14,8 @@ from facematch.tasks.finder.scenes import Scene
 # The sides of faces, in pixels, that each stride's cells learn; between two strides both do.
 _RANGES = ((0.0, 56.0), (36.0, 128.0), (88.0, float("inf")))
 _CENTRE = 0.15  # of a face's side: cells so near to its centre learn it, and those less than a stride away
-_BOX, _POINTS = 2.0, 10.0  # weights beside the score's loss
-_NEAR = 0.03  # of a face's side: up to here an error of points counts by its square
+_BOX, _POINTS = 2.0, 30.0  # weights beside the score's loss
+_NEAR = 0.01  # of a face's side: up to here an error of points counts by its square
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,10 @@ _ENLARGED = 4.0  # times, at most
 _MIRRORED = [1, 0, 2, 4, 3]  # the five points of a mirror image
 _OTHER_THINGS = 0.3  # of what is pasted is no face: a pasted edge alone means nothing
 _SEEN = 0.5  # of a face must be inside the scene, or nothing is known about it
+_NEAR = 0.25  # of the scenes show one face as the finder's second look has it: half the scene's side, near its middle
+_DEFORMED = 0.3  # of the scenes are bent, as caricatures are: by …
+_BENT = 0.03  # … of the scene's side, this standard deviation, at each of …
+_KNOTS = 5  # … so many places across and down, smoothly between them
 # What moves points is not for labels that stay where they were.
 DRAWN = tuple(name for name in RENDERING_NAMES if name not in ("proportions", "mixture"))
 
@@ -35,12 +39,12 @@ class Scene:
 class SceneMaker:
     """Makes scenes of `side` pixels, the same for the same seed anywhere.
 
-    `photos` have a face each; `backgrounds` are encoded pictures without one. `rendered` is the share of scenes that
-    are drawn, painted or printed.
+    `photos` have a face each; `backgrounds` have none that is known. `rendered` is the share of scenes that are drawn,
+    painted or printed.
     """
 
     def __init__(
-        self, photos: Sequence[Labelled], backgrounds: Sequence[bytes], side: int = 256, rendered: float = 0.4
+        self, photos: Sequence[Labelled], backgrounds: Sequence[Labelled], side: int = 256, rendered: float = 0.4
     ) -> None:
         self._photos, self._backgrounds, self._side, self._rendered = photos, backgrounds, side, rendered
 
@@ -48,10 +52,13 @@ class SceneMaker:
         """Return the scene of a seed."""
         rng = np.random.default_rng(seed)
         scene = self._background(rng)
-        kind = rng.choice(3, p=[0.5, 0.3, 0.2])
+        kind = rng.choice(4, p=[0.35, 0.25, 0.4 - _NEAR, _NEAR])
         if kind == 0:
             size = np.exp(rng.uniform(np.log(_SMALLEST), np.log(1.1 * self._side)))
             self._paste(scene, rng, size, rng.uniform(0.1, 0.9, 2) * self._side, apart=None)
+        elif kind == 3:
+            size = self._side / 2 * np.exp(rng.normal(0, 0.2))
+            self._paste(scene, rng, size, rng.normal(0.5, 0.05, 2) * self._side, apart=None)
         elif kind == 1:
             cells = int(rng.integers(2, 5))
             pitch = self._side / cells
@@ -65,6 +72,8 @@ class SceneMaker:
                 room = (pitch - size) / 2
                 centre = middle + rng.uniform(-room, room, 2)
                 self._paste(scene, rng, size, centre, apart=pitch)
+        if rng.random() < _DEFORMED:
+            _deform(scene, rng)
         if rng.random() < self._rendered:
             strength = rng.uniform(0, 1)
             scene.image = render(scene.image, str(rng.choice(DRAWN)), strength, int(rng.integers(2**31)))
@@ -73,14 +82,16 @@ class SceneMaker:
 
     def _background(self, rng: np.random.Generator) -> Scene:
         side, kind = self._side, rng.random()
-        none = np.zeros((0, 4), np.float32)
+        none = unknown = np.zeros((0, 4), np.float32)
         if kind < 0.65 and self._backgrounds:
-            image = rgb_pixels(self._backgrounds[int(rng.integers(len(self._backgrounds)))])
+            background = self._backgrounds[int(rng.integers(len(self._backgrounds)))]
+            image = rgb_pixels(background.data)
             assert image is not None
             least = min(image.shape[:2])
-            part = max(16, int(least * rng.uniform(0.3, 1)))
-            top, left = (int(rng.integers(0, length - min(part, length) + 1)) for length in image.shape[:2])
+            part = min(least, max(16, int(least * rng.uniform(0.3, 1))))
+            top, left = (int(rng.integers(0, length - part + 1)) for length in image.shape[:2])
             image = cv2.resize(image[top : top + part, left : left + part], (side, side), interpolation=cv2.INTER_AREA)
+            unknown = ((background.unknown - [left, top, left, top]) * (side / part)).astype(np.float32)
         elif kind < 0.85:
             image = self._without_faces(rng)
         else:  # light and shade without anything
@@ -88,7 +99,7 @@ class SceneMaker:
             image = cv2.resize(shades, (side, side), interpolation=cv2.INTER_LINEAR)
             image = image + rng.normal(0, rng.uniform(0, 12), image.shape)
         image = np.clip(image, 0, 255).astype(np.uint8)
-        return Scene(np.ascontiguousarray(image), none, np.zeros((0, 5, 2), np.float32), none)
+        return Scene(np.ascontiguousarray(image), none, np.zeros((0, 5, 2), np.float32), unknown)
 
     def _without_faces(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         # A part of a photo with no face in it: shoulders, hands, hair, walls; a blurred photo where there is none.
@@ -174,12 +185,37 @@ class SceneMaker:
             inside = np.zeros_like(mask)
             inside[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = True
             mask &= inside
-        scene.image[mask] = warped[mask]
+        np.copyto(scene.image, np.asarray(warped, np.uint8), where=mask[..., None])
         return np.asarray(mask)
 
 
-def _mirrored(boxes: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    return np.asarray(boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [width, 0, width, 0], np.float32)
+def _deform(scene: Scene, rng: np.random.Generator) -> None:
+    # What is seen at x comes from x + bend(x). What was at p is seen where q + bend(q) = p: found by going back and
+    # forth, since the bend changes slowly.
+    side = scene.image.shape[0]
+    bend = cv2.resize(
+        rng.normal(0, _BENT * side, (_KNOTS, _KNOTS, 2)).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC
+    )
+    down, across = np.mgrid[:side, :side].astype(np.float32)
+    columns, rows = across + bend[..., 0], down + bend[..., 1]
+    bent = cv2.remap(scene.image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    scene.image = np.asarray(bent, np.uint8)
+
+    def seen_at(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen = points
+        for _ in range(8):
+            x, y = np.clip(np.rint(seen), 0, side - 1).astype(int).T
+            seen = points - bend[y, x]
+        return seen
+
+    def box_seen(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        left, top, right, bottom = boxes.T
+        middle, centre = (left + right) / 2, (top + bottom) / 2
+        ends = [(left, centre), (middle, top), (right, centre), (middle, bottom)]
+        return np.stack([seen_at(np.stack(end, 1))[:, edge % 2] for edge, end in enumerate(ends)], 1)
+
+    scene.points = seen_at(scene.points.reshape(-1, 2)).reshape(-1, 5, 2)
+    scene.boxes, scene.unknown = box_seen(scene.boxes), box_seen(scene.unknown)
 
 
 def _square(centre: NDArray[np.float64], side: float) -> tuple[int, int, int, int]:
@@ -232,7 +268,7 @@ def _degraded(image: Rgb, boxes: NDArray[np.float32], rng: np.random.Generator) 
     if rng.random() < 0.25:
         made = cv2.GaussianBlur(made, (0, 0), rng.uniform(0.4, 2.5))
     if rng.random() < 0.25:
-        made = made + rng.normal(0, rng.uniform(2, 18), made.shape)
+        made = made + rng.standard_normal(made.shape, np.float32) * np.float32(rng.uniform(2, 18))
     made = np.clip(made, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         side = made.shape[0]

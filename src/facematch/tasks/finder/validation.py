@@ -22,9 +22,9 @@ _BATCH = 32
 
 
 def validation_of(
-    photos: Sequence[Labelled], backgrounds: Sequence[bytes], side: int
+    photos: Sequence[Labelled], backgrounds: Sequence[Labelled], side: int
 ) -> Callable[[FinderNetwork], DetectionFigures]:
-    """Return what measures a network on labelled photos, a drawing of each, and pictures without faces.
+    """Return what measures a network on labelled photos, a drawing of each, and pictures in which no face is known.
 
     Every picture is reduced to at most `side` pixels and stands in the corner of an S×S square.
     """
@@ -37,11 +37,12 @@ def validation_of(
             framed, scale = _framed(each, side)
             pictures.append(framed)
             truth.append(faces_there(photo, scale))
-    for data in backgrounds:
-        image = rgb_pixels(data)
+    for background in backgrounds:
+        image = rgb_pixels(background.data)
         assert image is not None
-        pictures.append(_framed(image, side)[0])
-        truth.append(([], []))
+        framed, scale = _framed(image, side)
+        pictures.append(framed)
+        truth.append(faces_there(background, scale))
 
     def measure(network: FinderNetwork) -> DetectionFigures:
         device = next(network.parameters()).device
