@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.evaluation.task import RetrievalTask, by_truth, halves, in_folds, leave_one_out, two_sides
+from facematch.evaluation.task import (
+    RetrievalTask,
+    across_domains,
+    by_truth,
+    halves,
+    in_folds,
+    leave_one_out,
+    two_sides,
+)
 
 PEOPLE = {"a1": "ann", "a2": "ann", "a3": "ann", "b1": "bob", "b2": "bob", "c1": "cy", "d1": "dee"}
 ASKED = [name for name in PEOPLE if name != "d1"]
@@ -149,3 +157,24 @@ def test_halves_are_of_people_and_by_lot() -> None:
     assert all(first[i] == first[3 * (i // 3)] for i in range(60))
     assert halves(people[::-1]).tolist() == first[::-1].tolist()
     assert halves(people, seed=1).tolist() != first.tolist()
+
+
+@settings(deadline=None)
+@given(cases, st.data())
+def test_one_domain_asks_another(case: tuple[list[int], int, int, int], data: st.DataObject) -> None:
+    shown, asked = photos(*case[:2])
+    domain_of = {name: data.draw(st.sampled_from(["photo", "drawn", "other"])) for name in shown}
+    task = across_domains(shown, asked, domain_of, ("photo", "drawn"))
+    (division,) = task.divisions
+    assert division.gallery == tuple(name for name in shown if domain_of[name] == "drawn")
+    right = {name: {each for each in division.gallery if shown[each] == shown[name]} for name in asked}
+    assert division.queries == tuple(name for name in asked if domain_of[name] == "photo" and right[name])
+    assert division.relevant == tuple(frozenset(right[name]) for name in division.queries)
+    assert not task.both_sides
+    every = across_domains(shown, asked, domain_of, ("photo", "drawn"), closed=False).divisions[0]
+    assert every.queries == tuple(name for name in asked if domain_of[name] == "photo")
+
+
+def test_a_domain_does_not_ask_itself() -> None:
+    with pytest.raises(ValueError, match="both domains are photo"):
+        across_domains(PEOPLE, ASKED, dict.fromkeys(PEOPLE, "photo"), ("photo", "photo"))

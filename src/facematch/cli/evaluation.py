@@ -25,6 +25,9 @@ def validate(
     query: Fixed = None,
     gallery: FixedGallery = None,
     truth: Truth = None,
+    renderings: Annotated[
+        bool, typer.Option("--renderings", help="Ask the gallery drawn, painted and printed, a row for each way.")
+    ] = False,
     as_json: JsonOut = False,
 ) -> None:
     """Show the score to expect: retrieval of unseen people, beside grey pixels and the shipped network.

@@ -129,6 +129,29 @@ def leave_one_out(shown: Mapping[str, str], queries: Collection[str], *, closed:
     return RetrievalTask((division,), shown, LEAVE_ONE_OUT, both_sides=True, closed=closed)
 
 
+def across_domains(
+    shown: Mapping[str, str],
+    queries: Collection[str],
+    domain_of: Mapping[str, str],
+    across: tuple[str, str],
+    *,
+    closed: bool = True,
+) -> RetrievalTask:
+    """Those of `queries` that are of the first domain of `across` ask all photos of the second; `shown` as above.
+
+    `domain_of` says of which domain each photo is. Raises ValueError where the two domains are one: then each photo
+    would ask itself.
+    """
+    if across[0] == across[1]:
+        raise ValueError(f"both domains are {across[0]}")
+    (asking, asked), may_ask = across, frozenset(queries)
+    there = {name: who for name, who in shown.items() if domain_of[name] == asked}
+    asks = [name for name in shown if name in may_ask and domain_of[name] == asking]
+    division = _labelled(asks, tuple(there), shown, _photos(there))
+    protocol = f"{asking} asks {asked}: each picture all of the other domain"
+    return RetrievalTask((_answerable(division) if closed else division,), shown, protocol, closed=closed)
+
+
 def two_sides(
     queries: Sequence[str],
     gallery: Sequence[str],

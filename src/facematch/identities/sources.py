@@ -10,6 +10,7 @@ from pathlib import Path
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import read_limited, reading
 from facematch.core.text import brief, count_of, first_of, printable
+from facematch.identities.domains import Domains
 from facematch.identities.values import LabelledPhotos, Pair, Problem, unread_file
 from facematch.photos.photo import PhotoFile, find_photos
 
@@ -26,12 +27,13 @@ Loaded = tuple[LabelledPhotos, list[Problem]]
 class _Line:
     number: int
     text: str
-    photo: str  # empty: the line has no two fields
+    photo: str  # empty: the line has too few fields
     who: str
     exists: bool
+    domain: str = ""
 
 
-def load_many(sources: Sequence[Path], images: Path | None = None) -> Loaded:
+def load_many(sources: Sequence[Path], images: Path | None = None, domains: Domains | None = None) -> Loaded:
     """Load several folders or lists as one set; the same identity in two of them is the same person.
 
     A source given twice is loaded once. When two sources have a photo of the same name, all names are
@@ -41,27 +43,27 @@ def load_many(sources: Sequence[Path], images: Path | None = None) -> Loaded:
     distinct = list({source.resolve(): source for source in sources}.values())
     if not distinct:
         raise FacematchError("identities.train names no folder of labelled photos.", LAYOUT)
-    loaded = [load_identities(source, images) for source in distinct]
+    loaded = [load_identities(source, images, domains) for source in distinct]
     problems = [problem for _, found in loaded for problem in found]
     names = Counter(file.name for labelled, _ in loaded for file in labelled.files)
     clash = any(count > 1 for count in names.values())
     prefixes = _prefixes(distinct) if clash else [""] * len(distinct)
     joined = LabelledPhotos.of(
-        (PhotoFile(prefix + file.name, file.path), who)
+        (PhotoFile(prefix + file.name, file.path, file.domain), who)
         for prefix, (labelled, _) in zip(prefixes, loaded, strict=True)
         for file, who in labelled.pairs
     )
     return joined, problems
 
 
-def load_identities(source: Path, images: Path | None = None) -> Loaded:
+def load_identities(source: Path, images: Path | None = None, domains: Domains | None = None) -> Loaded:
     """Load the photos of a folder `<identity>/*` or of a list file, and what is wrong with them.
 
     - Folder: a photo belongs to the topmost folder it lies in, however deep.
     - List (CelebA): a line `name identity` for each photo, split at the last white space, or at the
       last tab or comma where that gives a file that exists. A count or a header before the first
       photo, blank lines, CRLF and a byte order mark are accepted. Names start at `images`, or at the
-      list's folder.
+      list's folder. With `domains` by column each line has a third field, the picture's domain.
 
     Raises FacematchError when `source` or `images` does not exist, when the list is not text, and when
     there is no photo with an identity.
@@ -69,9 +71,9 @@ def load_identities(source: Path, images: Path | None = None) -> Loaded:
     if images is not None and not images.is_dir():
         raise FacematchError(f"identities.images: {images} is not a folder ({images.absolute()}).", LAYOUT)
     if source.is_dir():
-        return _load_folder(source)
+        return _load_folder(source, domains)
     if source.is_file():
-        return _load_list(source, images or source.parent)
+        return _load_list(source, images or source.parent, domains)
     raise FacematchError(f"labelled photos: {source} does not exist ({source.absolute()}).", LAYOUT)
 
 
@@ -88,7 +90,7 @@ def _prefixes(sources: Sequence[Path]) -> list[str]:
 # --- folders --------------------------------------------------------------------------------------
 
 
-def _load_folder(folder: Path) -> Loaded:
+def _load_folder(folder: Path, domains: Domains | None) -> Loaded:
     found = find_photos(folder)
     problems = [
         Problem("hidden file", file.name, "rename it where it is wanted")
@@ -101,7 +103,7 @@ def _load_folder(folder: Path) -> Loaded:
     for file in found.files:
         person, _, rest = file.name.partition("/")
         if rest:
-            pairs.append((file, person))
+            pairs.append((file if domains is None else PhotoFile(file.name, file.path, domains.of(rest)), person))
         else:
             loose.append(file.name)
     problems += [Problem("loose file", name, "move it into the folder of its person") for name in loose]
@@ -130,11 +132,13 @@ def _folders_in(folder: Path) -> list[str]:
 # --- lists ----------------------------------------------------------------------------------------
 
 
-def _load_list(path: Path, base: Path) -> Loaded:
-    lines = _without_header([_parse(number, text, base) for number, text in _lines(path)])
+def _load_list(path: Path, base: Path, domains: Domains | None) -> Loaded:
+    column = domains is not None and domains.by == "column"
+    lines = _without_header([_parse(number, text, base, column=column) for number, text in _lines(path)])
+    fields = "`<photo> <person> <domain>`" if column else "`<photo> <person>`"
     usable = [line for line in lines if line.exists]
     if not usable:
-        raise _nothing_usable(path, base, lines)
+        raise _nothing_usable(path, base, lines, fields)
     people: dict[str, set[str]] = defaultdict(set)
     for line in usable:
         people[printable(line.photo)].add(line.who)
@@ -143,14 +147,15 @@ def _load_list(path: Path, base: Path) -> Loaded:
     for line in lines:
         name, where = printable(line.photo), f"{path.name} line {line.number}"
         if not line.exists:
-            problems.append(_bad_line(line, where, base))
+            problems.append(_bad_line(line, where, base, fields))
         elif len(people[name]) > 1:
             text = f"{name} as {line.who} ({where})"
             problems.append(Problem("listed under two identities", text, "keep the line whose person is right"))
         elif name in pairs:
             problems.append(Problem("listed twice", f"{name} ({where})", "nothing: one is used"))
         else:
-            pairs[name] = (PhotoFile(name, base / line.photo), line.who)
+            domain = line.domain if domains is None or column else domains.of(name)
+            pairs[name] = (PhotoFile(name, base / line.photo, domain), line.who)
     if not pairs:
         raise FacematchError(f"{path} lists each of its photos under two people.", LAYOUT)
     return LabelledPhotos.of(pairs.values()), problems
@@ -174,20 +179,20 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
-def _parse(number: int, text: str, base: Path) -> _Line:
+def _parse(number: int, text: str, base: Path, *, column: bool) -> _Line:
     """Split a line where that gives a file that exists; else at white space."""
-    ways = [_fields(text, None), *(_fields(text, mark) for mark in "\t," if mark in text)]
-    named = [fields for fields in ways if all(fields)]
-    for photo, who in named:
+    marks: list[str | None] = [None, *(mark for mark in "\t," if mark in text)]
+    named = [fields for mark in marks if all(fields := _fields(text, mark, 3 if column else 2))]
+    for photo, who, *domain in named:
         if os.path.isfile(base / photo):  # noqa: PTH113 - Path.is_file raises for names that are too long
-            return _Line(number, text, photo, printable(who), True)
-    photo, who = named[-1] if named else ("", "")
-    return _Line(number, text, photo, printable(who), False)
+            return _Line(number, text, photo, printable(who), True, printable("".join(domain)))
+    photo, who, *domain = named[-1] if named else ("", "")
+    return _Line(number, text, photo, printable(who), False, printable("".join(domain)))
 
 
-def _fields(text: str, mark: str | None) -> tuple[str, str]:
-    photo, *rest = text.rsplit(mark, 1)
-    return (photo.strip().strip('"'), rest[0].strip().strip('"')) if rest else ("", "")
+def _fields(text: str, mark: str | None, count: int) -> tuple[str, ...]:
+    fields = tuple(each.strip().strip('"') for each in text.rsplit(mark, count - 1))
+    return fields if len(fields) == count else ("",) * count
 
 
 def _without_header(lines: list[_Line]) -> list[_Line]:
@@ -199,16 +204,16 @@ def _without_header(lines: list[_Line]) -> list[_Line]:
     return lines
 
 
-def _bad_line(line: _Line, where: str, base: Path) -> Problem:
+def _bad_line(line: _Line, where: str, base: Path, fields: str) -> Problem:
     if line.photo:
         text = f"{brief(line.photo)} ({where})"
         return Problem("missing file", text, f"put it into {base}, or name its folder in identities.images")
-    return Problem("bad line", f"{brief(line.text, 80)!r} ({where})", "write `<photo> <person>`")
+    return Problem("bad line", f"{brief(line.text, 80)!r} ({where})", f"write {fields}")
 
 
-def _nothing_usable(path: Path, base: Path, lines: list[_Line]) -> FacematchError:
+def _nothing_usable(path: Path, base: Path, lines: list[_Line], fields: str) -> FacematchError:
     named = [printable(line.photo) for line in lines if line.photo]
     found = f"it names {len(named)} photos, none of which is in {base}: {first_of(named, 3)}"
     if not named:
-        found = f"none of its {len(lines)} lines is `<photo> <person>`" if lines else "it is empty"
+        found = f"none of its {len(lines)} lines is {fields}" if lines else "it is empty"
     return FacematchError(f"{path} lists no photo that can be used: {found}.", LAYOUT)

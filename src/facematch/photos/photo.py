@@ -31,7 +31,7 @@ _NOT_FILES = {
 
 @dataclass(frozen=True, slots=True, init=False)
 class PhotoFile:
-    """A file to read: its path, and its name below the folder that was searched (`ann/1.jpg`).
+    """A file to read: its path, its name below the folder that was searched (`ann/1.jpg`), its domain where labels say.
 
     A gallery has a million of them, so the path is held as two texts that mostly are there anyway: the folder, one for
     all its files, and the name where the path ends with it. A `Path` would take ten times the memory.
@@ -40,8 +40,9 @@ class PhotoFile:
     name: str
     _folder: str
     _below: str
+    domain: str
 
-    def __init__(self, name: str, path: str | Path) -> None:
+    def __init__(self, name: str, path: str | Path, domain: str = "") -> None:
         text = os.fspath(path)
         folder, below = os.path.split(text)
         if text.endswith(os.sep + name):
@@ -49,6 +50,7 @@ class PhotoFile:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "_folder", sys.intern(folder))
         object.__setattr__(self, "_below", below)
+        object.__setattr__(self, "domain", domain)
 
     @property
     def path(self) -> Path:

@@ -9,16 +9,17 @@ from pathlib import Path
 from facematch.core.console import info, progress, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of
-from facematch.evaluation.task import RetrievalTask, leave_one_out, two_sides
+from facematch.evaluation.task import RetrievalTask, across_domains, leave_one_out, two_sides
 from facematch.evaluation.task import in_folds as folds
 from facematch.identities.check import Checked, check_identities, require_disjoint
+from facematch.identities.domains import Domains
 from facematch.identities.published import load_published
 from facematch.identities.sources import load_identities, load_many
 from facematch.identities.split import split_identities, split_photos
 from facematch.identities.values import LabelledPhotos, Problem, summarise_problems, trained_among
 from facematch.photos.photo import PhotoFile, Unreadable
 from facematch.pipeline.build import photo_limits
-from facematch.settings.root import Settings
+from facematch.settings.root import IdentitySettings, Settings
 
 _FEWEST = 800  # photos, see `enough_people`
 NOBODY = LabelledPhotos((), ())
@@ -31,7 +32,8 @@ class ValidationPeople:
 
     Unseen people ask each other. Where training and validation share their classes (`split_by: photo`) the
     held-out photos ask `database`, the training photos, and not each other; `test` is for the end. `seen` are
-    held-out photos of the training people, for the accuracy of a classifier.
+    held-out photos of the training people, for the accuracy of a classifier. With `across` only pictures of the first
+    domain ask, and only those of the second are asked.
     """
 
     queries: LabelledPhotos
@@ -39,6 +41,7 @@ class ValidationPeople:
     database: LabelledPhotos = NOBODY
     test: LabelledPhotos = NOBODY
     seen: LabelledPhotos = NOBODY
+    across: tuple[str, str] | None = None
 
     @property
     def by_photo(self) -> bool:
@@ -66,6 +69,9 @@ class ValidationPeople:
         """
         shown = self.shown
         queries = list(shown)[: len(self.queries.files)]
+        if self.across is not None and self.across[0] != self.across[1]:
+            domains = [file.domain for side in self._sides.values() for file in side.files]
+            return across_domains(shown, queries, dict(zip(shown, domains, strict=True)), self.across, closed=closed)
         if self.by_photo:
             return two_sides(queries, list(shown)[len(queries) :], shown)
         return folds(shown, queries) if in_folds else leave_one_out(shown, queries, closed=closed)
@@ -94,12 +100,12 @@ def training_and_validation(
     wanted = settings.identities
     if wanted.split_by == "photo":
         return _class_photos(settings, digests)
-    everyone = _checked(load_many(wanted.train, wanted.images), settings, wanted.min_photos, "training", digests)
+    everyone = _checked(_training_photos(wanted), settings, wanted.min_photos, "training", digests)
     if wanted.validation is None:
         train, queries = split_identities(everyone.labelled, wanted.validation_share, settings.seed)
     else:
         train = everyone.labelled
-        checked = _checked(load_identities(wanted.validation, wanted.images), settings, 1, "validation", digests)
+        checked = _checked(_labelled(wanted, wanted.validation), settings, 1, "validation", digests)
         require_disjoint(everyone, checked)
         queries = checked.labelled
     unseen = _with_distractors(settings, queries, train.people, digests)
@@ -122,7 +128,7 @@ def validation_people(settings: Settings, trained_on: Iterable[str]) -> Validati
             "validate, figures, report and hash-report work with held-out photos.",
         )
     if wanted.validation is not None:
-        queries = _checked(load_identities(wanted.validation, wanted.images), settings, 1, "validation").labelled
+        queries = _checked(_labelled(wanted, wanted.validation), settings, 1, "validation").labelled
         both = sorted(trained_among(queries.people, seen))
         if both:
             raise FacematchError(
@@ -130,7 +136,7 @@ def validation_people(settings: Settings, trained_on: Iterable[str]) -> Validati
                 "Validate on people the network has never seen: its figures mean nothing on the others.",
             )
         return _with_distractors(settings, queries, seen)
-    everyone = _checked(load_many(wanted.train, wanted.images), settings, wanted.min_photos, "training").labelled
+    everyone = _checked(_training_photos(wanted), settings, wanted.min_photos, "training").labelled
     if not seen:  # an embedder that was not trained here
         return _with_distractors(settings, everyone, ())
     queries = everyone.only(set(everyone.people) - trained_among(everyone.people, seen))
@@ -160,12 +166,10 @@ def _class_photos(settings: Settings, digests: Digests | None) -> tuple[Labelled
         everything, test = split.train, split.test
         info(f"{wanted.dataset}, official split: {len(everything.files)} training, {len(test.files)} test photos")
     else:
-        checked = _checked(
-            load_many(wanted.train, wanted.images), settings, max(wanted.min_photos, 2), "training", digests
-        )
+        checked = _checked(_training_photos(wanted), settings, max(wanted.min_photos, 2), "training", digests)
         everything, test = checked.labelled, NOBODY
         if wanted.test is not None:
-            asks = _checked(load_identities(wanted.test, wanted.images), settings, 1, "test", digests)
+            asks = _checked(_labelled(wanted, wanted.test), settings, 1, "test", digests)
             _require_other_photos(checked, asks)
             test = asks.labelled
         elif wanted.test_share:
@@ -182,7 +186,7 @@ def other_people(settings: Settings, queries: LabelledPhotos, trained_on: Iterab
     """
     wanted = settings.identities
     try:
-        everyone, _ = load_many(wanted.train, wanted.images)
+        everyone, _ = _training_photos(wanted)
     except FacematchError as error:
         info(f"no training people: {error.message}")
         return None
@@ -196,17 +200,50 @@ def other_people(settings: Settings, queries: LabelledPhotos, trained_on: Iterab
 def _with_distractors(
     settings: Settings, queries: LabelledPhotos, trained_on: Iterable[str], digests: Digests | None = None
 ) -> ValidationPeople:
-    folder: Path | None = settings.identities.distractors
+    folder, across = settings.identities.distractors, settings.identities.across
+    queries = _of_domains(queries, across)
     if folder is None:
-        return ValidationPeople(queries)
-    others = _checked(load_identities(folder, settings.identities.images), settings, 1, "distractors", digests).labelled
+        return ValidationPeople(queries, across=across)
+    others = _checked(_labelled(settings.identities, folder), settings, 1, "distractors", digests).labelled
     for people, where in ((queries.people, "asked for in validation"), (trained_on, "in the training")):
         if both := sorted(trained_among(others.people, people)):
             raise FacematchError(
                 f"{len(both)} people of identities.distractors ({folder}) are also {where}, first {both[0]}.",
                 "Distractors are people that nobody asks for and that the network has never seen: take them out.",
             )
-    return ValidationPeople(queries, others)
+    if across is not None:
+        others = LabelledPhotos.of(pair for pair in others.pairs if pair[0].domain == across[1])
+    return ValidationPeople(queries, others, across=across)
+
+
+def _of_domains(photos: LabelledPhotos, across: tuple[str, str] | None) -> LabelledPhotos:
+    # Those of the domains that ask and are asked. Raises FacematchError where one has none.
+    if across is None:
+        return photos
+    counts = Counter(file.domain for file in photos.files)
+    for domain in across:
+        if not counts[domain]:
+            found = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+            raise FacematchError(
+                f"identities.across: no validation picture is of the domain {domain}; found: {found}.",
+                "identities.domain says how a picture's domain is told: folder, column, or {NAME: GLOB}.",
+            )
+    return LabelledPhotos.of(pair for pair in photos.pairs if pair[0].domain in across)
+
+
+def _training_photos(wanted: IdentitySettings) -> tuple[LabelledPhotos, list[Problem]]:
+    return load_many(wanted.train, wanted.images, domains_of(wanted))
+
+
+def _labelled(wanted: IdentitySettings, folder: Path) -> tuple[LabelledPhotos, list[Problem]]:
+    return load_identities(folder, wanted.images, domains_of(wanted))
+
+
+def domains_of(wanted: IdentitySettings) -> Domains | None:
+    """Return how a picture's domain is told; None where the settings tell none."""
+    if isinstance(wanted.domain, dict):
+        return Domains("names", wanted.domain)
+    return None if wanted.domain is None else Domains(wanted.domain)
 
 
 def _require_other_photos(train: Checked, test: Checked) -> None:

@@ -30,6 +30,9 @@ class PathSettings(Section):
     cache: Path | None = None  # None: the user's cache folder, or $FACEMATCH_CACHE
 
 
+DomainsBy = Literal["folder", "column"] | dict[str, Annotated[tuple[str, ...], OneOrSeveral]]
+
+
 class IdentitySettings(Section):
     """Labelled photos: folders `<identity>/*`, or list files with a line `name label` for each photo."""
 
@@ -39,6 +42,8 @@ class IdentitySettings(Section):
     validation: Path | None = None  # None: `validation_share` of the training people, or of each one's photos
     distractors: Path | None = None  # gallery people nobody asks for, in validation
     images: Path | None = None  # where a list file's names start; None: the folder of the list
+    domain: DomainsBy | None = None  # folder, column, or globs of names by domain: which pictures are drawn, rendered
+    across: tuple[str, str] | None = None  # the domain that asks, and that of the gallery; None: all ask all
     split_by: Literal["person", "photo"] = "person"  # photo: other photos of the same people or classes
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     seen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of each training person's photos: accuracy on seen people
@@ -58,6 +63,11 @@ class IdentitySettings(Section):
             raise ValueError("dataset, test and test_share belong to split_by: photo, whose test asks known classes")
         if by_photo and self.seen_share:
             raise ValueError("seen_share belongs to split_by: person; with photo, validation is of seen classes anyway")
+        if self.across is not None and (by_photo or self.domain is None):
+            raise ValueError(
+                "identities.across says which domain asks which: it needs identities.domain (folder, column, or globs "
+                "by domain), and split_by: person"
+            )
         if sum((self.dataset is not None, self.test is not None, self.test_share > 0)) > 1:
             raise ValueError("a dataset has a test of its own; else name test, or a test_share: one of the three")
         return self

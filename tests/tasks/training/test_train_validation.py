@@ -22,11 +22,13 @@ def test_crops_are_reduced_to_the_size_that_is_trained_at() -> None:
     torch.manual_seed(0)
     network = EmbeddingNetwork(NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD)).eval()
     weights, asked = (600, 300, 100), leave_one_out(PEOPLE, list(PEOPLE))
-    unseen = [ValidationCrops([each], asked, weights, "cosine", True) for each in (CROPS, SMALL)]
+    unseen = [ValidationCrops([each], tuple(PEOPLE), asked, weights, "cosine", True) for each in (CROPS, SMALL)]
     assert unseen[0](network, 32) == unseen[1](network)
     assert unseen[0](network) != unseen[1](network)
     sides = two_sides(list(PEOPLE)[:4], list(PEOPLE)[4:], dict(zip(PEOPLE, WHO[:4] * 2, strict=True)))
-    held = [ValidationCrops([each[:4], each[4:]], sides, weights, "cosine", True) for each in (CROPS, SMALL)]
+    held = [
+        ValidationCrops([each[:4], each[4:]], tuple(PEOPLE), sides, weights, "cosine", True) for each in (CROPS, SMALL)
+    ]
     assert held[0](network, 32) == held[1](network)
     objective = build_objective(
         LossSettings(name="cross-entropy"), TrainingSettings(), 0.2, dimensions=8, people=4, seed=1

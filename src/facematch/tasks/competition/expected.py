@@ -27,6 +27,7 @@ class Expected:
     expectation: Expectation
     photos: TaskPhotos
     of: int | None
+    across: tuple[str, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what the journal keeps: the figures and, for later comparisons, each query's outcome."""
@@ -46,7 +47,7 @@ def expected_score(submitted: Submitted, queries: int, gallery: int, form: Compe
     expectation = expect(found, queries=queries, gallery=gallery, weights=form.weights, seed=seed)
     if expectation is None:
         raise UnknownScoreError("nobody of the validation has two photos that can be compared.")
-    return Expected(found, expectation, photos, of)
+    return Expected(found, expectation, photos, of, submitted.settings.identities.across)
 
 
 def say_expected(expected: Expected, form: CompetitionForm) -> None:
@@ -58,8 +59,13 @@ def say_expected(expected: Expected, form: CompetitionForm) -> None:
     of = "" if expected.of is None else f", drawn from {expected.of} (facematch validate asks all)"
     info(
         f"  top-1 {found.top1:.3f}, top-5 {found.top5:.3f}, top-10 {found.top10:.3f}; from {found.queries} queries of "
-        f"{found.people} unseen people{of}" + (f". Note: {found.note}" if found.note else "")
+        f"{found.people} unseen people{of}{_across(expected)}" + (f". Note: {found.note}" if found.note else "")
     )
+
+
+def _across(expected: Expected) -> str:
+    across = expected.across
+    return "" if across is None else f", {across[0]} asks {across[1]}"
 
 
 def compare_with_best(

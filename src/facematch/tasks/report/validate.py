@@ -18,10 +18,11 @@ from facematch.pipeline.beside import (
 from facematch.pipeline.build import trained_header, trained_people
 from facematch.pipeline.default_checkpoint import is_default, settings_in_use
 from facematch.pipeline.evaluated import fixed_folders, folder_photos, task_photos
-from facematch.pipeline.people import validation_photos
+from facematch.pipeline.people import enough_people, validation_photos
 from facematch.refine.chain import needs_folds
 from facematch.settings.competition import load_form
 from facematch.settings.root import Settings
+from facematch.tasks.report.renderings import show_renderings
 
 
 def validate_command(
@@ -30,12 +31,14 @@ def validate_command(
     query: Path | None,
     gallery: Path | None,
     truth: Path | None,
+    renderings: bool,
     *,
     as_json: bool,
 ) -> None:
     """Print a table: what has to be beaten, the network before training where it was trained here, what is in use.
 
-    Query folder, gallery folder and ground truth stand in place of validation people.
+    Query folder, gallery folder and ground truth stand in place of validation people. With `renderings` their gallery
+    is drawn, painted and printed, one after the other.
     """
     fixed = fixed_folders(query, gallery, truth)
     settings = settings_in_use(config, overrides)
@@ -43,11 +46,17 @@ def validate_command(
     ours = in_use(settings)
     in_folds = needs_folds(ours[-1].steps)
     if fixed is None:
-        photos = task_photos(validation_photos(settings, trained_people(settings)), in_folds=in_folds)
+        people = validation_photos(settings, trained_people(settings))
+        if renderings:
+            people, _ = enough_people(people, 0, settings.seed)
+        photos = task_photos(people, in_folds=in_folds)
     else:
         photos = folder_photos(settings, fixed)
     weights = load_form(settings.server.form).weights
     watch, others = Stopwatch(), rivals(settings)
+    if renderings:
+        show_renderings(settings, photos, [*others, *ours], weights, as_json=as_json)
+        return
     standings: list[Standing] = []
     for each in [*others, *_before_training(settings, header), *ours]:
         with watch.stage(each.name):

@@ -13,7 +13,7 @@ from facematch.core.fingerprint import Fingerprint
 from facematch.embedders.network import ModuleEmbedder
 from facematch.evaluation.bootstrap import Estimate, mean_figure
 from facematch.evaluation.rank_task import rank_task
-from facematch.evaluation.task import RetrievalTask, leave_one_out, two_sides
+from facematch.evaluation.task import RetrievalTask
 from facematch.evaluation.tied_figures import mean_ap
 from facematch.evaluation.topk import KS, Figures, first_places
 from facematch.identities.values import LabelledPhotos
@@ -30,12 +30,13 @@ Images = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class ValidationCrops:
-    """Crops (N×S×S×3) of a task's photos in one or more `parts`, embedded one after the other.
+    """Crops (N×S×S×3) of a task's photos in one or more `parts`, embedded one after the other, with their `names`.
 
-    The names of the task's photos are their numbers, over all parts. `weights` are those of the score.
+    `weights` are those of the score.
     """
 
     parts: Sequence[Images]
+    names: tuple[str, ...]
     task: RetrievalTask
     weights: Sequence[float]
     metric: Metric
@@ -46,7 +47,7 @@ class ValidationCrops:
         vectors = np.concatenate([_vectors(network, images, size) for images in self.parts])
         coded = self.metric == "hamming"
         metric = "euclidean" if coded else self.metric
-        photos = Embeddings(_names(len(vectors)), vectors, metric, Fingerprint())
+        photos = Embeddings(self.names, vectors, metric, Fingerprint())
         photos = photos.as_codes() if coded else photos
         figures = first_places(rank_task(self.task, photos, k=max(KS)).judged).figures(self.weights)
         return replace(figures, mean_average_precision=mean_ap(self.task, photos)) if self.with_map else figures
@@ -76,19 +77,14 @@ def validation_crops(
     metric, miss = settings.ranking.metric, settings.faces.miss
     with_map = settings.training.choose_by == "mAP" or metric == "hamming"
     if people.by_photo:
-        held = photos.crops(people.queries, miss, "held-out photos")
-        parts, asked = [held.images, shown.images], len(held.images)
-        identities = (*held.identities, *shown.identities)
+        sides = {"asked": photos.crops(people.queries, miss, "held-out photos"), "database": shown}
+        parts: list[Images] = [side.images for side in sides.values()]
     else:
         wanted = photos.crops(people.queries, miss, "validation people")
-        others = photos.crops(people.distractors, miss, "distractors")
-        parts, asked = [np.concatenate([wanted.images, others.images])], len(wanted.images)
-        identities = (*wanted.identities, *(f"distractor {name}" for name in others.identities))
-    names = _names(len(identities))
-    named = dict(zip(names, identities, strict=True))
-    queries, rest = names[:asked], names[asked:]
-    task = two_sides(queries, rest, named) if people.by_photo else leave_one_out(named, queries)
-    return ValidationCrops(parts, task, weights, metric, with_map)
+        sides = {"asked": wanted, "distractors": photos.crops(people.distractors, miss, "distractors")}
+        parts = [np.concatenate([side.images for side in sides.values()])]
+    names = tuple(f"{name}/{file.name}" for name, side in sides.items() for file in side.files)
+    return ValidationCrops(parts, names, people.task().among(names), weights, metric, with_map)
 
 
 def seen_crops(
@@ -118,7 +114,3 @@ def _vectors(network: EmbeddingNetwork, images: Images, size: int | None) -> NDA
         embedder.embed(part if size is None else np.stack([reduced(image, size) for image in part])) for part in parts
     ]
     return np.concatenate(vectors)
-
-
-def _names(count: int) -> tuple[str, ...]:
-    return tuple(f"{number:07d}" for number in range(count))

@@ -1,0 +1,72 @@
+"""A stand-in where no rendered pictures are at hand: a task whose gallery is drawn, painted or printed."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from facematch.core.console import progress
+from facematch.core.files import sha256_of, write_bytes
+from facematch.evaluation.task import Division
+from facematch.faces.boxes import reduced
+from facematch.faces.stream import in_order
+from facematch.photos.encoded import png_bytes
+from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, read_photo
+from facematch.photos.renderings import render
+from facematch.pipeline.evaluated import TaskPhotos
+
+STRENGTH = 0.5
+_SIDE = 640  # pixels of the longer side, at most: what is larger is reduced before it is rendered
+
+
+def rendered_gallery(photos: TaskPhotos, names: Sequence[str], folder: Path, limits: PhotoLimits) -> TaskPhotos:
+    """Return the task with every gallery photo rendered as one of `names`, in turn; the queries stay photographs.
+
+    The pictures are written into `folder`, seeded by their photos' names. A photo that stood on both sides asks as it
+    is, and does not ask for its own rendering. A file that is no photo stays what it is.
+    """
+    gallery = sorted(photos.task.gallery)
+    numbers = {name: number for number, name in enumerate(gallery)}
+
+    def rendered(file: PhotoFile) -> Path:
+        photo = read_photo(file, limits)
+        if isinstance(photo, Unreadable):
+            return file.path
+        number = numbers[file.name]
+        seed = int(sha256_of(file.name.encode("utf-8", "surrogatepass"))[:8], 16)
+        picture = render(reduced(photo.image, _SIDE)[0], names[number % len(names)], STRENGTH, seed)
+        path = folder / f"{number:07d}.png"
+        write_bytes(path, png_bytes(picture, quick=True))
+        return path
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files, asking = photos.files, frozenset(photos.task.queries)
+    called = {name: f"rendered {name}" if name in asking else name for name in gallery}
+    drawn = {}
+    with progress(f"rendering the gallery: {', '.join(names)}", len(gallery)) as step:
+        paths = in_order(rendered, [PhotoFile(name, files[name].path) for name in gallery], os.cpu_count() or 1)
+        for done, (name, path) in enumerate(zip(gallery, paths, strict=True), start=1):
+            drawn[called[name]] = PhotoFile(called[name], path)
+            step(done)
+    task = replace(
+        photos.task,
+        divisions=tuple(_renamed(each, called) for each in photos.task.divisions),
+        shown={**photos.task.shown, **{called[name]: who for name, who in photos.task.shown.items() if name in called}},
+        protocol=f"{photos.task.protocol}; the gallery is rendered",
+        both_sides=False,
+    )
+    queries = {name: file for name, file in files.items() if name in asking}
+    return replace(photos, task=task, parts={"queries": queries, "rendered gallery": drawn})
+
+
+def _renamed(division: Division, called: Mapping[str, str]) -> Division:
+    def those(names: frozenset[str]) -> frozenset[str]:
+        return frozenset(called[name] for name in names if name in called)
+
+    relevant = {names: those(names) for names in set(division.relevant)}  # one set for all queries of a person
+    return replace(
+        division,
+        gallery=tuple(called[name] for name in division.gallery),
+        relevant=tuple(relevant[names] for names in division.relevant),
+        ignored=None if division.ignored is None else tuple(map(those, division.ignored)),
+    )
