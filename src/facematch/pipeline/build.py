@@ -105,6 +105,10 @@ def build_embedder(settings: Settings) -> Embedder:
         return HashEmbedder(settings.embedder.kind)
     if settings.embedder.kind == "onnx":
         return _onnx(settings)
+    if settings.embedder.kind == "dlib":
+        from facematch.embedders.dlib import DlibEmbedder
+
+        return DlibEmbedder(settings.embedder.file, settings.embedder.batch, settings.embedder.normalise)
     if settings.embedder.kind == "clip":
         return _clip(settings)
     from facematch.embedders.network import NetworkEmbedder

@@ -73,10 +73,10 @@ class FaceSettings(Section):
 
 
 class EmbedderSettings(Section):
-    """What turns crops into embeddings: the trained network, an ONNX file, CLIP, grey pixels or a perceptual hash."""
+    """What turns crops into embeddings: the trained network, an ONNX file, dlib, CLIP, grey pixels or a hash."""
 
-    kind: Literal["network", "onnx", "clip", "pixels", "phash", "dhash", "whash"] = "network"
-    file: Path | None = None  # onnx
+    kind: Literal["network", "onnx", "dlib", "clip", "pixels", "phash", "dhash", "whash"] = "network"
+    file: Path | None = None  # onnx; dlib, where it is not that of face_recognition_models
     model: str = "RN50"  # clip: open_clip's name, such as ViT-B-32, or the JSON file of a configuration
     weights: str = "openai"  # clip: a pretrained tag of open_clip, a local file, or none: random
     size: Annotated[int, Field(ge=8, le=1024)] = 112  # onnx: input side in pixels
