@@ -23,7 +23,6 @@ from facematch.evaluation.retrieval import (
     r_precision,
     recall_at,
     reciprocal_rank,
-    require_places,
     retrieval_figures,
 )
 from judged_rankings import judged_by_identity, random_judged, rows
@@ -194,13 +193,17 @@ def test_too_short_a_ranking_names_what_is_missing() -> None:
         FacematchError, match="top-5 needs the first 5 photos of every ranking; that of q000 ends after 4"
     ):
         hit_at(judged, 5)
+    with pytest.raises(FacematchError, match="mAP@5 needs the first 5 photos of every ranking"):
+        average_precision(judged, 5)
+    whole = random_judged(0, 3, 20, people=2)
+    np.testing.assert_array_equal(average_precision(judged, 4), average_precision(whole, 4))
     for metric in (average_precision, reciprocal_rank, precision_recall_curve):
         with pytest.raises(FacematchError, match="needs the whole ranking"):
             metric(judged)
     one_person = judged_by_identity(np.arange(6.0)[None], [0], [0] * 5 + [1], k=4)
     with pytest.raises(FacematchError, match="mAP@R needs the first 5 photos of every ranking; that of q000 ends"):
         average_precision_at_r(one_person)
-    require_places(judged, 4, "this")
+    judged.require_places(4, "this")
     one_short = random_judged(0, 3, 20, people=2, k=19)
     with pytest.raises(FacematchError, match="top-30 needs the first 20 photos"):
         hit_at(one_short, 30)

@@ -182,15 +182,6 @@ def test_codes_and_their_judged_ranking_give_the_same_groups() -> None:
             assert getattr(counted, name)[q][there].tolist() == getattr(judged, name)[q][ranked].tolist()
 
 
-def test_some_queries_keep_their_own_groups() -> None:
-    whole = groups_of_judged(random_judged(1, 9, 12))
-    part = whole.at(slice(2, 5))
-    assert part.queries == whole.queries[2:5]
-    assert part.groups == whole.groups[2:5]
-    for name in ("distances", "sizes", "right"):
-        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[2:5])
-
-
 def test_a_short_ranking_has_no_tie_groups() -> None:
     with pytest.raises(FacematchError, match="over all orders of ties needs the whole ranking; that of q000"):
         groups_of_judged(random_judged(0, 3, 20, people=2, k=4))

@@ -21,7 +21,6 @@ from facematch.evaluation.bootstrap import (
     statistic_figure,
 )
 from facematch.evaluation.relevance import RelevanceMatrix
-from facematch.evaluation.retrieval import require_places
 
 _Counts = Floats | Ints
 _Share = Callable[[_Counts, _Counts, _Counts], Floats]  # of tp, fp and fn
@@ -82,7 +81,7 @@ def top_k_accepted(judged: RelevanceMatrix, k: int) -> NDArray[np.bool_]:
 
     Raises FacematchError when the ranking is shorter than that.
     """
-    require_places(judged, k, f"the first {k}")
+    judged.require_places(k, f"the first {k}")
     return (np.arange(judged.right.shape[1]) < k) & np.isfinite(judged.distances)
 
 

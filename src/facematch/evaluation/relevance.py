@@ -51,6 +51,24 @@ class RelevanceMatrix:
                 "Rank with k as large as the gallery.",
             )
 
+    def require_places(self, places: int | NDArray[np.int64] | None, what: str) -> None:
+        """Raise FacematchError when a row ends before `places` (one for all, Q, or None: the whole gallery).
+
+        A whole ranking is always long enough, also of a gallery with fewer photos than that.
+        """
+        if places is None:
+            self.require_complete(what)
+            return
+        there = np.isfinite(self.distances).sum(axis=1)
+        wanted = np.minimum(places, self.relevant + self.wrong)
+        if (there < wanted).any():
+            row = int(np.flatnonzero(there < wanted)[0])
+            raise FacematchError(
+                f"{what} needs the first {int(wanted[row])} photos of every ranking; "
+                f"that of {self.queries[row]} ends after {int(there[row])}.",
+                f"Rank with a larger k, {int(wanted.max())} or more.",
+            )
+
 
 def relevance_matrix(
     ranking: Ranking,

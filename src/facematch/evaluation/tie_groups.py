@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facematch.evaluation.bootstrap import Floats, Ints, codes_of
+from facematch.evaluation.bootstrap import Ints, codes_of
 from facematch.evaluation.rank_task import rank_task
 from facematch.evaluation.relevance import RelevanceMatrix
 from facematch.evaluation.task import RetrievalTask
@@ -58,16 +58,6 @@ class TieGroups:
     def answerable(self) -> NDArray[np.bool_]:
         """Return which queries have a right photo in the gallery (Q `bool`); the others show unknown people."""
         return self.relevant > 0
-
-    def at(self, rows: slice) -> "TieGroups":
-        """Return the tie groups of some queries in a row."""
-        return TieGroups(
-            self.queries[rows], self.groups[rows], self.distances[rows], self.sizes[rows], self.right[rows]
-        )
-
-    def over_answerable(self, values: ArrayLike) -> Floats:
-        """Return Q values, NaN for every query without a right photo: it defines no figure and leaves the mean."""
-        return np.where(self.answerable, np.asarray(values, dtype=np.float64), np.nan)
 
 
 def groups_of_codes(

@@ -11,8 +11,8 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 from facematch.core.foreign import as_kind
 from facematch.evaluation.bootstrap import Estimate, Floats, mean_figure
 from facematch.evaluation.classes import set_scores
-from facematch.evaluation.expected_ties import expected_average_precision, expected_hit_at
 from facematch.evaluation.relevance import RelevanceMatrix
+from facematch.evaluation.retrieval import average_precision, hit_at
 from facematch.evaluation.task import halves
 from facematch.evaluation.tie_groups import groups_of_judged
 from facematch.evaluation.topk import KS
@@ -32,9 +32,9 @@ def query_values(judged: RelevanceMatrix, lost: NDArray[np.bool_], weights: Sequ
     half of the people; halves are drawn by lot. NaN where a half has nobody.
     """
     tied = groups_of_judged(judged)
-    values = {f"top-{k}": expected_hit_at(tied, k) for k in KS}
+    values = {f"top-{k}": hit_at(tied, k) for k in KS}
     values["score"] = np.asarray(np.stack([values[f"top-{k}"] for k in KS], axis=1) @ np.asarray(weights))
-    values["mAP"] = expected_average_precision(tied)
+    values["mAP"] = average_precision(tied)
     for each in values.values():
         each[lost & judged.answerable] = 0
     values["F1"] = f1_across(judged, halves([str(person) for person in judged.groups]))

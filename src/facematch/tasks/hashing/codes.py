@@ -9,15 +9,10 @@ from numpy.typing import ArrayLike
 from facematch.core.errors import FacematchError
 from facematch.evaluation.bootstrap import Estimate, Floats, mean_figure
 from facematch.evaluation.comparison import Comparison, paired_values
-from facematch.evaluation.expected_ties import (
-    expected_average_precision,
-    expected_hit_at,
-    expected_precision_at,
-    map_figures,
-)
+from facematch.evaluation.retrieval import average_precision, hit_at, precision_at
 from facematch.evaluation.task import Division, RetrievalTask
 from facematch.evaluation.tie_groups import task_ties
-from facematch.evaluation.tied_figures import RadiusCurve, empty_ball, precision_within, radius_curve
+from facematch.evaluation.tied_figures import RadiusCurve, empty_ball, map_figures, precision_within, radius_curve
 from facematch.ranking.codes import Codes, pack_codes
 from facematch.ranking.embeddings import Embeddings
 from facematch.tasks.compare.results import plain_numbers
@@ -233,7 +228,7 @@ def float_figures(photos: HashPhotos) -> FloatFigures:
     parts = []
     for block in photos.task.blocks():
         tied = task_ties(block, photos.embeddings)
-        parts.append((expected_average_precision(tied), expected_precision_at(tied, PLACES), expected_hit_at(tied, 1)))
+        parts.append((average_precision(tied), precision_at(tied, PLACES), hit_at(tied, 1)))
     precision, at_ten, first = (np.concatenate(each) for each in zip(*parts, strict=True))
     people = photos.division.identities
     return FloatFigures(
@@ -253,10 +248,10 @@ def code_figures(photos: HashPhotos, floats: FloatFigures) -> CodeFigures:
     """
     codes, gallery, people = photos.embeddings.as_codes(), photos.gallery, photos.division.identities
     tied = task_ties(photos.task, codes)
-    per_query = expected_average_precision(tied)
+    per_query = average_precision(tied)
     figures = {
-        f"precision@{PLACES}": expected_precision_at(tied, PLACES),
-        "top-1": expected_hit_at(tied, 1),
+        f"precision@{PLACES}": precision_at(tied, PLACES),
+        "top-1": hit_at(tied, 1),
         f"precision within radius {RADIUS}": precision_within(tied, RADIUS),
         f"nothing within radius {RADIUS}": empty_ball(tied, RADIUS),
     }

@@ -123,7 +123,7 @@ def revisited_figures(ranking: Ranking, truth: RevisitedTruth, *, rounds: int = 
     figures = []
     for difficulty in DIFFICULTIES:
         judged = judge_task(revisited_task(truth, difficulty, ranked.gallery), [ranked])
-        values = {f"mAP {difficulty}": average_precision(judged, "trapezoid")}
+        values = {f"mAP {difficulty}": average_precision(judged, rule="trapezoid")}
         values |= {f"mP@{k} {difficulty}": revisited_precision_at(judged, k) for k in KS}
         figures += [mean_figure(name, each, groups, rounds=rounds) for name, each in values.items()]
     return figures
