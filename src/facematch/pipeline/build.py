@@ -108,7 +108,8 @@ def build_embedder(settings: Settings) -> Embedder:
     if settings.embedder.kind == "dlib":
         from facematch.embedders.dlib import DlibEmbedder
 
-        return DlibEmbedder(settings.embedder.file, settings.embedder.batch, settings.embedder.normalise)
+        chosen = settings.embedder
+        return DlibEmbedder(chosen.file, settings.training.device, chosen.batch, chosen.normalise)
     if settings.embedder.kind == "clip":
         return _clip(settings)
     from facematch.embedders.network import NetworkEmbedder
