@@ -40,16 +40,13 @@ class NetworkSettings(Section):
         return self
 
 
-class TeacherSettings(Section):
-    """Another embedder, whose embeddings of the training photos the network learns as well (distillation)."""
+class TeacherModel(Section):
+    """Another embedder, and the crops it sees."""
 
     embedder: EmbedderSettings = EmbedderSettings(kind="onnx")
     faces: FaceSettings | None = None  # how its crops are made; None: like the network's
-    kind: Literal["cosine", "relational", "both"] = "cosine"
-    weight: Positive = 1.0  # beside the loss of the labels
-    alone_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs: nothing is learned from the labels yet
     flip: bool = True  # it embeds each photo and its mirror image, averaged
-    blends: Annotated[float, Field(ge=0, lt=1)] = 0.0  # this share of a batch is new faces, blended of two photos'
+    share: Positive = 1.0  # of what is learned, beside other teachers'
 
     @field_validator("embedder", mode="before")
     @classmethod
@@ -57,18 +54,37 @@ class TeacherSettings(Section):
         return {"kind": "onnx", **value} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
-    def _check(self) -> "TeacherSettings":
+    def _check(self) -> "TeacherModel":
         if self.embedder.kind == "onnx" and self.embedder.file is None:
             raise ValueError("a teacher is a model: set loss.teacher.embedder.file to an ONNX file")
         if self.embedder.kind == "network":
             raise ValueError("a network that was trained here teaches as an ONNX file: export it first")
-        if self.blends and (self.faces is None or not self.faces.gives_points):
+        return self
+
+
+class TeacherSettings(TeacherModel):
+    """Embedders whose embeddings of the training photos the network learns as well (distillation)."""
+
+    also: tuple[TeacherModel, ...] = ()  # further teachers: their embeddings stand behind the first one's
+    kind: Literal["cosine", "relational", "both"] = "cosine"
+    weight: Positive = 1.0  # beside the loss of the labels
+    alone_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs: nothing is learned from the labels yet
+    blends: Annotated[float, Field(ge=0, lt=1)] = 0.0  # this share of a batch is new faces, blended of two photos'
+    # photo: of a picture of another domain they say what they say of its person's photographs.
+    sees: Literal["picture", "photo"] = "picture"
+
+    @model_validator(mode="after")
+    def _blends_need_points(self) -> "TeacherSettings":
+        if self.blends and any(each.faces is None or not each.faces.gives_points for each in self.models):
             raise ValueError(
                 "loss.teacher.blends needs five points of each face: loss.teacher.faces.detector: yunet or centerface"
             )
-        if self.blends and self.faces is not None and self.faces.template != "arcface":
-            raise ValueError("loss.teacher.blends aligns as most teachers want: loss.teacher.faces.template: arcface")
         return self
+
+    @property
+    def models(self) -> tuple[TeacherModel, ...]:
+        """Return all teachers."""
+        return (self, *self.also)
 
 
 class LossSettings(Section):

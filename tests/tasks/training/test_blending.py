@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from numpy.random import default_rng
 
 from facematch.faces.cropper import align, cut_square
-from facematch.faces.templates import FIVE_POINTS
+from facematch.faces.templates import FIVE_POINTS, Template, template_points
 from facematch.faces.values import Face, Image
 from facematch.tasks.training import blending
 from facematch.tasks.training.blending import (
     POINTS,
     SIDE,
     FaceFrame,
+    aligned,
     blend,
     blended_face,
     crop_of,
@@ -102,11 +103,23 @@ def test_the_other_face_takes_the_colours_of_the_first() -> None:
 
 def test_a_seed_draws_two_different_faces_and_always_the_same() -> None:
     frames = [frame(number, degrees=3.0 * number) for number in range(4)]
-    crop, aligned = blended_face(frames, 64, 112, seed=5)
-    again, likewise = blended_face(frames, 64, 112, seed=5)
+    crop, picture = blended_face(frames, 64, seed=5)
+    again, likewise = blended_face(frames, 64, seed=5)
     np.testing.assert_array_equal(crop, again)
-    np.testing.assert_array_equal(aligned, likewise)
-    assert (crop.shape, aligned.shape, crop.dtype) == ((64, 64, 3), (112, 112, 3), np.uint8)
-    assert (crop != blended_face(frames, 64, 112, seed=6)[0]).any()
+    np.testing.assert_array_equal(picture, likewise)
+    assert (crop.shape, picture.shape, crop.dtype) == ((64, 64, 3), (SIDE, SIDE, 3), np.uint8)
+    assert (crop != blended_face(frames, 64, seed=6)[0]).any()
     with pytest.raises(ValueError, match="larger sample than population"):
-        blended_face(frames[:1], 64, 112, seed=5)
+        blended_face(frames[:1], 64, seed=5)
+
+
+@pytest.mark.parametrize(("template", "size"), [("arcface", 112), ("arcface", 40), ("dlib", 150), ("own", 64)])
+def test_each_teacher_sees_a_face_where_its_template_has_the_points(template: Template, size: int) -> None:
+    picture = np.zeros((SIDE, SIDE, 3), np.uint8)
+    for x, y in POINTS:
+        cv2.circle(picture, (round(x), round(y)), 3, (255, 255, 255), -1)
+    places = template_points(template, size, 0.2)
+    made = aligned(np.stack([picture, picture]), size, places)
+    assert made.shape == (2, size, size, 3)
+    for x, y in places:
+        assert made[0][round(y), round(x)].min() > 120, (x, y)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from facematch.faces.templates import FIVE_POINTS
-from facematch.tasks.training.blending import Blends, blended_face, face_frame
+from facematch.tasks.training.blending import SIDE, Blends, blended_face, face_frame
 from facematch.tasks.training.data import BLEND, COPIES, augmented_batches, picture_seed, reduced, with_blends
 
 IMAGES = np.arange(6 * 4 * 4 * 3, dtype=np.uint8).reshape(6, 4, 4, 3)
@@ -65,15 +65,15 @@ def test_blends_come_twice_with_what_the_teacher_is_asked_once(workers: int) -> 
     pictures = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
     points = [(float(x), float(y)) for x, y in FIVE_POINTS]
     frames = [face_frame(picture, points, (10, 10, 90, 90), 0.1) for picture in pictures]
-    blends = Blends(frames, 20, 0.5, lambda images: images.reshape(len(images), -1).astype(np.float32))
+    blends = Blends(frames, 0.5, lambda images: images.reshape(len(images), -1).astype(np.float32))
     batches = with_blends(BATCHES[:2], 0.5)
     drawn = augmented_batches(IMAGES, noisy, batches, seed=7, epoch=1, first=0, workers=workers, blends=blends)
     for number, (batch, asked) in enumerate(drawn):
-        assert (batch.shape, asked.shape) == ((6, 4, 4, 3), (2, 20, 20, 3))  # the third is one by itself
+        assert (batch.shape, asked.shape) == ((6, 4, 4, 3), (2, SIDE, SIDE, 3))  # the third is one by itself
         for place, face in enumerate((0, 0, 1), start=3):
-            crop, aligned = blended_face(frames, 4, 20, picture_seed(7, 1, number, 3 + face * COPIES))
+            crop, picture = blended_face(frames, 4, picture_seed(7, 1, number, 3 + face * COPIES))
             np.testing.assert_array_equal(batch[place].numpy(), noisy(crop, picture_seed(7, 1, number, place)))
-            np.testing.assert_array_equal(asked[face], aligned)
+            np.testing.assert_array_equal(asked[face], picture)
 
 
 @given(st.lists(st.integers(1, 64), min_size=1, max_size=5), st.floats(0, 0.95))

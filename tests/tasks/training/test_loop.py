@@ -245,7 +245,7 @@ def taught(kind: str) -> TrainingSet:
         return replace(TRAIN, targets=targets)
     points = [(float(x), float(y)) for x, y in FIVE_POINTS * SIDE / 112]
     frames = [face_frame(image, points, (0, 0, SIDE, SIDE), 0.0) for image in TRAIN.images]
-    return replace(TRAIN, targets=targets, blends=Blends(frames, 16, 0.5, squares))
+    return replace(TRAIN, targets=targets, blends=Blends(frames, 0.5, squares))
 
 
 def learner(folder: Path, kind: str) -> Trainer:
@@ -295,7 +295,7 @@ def test_half_of_each_batch_is_blends_that_the_teacher_is_asked_about(
         new = np.flatnonzero(labels < 0)
         assert len(new) == len(labels) / 2
         first = [picture_seed(5, 1, number, int(place)) for place in new[::COPIES]]
-        asked = [blended_face(blends.frames, SIDE, 16, seed)[1] for seed in first]
+        asked = [blended_face(blends.frames, SIDE, seed)[1] for seed in first]
         for copy in range(COPIES):
             there = new[copy::COPIES]
             np.testing.assert_array_equal(targets[there], squares(np.stack(asked))[: len(there)])

@@ -47,10 +47,9 @@ class FaceFrame:
 
 @dataclass(frozen=True, eq=False)
 class Blends:
-    """New faces, `share` of every batch; `embed` is the teacher, for aligned ones."""
+    """New faces, `share` of every batch; `embed` is the teacher, for B pictures of frames (B×SIDE×SIDE×3)."""
 
     frames: Sequence[FaceFrame]
-    aligned: int  # the side of what the teacher is shown, in pixels
     share: float
     embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -63,12 +62,21 @@ def face_frame(image: Image, points: Sequence[tuple[float, float]], box: Box, ma
     return FaceFrame(jpeg_bytes(align(image, points, SIDE, POINTS), quality=95), to_photo / side)
 
 
-def blended_face(frames: Sequence[FaceFrame], size: int, aligned: int, seed: int) -> tuple[Image, Image]:
-    """Return a face of two different frames as the first one's crop (size×size×3) and aligned; `seed` draws them."""
+def blended_face(frames: Sequence[FaceFrame], size: int, seed: int) -> tuple[Image, Image]:
+    """Return a face of two different frames as the first one's crop (size×size×3) and as a frame's picture.
+
+    `seed` draws the frames and how they are blended.
+    """
     rng = default_rng(seed)
     first, second = (frames[place] for place in rng.choice(len(frames), 2, replace=False).tolist())
     image = blend(picture_of(first), picture_of(second), rng)
-    return crop_of(image, first, size), align(image, [(float(x), float(y)) for x, y in POINTS], aligned)
+    return crop_of(image, first, size), image
+
+
+def aligned(pictures: NDArray[np.uint8], size: int, template: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the faces of frames' pictures (B×SIDE×SIDE×3), their points where `template` (5×2) has them, B×S×S×3."""
+    points = [(float(x), float(y)) for x, y in POINTS]
+    return np.stack([align(picture, points, size, template) for picture in pictures])
 
 
 def picture_of(frame: FaceFrame) -> Image:

@@ -28,11 +28,12 @@ from facematch.settings.competition import load_form
 from facematch.settings.root import Settings
 from facematch.settings.training import OWN_LOSSES, LossSettings
 from facematch.tasks.training.augment import build_augmentation
-from facematch.tasks.training.crops import PhotoReader, training_crops, training_set
+from facematch.tasks.training.crops import PhotoReader, training_crops
 from facematch.tasks.training.data import TrainingSet
 from facematch.tasks.training.loop import Callbacks, Trainer, TrainingResult
 from facematch.tasks.training.objective import Objective, build_objective
 from facematch.tasks.training.run_state import Progress, check_state, save_classes, stop_on_signals
+from facematch.tasks.training.teachers import training_set
 from facematch.tasks.training.validation import seen_crops, validation_crops
 
 

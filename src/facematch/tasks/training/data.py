@@ -62,7 +62,7 @@ class AugmentedCrops(Dataset[Item]):
     def _blend(self, face: int) -> tuple[Image, Image]:
         if self._blended is None or self._blended[0] != face:
             assert self.blends is not None
-            blended = blended_face(self.blends.frames, self.images.shape[1], self.blends.aligned, face)
+            blended = blended_face(self.blends.frames, self.images.shape[1], face)
             self._blended = (face, *blended)
         return self._blended[1:]
 
@@ -81,8 +81,8 @@ def augmented_batches(
 ) -> Iterator[tuple[Tensor, NDArray[np.uint8]]]:
     """Yield the batches of one epoch from number `first` on, as B×S×S×3 `uint8`, or reduced to `size` pixels a side.
 
-    With each come the A×A×3 faces that a teacher has to embed, one for every COPIES times that BLEND is among
-    the batch's indices.
+    With each come the pictures of frames that a teacher has to embed, one for every COPIES times that BLEND is
+    among the batch's indices.
     A picture's augmentation depends on (seed, epoch, batch, place) alone, so it is the same whatever
     the number of workers and wherever a run was resumed.
     """

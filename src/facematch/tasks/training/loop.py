@@ -211,7 +211,8 @@ class Trainer:
         targets = self.data.targets[batch]
         if self.data.blends is not None:
             new = batch == BLEND
-            targets[new] = np.repeat(self.data.blends.embed(new_faces), COPIES, axis=0)[: new.sum()]
+            if new.any():
+                targets[new] = np.repeat(self.data.blends.embed(new_faces), COPIES, axis=0)[: new.sum()]
         return torch.from_numpy(targets).to(self.device)
 
     def _validate(self, callbacks: Callbacks, speed: float, started: float | None) -> None:

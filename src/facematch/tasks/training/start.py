@@ -115,7 +115,8 @@ def augment_preview_command(
     """Write a picture: crops of training photos on the left, augmented variants beside them; then as many blends."""
     settings = load_settings(config, overrides)
     from facematch.tasks.training.augment import build_augmentation, preview  # after that check: it loads torch
-    from facematch.tasks.training.crops import PhotoReader, frames_to_blend
+    from facematch.tasks.training.crops import PhotoReader
+    from facematch.tasks.training.teachers import frames_to_blend
 
     augment = build_augmentation(settings.augment, settings.faces.size)
     people, _ = training_and_validation(settings)
@@ -125,8 +126,8 @@ def augment_preview_command(
         raise FacematchError("no face was found in the training photos that were tried.", "Look: facematch crop IN OUT")
     images, made, teacher = list(crops.images[:count]), [], settings.loss.teacher
     if teacher is not None and teacher.blends:
-        frames, aligned = frames_to_blend(settings, teacher, crops)
-        made = [blended_face(frames, settings.faces.size, aligned, seed)[0] for seed in range(count)]
+        frames = frames_to_blend(settings, teacher, crops)
+        made = [blended_face(frames, settings.faces.size, seed)[0] for seed in range(count)]
     crops_seen = preview(images, augment, seed=settings.seed)
     grids = [titled(crops_seen, "Crops of training photos, and what training sees of each")]
     if made:
