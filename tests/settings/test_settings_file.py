@@ -76,11 +76,7 @@ def test_an_unknown_key_two_levels_down_is_named(tmp_path: Path) -> None:
         ),
         ("faces: {template: facenett}", "did you mean 'facenet'"),
         ("faces: {max_roll: -1}", r"faces\.max_roll: .*greater than or equal to 0"),
-        (
-            "loss: {teacher: {embedder: {file: t}, blends: 0.5, "
-            "faces: {detector: yunet, yunet_file: y, template: own}}}",
-            r"loss\.teacher\.faces\.template: arcface",
-        ),
+        ("training: {choose_over: {drawn: 1}}", r"training\.choose_over"),
         ("faces: {centerface_score: 2}", r"faces\.centerface_score: .*less than or equal to 1"),
         ("name: ../elsewhere", r"name: String should match"),
         ("loss: {margin: soft, mining: semi-hard}", "soft has no margin"),

@@ -22,7 +22,8 @@ class Figures:
 
     `interval` is the 95 % bootstrap interval of top-1 over identities, None with fewer than 10 people;
     `score` is the weighted sum of the three shares, as the competition's form says. `mean_average_precision` is the
-    tie-aware mAP over whole rankings, where it was measured.
+    tie-aware mAP over whole rankings, where it was measured. `over` is the figure that chooses the best epoch, of each
+    part of a mixture of validations.
     """
 
     top1: float
@@ -33,6 +34,7 @@ class Figures:
     gallery: int
     score: float
     mean_average_precision: float | None = None
+    over: dict[str, float] | None = None
 
     def chosen_by(self, figure: Literal["top-1", "mAP"]) -> float:
         """Return the figure by which validations are compared; 0 where it was not measured."""
@@ -42,6 +44,8 @@ class Figures:
         """Return the figures as plain JSON values, the score last."""
         values = asdict(self)
         score = values.pop("score")
+        if self.over is None:
+            del values["over"]
         return {**values, "interval": None if self.interval is None else list(self.interval), "score": score}
 
 

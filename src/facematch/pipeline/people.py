@@ -76,6 +76,25 @@ class ValidationPeople:
             return two_sides(queries, list(shown)[len(queries) :], shown)
         return folds(shown, queries) if in_folds else leave_one_out(shown, queries, closed=closed)
 
+    def asking(self, across: tuple[str, str] | None) -> "ValidationPeople":
+        """Return the people of whom pictures of the first domain ask those of the second; None: as they are.
+
+        Raises FacematchError where a domain has no picture.
+        """
+        if across is None:
+            return self
+        counts = Counter(file.domain for file in self.queries.files)
+        for domain in across:
+            if not counts[domain]:
+                found = ", ".join(f"{name or 'no domain'} {count}" for name, count in sorted(counts.items()))
+                raise FacematchError(
+                    f"identities.across: no validation picture is of the domain {domain}; found: {found}.",
+                    "identities.domain says how a picture's domain is told: folder, column, or {NAME: GLOB}.",
+                )
+        queries = LabelledPhotos.of(pair for pair in self.queries.pairs if pair[0].domain in across)
+        others = LabelledPhotos.of(pair for pair in self.distractors.pairs if pair[0].domain == across[1])
+        return replace(self, queries=queries, distractors=others, across=across)
+
     @property
     def _sides(self) -> dict[str, LabelledPhotos]:
         return {"asked": self.queries, "distractors": self.distractors, "database": self.database}
@@ -201,9 +220,8 @@ def _with_distractors(
     settings: Settings, queries: LabelledPhotos, trained_on: Iterable[str], digests: Digests | None = None
 ) -> ValidationPeople:
     folder, across = settings.identities.distractors, settings.identities.across
-    queries = _of_domains(queries, across)
     if folder is None:
-        return ValidationPeople(queries, across=across)
+        return ValidationPeople(queries).asking(across)
     others = _checked(_labelled(settings.identities, folder), settings, 1, "distractors", digests).labelled
     for people, where in ((queries.people, "asked for in validation"), (trained_on, "in the training")):
         if both := sorted(trained_among(others.people, people)):
@@ -211,24 +229,7 @@ def _with_distractors(
                 f"{len(both)} people of identities.distractors ({folder}) are also {where}, first {both[0]}.",
                 "Distractors are people that nobody asks for and that the network has never seen: take them out.",
             )
-    if across is not None:
-        others = LabelledPhotos.of(pair for pair in others.pairs if pair[0].domain == across[1])
-    return ValidationPeople(queries, others, across=across)
-
-
-def _of_domains(photos: LabelledPhotos, across: tuple[str, str] | None) -> LabelledPhotos:
-    # Those of the domains that ask and are asked. Raises FacematchError where one has none.
-    if across is None:
-        return photos
-    counts = Counter(file.domain for file in photos.files)
-    for domain in across:
-        if not counts[domain]:
-            found = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-            raise FacematchError(
-                f"identities.across: no validation picture is of the domain {domain}; found: {found}.",
-                "identities.domain says how a picture's domain is told: folder, column, or {NAME: GLOB}.",
-            )
-    return LabelledPhotos.of(pair for pair in photos.pairs if pair[0].domain in across)
+    return ValidationPeople(queries, others).asking(across)
 
 
 def _training_photos(wanted: IdentitySettings) -> tuple[LabelledPhotos, list[Problem]]:

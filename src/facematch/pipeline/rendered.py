@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facematch.core.console import progress
 from facematch.core.files import sha256_of, write_bytes
-from facematch.evaluation.task import Division
+from facematch.evaluation.task import Division, RetrievalTask
 from facematch.faces.boxes import reduced
 from facematch.faces.stream import in_order
 from facematch.photos.encoded import png_bytes
@@ -40,23 +40,32 @@ def rendered_gallery(photos: TaskPhotos, names: Sequence[str], folder: Path, lim
         return path
 
     folder.mkdir(parents=True, exist_ok=True)
-    files, asking = photos.files, frozenset(photos.task.queries)
-    called = {name: f"rendered {name}" if name in asking else name for name in gallery}
-    drawn = {}
+    files, drawn = photos.files, {}
+    task, called = apart(photos.task)
     with progress(f"rendering the gallery: {', '.join(names)}", len(gallery)) as step:
         paths = in_order(rendered, [PhotoFile(name, files[name].path) for name in gallery], os.cpu_count() or 1)
         for done, (name, path) in enumerate(zip(gallery, paths, strict=True), start=1):
             drawn[called[name]] = PhotoFile(called[name], path)
             step(done)
-    task = replace(
-        photos.task,
-        divisions=tuple(_renamed(each, called) for each in photos.task.divisions),
-        shown={**photos.task.shown, **{called[name]: who for name, who in photos.task.shown.items() if name in called}},
-        protocol=f"{photos.task.protocol}; the gallery is rendered",
+    queries = {name: file for name, file in files.items() if name in frozenset(task.queries)}
+    return replace(photos, task=task, parts={"queries": queries, "rendered gallery": drawn})
+
+
+def apart(task: RetrievalTask) -> tuple[RetrievalTask, dict[str, str]]:
+    """Return the task whose gallery is rendered, and how each gallery photo is called in it.
+
+    A photo that also asks gets a name of its own there.
+    """
+    asking = frozenset(task.queries)
+    called = {name: f"rendered {name}" if name in asking else name for name in sorted(task.gallery)}
+    rendered = replace(
+        task,
+        divisions=tuple(_renamed(each, called) for each in task.divisions),
+        shown={**task.shown, **{called[name]: who for name, who in task.shown.items() if name in called}},
+        protocol=f"{task.protocol}; the gallery is rendered",
         both_sides=False,
     )
-    queries = {name: file for name, file in files.items() if name in asking}
-    return replace(photos, task=task, parts={"queries": queries, "rendered gallery": drawn})
+    return rendered, called
 
 
 def _renamed(division: Division, called: Mapping[str, str]) -> Division:

@@ -10,6 +10,7 @@ from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD, Count, Posit
 
 Mining = Literal["batch-all", "semi-hard", "batch-hard"]
 OWN_LOSSES = ("triplet", "cross-entropy", "none")  # every other loss.name is one of pytorch-metric-learning
+_PARTS = r"^(asked|rendered|[^>]+>[^>]+)$"  # of training.choose_over
 Side = Annotated[int, Field(ge=16, le=1024)]
 _OF_TRIPLETS = (
     "mining", "margin", "distance", "reduction", "classifier_epochs", "classifier_weight", "classifier_scale",
@@ -180,6 +181,8 @@ class TrainingSettings(Section):
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     validate_every: Count = 1
     choose_by: Literal["top-1", "mAP"] = "top-1"  # which validation is the best
+    # By the mean of it over several validations, each with its weight: asked, rendered, A>B (of identities.domain).
+    choose_over: dict[Annotated[str, Field(pattern=_PARTS)], Positive] = Field(default_factory=dict)
     patience: Count | None = 8  # early stopping: validations without a better one
     collapse_guard: bool = True
     collapse_steps: Count = 200

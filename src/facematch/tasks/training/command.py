@@ -34,7 +34,7 @@ from facematch.tasks.training.loop import Callbacks, Trainer, TrainingResult
 from facematch.tasks.training.objective import Objective, build_objective
 from facematch.tasks.training.run_state import Progress, check_state, save_classes, stop_on_signals
 from facematch.tasks.training.teachers import training_set
-from facematch.tasks.training.validation import seen_crops, validation_crops
+from facematch.tasks.training.validation import seen_crops, validation_of
 
 
 def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, resume: bool, fresh: bool) -> None:
@@ -52,7 +52,7 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
     network, origin = _first_network(settings, validation)
     with watch.stage("reading and cropping"):
         crops = training_crops(photos, people, "training photos" if validation.by_photo else "training people")
-        validate = validation_crops(photos, validation, crops, weights)
+        validate = validation_of(photos, validation, crops, weights)
     data = training_set(settings, crops)
     objective = build_objective(
         settings.loss,

@@ -230,8 +230,7 @@ class Trainer:
             text += "" if seen is None else f"  seen people: accuracy {seen.value:.3f}"
             if size != training.size_at(max(1, at.best_epoch)):  # what was best on smaller crops is not compared
                 at.best, at.without_better = None, 0
-            by = training.choose_by
-            if at.best is None or figures.chosen_by(by) > figures_from_dict(at.best).chosen_by(by):
+            if at.best is None or _chosen(figures, training) > _chosen(figures_from_dict(at.best), training):
                 at.best, at.best_epoch, at.without_better = figures.as_dict(), at.epoch, 0
                 at.seen = None if seen is None else seen.as_dict()
                 callbacks.save("best", self.network, at.epoch, figures)
@@ -248,8 +247,17 @@ class Trainer:
         return TrainingResult(stopped, best, self.at.best_epoch, self.at.epoch - 1, reason, seen)
 
 
+def _chosen(figures: Figures, training: TrainingSettings) -> float:
+    # The figure by which validations are compared; of a mixture its mean, weighted.
+    if figures.over is None:
+        return figures.chosen_by(training.choose_by)
+    weights = training.choose_over
+    return sum(weights[name] * value for name, value in figures.over.items()) / sum(weights.values())
+
+
 def _validation_line(figures: Figures) -> str:
     """Return the figures of one validation in a few words."""
     text = f"top-1 {figures.top1:.3f}  top-10 {figures.top10:.3f}"
     precision = figures.mean_average_precision
-    return text if precision is None else f"mAP {precision:.3f}  {text}"
+    text = text if precision is None else f"mAP {precision:.3f}  {text}"
+    return text + "".join(f"  {name} {value:.3f}" for name, value in (figures.over or {}).items())

@@ -1,8 +1,9 @@
 """What training is measured by: retrieval on unseen people, or on held-out photos of the training classes; and, of
 what classifies, the accuracy on held-out photos of the training people."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,7 +19,9 @@ from facematch.evaluation.tied_figures import mean_ap
 from facematch.evaluation.topk import KS, Figures, first_places
 from facematch.identities.values import LabelledPhotos
 from facematch.networks.embedding import EmbeddingNetwork
+from facematch.photos.renderings import RENDERING_NAMES, render
 from facematch.pipeline.people import ValidationPeople
+from facematch.pipeline.rendered import apart
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric
 from facematch.tasks.training.crops import LabelledCrops, PhotoReader, numbered
@@ -54,6 +57,20 @@ class ValidationCrops:
 
 
 @dataclass(frozen=True, eq=False)
+class ValidationMixture:
+    """Several validations, by name: what training tells is the first, what it chooses by is `figure` of all."""
+
+    parts: Mapping[str, ValidationCrops]
+    figure: Literal["top-1", "mAP"]
+
+    def __call__(self, network: EmbeddingNetwork, size: int | None = None) -> Figures:
+        """Return the figures of the first part, and `figure` of each."""
+        found = {name: part(network, size) for name, part in self.parts.items()}
+        first = next(iter(found.values()))
+        return replace(first, over={name: figures.chosen_by(self.figure) for name, figures in found.items()})
+
+
+@dataclass(frozen=True, eq=False)
 class SeenPeople:
     """Crops (N×S×S×3) of held-out photos of training people, the number of each one's person, and what classifies."""
 
@@ -67,6 +84,41 @@ class SeenPeople:
         with torch.no_grad():
             named = self.scorer(vectors).argmax(dim=1).cpu().numpy()
         return mean_figure("accuracy on seen people", named == self.labels, self.labels.tolist())
+
+
+def validation_of(
+    photos: PhotoReader, people: ValidationPeople, shown: LabelledCrops, weights: Sequence[float]
+) -> ValidationCrops | ValidationMixture:
+    """Return what measures a network: one validation, or the mixture that `training.choose_over` tells.
+
+    `shown` are the training crops, which held-out photos ask. Raises FacematchError for a domain without a picture.
+    """
+    training = photos.settings.training
+    asked = validation_crops(photos, people, shown, weights)
+    if not training.choose_over:
+        return asked
+    parts = {"asked": asked}
+    for name in training.choose_over:
+        if name == "rendered":
+            parts[name] = rendered_crops(asked, photos.settings.seed)
+        elif name != "asked":
+            asking, _, answering = (each.strip() for each in name.partition(">"))
+            between = people.asking((asking, answering))
+            parts[name] = validation_crops(photos, between, shown, weights)
+    return ValidationMixture({name: parts[name] for name in training.choose_over}, training.choose_by)
+
+
+def rendered_crops(asked: ValidationCrops, seed: int) -> ValidationCrops:
+    """Return the validation whose gallery crops are rendered, by each rendering in turn; `seed` draws them."""
+    task, called = apart(asked.task)
+    images = dict(zip(asked.names, (image for part in asked.parts for image in part), strict=True))
+    drawn = [
+        render(images[name], RENDERING_NAMES[number % len(RENDERING_NAMES)], 0.5, (seed, number))
+        for number, name in enumerate(called)
+    ]
+    queries = [name for name in asked.names if name in frozenset(task.queries)]
+    together = [np.stack([images[name] for name in queries]), np.stack(drawn)]
+    return replace(asked, parts=together, names=(*queries, *called.values()), task=task)
 
 
 def validation_crops(
