@@ -18,6 +18,7 @@ class FinderSettings(Section):
     backgrounds: Annotated[tuple[Path, ...], OneOrSeveral] = ()
     validation: Annotated[tuple[Path, ...], OneOrSeveral] = ()  # photos beside those held out, and never trained on
     held_out: Path | None = None  # a text file: photos that are for validation only, one name below its folder a line
+    left_out: Annotated[tuple[str, ...], OneOrSeveral] = ()  # patterns of names below a folder: never trained on
     background_share: Annotated[float, Field(gt=0, lt=1)] = 0.1  # of the backgrounds: for validation
     agreement: Share = 0.5  # intersection over union of two boxes of one face
     side: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256  # of a scene, in pixels

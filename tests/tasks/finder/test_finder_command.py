@@ -95,6 +95,15 @@ def test_folders_become_a_detector(config: Path, capsys: pytest.CaptureFixture[s
     assert "resumed at epoch 3, batch 0" in "".join(capsys.readouterr())
 
 
+def test_photos_that_are_left_out_teach_nothing_and_may_validate(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_command(config, ["finder.left_out=[0.png, '[1-4].png']", "training.epochs=1"], resume=False, fresh=False)
+    said = "".join(capsys.readouterr())
+    assert "training: 5 faces in 5 photos" in said
+    assert "validation: 2 photos and a drawing of each" in said
+
+
 def test_photos_without_a_face_are_named(config: Path) -> None:
     with pytest.raises(FacematchError, match=r"finder\.photos: no face on which both teachers agree"):
         train_command(config, ["finder.photos=[walls]", "finder.held_out=null"], resume=False, fresh=False)

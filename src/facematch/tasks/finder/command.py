@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,12 @@ def _labelled_photos(settings: Settings, finder: FinderSettings) -> tuple[list[L
     apart = [file for file in found if file.name in held_out]
     apart += [file for folder in finder.validation for file in find_photos(folder).files]
     apart = evenly(apart, finder.validation_photos)
-    photos = _label(settings, finder, [file for file in found if file.name not in held_out], "training photos")
+    learned = [
+        file
+        for file in found
+        if file.name not in held_out and not any(fnmatchcase(file.name, each) for each in finder.left_out)
+    ]
+    photos = _label(settings, finder, learned, "training photos")
     unseen = _label(settings, finder, apart, "validation photos")
     photos, unseen = ([each for each in side if len(each.boxes)] for side in (photos, unseen))
     for side, what in ((photos, "finder.photos"), (unseen, "finder.held_out and finder.validation")):
