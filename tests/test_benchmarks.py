@@ -36,6 +36,22 @@ def test_the_rehearsal_server_loses_nothing_under_load() -> None:
     assert "100 submissions of 10 queries and 10 repeated from 20 clients: lost 0, scored twice 0" in out
 
 
+def test_extra_photos_are_listed_with_people_and_kinds_without_what_has_no_terms(tmp_path: Path) -> None:
+    (tmp_path / "people" / "Ann_Lee").mkdir(parents=True)
+    (tmp_path / "index.csv").write_text(
+        "path,source,identity,kind,terms\na/1.jpg,a,ann_lee,photo,A: research\na/2.jpg,a,,sketch,A: research\n"
+        "b/1.jpg,b,bob,photo,unstated (web)\nutk/00004.jpg,utk,,photo,research\n"
+    )
+    held_out = (ROOT / "config" / "held-out.txt").read_text().split("\n")
+    with (tmp_path / "index.csv").open("a") as index:
+        index.write(f"{held_out[0]},a,cy,photo,A: research\n")
+    out = ran("extra_photos.py", str(tmp_path), str(tmp_path / "o.txt"), "--known", str(tmp_path / "people"))
+    assert "3 photos" in out
+    wanted = ["a/1.jpg\tAnn_Lee\tphoto", "a/2.jpg\ta/2.jpg\tsketch", "utk/00004.jpg\tutk/00004.jpg\tphoto", ""]
+    assert (tmp_path / "o.txt").read_text().split("\n") == wanted
+    assert "4 photos" in ran("extra_photos.py", str(tmp_path), str(tmp_path / "o.txt"), "--all")
+
+
 def test_sparse_re_ranking_equals_the_published_algorithm() -> None:
     out = ran("k_reciprocal.py", "--photos", "60", "--large", "100", "--rounds", "1")
     assert "60 × 60: equal distances" in out

@@ -16,6 +16,7 @@ from facematch.tasks.training.blending import (
     SIDE,
     FaceFrame,
     aligned,
+    aligned_frame,
     blend,
     blended_face,
     crop_of,
@@ -123,3 +124,18 @@ def test_each_teacher_sees_a_face_where_its_template_has_the_points(template: Te
     assert made.shape == (2, size, size, 3)
     for x, y in places:
         assert made[0][round(y), round(x)].min() > 120, (x, y)
+
+
+@pytest.mark.parametrize("template", ["arcface", "own"])
+def test_the_crop_of_an_aligned_face_is_where_its_template_has_it(template: Template) -> None:
+    picture = np.zeros((300, 300, 3), np.uint8)
+    points = [(float(x), float(y)) for x, y in FIVE_POINTS * 1.5 + [60, 50]]
+    for x, y in points:
+        cv2.circle(picture, (round(x), round(y)), 5, (255, 255, 255), -1)
+    made = aligned_frame(picture, points, template_points(template, 112, 0.3))
+    for size in (112, 160, 80):
+        crop = crop_of(picture_of(made), made, size)
+        direct = align(picture, points, size, template_points(template, size, 0.3))
+        assert np.abs(crop.astype(int) - direct).mean() < 6
+        for x, y in template_points(template, size, 0.3):
+            assert crop[round(y), round(x)].min() > 120

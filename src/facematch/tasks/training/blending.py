@@ -62,6 +62,13 @@ def face_frame(image: Image, points: Sequence[tuple[float, float]], box: Box, ma
     return FaceFrame(jpeg_bytes(align(image, points, SIDE, POINTS), quality=95), to_photo / side)
 
 
+def aligned_frame(image: Image, points: Sequence[tuple[float, float]], template: NDArray[np.float64]) -> FaceFrame:
+    """Return the frame of a face whose crop is aligned, too: `template` (5×2) has its five points in 112×112 pixels."""
+    to_crop = similarity_transform(POINTS, template)
+    to_crop[:, 2] += 0.5  # a pixel's centre is half a pixel from its edge
+    return FaceFrame(jpeg_bytes(align(image, points, SIDE, POINTS), quality=95), to_crop / 112)
+
+
 def blended_face(frames: Sequence[FaceFrame], size: int, seed: int) -> tuple[Image, Image]:
     """Return a face of two different frames as the first one's crop (size×size×3) and as a frame's picture.
 

@@ -19,7 +19,7 @@ from facematch.photos.photo import Photo, PhotoFile, Unreadable, made_of, read_p
 from facematch.pipeline.build import build_cropper, build_embedder, photo_embedder, photo_limits
 from facematch.settings.root import Settings
 from facematch.settings.training import TeacherModel, TeacherSettings
-from facematch.tasks.training.blending import Blends, FaceFrame, aligned, face_frame
+from facematch.tasks.training.blending import Blends, FaceFrame, aligned, aligned_frame, face_frame
 from facematch.tasks.training.crops import LabelledCrops, numbered
 from facematch.tasks.training.data import TrainingSet
 
@@ -138,9 +138,16 @@ def frames_to_blend(settings: Settings, teacher: TeacherSettings, crops: Labelle
     cropper, limits = build_cropper(teacher.faces), photo_limits(settings.photos)
     boxes = {file.name: box for file, box in zip(crops.files, crops.boxes, strict=True)}
 
+    own = settings.faces
+    template = template_points(own.template, 112, own.margin) if own.aligns else None
+
     def frame_of(name: str, photo: Photo) -> FaceFrame | None:
         face = cropper.face(photo)
-        return None if face is None else face_frame(photo.image, face.points, boxes[name], settings.faces.margin)
+        if face is None:
+            return None
+        if template is not None:
+            return aligned_frame(photo.image, face.points, template)
+        return face_frame(photo.image, face.points, boxes[name], own.margin)
 
     def framed(file: PhotoFile) -> FaceFrame | None:
         photo = read_photo(file, limits)
