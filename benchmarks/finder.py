@@ -4,7 +4,8 @@
         --set faces.yunet_file=… --set faces.centerface_file=… [--set faces.finder_file=…]
 
 DATA is a folder with `lfw/val`, `london`, `train_extra`, `faces_edge`, `deepface_pairs`, `cross_domain`, `corel` and
-`clothing`; what is not there is left out. Detectors are as `faces:` makes them at `faces.detect_size`.
+`clothing`; what is not there is left out. Detectors are as `faces:` makes them at `faces.detect_size`;
+in groups every face counts, elsewhere the largest is looked for.
 
 What is there is what YuNet and CenterFace agree on, as the finder's labels are made; a rendering has the labels of its
 photo. Of drawings without a photo only the share with a face is told. A box is right from an intersection over union of
@@ -48,12 +49,13 @@ SCORES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 @dataclass(frozen=True)
 class Pictures:
-    """One row of the table: pictures of one kind; `judged`: boxes are known."""
+    """One row of the table: pictures of one kind; `judged`: boxes are known; `groups`: every face is looked for."""
 
     name: str
     photos: Sequence[Labelled]
     judged: bool
     rendered: bool = False
+    groups: bool = False
 
     def image(self, number: int) -> Rgb:
         """Return a picture: as it is, or one rendering of it after another."""
@@ -86,7 +88,7 @@ def sets_of(data: Path, settings: Settings, count: int) -> list[Pictures]:
         Pictures("LFW val", val, True),
         Pictures("London", labelled(folder("london")), True),
         Pictures("held-out photographs", labelled(photographs), True),
-        Pictures("groups and part faces", labelled(folder("faces_edge")), True),
+        Pictures("groups and part faces", labelled(folder("faces_edge")), True, groups=True),
         Pictures("whole photos (deepface)", labelled(folder("deepface_pairs")), True),
         Pictures("LFW val, rendered", val, True, rendered=True),
         Pictures("held-out drawings", labelled(drawn), False),
@@ -113,17 +115,22 @@ def _held_out(data: Path) -> tuple[list[PhotoFile], list[PhotoFile]]:
     return drawn, photographs
 
 
-def detector_of(settings: Settings, name: str) -> Detector:
-    """Return a detector by name: `haar+finder` is the cascade with the finder's second look."""
+def detector_of(settings: Settings, name: str, *, groups: bool = False) -> Detector:
+    """Return a detector by name: `haar+finder` is the cascade with the finder's second look.
+
+    Of `groups` every face is looked for, not the largest alone.
+    """
     first, _, second = name.partition("+")
     given = settings.faces.model_dump() | {"detector": first} | ({"second_look": second} if second else {})
+    given |= {"choose": "central"} if groups else {}
     return build_cropper(type(settings.faces).model_validate(given)).detector
 
 
-def quality(rows: Sequence[Pictures], detector: Detector) -> dict[str, str]:
+def quality(rows: Sequence[Pictures], settings: Settings, name: str) -> dict[str, str]:
     """Return what is written about a detector beside each kind of pictures."""
     told = {}
     for row in rows:
+        detector = detector_of(settings, name, groups=row.groups)
         found: list[Found] = []
         for number, photo in enumerate(row.photos):
             faces = detector.detect(row.image(number))
@@ -184,7 +191,7 @@ def main() -> None:
     names = options.detectors.split(",")
     for name in names:
         print(f"{name}:", flush=True)
-        for kind, text in quality(rows, detector_of(settings, name)).items():
+        for kind, text in quality(rows, settings, name).items():
             print(f"  {kind:<26}{text}", flush=True)
     photo = cv2.resize(rows[0].image(0), (250, 250))
     for side in SIDES:

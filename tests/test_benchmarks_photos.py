@@ -1,5 +1,6 @@
 """Benchmarks of photos and networks run, in a small size, and end well."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from test_benchmarks import ran
 
 from facematch.tasks.sample.plan import PlannedPhoto
 from facematch.tasks.sample.write import render_photo
+from leak_photos import encoded, made_photo
 
 RATIO = r"\d+\.\d\d times faster \[\d+\.\d\d–\d+\.\d\d\], medians of 1$"
 NETWORK = ("--backbone", "resnet18", "--size", "32", "--rounds", "1")
@@ -60,3 +62,21 @@ def test_the_pipeline_embeds_as_its_parts_do(folder: Path) -> None:
     assert all(float(cost) > 0 for cost in costs)
     ends = r"bound \S+ ms, run \S+ ms: bound/real \d\.\d\d \[\d\.\d\d–\d\.\d\d\], medians of 1$"
     assert re.search(ends, out, re.MULTILINE)
+
+
+def test_a_rendered_competition_asks_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "competition"
+    for side, count in (("query", 2), ("gallery", 3)):
+        (folder / side).mkdir(parents=True)
+        for number in range(count):
+            (folder / side / f"{side}{number}.jpg").write_bytes(encoded(made_photo(number)))
+    (folder / "ground_truth.json").write_text('{"query0.jpg": ["gallery0.jpg"], "query1.jpg": ["gallery1.jpg"]}')
+    for out in ("one", "two"):
+        said = ran("rendered_competition.py", str(folder), str(tmp_path / out), "--renderings", "sepia,oil")
+        assert "3 pictures" in said
+    truth = json.loads((tmp_path / "one" / "ground_truth.json").read_text())
+    assert truth == {"query0.jpg": ["gallery0.png"], "query1.jpg": ["gallery1.png"]}
+    drawn = sorted((tmp_path / "one" / "gallery").iterdir())
+    assert [path.name for path in drawn] == ["gallery0.png", "gallery1.png", "gallery2.png"]
+    assert all(path.read_bytes() == (tmp_path / "two" / "gallery" / path.name).read_bytes() for path in drawn)
+    assert (tmp_path / "one" / "query" / "query0.jpg").read_bytes() == (folder / "query" / "query0.jpg").read_bytes()
