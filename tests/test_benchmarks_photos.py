@@ -9,7 +9,7 @@ from test_benchmarks import ran
 
 from facematch.tasks.sample.plan import PlannedPhoto
 from facematch.tasks.sample.write import render_photo
-from leak_photos import encoded, made_photo
+from leak_photos import brighter, encoded, made_photo
 
 RATIO = r"\d+\.\d\d times faster \[\d+\.\d\d–\d+\.\d\d\], medians of 1$"
 NETWORK = ("--backbone", "resnet18", "--size", "32", "--rounds", "1")
@@ -80,3 +80,19 @@ def test_a_rendered_competition_asks_the_same(tmp_path: Path) -> None:
     assert [path.name for path in drawn] == ["gallery0.png", "gallery1.png", "gallery2.png"]
     assert all(path.read_bytes() == (tmp_path / "two" / "gallery" / path.name).read_bytes() for path in drawn)
     assert (tmp_path / "one" / "query" / "query0.jpg").read_bytes() == (folder / "query" / "query0.jpg").read_bytes()
+
+
+def test_what_is_expected_across_domains_is_held_against_the_server(tmp_path: Path) -> None:
+    lines = []
+    for person in range(24):
+        for number in range(3):
+            name = f"{person}_{number}.jpg"
+            (tmp_path / name).write_bytes(encoded(brighter(made_photo(person, 64, 64), 1 + number / 10)))
+            lines.append(f"{name} p{person} {'drawn' if number == 2 else 'photo'}\n")
+    (tmp_path / "list.txt").write_text("".join(lines))
+    sets = ("--set", "faces.detector=none", "--set", "embedder.kind=pixels")
+    across = ("--images", str(tmp_path), "--across", "photo", "drawn", "--trials", "4")
+    out = ran("across_coverage.py", str(tmp_path / "list.txt"), *across, *sets)
+    assert "24 people, 72 pictures; 4 trials, seed 1" in out
+    assert re.search(r"^photo asks drawn +server 1000  expected 1000  held 100.0 %", out, re.MULTILINE)
+    assert re.search(r"^photo asks photo +server 1000 ", out, re.MULTILINE)

@@ -44,10 +44,12 @@ def expected_score(submitted: Submitted, queries: int, gallery: int, form: Compe
     except FacematchError as error:
         raise UnknownScoreError(error.message, error.hint) from error
     found, seed = submitted.outcomes(photos.task, embedded), submitted.settings.seed
-    expectation = expect(found, queries=queries, gallery=gallery, weights=form.weights, seed=seed)
+    across = submitted.settings.identities.across
+    share = 0.0 if across is not None and across[0] != across[1] else None  # no picture of the gallery's domain asks
+    expectation = expect(found, queries=queries, gallery=gallery, weights=form.weights, share=share, seed=seed)
     if expectation is None:
         raise UnknownScoreError("nobody of the validation has two photos that can be compared.")
-    return Expected(found, expectation, photos, of, submitted.settings.identities.across)
+    return Expected(found, expectation, photos, of, across)
 
 
 def say_expected(expected: Expected, form: CompetitionForm) -> None:
