@@ -28,10 +28,15 @@ def write_tiny(folder: Path) -> None:
         _save(folder / "data/test_data/query" / f"q{number}.png", number, 0)
     for number in range(12):
         _save(folder / "data/test_data/gallery" / f"g{number:02d}.png", number % 3, 1 + number // 3)
-    for person in range(6):
-        for photo in range(4):
-            _save(folder / "people" / f"person {person}" / f"{photo}.png", 100 + person, photo)
+    write_people(folder, range(6), photos=4)
     (folder / "tiny.yaml").write_text(CONFIG)
+
+
+def write_people(folder: Path, people: range, photos: int) -> None:
+    """More people of that project."""
+    for person in people:
+        for photo in range(photos):
+            _save(folder / "people" / f"person {person}" / f"{photo}.png", 100 + person, photo)
 
 
 def _save(path: Path, person: int, photo: int) -> None:

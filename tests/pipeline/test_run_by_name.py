@@ -126,7 +126,8 @@ def test_the_members_of_an_ensemble_and_of_a_comparison_take_it_as_well(run: Pat
     wanted = CompareSettings.model_validate(
         {"photos": {"people": "x"}, "systems": [{"name": f"{n}", **each} for n, each in enumerate(members)]}
     )
-    for each in [*ensemble_members(settings, settings.ensemble), *(settings_of(wanted, e) for e in wanted.systems)]:
+    _, found = ensemble_members(settings, settings.ensemble, lambda member, _: member)
+    for each in [*found, *(settings_of(wanted, e) for e in wanted.systems)]:
         assert trained_header(each).people == ("ann",)
         assert (each.faces.size, each.ranking.metric) == (48, "cosine")
 

@@ -130,3 +130,23 @@ def test_weights_that_make_no_ensemble_are_refused() -> None:
     for weights in ([-1.0, 2.0], [0.0, 0.0]):
         with pytest.raises(FacematchError, match="not all 0"):
             fuse([one, one], weights)
+
+
+def test_probabilities_are_averaged_where_they_are_very_small_and_nearly_1() -> None:
+    # P(same) itself stands for the distance; the second system has not ranked c, which then has probability 0.
+    tables = [[[0.9, 1e-12, 0.2, 1 - 1e-9]], [[0.5, 3e-12, math.nan, 1 - 3e-9]]]
+    parts = [ranking(["q"], ["a", "b", "c", "d"], table) for table in tables]
+    scale = [lambda distances: np.where(np.isnan(distances), 0.0, distances)] * 2
+    # Distances of a ranking are float32: what is near 1 is made of what is near 0.
+    flip = [ranking(["q"], ["d"], [[value]]) for value in (1e-9, 3e-9)]
+    fused = fuse(parts, [3.0, 1.0], "probability", scale)
+    means = {"a": 0.8, "b": 1.5e-12, "c": 0.15, "d": 1.0}
+    for name, found in _row(fused, "q")[1:]:
+        assert found == pytest.approx(math.log((1 - means[name]) / means[name]), abs=1e-4)
+    assert fused.names(0) == ("d", "a", "c", "b")
+    (sure,) = fuse(flip, [3.0, 1.0], "probability", [lambda distances: 1 - distances] * 2).distances[0]
+    assert sure == pytest.approx(math.log(1.5e-9), abs=1e-4)
+    nothing = fuse(parts[:1], None, "probability", [np.zeros_like])
+    assert np.isfinite(nothing.distances).all()
+    with pytest.raises(ValueError, match="argument"):
+        fuse(parts, method="probability")

@@ -64,6 +64,12 @@ def warn(text: str) -> None:
     info(f"! {text}", "bold yellow")
 
 
+@cache
+def warn_once(text: str) -> None:
+    """Print a warning, once in a command however often it comes."""
+    warn(text)
+
+
 def show_error(message: str, hint: str = "") -> None:
     """Print an error and what to do about it, on standard error."""
     info(f"error: {message}", "bold red")
@@ -210,6 +216,7 @@ def show_messages() -> None:
     logger.setLevel(logging.INFO)
     logger.addHandler(_SHOWN)
     info_once.cache_clear()
+    warn_once.cache_clear()
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     warnings.filterwarnings("ignore", module=r"PIL\.")
 

@@ -1,6 +1,6 @@
 """What validation keeps of each query, so that its place in a gallery of any size can be told later."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -101,10 +101,16 @@ def task_outcomes(
     Plain rankings, in which each photo asks all others, are made in blocks of queries; others whole.
     """
     here = task.among(embeddings.names)
-    parts = [
-        outcomes_of(judge_task(each, rank_divisions(each, embeddings, rank, known=known)))
-        for each in (here.blocks() if here.both_sides else [here] if here.divisions else [])
-    ]
+    return joined_outcomes(
+        [
+            outcomes_of(judge_task(each, rank_divisions(each, embeddings, rank, known=known)))
+            for each in (here.blocks() if here.both_sides else [here] if here.divisions else [])
+        ]
+    )
+
+
+def joined_outcomes(parts: Sequence[Outcomes]) -> Outcomes:
+    """Return the outcomes of different queries as one, in their order."""
     return Outcomes(
         tuple(name for part in parts for name in part.queries),
         tuple(person for part in parts for person in part.identities),

@@ -105,6 +105,11 @@ class RetrievalTask:
             found = [_answerable(division) for division in found]
         return replace(self, divisions=tuple(each for each in found if each.queries and each.gallery))
 
+    def asked_by(self, people: AbstractSet[str]) -> "RetrievalTask":
+        """Return the same divisions with the queries that show `people`; there may be none."""
+        rows = [[row for row, who in enumerate(each.identities) if who in people] for each in self.divisions]
+        return replace(self, divisions=tuple(each.at(of) for each, of in zip(self.divisions, rows, strict=True)))
+
     def blocks(self, cells: int = _CELLS) -> Iterator["RetrievalTask"]:
         """Yield the task in blocks of queries whose whole rankings have about `cells` places together."""
         for division in self.divisions:

@@ -1,13 +1,13 @@
 """From settings to what embeds and what ranks: one system or an ensemble's, and what `facematch tune` keeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import ConfigDict
 
-from facematch.core.console import info
+from facematch.core.console import info, warn_once
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
 from facematch.core.fingerprint import StoredFingerprint, require_same
@@ -23,9 +23,11 @@ from facematch.ranking.metrics import Metric
 from facematch.ranking.ranking import Ranking, chosen_metric, distance_estimator
 from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, load_whitening
-from facematch.settings.ensemble import EnsembleSettings
+from facematch.settings.ensemble import EnsembleSettings, MemberSettings
 from facematch.settings.refine import Refine, Step, TemplatesStep, TunedSteps, ViewsStep, WhitenStep
 from facematch.settings.root import Settings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -148,19 +150,33 @@ def gallery_people(steps: Sequence[Step], gallery: Path) -> Mapping[str, str] | 
     return None
 
 
-def ensemble_members(settings: Settings, ensemble: EnsembleSettings) -> list[Settings]:
-    """Return the settings of each member; where photos, labels and the cache are is told by the ensemble's file."""
-    found = []
+def ensemble_members(
+    settings: Settings, ensemble: EnsembleSettings, build: Callable[[Settings, int], T]
+) -> tuple[EnsembleSettings, list[T]]:
+    """Return what `build` makes of the settings and the number of each member, and the ensemble of those there are.
+
+    Where photos, labels and the cache are is told by the ensemble's file. A member that raises FacematchError is named
+    in a warning and left out, with its weight, where `missing` says so. Raises FacematchError, which names the member,
+    where it does not, and where none is left.
+    """
+    made: dict[int, T] = {}
     for number, each in enumerate(ensemble.members, start=1):
         try:
-            member = settings_in_use(each.config, each.overrides(), unasked=False)
+            made[number - 1] = build(_member_settings(settings, each), number)
         except FacematchError as error:
-            raise FacematchError(f"member {number} of the ensemble: {error.message}", error.hint) from error
-        kept = ("query", "gallery", "cache")
-        paths = member.paths.model_copy(update={name: getattr(settings.paths, name) for name in kept})
-        shared = {"paths": paths, "identities": settings.identities, "photos": settings.photos}
-        found.append(member.model_copy(update=shared))
-    return found
+            named = f"member {number} of the ensemble" + (f" ({each.config})" if each.config else "")
+            if ensemble.missing == "error" or (number == len(ensemble.members) and not made):
+                raise FacematchError(f"{named}: {error.message}", error.hint) from error
+            warn_once(f"{named} is left out: {error}")
+    return ensemble.among(list(made)), list(made.values())
+
+
+def _member_settings(settings: Settings, member: MemberSettings) -> Settings:
+    found = settings_in_use(member.config, member.overrides(), unasked=False)
+    kept = ("query", "gallery", "cache")
+    paths = found.paths.model_copy(update={name: getattr(settings.paths, name) for name in kept})
+    shared = {"paths": paths, "identities": settings.identities, "photos": settings.photos}
+    return found.model_copy(update=shared)
 
 
 def compare_and_note(ranker: Ranker, query: Embeddings, gallery: Embeddings, k: int) -> Ranking:

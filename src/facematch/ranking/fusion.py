@@ -4,7 +4,8 @@ A weighted mean is taken of what each system says of a photo. `z-score` (Jain, N
 normalization in multimodal biometric systems, Pattern Recognition 38, 2005) is applied to each query alone, as
 T-norm is in speaker verification (Auckenthaler, Carey & Lloyd-Thomas 2000): how many standard deviations of the
 query's distances a photo lies below or above their mean. `reciprocal-rank` (Cormack, Clarke & Büttcher,
-SIGIR 2009) looks at places only.
+SIGIR 2009) looks at places only. `probability` takes what a fit to validation people makes of each system's
+distances: `facematch.thresholds.probability`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,17 +20,29 @@ from facematch.settings.ensemble import Method
 
 Floats = NDArray[np.float64]
 
+Scale = Callable[[Floats], Floats]  # a system's distances (Q×G, NaN: not ranked) as numbers that can be averaged
+
+_SURE, _NEVER = 1 - 1e-16, 1e-300  # probabilities whose odds are finite
 _K = 60  # of reciprocal rank fusion, as published
 
 
-def fuse(rankings: Sequence[Ranking], weights: Sequence[float] | None = None, method: Method = "z-score") -> Ranking:
+def fuse(
+    rankings: Sequence[Ranking],
+    weights: Sequence[float] | None = None,
+    method: Method = "z-score",
+    probabilities: Sequence[Scale] = (),
+) -> Ranking:
     """Return one whole ranking from whole rankings, one for each system; `weights` are equal by default.
+
+    Method probability needs what makes P(same) of each system's distances, `probabilities`; the fused distance is the
+    logarithm of the odds against their mean, so that neither very small nor very large ones run together in float32.
 
     The photos are those that any system ranked, in order of their names; a photo that a system has not ranked
     for a query is placed behind all that it has. A query that some systems do not have is answered by the
     others. A photo that no system ranked for a query, such as the query itself, is left out. Ties by name.
 
-    Raises FacematchError without a ranking, for weights of another number, and where none is above 0.
+    Raises FacematchError without a ranking, for weights of another number, and where none is above 0; ValueError for
+    another number of probabilities.
     """
     shares = [1.0] * len(rankings) if weights is None else list(weights)
     if not rankings or len(shares) != len(rankings):
@@ -41,13 +54,16 @@ def fuse(rankings: Sequence[Ranking], weights: Sequence[float] | None = None, me
     row = {name: number for number, name in enumerate(queries)}
     total, weight = np.zeros((len(queries), len(gallery))), np.zeros((len(queries), 1))
     ranked = np.zeros(total.shape, dtype=np.bool_)
-    for ranking, share in zip(rankings, shares, strict=True):
+    scales = probabilities if method == "probability" else [SCALES[method]] * len(rankings)
+    for ranking, share, scale in zip(rankings, shares, scales, strict=True):
         rows = [row[name] for name in ranking.queries]
         distances = distance_matrix(ranking, gallery)
-        total[rows] += share * SCALES[method](distances)
+        total[rows] += share * scale(distances)
         weight[rows] += share
         ranked[rows] |= ~np.isnan(distances)
     mean = total / np.where(weight > 0, weight, 1)  # a query of systems with weight 0 alone keeps the order of names
+    if method == "probability":
+        mean = np.log1p(-np.minimum(mean, _SURE)) - np.log(np.maximum(mean, _NEVER))
     return _in_order(queries, gallery, np.where(ranked, mean, np.inf).astype(np.float32), f"fused {method}")
 
 
@@ -86,9 +102,7 @@ def reciprocal_ranks(distances: Floats) -> Floats:
     return np.where(np.isnan(distances), 1.0, 1 - (_K + 1) / (_K + places))
 
 
-SCALES: Mapping[Method, Callable[[Floats], Floats]] = MappingProxyType(
-    {"z-score": z_scores, "reciprocal-rank": reciprocal_ranks}
-)
+SCALES: Mapping[Method, Scale] = MappingProxyType({"z-score": z_scores, "reciprocal-rank": reciprocal_ranks})
 
 
 def _in_order(queries: tuple[str, ...], gallery: tuple[str, ...], fused: NDArray[np.float32], metric: str) -> Ranking:

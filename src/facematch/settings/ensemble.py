@@ -1,7 +1,7 @@
 """Systems that are listed in a settings file, and an ensemble of them, as typed, checked values."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from facematch.settings.section import Positive, Section
 
-Method = Literal["z-score", "reciprocal-rank"]
+Method = Literal["z-score", "reciprocal-rank", "probability"]
 
 
 class MemberSettings(Section):
@@ -27,17 +27,27 @@ class MemberSettings(Section):
 
 
 class EnsembleSettings(Section):
-    """Several systems whose rankings are fused; `weights` has one number for each."""
+    """Several systems whose rankings are fused; `weights` has one number for each.
+
+    A member whose model or file is `missing` is an error, or left out.
+    """
 
     members: tuple[MemberSettings, ...] = Field(min_length=2)
     method: Method = "z-score"
     weights: Literal["equal"] | tuple[Positive, ...] = "equal"
+    missing: Literal["error", "leave-out"] = "error"
 
     @model_validator(mode="after")
     def _a_weight_for_each(self) -> "EnsembleSettings":
         if not isinstance(self.weights, str) and len(self.weights) != len(self.members):
             raise ValueError(f"ensemble: {len(self.weights)} weights for {len(self.members)} members")
         return self
+
+    def among(self, numbers: Sequence[int]) -> "EnsembleSettings":
+        """Return the ensemble of some members, counted from 0; one alone is allowed."""
+        members = tuple(self.members[number] for number in numbers)
+        weights = self.weights if isinstance(self.weights, str) else tuple(self.weights[number] for number in numbers)
+        return self.model_copy(update={"members": members, "weights": weights})
 
 
 def as_overrides(values: Mapping[str, Any], prefix: str = "") -> list[str]:

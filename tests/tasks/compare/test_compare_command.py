@@ -17,6 +17,7 @@ from facematch.ranking.embeddings import load_embeddings
 from facematch.ranking.fusion import fuse
 from facematch.ranking.ranking import distance_estimator
 from facematch.tasks.compare import systems as compare_systems
+from tiny_project import write_people
 
 PIXELS = {"name": "pixels", "set": {"embedder.kind": "pixels", "faces.size": 32}}
 GREY = {"name": "whole", "set": {"embedder": {"kind": "pixels"}, "faces.detector": "none"}}
@@ -219,6 +220,46 @@ def test_an_ensemble_is_submitted(project: Path, run: Run) -> None:
     assert "checkpoints/small does not exist" in run("request", "--config", "both.yaml", "--dry-run").err
 
 
+def test_probabilities_are_fitted_on_the_other_half(tiny: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_people(tiny, range(6, 24), photos=3)
+    fitted: list[frozenset[str]] = []
+    fit = compare_systems.fit_probabilities
+    monkeypatch.setattr(
+        compare_systems,
+        "fit_probabilities",
+        lambda *given: fitted.append(given[-1]) or fit(*given),  # type: ignore[func-returns-value]
+    )
+    one = {"name": "one", "config": "tiny.yaml"}
+    other = {"name": "other", "config": "tiny.yaml", "set": {"ranking.metric": "manhattan"}}
+    fused = {"fuse": ["one", "other"], "method": "probability"}
+    systems = [one, other, {"name": "equal", **fused}, {"name": "tuned", **fused, "weights": "tuned"}]
+    done = compare(run, systems, {"people": "people"}, "--json")
+    assert done.code == 0, done.err
+    found = by_name(done)
+    assert found["equal"]["system"] == "probability of one × 0.5 + other × 0.5"
+    assert value(found["equal"], "top-1") == value(found["tuned"], "top-1") == 1
+    second, first = fitted[:2]
+    assert (len(first), len(second), first & second) == (12, 12, frozenset())
+    assert fitted[2:] == fitted[:2]
+    for path in sorted(Path("people").iterdir())[15:]:
+        shutil.rmtree(path)
+    few = compare(run, [one, other, {"name": "few", **fused}], {"people": "people"})
+    assert few.code == 1
+    assert "few failed: the distances of one cannot be made probabilities: insufficient data" in few.err
+
+
+def test_a_missing_member_of_a_file_is_left_out(project: Path, run: Run) -> None:
+    members = [{"set": PIXELS["set"]}, {"set": OFF["set"]}, {"set": {**PIXELS["set"], "ranking.metric": "cosine"}}]
+    how = {"members": members, "weights": [1, 5, 3], "missing": "leave-out"}
+    Path("both.yaml").write_text(yaml.safe_dump({"name": "both", "ensemble": how}))
+    done = compare(run, [PIXELS, {"name": "filed", "config": "both.yaml"}], UNSEEN, "--json")
+    assert done.code == 0, done.err
+    assert done.err.count("! member 2 of the ensemble is left out: ") == 1
+    filed = by_name(done)["filed"]
+    assert filed["weights"] == [1, 3]
+    assert filed["system"] == "z-score of member 1 × 0.25 + member 3 × 0.75"
+
+
 def test_other_commands_do_not_take_an_ensemble(project: Path, run: Run) -> None:
     Path("both.yaml").write_text("ensemble: {members: [{config: small.yaml}, {set: {embedder.kind: pixels}}]}")
     done = run("validate", "--config", "both.yaml")
@@ -264,6 +305,8 @@ def test_the_shipped_comparison_names_what_is_shipped() -> None:
     assert wanted.photos.config is not None
     for config in [wanted.photos.config, *(each.config for each in wanted.systems if each.config)]:
         assert (root / config).is_file()
-    ensemble = load_settings(root / "config/ensemble.yaml", ensembles=True).ensemble
-    assert ensemble is not None
-    assert all(each.config is not None and (root / each.config).is_file() for each in ensemble.members)
+    for name in ("ensemble", "contest"):
+        ensemble = load_settings(root / f"config/{name}.yaml", ensembles=True).ensemble
+        assert ensemble is not None
+        assert all(each.config is None or (root / each.config).is_file() for each in ensemble.members)
+        assert set(ensemble.model_fields_set) == set(type(ensemble).model_fields)  # every setting is shown

@@ -23,7 +23,7 @@ from facematch.tasks.compare.results import (
     result_from_json,
     system_figures,
 )
-from facematch.tasks.compare.weights import tune_weights, weight_grid
+from facematch.tasks.compare.weights import across_halves, tune_weights, weight_grid
 
 WEIGHTS = (600.0, 300.0, 100.0)
 
@@ -160,16 +160,36 @@ def test_weights_are_chosen_on_one_half_and_measured_on_the_other() -> None:
         good = first if weights == grid[1] else ~first if weights == grid[2] else np.zeros(40, np.bool_)
         return {"score": good + noise[weights], "mAP": noise[weights]}
 
-    weights, values = tune_weights(measure, grid, people, "score")
+    weights, values = tune_weights(lambda weights: (measure(weights),) * 2, grid, people, "score")
     assert values["score"][first] == pytest.approx(measure(grid[2])["score"][first])  # chosen by the others
     assert values["score"][~first] == pytest.approx(measure(grid[1])["score"][~first])
     assert values["score"].mean() < 0.2  # what choosing on the same people would have called 1
     assert weights in grid[1:]
 
 
+def test_what_is_fitted_on_one_half_measures_and_chooses_for_the_other() -> None:
+    people = [f"p{number // 2}" for number in range(40)]
+    first, grid = halves(people), weight_grid(2)
+    seen = []  # with which weights each half's fits were asked
+
+    def measure(weights: tuple[float, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:  # type: ignore[type-arg]
+        # Fitted on the second half the first system is better on everybody, fitted on the first half the other one.
+        seen.append(weights)
+        found = [np.full(40, weight) for weight in weights]
+        return {"score": found[0], "mAP": found[0]}, {"score": 2 * found[1], "mAP": found[1]}
+
+    weights, values = tune_weights(measure, grid, people, "score")
+    assert (values["score"][first] == 1).all()
+    assert (values["score"][~first] == 2).all()
+    assert seen[-2:] == [(1.0, 0.0), (0.0, 1.0)]
+    assert weights == (0.0, 1.0)  # in the mean of both halves, 2 is more than 1
+    joined = across_halves(measure((0.25, 0.75)), people)
+    assert joined["score"].tolist() == np.where(first, 0.25, 1.5).tolist()
+
+
 def test_equal_weights_win_where_nothing_differs() -> None:
     flat = {"score": np.ones(8), "mAP": np.ones(8)}
-    assert tune_weights(lambda weights: flat, weight_grid(2), list("aabbccdd"), "score")[0] == (0.5, 0.5)
+    assert tune_weights(lambda weights: (flat, flat), weight_grid(2), list("aabbccdd"), "score")[0] == (0.5, 0.5)
 
 
 @pytest.mark.parametrize(("members", "count"), [(2, 11), (3, 66), (4, 56), (5, 126)])

@@ -106,7 +106,8 @@ def system_words(run: ComparisonRun, entry: SystemSettings, weights: Sequence[fl
         crops = {"none": "whole photos"}.get(settings.faces.detector, f"{settings.faces.detector} crops")
         kind = settings.network.backbone if settings.embedder.kind == "network" else settings.embedder.kind
         return ", ".join([crops, kind, settings.ranking.metric, *(step.step for step in settings.refine)])
-    members = entry.fuse or [f"member {number + 1}" for number in range(len(weights))] or [str(entry.config)]
+    names = [each.name.removeprefix(f"{entry.name}, ") for each in (run.members(entry) if weights else ())]
+    members = entry.fuse or names or [str(entry.config)]
     shares = [f" × {weight / sum(weights):.2g}" for weight in weights] or [""] * len(members)
     joined = " + ".join(f"{name}{share}" for name, share in zip(members, shares, strict=True))
     return f"{fusion.method} of {joined}" + (", weights tuned" if fusion.weights == "tuned" else "")
@@ -114,12 +115,10 @@ def system_words(run: ComparisonRun, entry: SystemSettings, weights: Sequence[fl
 
 def _in_folds(every: Iterable[Settings]) -> bool:
     # Whether any system, or a member of one, refines its gallery.
-    members = [
-        member
-        for each in every
-        for member in ([each] if each.ensemble is None else ensemble_members(each, each.ensemble))
-    ]
-    return any(needs_folds(each.refine) for each in members)
+    def members(each: Settings) -> list[Settings]:
+        return [each] if each.ensemble is None else ensemble_members(each, each.ensemble, lambda one, _: one)[1]
+
+    return any(needs_folds(member.refine) for each in every for member in members(each))
 
 
 def _report(

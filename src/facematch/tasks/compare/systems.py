@@ -19,7 +19,7 @@ from facematch.pipeline.evaluated import embed_files
 from facematch.pipeline.run_folder import RunFolder, read_log, validated_on
 from facematch.pipeline.system import System, build_system, ensemble_members, whitening_file
 from facematch.pipeline.timing import machine
-from facematch.ranking.fusion import fuse
+from facematch.ranking.fusion import Scale, fuse
 from facematch.ranking.ranking import Ranking
 from facematch.refine.chain import has_flip
 from facematch.settings.compare import CompareSettings, SystemSettings
@@ -29,7 +29,8 @@ from facematch.settings.root import Settings
 from facematch.tasks.compare.photos import ComparedPhotos
 from facematch.tasks.compare.results import Cost, Result, Values, joint_cost, query_values, result_from_json
 from facematch.tasks.compare.timing import measure_cost, repeated_ms
-from facematch.tasks.compare.weights import Weights, tune_weights, weight_grid
+from facematch.tasks.compare.weights import Weights, across_halves, tune_weights, weight_grid
+from facematch.thresholds.probability import fit_probabilities, halves_of
 
 _FORMAT = "facematch compare 1"
 
@@ -83,6 +84,7 @@ class ComparisonRun:
     weights: tuple[float, float, float]
     fresh: bool = False
     _singles: dict[str, SingleSystem] = field(default_factory=dict, repr=False)
+    _ensembles: dict[str, tuple[EnsembleSettings, list[SingleSystem]]] = field(default_factory=dict, repr=False)
     _ranked: dict[str, Ranked] = field(default_factory=dict, repr=False)
     _crop_ms: dict[str, float] = field(default_factory=dict, repr=False)
 
@@ -115,12 +117,18 @@ class ComparisonRun:
         settings = self.settings[entry.name]
         if settings.ensemble is None:
             return [self._single(entry.name, settings)]
-        members = enumerate(ensemble_members(settings, settings.ensemble), start=1)
-        return [self._single(f"{entry.name}, member {number}", each) for number, each in members]
+        if entry.name not in self._ensembles:
+            self._ensembles[entry.name] = ensemble_members(
+                settings, settings.ensemble, lambda each, number: self._single(f"{entry.name}, member {number}", each)
+            )
+        return self._ensembles[entry.name][1]
 
     def fusion_of(self, entry: SystemSettings) -> Fusion | None:
-        """Return how an entry fuses its members; None for one that is no ensemble."""
-        return entry if entry.fuse else self.settings[entry.name].ensemble
+        """Return how an entry fuses its members, those that are there; None for one that is no ensemble."""
+        if entry.fuse:
+            return entry
+        there = self._ensembles.get(entry.name)
+        return self.settings[entry.name].ensemble if there is None else there[0]
 
     def _single(self, name: str, settings: Settings) -> SingleSystem:
         if name not in self._singles:
@@ -144,24 +152,31 @@ class ComparisonRun:
 
     def _fused(self, name: str, members: Sequence[SingleSystem], fusion: Fusion) -> Result:
         every = [self._rank(each) for each in members]
+        task, systems = self.photos.task, [each.rankings for each in every]
+        scales: list[list[Scale]] = [[], []]
+        if fusion.method == "probability":
+            # The first half of the people is judged by what is fitted on the second, and the other way round.
+            names, halves = [each.name for each in members], halves_of(task)
+            fits = [fit_probabilities(task, systems, names, half) for half in reversed(halves)]
+            scales = [[each.of for each in fit] for fit in fits]
 
-        def fused(weights: Weights) -> list[Ranking]:
-            parts = zip(*(each.rankings for each in every), strict=True)
-            return [fuse(rankings, weights, fusion.method) for rankings in parts]
+        def fused(weights: Weights, scale: Sequence[Scale] = scales[0]) -> list[Ranking]:
+            return [fuse(rankings, weights, fusion.method, scale) for rankings in zip(*systems, strict=True)]
+
+        def measure(weights: Weights) -> tuple[Values, Values]:
+            first = self._values(fused(weights))
+            return first, self._values(fused(weights, scales[1])) if scales[1] else first
 
         with waiting(f"{name}: fusing …"):
             if fusion.weights == "tuned":
                 by = "mAP" if self.wanted.by == "F1" else self.wanted.by
-                grid = weight_grid(len(members))
-                people = self.photos.task.identities
-                weights, values = tune_weights(lambda weights: self._values(fused(weights)), grid, people, by)
+                weights, values = tune_weights(measure, weight_grid(len(members)), task.identities, by)
             else:
                 weights = (1.0,) * len(members) if isinstance(fusion.weights, str) else fusion.weights
-                values = self._values(fused(weights))
+                values = across_halves(measure(weights), task.identities)
         chosen = fused(weights)
         lost, behind = self._not_ranked(chosen)
-        queries = len(self.photos.task.queries)
-        cost = joint_cost([each.cost for each in every], repeated_ms(lambda: fused(weights)) / queries)
+        cost = joint_cost([each.cost for each in every], repeated_ms(lambda: fused(weights)) / len(task.queries))
         stand_ins = min(each.stand_ins for each in every)
         return Result(values, lost, behind, stand_ins, cost, machine(), weights=weights)
 

@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.evaluation.bootstrap import Floats
 from facematch.evaluation.task import halves
 from facematch.tasks.compare.results import Values
 
@@ -25,20 +26,31 @@ def weight_grid(members: int) -> list[Weights]:
 
 
 def tune_weights(
-    measure: Callable[[Weights], Values], grid: Sequence[Weights], people: Sequence[Hashable], by: str
+    measure: Callable[[Weights], tuple[Values, Values]], grid: Sequence[Weights], people: Sequence[Hashable], by: str
 ) -> tuple[Weights, Values]:
     """Return the weights of `grid` with the largest mean of figure `by`, and what cross-chosen ones reach (Q values).
 
-    `measure` returns a figure's values on each of Q queries, which show `people`. Each half of the people is
-    measured with the weights that are best for the other half.
+    `measure` returns the figures' values on each of Q queries, which show `people`, twice: with all that is fitted on
+    the second half of them, which judges the first, and the other way round. Each half of the people is measured with
+    the weights that are best for the other half, by what is fitted there.
     """
-    trials = [values[by] + _MEAN_AP * values["mAP"] for values in map(measure, grid)]
-    first = halves([str(person) for person in people])
+    trials = [[values[by] + _MEAN_AP * values["mAP"] for values in measure(weights)] for weights in grid]
+    first = _first_half(people)
 
-    def best(rows: NDArray[np.bool_]) -> Weights:
-        means = [float(np.nanmean(trial[rows])) if np.isfinite(trial[rows]).any() else 0.0 for trial in trials]
+    def best(values: Sequence[Floats], rows: NDArray[np.bool_]) -> Weights:
+        means = [float(np.nanmean(trial[rows])) if np.isfinite(trial[rows]).any() else 0.0 for trial in values]
         return grid[int(np.argmax(means))]
 
-    chosen = measure(best(~first)), measure(best(first))
-    values = {name: np.where(first, chosen[0][name], chosen[1][name]) for name in chosen[0]}
-    return best(np.ones(len(first), dtype=np.bool_)), values
+    chosen = [best([trial[0] for trial in trials], ~first), best([trial[1] for trial in trials], first)]
+    values = across_halves((measure(chosen[0])[0], measure(chosen[1])[1]), people)
+    return best([np.where(first, *trial) for trial in trials], np.ones(len(first), dtype=np.bool_)), values
+
+
+def across_halves(values: tuple[Values, Values], people: Sequence[Hashable]) -> Values:
+    """Return the first values for the queries (Q) of the first half of `people`, and the second for the others."""
+    first = _first_half(people)
+    return {name: np.where(first, values[0][name], values[1][name]) for name in values[0]}
+
+
+def _first_half(people: Sequence[Hashable]) -> NDArray[np.bool_]:
+    return halves([str(person) for person in people])

@@ -1,12 +1,13 @@
 """What is submitted: one system, or an ensemble of several, both as something that ranks two folders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from facematch.core.console import Stopwatch, info, progress, warn
+from facematch.core.errors import FacematchError
 from facematch.embedders.embed import EmbeddedPhotos, PhotoEmbedder
-from facematch.evaluation.outcomes import Outcomes, outcomes_of, task_outcomes
+from facematch.evaluation.outcomes import Outcomes, joined_outcomes, outcomes_of, task_outcomes
 from facematch.evaluation.rank_task import judge_task, rank_divisions
 from facematch.evaluation.task import RetrievalTask
 from facematch.faces.values import coverage_of
@@ -22,6 +23,7 @@ from facematch.refine.chain import needs_folds
 from facematch.settings.ensemble import EnsembleSettings
 from facematch.settings.root import Settings
 from facematch.tasks.competition.made_by import system_of
+from facematch.thresholds.probability import Probability, fit_probabilities, halves_of
 
 _SHOWN = 5  # photos that are named
 
@@ -60,6 +62,13 @@ class Member:
         return ranking, faceless + more
 
 
+@dataclass(eq=False)
+class _Kept:
+    # What was computed for one submission and is asked for again.
+    validation: dict[int, tuple[TaskPhotos, list[Embeddings], int | None]] = field(default_factory=dict)
+    fits: tuple[Probability, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Submitted:
     """What ranks a gallery folder for a query folder: one system, or several whose whole rankings are fused by `how`.
@@ -70,60 +79,114 @@ class Submitted:
     settings: Settings
     members: tuple[Member, ...]
     how: EnsembleSettings | None = None
+    _kept: _Kept = field(default_factory=_Kept, repr=False)
 
     @property
     def described(self) -> dict[str, Any]:
-        """Return what the journal keeps of it, as a JSON object: what embeds and ranks, how members are fused."""
+        """Return what the journal keeps of it, as a JSON object: what embeds and ranks, how members are fused.
+
+        Probabilities tell what the fits rest on once something was ranked.
+        """
         members = [system_of(each.settings, each.system, each.stage) for each in self.members]
         if self.how is None:
             return members[0]
-        how = {"method": self.how.method, "weights": self.how.weights}
+        how: dict[str, Any] = {"method": self.how.method, "weights": self.how.weights}
+        if self._kept.fits:
+            how["fitted_on"] = [{"people": each.people, "pairs": each.pairs} for each in self._kept.fits]
         return {"kind": "ensemble", "model": self.settings.name, **how, "members": members}
 
     def validation(self, count: int) -> tuple[TaskPhotos, list[Embeddings], int | None]:
         """Return people whom no member has seen, for a task of `count` photos: their embeddings for each member.
 
-        The last value is how many people there are, where some were drawn. Raises FacematchError for nobody.
+        The last value is how many people there are, where some were drawn. Computed once for a `count`. Raises
+        FacematchError for nobody.
         """
-        trained_on = {person for member in self.members for person in trained_people(member.settings)}
-        people, of = enough_people(validation_people(self.settings, trained_on), count, self.settings.seed)
-        photos = task_photos(people, in_folds=any(needs_folds(member.system.steps) for member in self.members))
-        names = [member.settings.name if self.how else "" for member in self.members]
-        stages = zip(self.members, names, strict=True)
-        return photos, [embed_task(each.stage, photos, name).embeddings for each, name in stages], of
+        if count not in self._kept.validation:
+            trained_on = {person for member in self.members for person in trained_people(member.settings)}
+            people, of = enough_people(validation_people(self.settings, trained_on), count, self.settings.seed)
+            photos = task_photos(people, in_folds=any(needs_folds(member.system.steps) for member in self.members))
+            stages = zip(self.members, self._names if self.how else [""], strict=True)
+            embedded = [embed_task(each.stage, photos, name).embeddings for each, name in stages]
+            self._kept.validation[count] = photos, embedded, of
+        return self._kept.validation[count]
 
     def outcomes(self, task: RetrievalTask, embedded: Sequence[Embeddings]) -> Outcomes:
-        """Return the outcomes of a task by the embeddings of each member."""
+        """Return the outcomes of a task by the embeddings of each member.
+
+        Where probabilities are fused, those of one half of the people are fitted on the other half.
+        """
         if self.how is None:
             return task_outcomes(task, embedded[0], self.members[0].system.rank)
-        task = task.among({name for each in embedded for name in each.names})
-        members = zip(self.members, embedded, strict=True)
-        rankings = [rank_divisions(task, each, member.system.rank) for member, each in members]
-        return outcomes_of(judge_task(task, [_fused(self.how, each) for each in zip(*rankings, strict=True)]))
+        task, systems = self._ranked(task, embedded)
+        if self.how.method != "probability":
+            return outcomes_of(judge_task(task, _fused(self.how, systems)))
+        parts = []
+        first, second = halves_of(task)
+        for judged, seen in ((first, second), (second, first)):
+            fits = fit_probabilities(task, systems, self._names, seen)
+            parts.append(outcomes_of(judge_task(task.asked_by(judged), _fused(self.how, systems, fits))))
+        return joined_outcomes(parts)
 
     def rank(
         self, query: Folder, gallery: Folder, names: int, watch: Stopwatch
     ) -> tuple[Ranking, tuple[Faceless, ...]]:
-        """Return at least `names` gallery photos of every query that any member could embed, and what had no face."""
+        """Return at least `names` gallery photos of every query that any member could embed, and what had no face.
+
+        Probabilities are fitted on the validation people that the expected score asks. Raises FacematchError where
+        there are none.
+        """
         if self.how is None:
             return self.members[0].rank(query, gallery, names, watch)
+        if self.how.method == "probability":
+            with watch.stage("fitting probabilities"):
+                self._kept.fits = self._fit(len(query.names) + len(gallery.files))
         ranked = [member.rank(query, gallery, len(gallery.files), watch) for member in self.members]
         with watch.stage("fusing"):
-            fused = _fused(self.how, [ranking for ranking, _ in ranked])
+            (fused,) = _fused(self.how, [[ranking] for ranking, _ in ranked], self._kept.fits)
         return fused, tuple(photo for _, faceless in ranked for photo in faceless)
+
+    @property
+    def _names(self) -> list[str]:
+        return [member.settings.name for member in self.members]
+
+    def _ranked(
+        self, task: RetrievalTask, embedded: Sequence[Embeddings]
+    ) -> tuple[RetrievalTask, list[tuple[Ranking, ...]]]:
+        # The task among the photos that any member embedded, and each member's rankings of it.
+        task = task.among({name for each in embedded for name in each.names})
+        members = zip(self.members, embedded, strict=True)
+        return task, [rank_divisions(task, each, member.system.rank) for member, each in members]
+
+    def _fit(self, count: int) -> tuple[Probability, ...]:
+        try:
+            photos, embedded, _ = self.validation(count)
+        except FacematchError as error:
+            raise FacematchError(
+                f"ensemble.method is probability, which is fitted on validation people: {error.message}",
+                f"--set ensemble.method=z-score needs nobody. {error.hint}",
+            ) from error
+        return fit_probabilities(*self._ranked(photos.task, embedded), self._names)
 
 
 def build_submitted(settings: Settings) -> Submitted:
     """Return what a settings file submits. Raises FacematchError as `build_system`, and names the member."""
-    how, members = settings.ensemble, []
-    for each in [settings] if how is None else ensemble_members(settings, how):
-        system = build_system(each)
-        members.append(Member(each, system, photo_embedder(each, system.embedder)))
+    if settings.ensemble is None:
+        return Submitted(settings, (_member(settings),))
+    how, members = ensemble_members(settings, settings.ensemble, lambda each, _: _member(each))
     return Submitted(settings, tuple(members), how)
 
 
-def _fused(how: EnsembleSettings, rankings: Sequence[Ranking]) -> Ranking:
-    return fuse(rankings, None if how.weights == "equal" else how.weights, how.method)
+def _member(settings: Settings) -> Member:
+    system = build_system(settings)
+    return Member(settings, system, photo_embedder(settings, system.embedder))
+
+
+def _fused(
+    how: EnsembleSettings, systems: Sequence[Sequence[Ranking]], fits: Sequence[Probability] = ()
+) -> list[Ranking]:
+    # One ranking for each division.
+    weights, probabilities = None if how.weights == "equal" else how.weights, [each.of for each in fits]
+    return [fuse(rankings, weights, how.method, probabilities) for rankings in zip(*systems, strict=True)]
 
 
 def _embed(

@@ -41,10 +41,10 @@ def expected_score(submitted: Submitted, queries: int, gallery: int, form: Compe
     """
     try:
         photos, embedded, of = submitted.validation(queries + gallery)
+        found = submitted.outcomes(photos.task, embedded)
     except FacematchError as error:
         raise UnknownScoreError(error.message, error.hint) from error
-    found, seed = submitted.outcomes(photos.task, embedded), submitted.settings.seed
-    across = submitted.settings.identities.across
+    seed, across = submitted.settings.seed, submitted.settings.identities.across
     share = 0.0 if across is not None and across[0] != across[1] else None  # no picture of the gallery's domain asks
     expectation = expect(found, queries=queries, gallery=gallery, weights=form.weights, share=share, seed=seed)
     if expectation is None:
