@@ -55,6 +55,8 @@ def test_probabilities_are_submitted_expected_and_told(both: Path, run: Run, mon
     pairs = (4 * 6 + 3 * 18) * (4 * 6 + 3 * 18 - 1)
     assert (system["method"], system["weights"]) == ("probability", "equal")
     assert system["fitted_on"] == [{"people": PEOPLE, "pairs": pairs}] * 2
+    told = run("submissions", "show", "1").out
+    assert f"  fused      probability, weights equal, fitted on {PEOPLE} people, {pairs} / {pairs} pairs\n" in told
     with Journal(Path("submissions")) as journal:
         stored = json.loads(journal.file(journal.submission(1)).read_text())
     assert sorted(stored["images"]["q0.png"][:4]) == ["g00.png", "g03.png", "g06.png", "g09.png"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from command_helpers import Run
-from facematch.tasks.competition.made_by import command_line, refine_words, system_words
+from facematch.tasks.competition.made_by import command_line, fusion_words, refine_words, system_words
 from tiny_project import TINY
 
 
@@ -49,6 +49,8 @@ def test_a_system_in_words() -> None:
     both = {"kind": "ensemble", "model": "both", "members": [network, pixels]}
     assert system_words(network) == "network r18 71233bf7"
     assert system_words(both) == "ensemble both (network r18 71233bf7, pixels)"
+    assert fusion_words({**both, "method": "z-score", "weights": [0.8, 0.2]}) == "z-score, weights 0.8,0.2"
+    assert fusion_words(network) == ""
     assert refine_words(network) == "flip"
     assert refine_words(both) == "flip / none"
     assert refine_words({"refine": [{"step": "views", "margins": [0.0, 0.1], "up": 0.06}, {"step": "flip"}]}) == (
@@ -56,10 +58,14 @@ def test_a_system_in_words() -> None:
     )
 
 
-@pytest.mark.parametrize("system", [None, {}, {"members": 3, "refine": "flip"}, {"members": [3], "refine": [3]}])
+@pytest.mark.parametrize(
+    "system",
+    [None, {}, {"members": 3, "refine": "flip"}, {"members": [3], "refine": [3], "method": 1, "fitted_on": [2]}],
+)
 def test_what_a_newer_version_wrote_is_no_error(system: dict[str, object] | None) -> None:
     assert isinstance(system_words(system), str)
     assert isinstance(refine_words(system), str)
+    assert isinstance(fusion_words(system), str)
 
 
 def test_a_trained_network_an_ensemble_and_pixels_tell_what_they_are(project: Path, run: Run) -> None:

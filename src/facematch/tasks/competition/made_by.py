@@ -60,6 +60,17 @@ def system_words(system: Mapping[str, Any] | None) -> str:
     return " ".join(word for word in words if word)
 
 
+def fusion_words(system: Mapping[str, Any] | None) -> str:
+    """Return how an ensemble of the journal is fused, and what its probabilities rest on; empty for one system."""
+    if system is None or "method" not in system:
+        return ""
+    words, fits = f"{system['method']}, weights {_value(system.get('weights'))}", _mappings(system.get("fitted_on"))
+    if fits:
+        pairs = " / ".join(str(each.get("pairs")) for each in fits)
+        words += f", fitted on {fits[0].get('people')} people, {pairs} pairs"
+    return words
+
+
 def refine_words(system: Mapping[str, Any] | None) -> str:
     """Return the refine steps of a system of the journal with what is not as usual in them; empty for none."""
     if system is None:

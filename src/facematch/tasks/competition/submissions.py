@@ -17,7 +17,7 @@ from facematch.settings.competition import CompetitionForm, load_form
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
 from facematch.tasks.competition.journal import Journal, StoredSubmission, warn_unfinished
-from facematch.tasks.competition.made_by import refine_words, system_words
+from facematch.tasks.competition.made_by import fusion_words, refine_words, system_words
 from facematch.tasks.competition.submission import Submission
 
 # Columns that are shown where they differ.
@@ -80,6 +80,7 @@ def show_command(number: int, config: Path | None, overrides: Sequence[str], *, 
         "made": f"{row['made'][:19].replace('T', ' ')} UTC",
         "by": row["made_by"],
         **{name: words[name] for name in _APART},
+        "fused": fusion_words(system),
         "checkpoint": system.get("checkpoint"),
         "sha256": system.get("sha256"),
         "settings": ", ".join(f"{key} {value}" for key, value in dict(system.get("settings") or {}).items()),
