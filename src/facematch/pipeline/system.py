@@ -12,6 +12,7 @@ from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
 from facematch.core.fingerprint import StoredFingerprint, require_same
 from facematch.core.foreign import read_as
+from facematch.core.shipped import find_settings
 from facematch.embedders import Embedder
 from facematch.embedders.views import FlipEmbedder, ViewsEmbedder, make_views
 from facematch.identities.sources import load_identities
@@ -24,6 +25,7 @@ from facematch.ranking.ranking import Ranking, chosen_metric, distance_estimator
 from facematch.refine.chain import Ranker, has_flip
 from facematch.refine.whitening import Whitening, load_whitening
 from facematch.settings.ensemble import EnsembleSettings, MemberSettings
+from facematch.settings.file import load_settings
 from facematch.settings.refine import Refine, Step, TemplatesStep, TunedSteps, ViewsStep, WhitenStep
 from facematch.settings.root import Settings
 
@@ -155,9 +157,9 @@ def ensemble_members(
 ) -> tuple[EnsembleSettings, list[T]]:
     """Return what `build` makes of the settings and the number of each member, and the ensemble of those there are.
 
-    Where photos, labels and the cache are is told by the ensemble's file. A member that raises FacematchError is named
-    in a warning and left out, with its weight, where `missing` says so. Raises FacematchError, which names the member,
-    where it does not, and where none is left.
+    Where photos, labels and the cache are is told by the ensemble's file. Where `missing` says so, a member that raises
+    FacematchError is named in a warning and left out, with its weight, unless its settings hold a mistake. Raises
+    FacematchError, which names the member, where it does not say so, and where none is left.
     """
     made: dict[int, T] = {}
     for number, each in enumerate(ensemble.members, start=1):
@@ -165,10 +167,25 @@ def ensemble_members(
             made[number - 1] = build(_member_settings(settings, each), number)
         except FacematchError as error:
             named = f"member {number} of the ensemble" + (f" ({each.config})" if each.config else "")
-            if ensemble.missing == "error" or (number == len(ensemble.members) and not made):
+            last = number == len(ensemble.members) and not made
+            if ensemble.missing == "error" or last or _mistaken(each):
                 raise FacematchError(f"{named}: {error.message}", error.hint) from error
             warn_once(f"{named} is left out: {error}")
     return ensemble.among(list(made)), list(made.values())
+
+
+def _mistaken(member: MemberSettings) -> bool:
+    # Whether its settings are there and cannot be read.
+    try:
+        if member.config is not None:
+            find_settings(member.config)
+    except FacematchError:
+        return False
+    try:
+        load_settings(member.config, member.overrides())
+    except FacematchError:
+        return True
+    return False
 
 
 def _member_settings(settings: Settings, member: MemberSettings) -> Settings:

@@ -150,3 +150,11 @@ def test_one_that_is_left_is_enough_and_none_is_not(both: Path, run: Run) -> Non
     done = request(run, "--no-expect")
     assert done.code == 1
     assert "error: member 2 of the ensemble (gone.yaml): " in done.err
+
+
+@pytest.mark.parametrize("wrong", [{"faces.size": "large"}, {"faces.sise": 32}])
+def test_a_mistake_in_a_members_settings_is_no_missing_member(both: Path, run: Run, wrong: dict[str, Any]) -> None:
+    write(both, [{"config": "tiny.yaml"}, {"config": "tiny.yaml", "set": wrong}], missing="leave-out")
+    done = request(run, "--no-expect")
+    assert done.code == 1
+    assert "error: member 2 of the ensemble (tiny.yaml): tiny.yaml with --set: faces.si" in done.err
