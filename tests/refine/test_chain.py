@@ -1,17 +1,24 @@
 """Steps in a list: each does its part, in the order given."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from facematch.core.fingerprint import Fingerprint
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.ranking import distance_estimator
+from facematch.refine.bridge import bridge
 from facematch.refine.chain import Ranker, needs_folds
+from facematch.refine.cohort import normalise_by_cohort
 from facematch.refine.expansion import augment_database, expand_queries
 from facematch.refine.k_reciprocal import k_reciprocal
+from facematch.refine.known import KnownPeople
 from facematch.refine.templates import average_templates
 from facematch.refine.whitening import fit_whitening
 from facematch.settings.refine import (
+    BridgeStep,
+    CohortStep,
     DatabaseStep,
     ExpansionStep,
     FlipStep,
@@ -63,3 +70,25 @@ def test_what_is_not_ready_is_refused() -> None:
         Ranker((WhitenStep(),), "cosine")
     with pytest.raises(ValueError, match="resolved before"):
         Ranker((TunedSteps(),), "cosine")
+    for step in (BridgeStep(), CohortStep()):
+        with pytest.raises(ValueError, match="needs training people"):
+            Ranker((step,), "cosine")
+
+
+def test_training_people_are_compared_as_the_sides_are() -> None:
+    photos = side(40, "t", 2)
+    whitening, known = fit_whitening(photos), KnownPeople(photos, tuple(f"id{row // 4}" for row in range(40)))
+    whitened = replace(known, embeddings=whitening.apply(photos, 3, 0.25))
+    query, gallery = whitening.apply(QUERY, 3, 0.25), whitening.apply(GALLERY, 3, 0.25)
+    for step, expected in (
+        (BridgeStep(weight=0.25, power=2), bridge(query, gallery, 12, "cosine", whitened, weight=0.25, power=2)),
+        (CohortStep(nearest=9), normalise_by_cohort(query, gallery, 12, "cosine", whitened, nearest=9)),
+    ):
+        ranker = Ranker((WhitenStep(components=3, power=0.25), step), "cosine", whitening, known=lambda: known)
+        found = ranker(QUERY, GALLERY, 12)
+        assert (found.indices == expected.indices).all()
+        assert (found.distances == expected.distances).all()
+        assert ranker.choice(QUERY, GALLERY, 3).kind == "exact"
+        assert ranker.known_digest == known.digest
+        assert ranker.without({"id3"}).known_digest == known.without({"id3"}).digest
+    assert Ranker((), "cosine").without({"id3"}).known_digest is None

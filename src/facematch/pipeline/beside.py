@@ -55,7 +55,7 @@ class Contestant:
     @property
     def rank(self) -> Ranker:
         """Return what ranks."""
-        return build_ranker(self.settings, self.steps)
+        return build_ranker(self.settings, self.steps, with_views(self.settings, self.embedder, self.steps))
 
     def standing(self, places: Places, weights: Weights) -> "Standing":
         """Return how it did."""
@@ -152,7 +152,7 @@ def stand(contestant: Contestant, photos: TaskPhotos, weights: Weights) -> Stand
     Of fixed folders every query of the ground truth counts; of people those who have another photo.
     """
     embedded = embed_task(contestant.stage, photos, contestant.name)
-    rank = contestant.rank
+    rank = photos.judged(contestant.rank)
     if photos.gallery is None:
         rank = replace(rank, index="exact")  # as whole rankings are
     found = rank_task(photos.task, embedded.embeddings, rank, max(KS), photos.known(rank.steps))

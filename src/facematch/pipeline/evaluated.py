@@ -49,6 +49,10 @@ class TaskPhotos:
         people = gallery_people(steps, self.gallery)
         return None if people is None else {f"gallery/{name}": person for name, person in people.items()}
 
+    def judged(self, rank: Ranker) -> Ranker:
+        """Return what ranks, without training photos of the people who ask each other; of fixed folders as it is."""
+        return rank if self.gallery is not None else rank.without(self.task.shown.values())
+
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedPhotos:
@@ -120,8 +124,9 @@ def evaluate(settings: Settings, fixed: Folders | None) -> EvaluatedPhotos:
     else:
         photos = folder_photos(settings, fixed)
     embedded = embed_task(photo_embedder(settings, system.embedder), photos)
-    evaluated = rank_task(photos.task, embedded.embeddings, system.rank, known=photos.known(system.steps))
-    return EvaluatedPhotos(evaluated, embedded.embeddings, photos, embedded.records, system.rank)
+    rank = photos.judged(system.rank)
+    evaluated = rank_task(photos.task, embedded.embeddings, rank, known=photos.known(system.steps))
+    return EvaluatedPhotos(evaluated, embedded.embeddings, photos, embedded.records, rank)
 
 
 def embed_task(stage: PhotoEmbedder, photos: TaskPhotos, who: str = "") -> EmbeddedPhotos:

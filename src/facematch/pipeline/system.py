@@ -18,12 +18,13 @@ from facematch.embedders.views import FlipEmbedder, ViewsEmbedder, make_views
 from facematch.identities.sources import load_identities
 from facematch.pipeline.build import build_cropper, build_embedder, run_folder
 from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.pipeline.training_people import known_people
 from facematch.ranking.choice import measured_recall
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric
 from facematch.ranking.ranking import Ranking, chosen_metric, distance_estimator
 from facematch.refine.chain import Ranker, has_flip
-from facematch.refine.whitening import Whitening, load_whitening
+from facematch.refine.whitening import load_whitening
 from facematch.settings.ensemble import EnsembleSettings, MemberSettings
 from facematch.settings.file import load_settings
 from facematch.settings.refine import Refine, Step, TemplatesStep, TunedSteps, ViewsStep, WhitenStep
@@ -60,7 +61,8 @@ def build_system(settings: Settings) -> System:
     """Return the configured embedder with its refine steps. Raises FacematchError as its parts do."""
     plain = build_embedder(settings)
     steps = refine_steps(settings, plain)
-    return System(with_views(settings, plain, steps), steps, build_ranker(settings, steps))
+    embedder = with_views(settings, plain, steps)
+    return System(embedder, steps, build_ranker(settings, steps, embedder))
 
 
 def tuned_folder(settings: Settings) -> Path:
@@ -133,14 +135,17 @@ def _normalised(settings: Settings, embedder: Embedder) -> bool:
     return bool(getattr(embedder, "normalise", settings.embedder.kind == "pixels"))
 
 
-def build_ranker(settings: Settings, steps: Sequence[Step], whitening: Whitening | None = None) -> Ranker:
-    """Return the function that ranks with `steps`; a whitening that is not given is read from the tuned folder.
+def build_ranker(settings: Settings, steps: Sequence[Step], embedder: Embedder) -> Ranker:
+    """Return the function that ranks with `steps` what `embedder` embedded, flipped and with views where they say so.
 
-    Raises FacematchError where whitening has not been fitted.
+    Whitening is read from the tuned folder; training people are embedded once a step needs them. Raises FacematchError
+    where whitening has not been fitted.
     """
-    if whitening is None and any(isinstance(step, WhitenStep) for step in steps):
+    whitening = None
+    if any(isinstance(step, WhitenStep) for step in steps):
         whitening = load_whitening(whitening_file(settings, flip=has_flip(steps)))
-    return Ranker(tuple(steps), settings.ranking.metric, whitening, settings.gallery.index)
+    known = known_people(settings, steps, embedder)
+    return Ranker(tuple(steps), settings.ranking.metric, whitening, settings.gallery.index, known)
 
 
 def gallery_people(steps: Sequence[Step], gallery: Path) -> Mapping[str, str] | None:

@@ -83,7 +83,7 @@ def distance_estimator(
     Raises FacematchError for an empty side, k < 1, an unknown metric, different fingerprints,
     metrics or dimensions, a zero vector under cosine, and for an index that does not know the metric.
     """
-    chosen = _check(query, gallery, k, metric)
+    chosen = require_comparable(query, gallery, k, metric)
     _check_index(index, chosen)
     kind = choose_index(index, len(query), len(gallery), k, gallery.vectors.strides[0], chosen).kind
     own = np.full(len(query), -1, dtype=np.int64)
@@ -101,7 +101,8 @@ def distance_estimator(
 rank_gallery = distance_estimator
 
 
-def _check(query: Embeddings, gallery: Embeddings, k: int, metric: Metric | None) -> Metric:
+def require_comparable(query: Embeddings, gallery: Embeddings, k: int, metric: Metric | None) -> Metric:
+    """Return the metric by which two sides are compared. Raises FacematchError as `distance_estimator`."""
     for side, what in ((query, "query"), (gallery, "gallery")):
         if not len(side):
             raise FacematchError(f"there are no {what} embeddings to rank.", f"Look at the {what} folder.")

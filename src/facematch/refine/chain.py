@@ -1,17 +1,23 @@
 """The listed steps as one function from two sides to a ranking."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
 from facematch.ranking.choice import Choice, choose_index
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric
 from facematch.ranking.ranking import Ranking, distance_estimator
+from facematch.refine.bridge import bridge
+from facematch.refine.cohort import normalise_by_cohort
 from facematch.refine.expansion import augment_database, expand_queries
+from facematch.refine.known import KnownPeople
 from facematch.refine.templates import average_templates
 from facematch.refine.whitening import Whitening
 from facematch.settings.ranking import IndexKind
 from facematch.settings.refine import (
+    BridgeStep,
+    CohortStep,
     DatabaseStep,
     ExpansionStep,
     FlipStep,
@@ -39,20 +45,23 @@ class Ranker:
     """Ranks a gallery with `steps`, in their order; without any, plainly.
 
     `flip` and `views` are not among what it does: they happen where photos are embedded. `index` finds the nearest.
-    Raises ValueError for a step that cannot be done here: `whiten` without its fitted numbers, `tuned` before it
-    was resolved.
+    `known` embeds the training people, once a step needs them. Raises ValueError for a step that cannot be done here:
+    `whiten` without its fitted numbers, `bridge` or `cohort` without training people, `tuned` before it was resolved.
     """
 
     steps: tuple[Step, ...]
     metric: Metric
     whitening: Whitening | None = None
     index: IndexKind = "exact"
+    known: Callable[[], KnownPeople] | None = None
 
     def __post_init__(self) -> None:
         if any(isinstance(step, TunedSteps) for step in self.steps):
             raise ValueError("tuned steps are resolved before they are used")
         if self.whitening is None and any(isinstance(step, WhitenStep) for step in self.steps):
             raise ValueError("whitening is fitted before it is used")
+        if self.known is None and any(isinstance(step, BridgeStep | CohortStep) for step in self.steps):
+            raise ValueError("a step needs training people, and there is nobody to embed")
 
     def __call__(
         self, query: Embeddings, gallery: Embeddings, k: int, people: Mapping[str, str] | None = None
@@ -67,11 +76,15 @@ class Ranker:
                 from facematch.refine.k_reciprocal import k_reciprocal  # scipy takes a sixth of a cached run to import
 
                 return k_reciprocal(query, gallery, k, self.metric, k1=step.k1, k2=step.k2, weight=step.weight)
+            if isinstance(step, BridgeStep):
+                return bridge(query, gallery, k, self.metric, self._known(), weight=step.weight, power=step.power)
+            if isinstance(step, CohortStep):
+                return normalise_by_cohort(query, gallery, k, self.metric, self._known(), nearest=step.nearest)
         return distance_estimator(query, gallery, k, self.metric, index=self.index)
 
     def choice(self, query: Embeddings, gallery: Embeddings, k: int) -> Choice:
-        """Return the index that `compare` uses, and why; k-reciprocal re-ranking compares everything."""
-        if any(isinstance(step, ReciprocalStep) for step in self.steps):
+        """Return the index that `compare` uses, and why; a step that gives distances compares everything."""
+        if any(step.gives_distances for step in self.steps):
             return Choice("exact")
         return choose_index(self.index, len(query), len(gallery), k, gallery.vectors.strides[0], self.metric)
 
@@ -91,3 +104,29 @@ class Ranker:
             elif isinstance(step, ExpansionStep):
                 query = expand_queries(query, gallery, step.n, step.alpha, self.metric)
         return query, gallery
+
+    def without(self, people: Iterable[str]) -> "Ranker":
+        """Return the same without training photos of `people`: those on whom it is judged.
+
+        Raises FacematchError, once it ranks, where nobody is left.
+        """
+        if self.known is None:
+            return self
+        everyone, judged = self.known, frozenset(people)
+        return replace(self, known=cache(lambda: everyone().without(judged)))
+
+    @property
+    def known_digest(self) -> str | None:
+        """Return the digest of the training people's photos where a step needs them; they are embedded for it."""
+        return None if self.known is None else self.known().digest
+
+    def _known(self) -> KnownPeople:
+        # As query and gallery are compared: whitened where these are.
+        assert self.known is not None
+        known = self.known()
+        for step in self.steps:
+            if isinstance(step, WhitenStep):
+                assert self.whitening is not None
+                vectors = self.whitening.apply(known.embeddings, step.components, step.power)
+                known = replace(known, embeddings=vectors)
+        return known

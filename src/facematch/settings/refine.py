@@ -13,6 +13,8 @@ from facematch.settings.section import Count, OneOrSeveral, Section, Share
 
 class _Step(Section):
     metrics: ClassVar[Sequence[Metric]] = ("euclidean", "cosine", "jaccard", "manhattan")  # it can be used with
+    training_people: ClassVar[bool] = False  # it needs photos of them
+    gives_distances: ClassVar[bool] = False  # and no vectors: nothing comes after it
 
     @classmethod
     def tried(cls, dimensions: int) -> tuple[Self, ...]:
@@ -50,6 +52,7 @@ class ViewsStep(_Step):
 class WhitenStep(_Step):
     """PCA whitening, fitted on training people by `facematch tune`."""
 
+    training_people = True
     step: Literal["whiten"] = "whiten"
     components: Count | None = None  # kept directions, the strongest; None: all
     power: Annotated[float, Field(ge=0, le=0.5)] = 0.5  # 0.5: every direction gets the same spread; 0: rotation only
@@ -96,9 +99,41 @@ class ExpansionStep(_Neighbours):
     step: Literal["query-expansion"] = "query-expansion"
 
 
+class _Known(_Step):
+    training_people = True
+    gives_distances = True
+    people: Annotated[tuple[Path, ...], OneOrSeveral] | None = None  # folders or list files; None: identities.train
+
+
+class BridgeStep(_Known):
+    """The way from query to gallery photo over a known person, for contests about people of the training folder."""
+
+    step: Literal["bridge"] = "bridge"
+    weight: Share = 0.5  # of the way over a person; the rest is the direct distance's
+    power: Annotated[float, Field(ge=-20, le=20)] = 1.0  # of the mean of both: 1 arithmetic, −20 nearly the smaller
+
+    @classmethod
+    def tried(cls, dimensions: int) -> tuple[Self, ...]:
+        """Return three weights, with two powers."""
+        return tuple(cls(weight=weight, power=power) for weight in (0.25, 0.5, 0.75) for power in (1.0, -4.0))
+
+
+class CohortStep(_Known):
+    """Score normalisation: a distance by those that its two photos have to their nearest training photos."""
+
+    step: Literal["cohort"] = "cohort"
+    nearest: Annotated[int, Field(ge=2)] = 100  # training photos of each photo
+
+    @classmethod
+    def tried(cls, dimensions: int) -> tuple[Self, ...]:
+        """Return three numbers of training photos."""
+        return tuple(cls(nearest=nearest) for nearest in (20, 100, 300))
+
+
 class ReciprocalStep(_Step):
     """k-reciprocal re-ranking; the last step, as its distances are no longer those of vectors."""
 
+    gives_distances = True
     metrics = ("euclidean", "cosine")
     step: Literal["k-reciprocal"] = "k-reciprocal"
     k1: Count = 20
@@ -118,7 +153,8 @@ class TunedSteps(_Step):
     step: Literal["tuned"] = "tuned"
 
 
-Step = FlipStep | ViewsStep | WhitenStep | TemplatesStep | DatabaseStep | ExpansionStep | ReciprocalStep | TunedSteps
+Moving = FlipStep | ViewsStep | WhitenStep | TemplatesStep | DatabaseStep | ExpansionStep  # they change vectors
+Step = Moving | BridgeStep | CohortStep | ReciprocalStep | TunedSteps
 SECTIONS: Mapping[str, type[Step]] = {each.model_fields["step"].default: each for each in get_args(Step)}
 NAMES = tuple(SECTIONS)  # in the order in which steps are done
 
@@ -140,8 +176,11 @@ def check_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     names = [each.step for each in steps]
     if twice := next((name for number, name in enumerate(names) if name in names[:number]), None):
         raise ValueError(f"{twice} is given twice; each step can be used once")
-    if "k-reciprocal" in names[:-1]:
-        raise ValueError(f"{names[-1]} comes after k-reciprocal, which gives distances and no vectors: make it last")
+    if last := next((each.step for each in steps[:-1] if each.gives_distances), None):
+        raise ValueError(
+            f"{names[-1]} comes after {last}, which gives distances and no vectors: make it last"
+            + (", and choose one of the two" if steps[-1].gives_distances else "")
+        )
     if "tuned" in names and len(names) > 1:
         raise ValueError("tuned means all steps that were chosen, so no other goes with it")
     return steps

@@ -16,7 +16,8 @@ REQUEST = ("request", "--config", "small.yaml", "--dry-run", "--out", "mine.json
 def test_every_step_has_its_row(project: Path, run: Run) -> None:
     done = run(*TUNE)
     assert done.code == 0, done.err
-    for step in ("flip", "whiten", "templates", "database-augmentation", "query-expansion", "k-reciprocal"):
+    vectors = ("flip", "whiten", "templates", "database-augmentation", "query-expansion")
+    for step in (*vectors, "bridge", "cohort", "k-reciprocal"):
         assert step in done.out
     assert "8 queries of 2 people" in done.out
     assert "insufficient data: 2 people" in done.err
@@ -24,7 +25,8 @@ def test_every_step_has_its_row(project: Path, run: Run) -> None:
     assert json.loads(TUNED.read_text())["refine"] == []
     values = json.loads(run(*TUNE, "--json").out)
     assert (values["queries"], values["chosen"]) == (8, [])
-    assert len(values["rounds"][0]) == 6
+    assert len(values["rounds"][0]) == 8
+    assert "bridge is judged on people it does not know" in done.err
 
 
 def test_it_tells_how_far_it_has_come_where_no_bar_is_drawn(

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from facematch.evaluation.task import halves
-from facematch.settings.refine import ExpansionStep, FlipStep, ReciprocalStep, Step, TemplatesStep, WhitenStep
+from facematch.settings.refine import (
+    CohortStep,
+    ExpansionStep,
+    FlipStep,
+    ReciprocalStep,
+    Step,
+    TemplatesStep,
+    WhitenStep,
+)
 from facematch.tasks.tuning.steps import NAMES, Trial, ablation, choose, gain_of, grid, in_order
 
 PEOPLE = [f"id{i // 3}" for i in range(180)]  # 60 people, three queries each
@@ -31,7 +39,7 @@ def worth(gains: dict[str, float], seed: int = 0) -> dict[tuple[Step, ...], Tria
 
 def test_the_step_that_gains_is_chosen_and_no_other() -> None:
     measure = worth({"flip": 40, "query-expansion": 25})["measure"]  # type: ignore[index]
-    steps = grid(64, "cosine", whiten=False)
+    steps = grid(64, "cosine", training_people=False)
     chosen, rounds = choose(measure, steps, PEOPLE, never=("templates",))  # type: ignore[arg-type]
     assert {step.step for step in chosen} == {"flip", "query-expansion"}
     assert [gain.name for gain in rounds[0]] == list(steps)
@@ -43,7 +51,7 @@ def test_the_step_that_gains_is_chosen_and_no_other() -> None:
 
 def test_a_step_that_may_not_be_chosen_is_still_measured() -> None:
     measure = worth({"templates": 90})["measure"]  # type: ignore[index]
-    chosen, rounds = choose(measure, grid(64, "manhattan", whiten=True), PEOPLE, never=("templates",))  # type: ignore[arg-type]
+    chosen, rounds = choose(measure, grid(64, "manhattan", training_people=True), PEOPLE, never=("templates",))  # type: ignore[arg-type]
     assert all(step.step != "templates" for step in chosen)
     assert next(gain for gain in rounds[0] if gain.name == "templates").real()
 
@@ -104,9 +112,17 @@ def test_steps_stand_in_the_order_they_are_done() -> None:
 
 
 def test_the_grid_fits_the_embedding() -> None:
-    kept = {step.components for step in grid(4096, "euclidean", whiten=True)["whiten"]}  # type: ignore[union-attr]
+    kept = {step.components for step in grid(4096, "euclidean", training_people=True)["whiten"]}  # type: ignore[union-attr]
     assert kept == {512}
-    assert "whiten" not in grid(8, "cosine", whiten=False)
-    assert "k-reciprocal" not in grid(8, "manhattan", whiten=False)
-    assert list(grid(8, "hamming", whiten=True)) == ["flip"]  # nothing else changes bits
+    assert "whiten" not in grid(8, "cosine", training_people=False)
+    assert "k-reciprocal" not in grid(8, "manhattan", training_people=False)
+    assert list(grid(8, "hamming", training_people=True)) == ["flip"]  # nothing else changes bits
     assert ablation(lambda steps: Trial(steps, BASE, BASE), {"flip": (FlipStep(),)}, PEOPLE, (FlipStep(),)) == []
+
+
+def test_of_steps_that_give_distances_one_is_taken() -> None:
+    steps = grid(8, "cosine", training_people=True)
+    assert {"bridge", "cohort"} <= set(steps)
+    assert not {"bridge", "cohort", "whiten"} & set(grid(8, "cosine", training_people=False))
+    tried = [gain.name for gain in ablation(lambda steps: Trial(steps, BASE, BASE), steps, PEOPLE, (CohortStep(),))]
+    assert tried == [name for name in steps if name not in ("bridge", "cohort", "k-reciprocal")]

@@ -55,6 +55,7 @@ class SingleSystem:
             "ranking": settings.ranking.model_dump(mode="json"),
             "steps": [step.model_dump(mode="json") for step in steps],
             "whitening": sha256_of_file(whitening_file(settings, flip=flip)) if self.system.rank.whitening else None,
+            "training people": self.system.rank.known_digest,
         }
         return _digest(values)
 
@@ -211,7 +212,7 @@ def settings_of(wanted: CompareSettings, entry: SystemSettings) -> Settings:
 def rank_photos(single: SingleSystem, photos: ComparedPhotos) -> Ranked:
     """Embed and rank all photos, and measure what that costs. Raises FacematchError when none can be embedded."""
     embedded = embed_files(single.stage, photos.files, single.name)
-    embeddings, rank = embedded.embeddings, single.system.rank
+    embeddings, rank = embedded.embeddings, photos.photos.judged(single.system.rank)
     if not len(embeddings):
         raise FacematchError(f"none of {len(photos.files)} photos could be embedded.", "Look at its faces: settings.")
     rankings = rank_divisions(photos.task, embeddings, rank, known=photos.photos.known(rank.steps))

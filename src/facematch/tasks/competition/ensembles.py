@@ -111,12 +111,12 @@ class Submitted:
         return self._kept.validation[count]
 
     def outcomes(self, task: RetrievalTask, embedded: Sequence[Embeddings]) -> Outcomes:
-        """Return the outcomes of a task by the embeddings of each member.
+        """Return the outcomes of a task by the embeddings of each member; nobody who asks is a training person.
 
         Where probabilities are fused, those of one half of the people are fitted on the other half.
         """
         if self.how is None:
-            return task_outcomes(task, embedded[0], self.members[0].system.rank)
+            return task_outcomes(task, embedded[0], self.members[0].system.rank.without(task.shown.values()))
         task, systems = self._ranked(task, embedded)
         if self.how.method != "probability":
             return outcomes_of(judge_task(task, _fused(self.how, systems)))
@@ -155,7 +155,8 @@ class Submitted:
         # The task among the photos that any member embedded, and each member's rankings of it.
         task = task.among({name for each in embedded for name in each.names})
         members = zip(self.members, embedded, strict=True)
-        return task, [rank_divisions(task, each, member.system.rank) for member, each in members]
+        judged = task.shown.values()
+        return task, [rank_divisions(task, each, member.system.rank.without(judged)) for member, each in members]
 
     def _fit(self, count: int) -> tuple[Probability, ...]:
         try:

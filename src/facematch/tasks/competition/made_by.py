@@ -11,6 +11,7 @@ from facematch.embedders.embed import PhotoEmbedder
 from facematch.pipeline.build import trained_header
 from facematch.pipeline.default_checkpoint import is_default
 from facematch.pipeline.system import System
+from facematch.settings.refine import BridgeStep, CohortStep, Step
 from facematch.settings.root import Settings
 from facematch.tasks.competition.address import shown_url
 
@@ -43,7 +44,7 @@ def system_of(settings: Settings, system: System, stage: PhotoEmbedder) -> dict[
         "sha256": next((value for key, value in decides.items() if key.endswith("sha256")), None),
         "metric": settings.ranking.metric,
         "index": settings.gallery.index,
-        "refine": [{"step": each.step, **each.model_dump(mode="json", exclude_defaults=True)} for each in system.steps],
+        "refine": [_step(each, system) for each in system.steps],
         "settings": {**decides, "faces.miss": settings.faces.miss},
     }
 
@@ -83,6 +84,14 @@ def refine_words(system: Mapping[str, Any] | None) -> str:
         given = " ".join(f"{key}={_value(value)}" for key, value in each.items() if key != "step")
         steps.append(f"{each.get('step')}{f' ({given})' if given else ''}")
     return ", ".join(steps)
+
+
+def _step(step: Step, system: System) -> dict[str, Any]:
+    # With what is not as usual; `known` is the beginning of the digest of the training people's photos.
+    values = {"step": step.step, **step.model_dump(mode="json", exclude_defaults=True)}
+    if isinstance(step, BridgeStep | CohortStep):
+        values["known"] = str(system.rank.known_digest)[:8]
+    return values
 
 
 def _mappings(values: object) -> Sequence[Mapping[str, Any]]:

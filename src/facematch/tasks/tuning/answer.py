@@ -17,7 +17,7 @@ from facematch.pipeline.folders import folder_of
 from facematch.pipeline.people import validation_people
 from facematch.pipeline.system import System, build_system, gallery_people, load_tuned
 from facematch.ranking.ranking import Ranking
-from facematch.settings.refine import ReciprocalStep
+from facematch.settings.refine import BridgeStep, CohortStep, ReciprocalStep
 from facematch.settings.root import Settings
 from facematch.thresholds.calibration import CalibratedThreshold
 from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
@@ -85,6 +85,12 @@ def _promised(
     settings: Settings, system: System, gallery: EmbeddedPhotos, known: Mapping[str, str] | None, rate: float
 ) -> ConformalThreshold:
     # Validation people are the unknown ones: ranked in the very gallery in use.
+    if any(isinstance(step, BridgeStep | CohortStep) for step in system.steps):
+        raise FacematchError(
+            "bridge and cohort compare with training people, and the validation people, who stand for unknown ones, "
+            "may be among them: no rate of false accepts can be promised.",
+            "Leave the step out of refine, or take another threshold.",
+        )
     if any(isinstance(step, ReciprocalStep) for step in system.steps):
         raise FacematchError(
             "k-reciprocal re-ranking looks at all queries together, so no rate of false accepts can be promised.",

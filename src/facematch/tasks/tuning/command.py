@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,17 @@ from facematch.evaluation.rank_task import rank_task
 from facematch.evaluation.retrieval import average_precision, hit_at
 from facematch.evaluation.task import RetrievalTask
 from facematch.evaluation.topk import KS
+from facematch.identities.values import LabelledPhotos
 from facematch.pipeline.build import build_embedder, photo_embedder, trained_people
 from facematch.pipeline.default_checkpoint import settings_in_use
-from facematch.pipeline.evaluated import embed_files, embed_named
+from facematch.pipeline.evaluated import embed_named
 from facematch.pipeline.people import ValidationPeople, other_people, validation_people
 from facematch.pipeline.system import Tuned, save_tuned, tuned_folder, whitening_file, with_views
+from facematch.pipeline.training_people import embed_known
 from facematch.ranking.embeddings import Embeddings
 from facematch.refine.chain import Ranker, has_flip
-from facematch.refine.whitening import Whitening, fit_whitening
+from facematch.refine.known import KnownPeople
+from facematch.refine.whitening import fit_whitening
 from facematch.settings.competition import load_form
 from facematch.settings.refine import FlipStep, Step, ViewsStep
 from facematch.settings.root import Settings
@@ -33,7 +36,7 @@ from facematch.tasks.tuning.thresholds import show_thresholds, tune_thresholds
 
 NAMES_NEEDED = "templates"  # the step that a gallery without names cannot take
 _FEW = 20  # people below which hardly any gain can be distinguished from luck
-_MOST = 5000  # training photos that whitening is fitted on
+_MOST = 5000  # training photos that whitening is fitted on, and that bridge and cohort are tried with
 
 
 class Trials:
@@ -44,10 +47,11 @@ class Trials:
         settings: Settings,
         task: RetrievalTask,
         sides: Mapping[bool, Embeddings],
-        fitted: Mapping[bool, Whitening] | None,
+        known: Mapping[bool, KnownPeople] | None,
         weights: Sequence[float],
     ) -> None:
-        self.settings, self.fitted, self.weights = settings, fitted, weights
+        self.settings, self.known, self.weights = settings, known, weights
+        self.fitted = {flip: fit_whitening(each.embeddings) for flip, each in (known or {}).items()}
         self.task, self.sides = task.among(set(sides[False].names)), sides
         if not self.task.divisions:
             raise FacematchError(
@@ -60,8 +64,11 @@ class Trials:
 
     def ranker(self, steps: tuple[Step, ...]) -> Ranker:
         """Return what ranks with `steps`."""
-        fitted = None if self.fitted is None else self.fitted[has_flip(steps)]
-        return Ranker(steps, self.settings.ranking.metric, fitted)
+        metric, flip = self.settings.ranking.metric, has_flip(steps)
+        if self.known is None:
+            return Ranker(steps, metric)
+        people = self.known[flip]
+        return Ranker(steps, metric, self.fitted[flip], known=lambda: people)
 
     def measure(self, steps: tuple[Step, ...]) -> Trial:
         """Return what `steps` score for each query; each list of steps is tried once."""
@@ -91,9 +98,9 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
             flip: embed_named(stage, people.files, _named("validation people", flip)).embeddings
             for flip, stage in stages.items()
         }
-        fitted = _whitenings(settings, stages, people, trained_on)
-    trials = Trials(settings, people.task(in_folds=True), sides, fitted, load_form(settings.server.form).weights)
-    steps = grid(trials.dimensions, settings.ranking.metric, whiten=fitted is not None)
+        known = _known(settings, stages, people, trained_on)
+    trials = Trials(settings, people.task(in_folds=True), sides, known, load_form(settings.server.form).weights)
+    steps = grid(trials.dimensions, settings.ranking.metric, training_people=known is not None)
     tries = 2 * sum(map(len, steps.values()))  # about: each alone, and again beside the first that gains
     with watch.stage("trying"), progress("trying refine steps", tries) as step:
         measure = _counted(trials.measure, step)
@@ -130,25 +137,21 @@ def _named(what: str, flip: bool) -> str:
     return f"{what}, mirrored too" if flip else what
 
 
-def _whitenings(
+def _known(
     settings: Settings, stages: Mapping[bool, PhotoEmbedder], people: ValidationPeople, trained_on: Sequence[str]
-) -> dict[bool, Whitening] | None:
-    # Fitted on people the validation does not ask for, plainly and with flip; None where there are none.
+) -> dict[bool, KnownPeople] | None:
+    # People the validation does not ask for, embedded plainly and with flip; None where there are none.
     if settings.ranking.metric == "hamming":
         return None
     others = other_people(settings, people.queries, trained_on)
     if others is None or len(others.files) < 2:
-        warn("no people but those validated on, so whitening cannot be fitted: name others in identities.train")
-        return None
-    files = evenly(others.files, _MOST)
-    return {
-        flip: fit_whitening(
-            embed_files(
-                replace(stage, miss=settings.faces.miss_training), files, _named("training people", flip)
-            ).embeddings
+        warn(
+            "no people but those validated on, so whitening cannot be fitted, and neither bridge nor cohort be tried: "
+            "name others in identities.train"
         )
-        for flip, stage in stages.items()
-    }
+        return None
+    some = LabelledPhotos.of(evenly(others.pairs, _MOST))
+    return {flip: embed_known(settings, stage, some, _named("training people", flip)) for flip, stage in stages.items()}
 
 
 def _show(trials: Trials, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Gain]], goal: Goal) -> None:
@@ -161,6 +164,8 @@ def _show(trials: Trials, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Ga
         ["step", "parameters", "score", "mAP", "verdict"],
         [_row(gain, goal) for gain in rounds[0]],
     )
+    if any(gain.name == "bridge" for gain in rounds[0]):
+        info("bridge is judged on people it does not know; it is made for contests about people of identities.train")
     info(f"{NAMES_NEEDED} need to know whom each gallery photo shows: measured here, never chosen")
     for gains in rounds[1:]:
         for gain in gains:
@@ -205,7 +210,7 @@ def _keep(
     settings: Settings, stage: PhotoEmbedder, trials: Trials, chosen: tuple[Step, ...], thresholds: Mapping[str, Any]
 ) -> None:
     folder = tuned_folder(settings)
-    for flip, whitening in (trials.fitted or {}).items():  # also when not chosen: it may be listed by hand
+    for flip, whitening in trials.fitted.items():  # also when not chosen: it may be listed by hand
         whitening.save(whitening_file(settings, flip=flip))
     save_tuned(folder / "tuned.json", Tuned(settings.ranking.metric, chosen, thresholds, stage.fingerprint))
     info(f"kept: {folder / 'tuned.json'}; use it with: --set refine=tuned")

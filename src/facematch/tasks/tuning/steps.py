@@ -52,13 +52,13 @@ class Gain:
 Measure = Callable[[tuple[Step, ...]], Trial]
 
 
-def grid(dimensions: int, metric: Metric, *, whiten: bool) -> dict[str, tuple[Step, ...]]:
+def grid(dimensions: int, metric: Metric, *, training_people: bool) -> dict[str, tuple[Step, ...]]:
     """Return the parameters that are tried for each step, by its name, in the order steps are done.
 
-    `dimensions` is the embedding's; `whiten` says whether there are training people to fit whitening on.
+    `dimensions` is the embedding's; without `training_people` steps that need them are left out.
     """
     tried = {name: each.tried(dimensions) for name, each in SECTIONS.items() if metric in each.metrics}
-    return {name: steps for name, steps in tried.items() if steps and (whiten or name != "whiten")}
+    return {name: steps for name, steps in tried.items() if steps and (training_people or not steps[0].training_people)}
 
 
 def gain_of(
@@ -128,9 +128,14 @@ def ablation(
     before: tuple[Step, ...] = (),
     goal: Goal = "score",
 ) -> list[Gain]:
-    """Return what each step gains when it is added alone to the steps `before`; those it has already are left out."""
+    """Return what each step gains when it is added alone to the steps `before`; those it has already are left out.
+
+    So are, where one of them gives distances, the others that do.
+    """
     base, first = measure(before), halves(people)
-    names = {step.step for step in before}
+    names: set[str] = {step.step for step in before}
+    if any(step.gives_distances for step in before):
+        names |= {name for name, choices in steps.items() if choices[0].gives_distances}
     return [
         gain_of(name, [measure(in_order((*before, step))) for step in choices], base, people, first, goal)
         for name, choices in steps.items()
