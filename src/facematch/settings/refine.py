@@ -115,7 +115,7 @@ class BridgeStep(_Known):
     @classmethod
     def tried(cls, dimensions: int) -> tuple[Self, ...]:
         """Return three weights, with two powers."""
-        return tuple(cls(weight=weight, power=power) for weight in (0.25, 0.5, 0.75) for power in (1.0, -4.0))
+        return tuple(cls(weight=weight, power=power) for weight in (0.25, 0.5, 0.75) for power in (1.0, -1.0))
 
 
 class CohortStep(_Known):

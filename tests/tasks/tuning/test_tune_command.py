@@ -20,13 +20,15 @@ def test_every_step_has_its_row(project: Path, run: Run) -> None:
     for step in (*vectors, "bridge", "cohort", "k-reciprocal"):
         assert step in done.out
     assert "8 queries of 2 people" in done.out
+    assert "half of each one's photos are, 4 of the others ask each other" in " ".join(done.out.split())
+    assert "judged on people it does not know" in done.err
     assert "insufficient data: 2 people" in done.err
     assert "chosen: none; no step gains what could not be luck" in done.out
     assert json.loads(TUNED.read_text())["refine"] == []
     values = json.loads(run(*TUNE, "--json").out)
     assert (values["queries"], values["chosen"]) == (8, [])
     assert len(values["rounds"][0]) == 8
-    assert "bridge is judged on people it does not know" in done.err
+    assert [each["name"] for each in values["known"]] == ["bridge"]
 
 
 def test_it_tells_how_far_it_has_come_where_no_bar_is_drawn(

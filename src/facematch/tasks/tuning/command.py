@@ -6,17 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from facematch.core.console import Step as Progress
 from facematch.core.console import Stopwatch, info, progress, result, show_json, show_table, waiting, warn
-from facematch.core.errors import FacematchError
 from facematch.core.text import evenly
 from facematch.embedders.embed import PhotoEmbedder
-from facematch.evaluation.rank_task import rank_task
-from facematch.evaluation.retrieval import average_precision, hit_at
-from facematch.evaluation.task import RetrievalTask
-from facematch.evaluation.topk import KS
 from facematch.identities.values import LabelledPhotos
 from facematch.pipeline.build import build_embedder, photo_embedder, trained_people
 from facematch.pipeline.default_checkpoint import settings_in_use
@@ -24,59 +17,19 @@ from facematch.pipeline.evaluated import embed_named
 from facematch.pipeline.people import ValidationPeople, other_people, validation_people
 from facematch.pipeline.system import Tuned, save_tuned, tuned_folder, whitening_file, with_views
 from facematch.pipeline.training_people import embed_known
-from facematch.ranking.embeddings import Embeddings
-from facematch.refine.chain import Ranker, has_flip
+from facematch.refine.chain import has_flip
 from facematch.refine.known import KnownPeople
 from facematch.refine.whitening import fit_whitening
 from facematch.settings.competition import load_form
 from facematch.settings.refine import FlipStep, Step, ViewsStep
 from facematch.settings.root import Settings
-from facematch.tasks.tuning.steps import Gain, Goal, Measure, Trial, choose, grid
+from facematch.tasks.tuning.steps import Gain, Goal, Measure, Trial, ablation, choose, grid
 from facematch.tasks.tuning.thresholds import show_thresholds, tune_thresholds
+from facematch.tasks.tuning.trials import Trials, where_known
 
 NAMES_NEEDED = "templates"  # the step that a gallery without names cannot take
 _FEW = 20  # people below which hardly any gain can be distinguished from luck
 _MOST = 5000  # training photos that whitening is fitted on, and that bridge and cohort are tried with
-
-
-class Trials:
-    """Validation people, embedded plainly and with flip, and what each list of steps makes of them."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        task: RetrievalTask,
-        sides: Mapping[bool, Embeddings],
-        known: Mapping[bool, KnownPeople] | None,
-        weights: Sequence[float],
-    ) -> None:
-        self.settings, self.known, self.weights = settings, known, weights
-        self.fitted = {flip: fit_whitening(each.embeddings) for flip, each in (known or {}).items()}
-        self.task, self.sides = task.among(set(sides[False].names)), sides
-        if not self.task.divisions:
-            raise FacematchError(
-                "there is no query with a right answer among the validation people, so nothing can be tried.",
-                "Validation needs people with at least two readable photos.",
-            )
-        self.people = self.task.identities
-        self.dimensions = sides[False].dimensions
-        self._made: dict[tuple[Step, ...], Trial] = {}
-
-    def ranker(self, steps: tuple[Step, ...]) -> Ranker:
-        """Return what ranks with `steps`."""
-        metric, flip = self.settings.ranking.metric, has_flip(steps)
-        if self.known is None:
-            return Ranker(steps, metric)
-        people = self.known[flip]
-        return Ranker(steps, metric, self.fitted[flip], known=lambda: people)
-
-    def measure(self, steps: tuple[Step, ...]) -> Trial:
-        """Return what `steps` score for each query; each list of steps is tried once."""
-        if steps not in self._made:
-            judged = rank_task(self.task, self.sides[has_flip(steps)], self.ranker(steps)).judged
-            scores = sum(weight * hit_at(judged, k) for weight, k in zip(self.weights, KS, strict=True))
-            self._made[steps] = Trial(steps, np.asarray(scores, dtype=np.float64), average_precision(judged))
-        return self._made[steps]
 
 
 def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json: bool) -> None:
@@ -99,12 +52,19 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
             for flip, stage in stages.items()
         }
         known = _known(settings, stages, people, trained_on)
-    trials = Trials(settings, people.task(in_folds=True), sides, known, load_form(settings.server.form).weights)
+    fitted = {flip: fit_whitening(each.embeddings) for flip, each in (known or {}).items()}
+    weights = load_form(settings.server.form).weights
+    trials = Trials(settings, people.task(in_folds=True), sides, known, fitted, weights)
     steps = grid(trials.dimensions, settings.ranking.metric, training_people=known is not None)
     tries = 2 * sum(map(len, steps.values()))  # about: each alone, and again beside the first that gains
     with watch.stage("trying"), progress("trying refine steps", tries) as step:
         measure = _counted(trials.measure, step)
         chosen, rounds = choose(measure, steps, trials.people, goal, never=(NAMES_NEEDED,))
+    with watch.stage("trying"), waiting("trying bridge where the people are known …"):
+        halved = where_known(trials, people)
+        if_known = (
+            [] if halved is None else ablation(halved.measure, {"bridge": steps["bridge"]}, halved.people, goal=goal)
+        )
     with watch.stage("thresholds"), waiting("fitting thresholds …"):
         thresholds = tune_thresholds(
             trials.task, sides[has_flip(chosen)], trials.ranker(chosen), tuned_folder(settings)
@@ -114,9 +74,13 @@ def tune_command(config: Path, overrides: Sequence[str], *, goal: Goal, as_json:
         del measured["fitted"]
         values = {"queries": len(trials.people), "chosen": [step.model_dump(mode="json") for step in chosen]}
         gains = [[_plain(gain, goal) for gain in gains] for gains in rounds]
+        if if_known:
+            values["known"] = [_plain(gain, goal) for gain in if_known]
         show_json({**values, "rounds": gains, "thresholds": measured})
     else:
         _show(trials, chosen, rounds, goal)
+        if halved is not None:
+            _show_known(halved, if_known, goal)
         show_thresholds(thresholds)
     _keep(settings, photo_embedder(settings, embedder), trials, (*views, *chosen), thresholds.fitted)
     info(f"seconds: {watch}")
@@ -164,8 +128,6 @@ def _show(trials: Trials, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Ga
         ["step", "parameters", "score", "mAP", "verdict"],
         [_row(gain, goal) for gain in rounds[0]],
     )
-    if any(gain.name == "bridge" for gain in rounds[0]):
-        info("bridge is judged on people it does not know; it is made for contests about people of identities.train")
     info(f"{NAMES_NEEDED} need to know whom each gallery photo shows: measured here, never chosen")
     for gains in rounds[1:]:
         for gain in gains:
@@ -185,6 +147,18 @@ def _show(trials: Trials, chosen: tuple[Step, ...], rounds: Sequence[Sequence[Ga
         f"score {base.scores.mean():.0f} → {best.scores.mean():.0f}, mAP {base.precisions.mean():.3f} → "
         f"{best.precisions.mean():.3f} (on the people it was chosen on)"
     )
+
+
+def _show_known(trials: Trials, gains: Sequence[Gain], goal: Goal) -> None:
+    base = trials.measure(())
+    plain = f"plain: score {base.scores.mean():.0f}, mAP {base.precisions.mean():.3f}"
+    show_table(
+        "bridge where the people are known, as in a contest about people of identities.train: half of each one's "
+        f"photos are, {len(trials.people)} of the others ask each other; {plain}",
+        ["step", "parameters", "score", "mAP", "verdict"],
+        [_row(gain, goal) for gain in gains],
+    )
+    info("above it is judged on people it does not know, and by that chosen; where they are known, list it by hand")
 
 
 def _row(gain: Gain, goal: Goal) -> list[str]:
