@@ -4,10 +4,10 @@
         --set faces.yunet_file=YUNET.onnx --set faces.centerface_file=CENTERFACE.onnx --model MODEL.onnx
 
 A folder with `query`, `gallery` and `ground_truth.json` is a competition; another one holds people, each photo of whom
-asks the others. Ways to crop are the cascade as shipped, the cascade with a second look, and the landmark detectors
-alone, those whose files are given. The model is used as config/onnx.yaml says (aligned faces without `views`); then the
-network that comes with facematch, whose crops are the cascade's, with what is aligned brought to the template `own`.
-Crops are made afresh. At last the time that a way takes for a photo, on one core: the median of three rounds.
+asks the others. Ways to crop are the cascade alone, the cascade with a second look, and the landmark detectors alone:
+the finder, and those whose files are given. The model is used as config/onnx.yaml says (aligned faces without `views`);
+then the network that comes with facematch, whose crops are the cascade's, with what is aligned brought to the template
+`own`. Crops are made afresh. At last the time that a way takes for a photo, on one core: the median of three rounds.
 """
 
 import argparse
@@ -40,9 +40,9 @@ WEIGHTS, TIMED, ROUNDS = (700.0, 200.0, 100.0), 100, 3
 
 def ways(faces: FaceSettings) -> dict[str, list[str]]:
     """Return the overrides of each way to crop for which there are files."""
-    there = [kind for kind in LANDMARKS if getattr(faces, f"{kind}_file") is not None]
+    there = [kind for kind in LANDMARKS if kind == "finder" or getattr(faces, f"{kind}_file") is not None]
     looks = {f"haar + {kind}": [f"faces.second_look={kind}"] for kind in there}
-    return {"haar": [], **looks, **{kind: [f"faces.detector={kind}"] for kind in there}}
+    return {"haar": ["faces.second_look=none"], **looks, **{kind: [f"faces.detector={kind}"] for kind in there}}
 
 
 def contestant(model: Path | None, sets: Sequence[str]) -> Contestant:

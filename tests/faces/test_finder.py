@@ -2,13 +2,20 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from skimage import data
 
 from facematch.core.errors import FacematchError
-from facematch.faces.finder import FinderDetector, decoded
+from facematch.core.files import sha256_of_file
+from facematch.faces import finder
+from facematch.faces.finder import SHA256, FinderDetector, decoded, shipped_finder
 from facematch.networks.finder import CHANNELS, STRIDES, FinderNetwork, export_finder
+from facematch.photos.renderings import render
+from facematch.pipeline.build import build_cropper
+from facematch.settings.embedding import FaceSettings
 
 SIDE = 64
 
@@ -119,3 +126,74 @@ def test_the_settings_tell_the_file(model: tuple[FinderNetwork, Path]) -> None:
     settings = FinderDetector(model[1], 0.3, (256,)).settings()
     assert set(settings) == {"finder_sha256", "finder_score", "detect_size"}
     assert settings["finder_score"] == 0.3
+
+
+def astronaut() -> np.ndarray:
+    return np.ascontiguousarray(data.astronaut())
+
+
+# Eyes, nose and corners of the mouth as they are in the photograph, by eye; the eyes are 44 pixels apart.
+ASTRONAUT = np.array([[203, 101], [247, 103], [222, 127], [203, 142], [241, 143]])
+
+
+class TestShipped:
+    """The finder that comes with facematch."""
+
+    def test_it_is_the_file_that_was_measured(self) -> None:
+        file = shipped_finder()
+        assert file is not None
+        assert file.stat().st_size < 1_000_000
+        assert sha256_of_file(file) == SHA256
+
+    @pytest.mark.parametrize("degrees", [-30, -15, 0, 15, 30])
+    def test_a_face_upright_and_turned(self, degrees: float) -> None:
+        height, width = astronaut().shape[:2]
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+        turned = cv2.warpAffine(astronaut(), matrix, (width, height))
+        face = max(detector().detect(turned), key=lambda each: each.score)
+        wanted = ASTRONAUT @ matrix[:, :2].T + matrix[:, 2]
+        eyes = float(np.linalg.norm(wanted[0] - wanted[1]))
+        assert np.linalg.norm(np.array(face.points) - wanted, axis=1).mean() < 0.2 * eyes
+
+    @pytest.mark.parametrize("rendering", ["pencil-grey", "cartoon", "oil", "halftone", "line-art"])
+    def test_a_drawn_face(self, rendering: str) -> None:
+        drawn = render(astronaut(), rendering, 0.5, seed=1)
+        faces = detector().detect(drawn)
+        assert faces
+        best = max(faces, key=lambda face: face.score)
+        assert np.linalg.norm(np.array(best.points) - ASTRONAUT, axis=1).mean() < 0.25 * 44
+
+    @pytest.mark.parametrize("size", [128, 256, 1600])
+    def test_a_photo_of_any_size(self, size: int) -> None:
+        (face,) = detector().detect(cv2.resize(astronaut(), (size, size), interpolation=cv2.INTER_AREA))
+        assert np.linalg.norm(np.array(face.points) * 512 / size - ASTRONAUT, axis=1).mean() < 0.25 * 44
+
+    @pytest.mark.parametrize("picture", ["brick", "page", "rocket", "grass", "moon", "chelsea"])
+    def test_no_face(self, picture: str) -> None:
+        image = getattr(data, picture)()
+        image = image if image.ndim == 3 else np.repeat(image[..., None], 3, -1)
+        assert detector().detect(np.ascontiguousarray(image[..., :3])) == []
+
+    def test_where_it_is_missing_the_cascade_finds_faces(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(finder, "shipped_places", lambda name: [tmp_path / name])
+        shipped_finder.cache_clear()
+        try:
+            haar = build_cropper(FaceSettings()).fingerprint
+            assert build_cropper(FaceSettings(detector="finder")).fingerprint == haar
+            assert build_cropper(FaceSettings(second_look="finder")).fingerprint == haar
+            assert "the finder that comes with facematch is missing" in capsys.readouterr().err
+            (tmp_path / "checkpoints/default").mkdir(parents=True)
+            (tmp_path / "checkpoints/default/finder.onnx").write_bytes(b"other")
+            shipped_finder.cache_clear()
+            with pytest.raises(FacematchError, match=r"finder\.onnx is not the file that was shipped"):
+                build_cropper(FaceSettings(detector="finder"))
+        finally:
+            shipped_finder.cache_clear()
+
+
+def detector() -> FinderDetector:
+    file = shipped_finder()
+    assert file is not None
+    return FinderDetector(file)

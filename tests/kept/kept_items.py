@@ -19,6 +19,7 @@ TRUTH = ("--truth", COMPETITION / "ground_truth.json")
 PIXELS = ("--config", "pixels.yaml")
 SHIPPED = ("--config", "shipped.yaml")
 ONNX = ("--config", REPOSITORY / "config/onnx.yaml", "--set", f"embedder.file={WEIGHTS / 'mobilefacenet.onnx'}")
+ONNX += ("--set", "faces.second_look=none")  # as it was when these results were kept
 YUNET = ("--set", "faces.detector=yunet", "--set", f"faces.yunet_file={WEIGHTS / 'yunet_n_640_640.onnx'}")
 
 _PEOPLE = {"train": ["people"], "validation": "people", "distractors": "others"}

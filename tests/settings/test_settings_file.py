@@ -70,10 +70,6 @@ def test_an_unknown_key_two_levels_down_is_named(tmp_path: Path) -> None:
         ("faces: {detector: centreface}", "did you mean 'centerface'"),
         ("faces: {second_look: yunet}", r"faces: faces\.second_look: yunet needs faces\.yunet_file"),
         ("faces: {second_look: haar}", r"faces\.second_look: .*'none', 'yunet', 'centerface' or 'finder'"),
-        (
-            "faces: {detector: none, second_look: yunet, yunet_file: y}",
-            r"looks behind the cascade, and faces\.detector is none: set faces\.detector: haar, or .*second_look: none",
-        ),
         ("faces: {template: facenett}", "did you mean 'facenet'"),
         ("faces: {max_roll: -1}", r"faces\.max_roll: .*greater than or equal to 0"),
         ("training: {choose_over: {drawn: 1}}", r"training\.choose_over"),

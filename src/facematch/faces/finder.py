@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Value
+from facematch.core.shipped import shipped_file, shipped_places
 from facematch.faces.boxes import intersection_over_union, moved, reduced, without_overlaps
 from facematch.faces.landmarks import padded, read_network, require_model
 from facematch.faces.values import Face, Image
@@ -22,8 +24,24 @@ _SHARED = 0.5  # … with which it has this intersection over union
 _LARGE = 0.2  # of the photo's shorter side: a face that a small copy is enough for …
 _SURE = 0.6  # … from this score on
 _WINDOW = 2.0  # sides of a face: the square in which it is looked at from near …
-_NEAR = 224  # … in so many pixels
+NEAR = 224  # … in so many pixels
 _SAME = 0.4  # intersection over union of a face from far and from near
+
+
+NAME = "finder.onnx"
+SHA256 = "bbe2fce6ff86fb8e1c5b6233859c17f5601f875689bb6f4b381862e2f2a814b0"
+
+
+@cache
+def shipped_finder() -> Path | None:
+    """Return the finder that comes with facematch; None where it is missing.
+
+    Raises FacematchError where it is not the file that was shipped.
+    """
+    places = shipped_places(f"checkpoints/default/{NAME}")
+    if not any(each.is_file() for each in places):
+        return None
+    return shipped_file(places, SHA256, "the finder", "set faces.finder_file, or faces.detector: haar.")
 
 
 @dataclass(frozen=True)
@@ -36,7 +54,7 @@ class FinderDetector:
     """
 
     file: Path
-    min_score: float = 0.5
+    min_score: float = 0.57
     detect_sizes: tuple[int, ...] = (128, 320)
     name: ClassVar[str] = "finder"
 
@@ -46,6 +64,8 @@ class FinderDetector:
 
     def detect(self, image: Image) -> list[Face]:
         """Return the faces with a score of at least `min_score`."""
+        if max(image.shape[:2]) <= NEAR:
+            return self._search(image, NEAR)
         least = _LARGE * min(image.shape[:2])
         for size in self.detect_sizes[:-1]:
             if size >= max(image.shape[:2]):
@@ -61,7 +81,7 @@ class FinderDetector:
         side = _WINDOW * max(face.width, face.height)
         left, top = (max(0, int(edge - side / 2)) for edge in (face.x + face.width / 2, face.y + face.height / 2))
         window = image[top : int(top + side), left : int(left + side)]
-        nearer = [moved(each, 1.0, left, top) for each in self._search(window, _NEAR)]
+        nearer = [moved(each, 1.0, left, top) for each in self._search(window, NEAR)]
         best = max(nearer, key=lambda each: intersection_over_union(face, each), default=face)
         return best if intersection_over_union(face, best) >= _SAME else face
 
@@ -80,7 +100,7 @@ class FinderDetector:
             "finder_sha256": sha256_of_file(self.file),
             "finder_score": self.min_score,
             "detect_size": list(self.detect_sizes) if several else self.detect_sizes[0],
-            **({"large": _LARGE, "sure": _SURE, "window": _WINDOW, "near": _NEAR} if several else {}),
+            **({"large": _LARGE, "sure": _SURE, "window": _WINDOW, "near": NEAR} if several else {}),
         }
 
 

@@ -10,7 +10,7 @@ from facematch.faces.templates import points_in_box
 from facematch.faces.values import Face, Image
 
 _WINDOW = 2.0  # sides of a box of the cascade: where it is looked at again
-_WINDOW_SIDE = 160  # pixels of the copy of a window that is searched, at most
+WINDOW_SIDE = 160  # pixels of the copy of a window that is searched, at most; the finder takes more
 _SAME = 0.3  # intersection over union from which on two boxes are one face
 
 
@@ -24,6 +24,7 @@ class SecondLook:
 
     first: Detector
     second: Detector
+    window_side: int = WINDOW_SIDE
 
     @property
     def name(self) -> str:
@@ -43,12 +44,12 @@ class SecondLook:
         left, top = int(box.x + box.width / 2 - side / 2), int(box.y + box.height / 2 - side / 2)
         right, bottom = min(width, int(left + side)), min(height, int(top + side))
         left, top = max(0, left), max(0, top)
-        window, scale = reduced(image[top:bottom, left:right], _WINDOW_SIDE)
+        window, scale = reduced(image[top:bottom, left:right], self.window_side)
         yield from (moved(face, scale, left, top) for face in self.second.detect(window))
 
     def settings(self) -> dict[str, Value]:
         """Return what decides the finds of both, and where the second one looks."""
-        own = {"window": _WINDOW, "window_side": _WINDOW_SIDE, "same": _SAME}
+        own = {"window": _WINDOW, "window_side": self.window_side, "same": _SAME}
         second = {f"second_look_{key}": value for key, value in (own | self.second.settings()).items()}
         return self.first.settings() | second
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from facematch.core.cache import cache_folder
+from facematch.core.console import info_once
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint, require_same
 from facematch.embedders import Embedder
@@ -25,8 +26,9 @@ Progress = Callable[[int], None]
 
 
 def build_cropper(faces: FaceSettings) -> Cropper:
-    """Return the cropper that `faces:` describes."""
+    """Return the cropper that `faces:` describes; with the cascade alone where the finder's file is missing."""
     detector: Detector
+    faces = _with_what_is_there(faces)
     if faces.detector == "haar":
         cascades, sizes = (faces.cascade, *faces.fallback_cascades), _detect_sizes(faces)
         detector = HaarDetector(cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, sizes, faces.overlap)
@@ -34,12 +36,27 @@ def build_cropper(faces: FaceSettings) -> Cropper:
         detector = NoDetector()
     else:
         detector = _landmark_detector(faces, faces.detector)
-    if faces.second_look != "none":
-        from facematch.faces.second_look import SecondLook
+    if faces.looking_behind != "none":
+        from facematch.faces.finder import NEAR
+        from facematch.faces.second_look import WINDOW_SIDE, SecondLook
 
-        detector = SecondLook(detector, _landmark_detector(faces, faces.second_look))
+        second = _landmark_detector(faces, faces.looking_behind)
+        detector = SecondLook(detector, second, NEAR if faces.looking_behind == "finder" else WINDOW_SIDE)
     how = (faces.size, faces.margin, faces.choose, faces.whole, faces.template, faces.max_roll)
     return Cropper(detector, *how)
+
+
+def _with_what_is_there(faces: FaceSettings) -> FaceSettings:
+    if "finder" not in (faces.detector, faces.looking_behind) or faces.finder_file is not None:
+        return faces
+    from facematch.faces.finder import shipped_finder
+
+    if (file := shipped_finder()) is not None:
+        return faces.model_copy(update={"finder_file": file})
+    info_once("the finder that comes with facematch is missing: faces are found by the Haar cascade. Install it again")
+    return faces.model_copy(
+        update={"detector": "haar" if faces.detector == "finder" else faces.detector, "second_look": "none"}
+    )
 
 
 def _landmark_detector(faces: FaceSettings, kind: LandmarkKind) -> Detector:

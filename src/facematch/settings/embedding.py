@@ -9,7 +9,7 @@ from facematch.settings.section import Count, OneOrSeveral, Positive, Rgb, Secti
 
 MissChoice = Literal["whole", "centre", "skip", "error"]
 WholePhoto = Literal["pad", "squash", "centre"]
-LandmarkKind = Literal["yunet", "centerface", "finder"]  # detectors that give five points, each from its file
+LandmarkKind = Literal["yunet", "centerface", "finder"]  # detectors that give five points
 DetectSize = Annotated[int, Field(ge=64, le=4096)]
 
 
@@ -36,8 +36,8 @@ class FaceSettings(Section):
     yunet_score: Share = 0.6
     centerface_file: Path | None = None
     centerface_score: Share = 0.5
-    finder_file: Path | None = None
-    finder_score: Share = 0.5
+    finder_file: Path | None = None  # None: the one that comes with facematch
+    finder_score: Share = 0.57  # one false face in a hundred pictures
     miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
     miss_training: MissChoice = "skip"
 
@@ -50,15 +50,9 @@ class FaceSettings(Section):
 
     @model_validator(mode="after")
     def _a_model_needs_its_file(self) -> "FaceSettings":
-        for key in ("detector", "second_look"):
-            kind = getattr(self, key)
-            if kind in get_args(LandmarkKind) and getattr(self, f"{kind}_file") is None:
+        for key, kind in (("detector", self.detector), ("second_look", self.looking_behind)):
+            if kind in ("yunet", "centerface") and getattr(self, f"{kind}_file") is None:
                 raise ValueError(f"faces.{key}: {kind} needs faces.{kind}_file, the path of its ONNX file")
-        if self.second_look != "none" and self.detector != "haar":
-            raise ValueError(
-                f"faces.second_look: {self.second_look} looks behind the cascade, and faces.detector is "
-                f"{self.detector}: set faces.detector: haar, or faces.second_look: none"
-            )
         return self
 
     @property
@@ -69,7 +63,12 @@ class FaceSettings(Section):
     @property
     def aligns(self) -> bool:
         """Return whether crops are aligned by five points."""
-        return self.gives_points or self.second_look != "none"
+        return self.gives_points or self.looking_behind != "none"
+
+    @property
+    def looking_behind(self) -> Literal["none", LandmarkKind]:
+        """Return what looks behind the cascade; other detectors need nobody."""
+        return self.second_look if self.detector == "haar" else "none"
 
 
 class EmbedderSettings(Section):
