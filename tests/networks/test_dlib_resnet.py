@@ -56,19 +56,11 @@ def plainly(picture: np.ndarray, held: list[dict[str, np.ndarray]], last: np.nda
     return x.mean((1, 2)) @ last
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of random weights."""
-    path = tmp_path_factory.mktemp("dlib") / "net.dat"
-    path.write_bytes(dlib_file()[0])
-    return path
-
-
-def test_a_file_becomes_the_network_that_dlib_computes(file: Path) -> None:
+def test_a_file_becomes_the_network_that_dlib_computes(dlib_weights: Path) -> None:
     _, held, last = dlib_file()
     picture = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3)).astype(np.float32)
     with torch.inference_mode():
-        found = read_dlib_resnet(file)(torch.from_numpy(picture).permute(2, 0, 1)[None])[0].numpy()
+        found = read_dlib_resnet(dlib_weights)(torch.from_numpy(picture).permute(2, 0, 1)[None])[0].numpy()
     wanted = plainly(picture, held, last)
     assert np.abs(wanted).max() > 0.01
     assert found == pytest.approx(wanted, abs=1e-4 * np.abs(wanted).max())
@@ -96,11 +88,11 @@ def test_there_are_29_convolutions_and_5_6_million_weights() -> None:
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 200_000), at=st.integers(0, 400), byte=st.integers(0, 255))
-def test_damage_is_one_error(file: Path, tmp_path: Path, cut: int, at: int, byte: int) -> None:
-    data = bytearray(file.read_bytes()[:-cut] if cut else file.read_bytes())
+def test_damage_is_one_error(dlib_weights: Path, tmp_path: Path, cut: int, at: int, byte: int) -> None:
+    data = bytearray(dlib_weights.read_bytes()[:-cut] if cut else dlib_weights.read_bytes())
     data[at] = byte
     (tmp_path / "bad.dat").write_bytes(data)
-    if cut > 2 or data[:at] + data[at + 1 :] != file.read_bytes()[:at] + file.read_bytes()[at + 1 :]:
+    if cut > 2 or data[:at] + data[at + 1 :] != dlib_weights.read_bytes()[:at] + dlib_weights.read_bytes()[at + 1 :]:
         with pytest.raises(FacematchError, match=r"bad\.dat is damaged, or of another kind"):
             read_dlib_resnet(tmp_path / "bad.dat")
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +22,17 @@ class Embedder(Protocol):
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return N×D vectors of N×S×S×3 RGB crops."""
+
+
+def resized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return N×S×S×3 crops brought to `size` pixels a side; of that size they are returned as they are."""
+    if images.shape[1] == size:
+        return images
+    how = cv2.INTER_AREA if images.shape[1] > size else cv2.INTER_CUBIC
+    found = np.empty((len(images), size, size, 3), np.uint8)
+    for number, image in enumerate(images):
+        found[number] = cv2.resize(image, (size, size), interpolation=how)
+    return found
 
 
 def of_length_1(vectors: NDArray[np.floating[Any]], normalise: bool = True) -> NDArray[np.float32]:

@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,14 +13,13 @@ from facematch.core.cores import every_core
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Fingerprint, Value
-from facematch.embedders import of_length_1
+from facematch.embedders import of_length_1, resized
 
 if TYPE_CHECKING:
     import torch
 
     from facematch.networks.dlib_resnet import DlibResNet
 
-_SIDE = 150
 _FILE = Path("models") / "dlib_face_recognition_resnet_model_v1.dat"
 
 
@@ -61,14 +59,13 @@ class DlibEmbedder:
         """
         import torch
 
+        from facematch.networks.dlib_resnet import SIDE
+
         network, device = self._loaded
-        vectors = [np.empty((0, 128), np.float32)]
-        for start in range(0, len(images), self.batch):
-            crops = np.stack([_resized(image) for image in images[start : start + self.batch]])
-            with every_core(device.type), torch.inference_mode():
-                given = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float()
-                vectors.append(network(given.contiguous(memory_format=torch.channels_last)).cpu().numpy())
-        return of_length_1(np.concatenate(vectors), self.normalise)
+        with every_core(device.type), torch.inference_mode():
+            given = torch.from_numpy(resized(images, SIDE)).to(device).permute(0, 3, 1, 2).float()
+            vectors = network(given.contiguous(memory_format=torch.channels_last)).cpu().numpy()
+        return of_length_1(vectors, self.normalise)
 
     @property
     def _weights(self) -> Path:
@@ -92,10 +89,3 @@ class DlibEmbedder:
         with every_core():
             device = choose_device(self.device)
             return read_dlib_resnet(self._weights).to(device).to(memory_format=torch.channels_last), device
-
-
-def _resized(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if image.shape[0] == _SIDE:
-        return image
-    how = cv2.INTER_AREA if image.shape[0] > _SIDE else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (_SIDE, _SIDE), interpolation=how), np.uint8)

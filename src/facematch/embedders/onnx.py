@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +14,7 @@ from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Fingerprint, Value
 from facematch.core.foreign import reading
 from facematch.core.text import brief
-from facematch.embedders import of_length_1
+from facematch.embedders import of_length_1, resized
 
 _OTHER = "Give an ONNX model that takes pictures and gives one vector for each."
 
@@ -75,9 +74,7 @@ class OnnxEmbedder:
         return of_length_1(np.concatenate(parts), self.normalise)
 
     def _input(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        if images.shape[1] != self.size:
-            how = cv2.INTER_AREA if images.shape[1] > self.size else cv2.INTER_CUBIC
-            images = np.stack([cv2.resize(i, (self.size, self.size), interpolation=how) for i in images])
+        images = resized(images, self.size)
         if self.channels == "bgr":
             images = images[..., ::-1]
         scaled = (images.astype(np.float32) - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)

@@ -14,7 +14,7 @@ from facematch.evaluation.task import in_folds as folds
 from facematch.identities.check import Checked, check_identities, require_disjoint
 from facematch.identities.domains import Domains
 from facematch.identities.published import load_published
-from facematch.identities.sources import load_identities, load_many
+from facematch.identities.sources import load_many
 from facematch.identities.split import split_identities, split_photos
 from facematch.identities.values import LabelledPhotos, Problem, summarise_problems, trained_among
 from facematch.photos.photo import PhotoFile, Unreadable
@@ -70,8 +70,8 @@ class ValidationPeople:
         shown = self.shown
         queries = list(shown)[: len(self.queries.files)]
         if self.across is not None and self.across[0] != self.across[1]:
-            domains = [file.domain for side in self._sides.values() for file in side.files]
-            return across_domains(shown, queries, dict(zip(shown, domains, strict=True)), self.across, closed=closed)
+            domains = {name: file.domain for name, file in self.files.items()}
+            return across_domains(shown, queries, domains, self.across, closed=closed)
         if self.by_photo:
             return two_sides(queries, list(shown)[len(queries) :], shown)
         return folds(shown, queries) if in_folds else leave_one_out(shown, queries, closed=closed)
@@ -119,12 +119,12 @@ def training_and_validation(
     wanted = settings.identities
     if wanted.split_by == "photo":
         return _class_photos(settings, digests)
-    everyone = _checked(_training_photos(wanted), settings, wanted.min_photos, "training", digests)
+    everyone = _checked(labelled_photos(wanted, wanted.train), settings, wanted.min_photos, "training", digests)
     if wanted.validation is None:
         train, queries = split_identities(everyone.labelled, wanted.validation_share, settings.seed)
     else:
         train = everyone.labelled
-        checked = _checked(_labelled(wanted, wanted.validation), settings, 1, "validation", digests)
+        checked = _checked(labelled_photos(wanted, [wanted.validation]), settings, 1, "validation", digests)
         require_disjoint(everyone, checked)
         queries = checked.labelled
     unseen = _with_distractors(settings, queries, train.people, digests)
@@ -147,7 +147,7 @@ def validation_people(settings: Settings, trained_on: Iterable[str]) -> Validati
             "validate, figures, report and hash-report work with held-out photos.",
         )
     if wanted.validation is not None:
-        queries = _checked(_labelled(wanted, wanted.validation), settings, 1, "validation").labelled
+        queries = _checked(labelled_photos(wanted, [wanted.validation]), settings, 1, "validation").labelled
         both = sorted(trained_among(queries.people, seen))
         if both:
             raise FacematchError(
@@ -155,7 +155,7 @@ def validation_people(settings: Settings, trained_on: Iterable[str]) -> Validati
                 "Validate on people the network has never seen: its figures mean nothing on the others.",
             )
         return _with_distractors(settings, queries, seen)
-    everyone = _checked(_training_photos(wanted), settings, wanted.min_photos, "training").labelled
+    everyone = _checked(labelled_photos(wanted, wanted.train), settings, wanted.min_photos, "training").labelled
     if not seen:  # an embedder that was not trained here
         return _with_distractors(settings, everyone, ())
     queries = everyone.only(set(everyone.people) - trained_among(everyone.people, seen))
@@ -185,10 +185,12 @@ def _class_photos(settings: Settings, digests: Digests | None) -> tuple[Labelled
         everything, test = split.train, split.test
         info(f"{wanted.dataset}, official split: {len(everything.files)} training, {len(test.files)} test photos")
     else:
-        checked = _checked(_training_photos(wanted), settings, max(wanted.min_photos, 2), "training", digests)
+        checked = _checked(
+            labelled_photos(wanted, wanted.train), settings, max(wanted.min_photos, 2), "training", digests
+        )
         everything, test = checked.labelled, NOBODY
         if wanted.test is not None:
-            asks = _checked(_labelled(wanted, wanted.test), settings, 1, "test", digests)
+            asks = _checked(labelled_photos(wanted, [wanted.test]), settings, 1, "test", digests)
             _require_other_photos(checked, asks)
             test = asks.labelled
         elif wanted.test_share:
@@ -205,7 +207,7 @@ def other_people(settings: Settings, queries: LabelledPhotos, trained_on: Iterab
     """
     wanted = settings.identities
     try:
-        everyone, _ = _training_photos(wanted)
+        everyone, _ = labelled_photos(wanted, wanted.train)
     except FacematchError as error:
         info(f"no training people: {error.message}")
         return None
@@ -222,7 +224,7 @@ def _with_distractors(
     folder, across = settings.identities.distractors, settings.identities.across
     if folder is None:
         return ValidationPeople(queries).asking(across)
-    others = _checked(_labelled(settings.identities, folder), settings, 1, "distractors", digests).labelled
+    others = _checked(labelled_photos(settings.identities, [folder]), settings, 1, "distractors", digests).labelled
     for people, where in ((queries.people, "asked for in validation"), (trained_on, "in the training")):
         if both := sorted(trained_among(others.people, people)):
             raise FacematchError(
@@ -232,19 +234,12 @@ def _with_distractors(
     return ValidationPeople(queries, others).asking(across)
 
 
-def _training_photos(wanted: IdentitySettings) -> tuple[LabelledPhotos, list[Problem]]:
-    return load_many(wanted.train, wanted.images, domains_of(wanted))
-
-
-def _labelled(wanted: IdentitySettings, folder: Path) -> tuple[LabelledPhotos, list[Problem]]:
-    return load_identities(folder, wanted.images, domains_of(wanted))
-
-
-def domains_of(wanted: IdentitySettings) -> Domains | None:
-    """Return how a picture's domain is told; None where the settings tell none."""
-    if isinstance(wanted.domain, dict):
-        return Domains("names", wanted.domain)
-    return None if wanted.domain is None else Domains(wanted.domain)
+def labelled_photos(wanted: IdentitySettings, sources: Sequence[Path]) -> tuple[LabelledPhotos, list[Problem]]:
+    """Return the photos of folders or lists as one set, with their domains; raises FacematchError as `load_many`."""
+    domains = None
+    if wanted.domain is not None:
+        domains = Domains("names", wanted.domain) if isinstance(wanted.domain, dict) else Domains(wanted.domain)
+    return load_many(sources, wanted.images, domains)
 
 
 def _require_other_photos(train: Checked, test: Checked) -> None:

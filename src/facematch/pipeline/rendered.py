@@ -47,7 +47,7 @@ def rendered_gallery(photos: TaskPhotos, names: Sequence[str], folder: Path, lim
         for done, (name, path) in enumerate(zip(gallery, paths, strict=True), start=1):
             drawn[called[name]] = PhotoFile(called[name], path)
             step(done)
-    queries = {name: file for name, file in files.items() if name in frozenset(task.queries)}
+    queries = {name: files[name] for name in dict.fromkeys(task.queries) if name in files}
     return replace(photos, task=task, parts={"queries": queries, "rendered gallery": drawn})
 
 

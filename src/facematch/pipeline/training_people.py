@@ -9,10 +9,9 @@ from facematch.core.errors import FacematchError
 from facematch.embedders import Embedder
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.faces.values import coverage_of
-from facematch.identities.sources import load_many
 from facematch.identities.values import LabelledPhotos
 from facematch.pipeline.build import photo_embedder
-from facematch.pipeline.people import domains_of
+from facematch.pipeline.people import labelled_photos
 from facematch.refine.known import KnownPeople
 from facematch.settings.refine import BridgeStep, CohortStep, Step
 from facematch.settings.root import Settings
@@ -49,6 +48,6 @@ def _labelled(settings: Settings, step: BridgeStep | CohortStep) -> LabelledPhot
             f"Name a folder: {{step: {step.step}, people: FOLDER}}",
         )
     try:
-        return load_many(wanted.train if step.people is None else step.people, wanted.images, domains_of(wanted))[0]
+        return labelled_photos(wanted, wanted.train if step.people is None else step.people)[0]
     except FacematchError as error:
         raise FacematchError(f"refine step {step.step} needs training people: {error.message}", error.hint) from error

@@ -162,11 +162,11 @@ def _nearest_codes(
 ) -> tuple[Positions, Distances]:
     assert index in CODE_INDEXES
     # Codes of the same distance come in the order of the gallery: it is put in that of names.
-    by_name = _by_name(gallery.names)
+    named = by_name(gallery.names)
     # One more than wanted where a photo may have to leave out itself.
     width = min(len(gallery), k + int((own >= 0).any()))
-    found, bits = nearest_codes(query.vectors, gallery.vectors[by_name], width, index)
-    return _others(by_name[found], bits.astype(np.float32), k, own)
+    found, bits = nearest_codes(query.vectors, gallery.vectors[named], width, index)
+    return _others(named[found], bits.astype(np.float32), k, own)
 
 
 def _nearest_vectors(
@@ -208,7 +208,8 @@ def _nearest_vectors(
     return positions, distances
 
 
-def _by_name(names: Sequence[str]) -> Positions:
+def by_name(names: Sequence[str]) -> Positions:
+    """Return the positions (N) of names in their order."""
     return np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
 
 
@@ -216,7 +217,7 @@ def _name_places(names: Sequence[str], found: Positions) -> Positions:
     # For each position its name's place among the names of all of them.
     used, where = np.unique(found, return_inverse=True)
     place = np.empty(len(used), np.int64)
-    place[_by_name([names[position] for position in used.tolist()])] = np.arange(len(used))
+    place[by_name([names[position] for position in used.tolist()])] = np.arange(len(used))
     return place[where].reshape(found.shape)
 
 

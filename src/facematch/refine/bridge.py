@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric
-from facematch.ranking.ranking import Ranking
+from facematch.ranking.ranking import Ranking, by_name
 from facematch.refine.known import Floats, KnownPeople, Rows, blocks_of, check_sides, distances_between, rank_by
 
 
@@ -49,7 +49,7 @@ def bridge(
 
 def nearest_photos(side: Embeddings, known: KnownPeople, metric: Metric) -> NDArray[np.float32]:
     """Return the distance of each of N embeddings to the nearest photo of each of P people: N×P, people sorted."""
-    order = np.array(sorted(range(len(known.people)), key=known.people.__getitem__), dtype=np.int64)
+    order = by_name(known.people)
     people = [known.people[row] for row in order]
     starts = [row for row, person in enumerate(people) if row == 0 or person != people[row - 1]]
     distances = distances_between(side, known.embeddings.at(order.tolist()), metric)

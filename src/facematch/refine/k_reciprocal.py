@@ -15,7 +15,7 @@ from scipy import sparse
 from facematch.core.errors import FacematchError
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric
-from facematch.ranking.ranking import Ranking, distance_estimator
+from facematch.ranking.ranking import Ranking, by_name, distance_estimator
 
 Floats = NDArray[np.float64]
 _CELLS = 2_000_000  # distances held at once
@@ -102,10 +102,10 @@ def _ranked(
     metric: Metric,
 ) -> Ranking:  # fmt: skip
     # Gallery columns in order of name, so that a stable sort puts ties in that order.
-    by_name = np.array(sorted(range(len(gallery)), key=gallery.names.__getitem__), dtype=np.int64)
+    named = by_name(gallery.names)
     queries = encoding[: len(query)]
-    inverted = encoding[len(query) + by_name].tocsc()
-    others = vectors[len(query) + by_name]
+    inverted = encoding[len(query) + named].tocsc()
+    others = vectors[len(query) + named]
     squares = (others**2).sum(axis=1)
     indices = np.empty((len(query), k), dtype=np.int64)
     distances = np.empty((len(query), k), dtype=np.float32)
@@ -116,7 +116,7 @@ def _ranked(
             shared = _shared(queries, inverted, row, len(gallery))
             final = ((1 - weight) * (1 - shared / (2 - shared)) + weight * base).astype(np.float32)
             order = np.argsort(final, kind="stable")[:k]
-            indices[row], distances[row] = by_name[order], final[order]
+            indices[row], distances[row] = named[order], final[order]
     return Ranking(query.names, gallery.names, indices, distances, f"{metric} k-reciprocal")
 
 

@@ -11,7 +11,7 @@ from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import require_same
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric, between
-from facematch.ranking.ranking import Ranking, prepared, require_comparable
+from facematch.ranking.ranking import Ranking, by_name, prepared, require_comparable
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -101,12 +101,12 @@ def rank_by(
     query: Embeddings, gallery: Embeddings, k: int, distances: Callable[[Rows], NDArray[np.float32]], metric: str
 ) -> Ranking:
     """Return the first `k` of G gallery photos by a function from B rows of queries to distances B×G; ties by name."""
-    by_name = np.array(sorted(range(len(gallery)), key=gallery.names.__getitem__), dtype=np.int64)
+    order = by_name(gallery.names)
     k = min(k, len(gallery))
     indices = np.empty((len(query), k), dtype=np.int64)
     found = np.empty((len(query), k), dtype=np.float32)
     for rows in blocks_of(len(query), len(gallery)):
-        block = distances(rows)[:, by_name]
-        order = np.argsort(block, axis=1, kind="stable")[:, :k]
-        indices[rows], found[rows] = by_name[order], np.take_along_axis(block, order, 1)
+        block = distances(rows)[:, order]
+        nearest = np.argsort(block, axis=1, kind="stable")[:, :k]
+        indices[rows], found[rows] = order[nearest], np.take_along_axis(block, nearest, 1)
     return Ranking(query.names, gallery.names, indices, found, metric)

@@ -59,14 +59,18 @@ def face_frame(image: Image, points: Sequence[tuple[float, float]], box: Box, ma
     left, top, side = square_around(box, margin)
     to_photo = similarity_transform(POINTS, np.array(points))
     to_photo[:, 2] += 0.5 - np.array([left, top])  # a pixel's centre is half a pixel from its edge
-    return FaceFrame(jpeg_bytes(align(image, points, SIDE, POINTS), quality=95), to_photo / side)
+    return _frame(image, points, to_photo / side)
 
 
 def aligned_frame(image: Image, points: Sequence[tuple[float, float]], template: NDArray[np.float64]) -> FaceFrame:
     """Return the frame of a face whose crop is aligned, too: `template` (5×2) has its five points in 112×112 pixels."""
     to_crop = similarity_transform(POINTS, template)
     to_crop[:, 2] += 0.5  # a pixel's centre is half a pixel from its edge
-    return FaceFrame(jpeg_bytes(align(image, points, SIDE, POINTS), quality=95), to_crop / 112)
+    return _frame(image, points, to_crop / 112)
+
+
+def _frame(image: Image, points: Sequence[tuple[float, float]], crop: NDArray[np.float64]) -> FaceFrame:
+    return FaceFrame(jpeg_bytes(align(image, points, SIDE, POINTS), quality=95), crop)
 
 
 def blended_face(frames: Sequence[FaceFrame], size: int, seed: int) -> tuple[Image, Image]:

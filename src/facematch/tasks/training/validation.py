@@ -21,7 +21,7 @@ from facematch.identities.values import LabelledPhotos
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.photos.renderings import RENDERING_NAMES, render
 from facematch.pipeline.people import ValidationPeople
-from facematch.pipeline.rendered import apart
+from facematch.pipeline.rendered import STRENGTH, apart
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric
 from facematch.tasks.training.crops import LabelledCrops, PhotoReader, numbered
@@ -97,15 +97,16 @@ def validation_of(
     asked = validation_crops(photos, people, shown, weights)
     if not training.choose_over:
         return asked
-    parts = {"asked": asked}
-    for name in training.choose_over:
+
+    def part(name: str) -> ValidationCrops:
+        if name == "asked":
+            return asked
         if name == "rendered":
-            parts[name] = rendered_crops(asked, photos.settings.seed)
-        elif name != "asked":
-            asking, _, answering = (each.strip() for each in name.partition(">"))
-            between = people.asking((asking, answering))
-            parts[name] = validation_crops(photos, between, shown, weights)
-    return ValidationMixture({name: parts[name] for name in training.choose_over}, training.choose_by)
+            return rendered_crops(asked, photos.settings.seed)
+        asking, _, answering = (each.strip() for each in name.partition(">"))
+        return validation_crops(photos, people.asking((asking, answering)), shown, weights)
+
+    return ValidationMixture({name: part(name) for name in training.choose_over}, training.choose_by)
 
 
 def rendered_crops(asked: ValidationCrops, seed: int) -> ValidationCrops:
@@ -113,10 +114,11 @@ def rendered_crops(asked: ValidationCrops, seed: int) -> ValidationCrops:
     task, called = apart(asked.task)
     images = dict(zip(asked.names, (image for part in asked.parts for image in part), strict=True))
     drawn = [
-        render(images[name], RENDERING_NAMES[number % len(RENDERING_NAMES)], 0.5, (seed, number))
+        render(images[name], RENDERING_NAMES[number % len(RENDERING_NAMES)], STRENGTH, (seed, number))
         for number, name in enumerate(called)
     ]
-    queries = [name for name in asked.names if name in frozenset(task.queries)]
+    asking = frozenset(task.queries)
+    queries = [name for name in asked.names if name in asking]
     together = [np.stack([images[name] for name in queries]), np.stack(drawn)]
     return replace(asked, parts=together, names=(*queries, *called.values()), task=task)
 
