@@ -306,11 +306,25 @@ def test_a_rendering_by_name_is_that_rendering() -> None:
     assert len({any_of_all(image, seed).tobytes() for seed in range(12)}) == 12
 
 
+def test_a_rendering_of_the_enlarged_picture_has_finer_dots() -> None:
+    image = np.ascontiguousarray(np.asarray(astronaut())[:96, 170:266])
+
+    def likeness(scale: float) -> float:
+        step = {"name": "Rendering", "names": ["halftone"], "strength_range": [1, 1], "scale_range": [scale] * 2}
+        made = build_augmentation([step | {"p": 1}], 96)(image, 3)
+        assert made.shape == image.shape
+        grey = [cv2.GaussianBlur(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), (5, 5), 0) for each in (made, image)]
+        return float(np.corrcoef(grey[0].ravel(), grey[1].ravel())[0, 1])
+
+    assert likeness(3) > likeness(1.5) > likeness(1)
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [
         ({"names": ["pencil"]}, r"step 1 \(Rendering\) cannot be made: there is no rendering 'pencil'.*pencil-grey"),
         ({"strength_range": [0.5, 2]}, r"step 1 \(Rendering\) cannot be made: strength_range: from 0 to 1"),
+        ({"scale_range": [0.5, 1]}, r"step 1 \(Rendering\) cannot be made: scale_range: from 1 to 4"),
         ({"strengths": [0, 1]}, r"step 1 \(Rendering\) has no argument 'strengths' .did you mean"),
     ],
 )

@@ -83,28 +83,45 @@ FACE_DEFAULT: tuple[dict[str, object], ...] = (
 class Rendering(alb.ImageOnlyTransform):  # type: ignore[misc]  # albumentations has no types
     """One of `names` (None: of all), a rendering of `photos.renderings`, with a strength drawn from `strength_range`.
 
-    Raises FacematchError for an unknown name and ValueError for a range that is not within 0 and 1.
+    It is made of the picture enlarged by a factor from `scale_range` (1 to 4), and reduced again: the larger, the finer
+    its lines and dots. Raises FacematchError for an unknown name and ValueError for a range out of its bounds.
     """
 
     def __init__(
-        self, names: Sequence[str] | None = None, strength_range: Sequence[float] = (0.0, 1.0), p: float = 0.5
+        self,
+        names: Sequence[str] | None = None,
+        strength_range: Sequence[float] = (0.0, 1.0),
+        scale_range: Sequence[float] = (1.0, 1.0),
+        p: float = 0.5,
     ) -> None:
         super().__init__(p=p)
-        least, most = strength_range
-        if not 0 <= least <= most <= 1:
-            raise ValueError(f"strength_range: from 0 to 1, the smaller first, found {list(strength_range)}")
-        self.names, self.strength_range = tuple(RENDERING_NAMES if names is None else names), (least, most)
+        self.strength_range = _range("strength_range", strength_range, 0, 1)
+        self.scale_range = _range("scale_range", scale_range, 1, 4)
+        self.names = tuple(RENDERING_NAMES if names is None else names)
         for name in self.names:
             require_rendering(name)
 
     def get_params(self) -> dict[str, Any]:
         """Return what is drawn anew for each picture."""
-        strength = self.py_random.uniform(*self.strength_range)
-        return {"name": self.py_random.choice(self.names), "strength": strength, "seed": self.py_random.getrandbits(31)}
+        strength, scale = self.py_random.uniform(*self.strength_range), self.py_random.uniform(*self.scale_range)
+        drawn = {"name": self.py_random.choice(self.names), "strength": strength, "scale": scale}
+        return drawn | {"seed": self.py_random.getrandbits(31)}
 
-    def apply(self, img: Image, name: str, strength: float, seed: int, **_: Any) -> Image:
+    def apply(self, img: Image, name: str, strength: float, scale: float, seed: int, **_: Any) -> Image:
         """Return the picture, rendered."""
-        return render(img, name, strength, seed)
+        if scale == 1:
+            return render(img, name, strength, seed)
+        height, width = img.shape[:2]
+        large = cv2.resize(img, (round(scale * width), round(scale * height)), interpolation=cv2.INTER_CUBIC)
+        made = render(np.asarray(large, np.uint8), name, strength, seed)
+        return np.asarray(cv2.resize(made, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _range(name: str, given: Sequence[float], low: float, high: float) -> tuple[float, float]:
+    least, most = given
+    if not low <= least <= most <= high:
+        raise ValueError(f"{name}: from {low} to {high}, the smaller first, found {list(given)}")
+    return least, most
 
 
 _OWN: dict[str, type[alb.BasicTransform]] = {"Rendering": Rendering}
