@@ -150,7 +150,7 @@ def check_batches(trainer: Trainer, augment: Augmentation, batches: list[NDArray
     def loaded(by: Augmentation) -> Iterable[Tensor]:
         workers = loader_workers(trainer.training.workers, trainer.device)
         drawn = augmented_batches(data.images, by, batches[:2], seed=SEED, epoch=1, first=0, workers=workers)
-        return (images for images, _ in drawn)
+        return (each.images for each in drawn)
 
     for number, (batch, plain, changed) in enumerate(
         zip(batches, loaded(Augmentation(())), loaded(augment), strict=False)

@@ -4,6 +4,7 @@ import itertools
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -409,3 +410,38 @@ def test_a_wrong_argument_is_named(changed: dict[str, Any], message: str) -> Non
     with pytest.raises(FacematchError, match=message) as caught:
         triplet_loss(torch.zeros(4, 2), **{**arguments, **changed})
     assert "Set loss." not in caught.value.hint  # whoever calls it may have no settings file
+
+
+@pytest.mark.parametrize("mining", ["batch-all", "semi-hard", "batch-hard"])
+@given(seed=st.integers(0, 10_000))
+def test_across_domains_positives_are_of_another_one_where_there_is_one(mining: Mining, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, domains = rng.integers(0, 3, 9), rng.integers(-1, 2, 9)
+    vectors = torch.from_numpy(rng.normal(size=(9, 4)))
+    distances = torch.cdist(vectors, vectors).numpy()
+    losses = []
+    for anchor in range(9):
+        positives = [p for p in range(9) if p != anchor and labels[p] == labels[anchor]]
+        positives = [p for p in positives if domains[p] != domains[anchor]] or positives
+        negatives = [n for n in range(9) if labels[n] != labels[anchor]]
+        every = [(distances[anchor, p], distances[anchor, n]) for p in positives for n in negatives]
+        if mining == "batch-hard" and every:
+            every = [(max(p for p, _ in every), min(n for _, n in every))]
+        if mining == "semi-hard":
+            every = [(p, n) for p, n in every if p < n < p + 0.5]
+        losses += [p - n + 0.5 for p, n in every if p - n + 0.5 > 0]
+    given_labels, given_domains = torch.from_numpy(labels), torch.from_numpy(domains)
+    found = triplet_loss(vectors, given_labels, mining=mining, margin=0.5, domains=given_domains)
+    assert int(found.triplets) == len(losses)
+    assert float(found.loss) == pytest.approx(np.mean(losses) if losses else 0, abs=1e-5)
+
+
+def test_domains_of_another_length_are_refused() -> None:
+    with pytest.raises(FacematchError, match=r"domains are \(2,\) for labels of \(3,\)"):
+        triplet_loss(
+            torch.zeros(3, 2),
+            torch.arange(3),
+            mining="batch-all",
+            margin=0.2,
+            domains=torch.zeros(2, dtype=torch.int64),
+        )

@@ -30,7 +30,7 @@ _SOFTPLUS_IS_LINEAR = 40.0
 class Pairs:
     """The pairs of a batch, as B×B masks over (anchor, other): same identity, or another one."""
 
-    positive: Tensor  # bool, an anchor is not its own positive
+    positive: Tensor  # bool, an anchor is not its own positive; where domains count, an anchor's may lack its own
     negative: Tensor  # bool
 
 
@@ -45,11 +45,18 @@ class Mined:
     active_share: Tensor  # of all valid triplets (batch-hard: of the anchors), those with a loss > 0
 
 
-def pairs_of(labels: Tensor) -> Pairs:
-    """Return the positive and negative pairs of B integer labels, compared as integers."""
+def pairs_of(labels: Tensor, domains: Tensor | None = None) -> Pairs:
+    """Return the positive and negative pairs of B integer labels, compared as integers.
+
+    With `domains`, B integers, the positives of an anchor are those of other domains than its own, where it has any.
+    """
     same = labels[:, None] == labels[None, :]  # B×B
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    return Pairs(same & ~itself, ~same)
+    positive = same & ~itself
+    if domains is not None:
+        across = positive & (domains[:, None] != domains[None, :])
+        positive = torch.where(across.any(dim=1, keepdim=True), across, positive)
+    return Pairs(positive, ~same)
 
 
 @torch.no_grad()
@@ -147,7 +154,7 @@ def _by_positive(
     # By one comparison of B×B numbers for each of the `slots` positives that an anchor has at most.
     there, positives = pairs.positive.view(torch.uint8).topk(slots, dim=1)  # B×slots
     positives = torch.where(there > 0, positives, torch.arange(len(distances))[:, None])  # itself, where there is none
-    negatives = distances.clone().scatter_(1, positives, torch.inf).fill_diagonal_(torch.inf)
+    negatives = distances.masked_fill(~pairs.negative, torch.inf)
     counted = torch.empty_like(distances)  # 1 or 0: counts are exact in float32, and truth values are slow to add up
     for margin in margins:
         bounds = _bounds(distances.gather(1, positives), margin).masked_fill(there == 0, -torch.inf)

@@ -25,7 +25,7 @@ class TripletLoss:
     loss: Tensor  # float32
     triplets: Tensor  # int64: triplets (batch-hard: anchors) that entered the mean
     active_share: Tensor  # of all valid triplets (batch-hard: of the anchors), those with a loss > 0
-    mean_positive: Tensor  # mean distance of two photos of one identity
+    mean_positive: Tensor  # mean distance of the anchors to their positives
     mean_negative: Tensor  # mean distance of two photos of different identities
     spread: Tensor  # std·√D / mean norm: 1 for well spread unit embeddings, 0 when all are equal
 
@@ -38,6 +38,7 @@ def triplet_loss(
     margin: Margin,
     distance: Distance = "euclidean",
     reduction: Reduction = "active",
+    domains: Tensor | None = None,
 ) -> TripletLoss:
     """Return the triplet loss of B×D `embeddings` (any floating type) with B integer `labels`.
 
@@ -52,12 +53,17 @@ def triplet_loss(
     the two are the same for semi-hard and for the soft margin, whose loss is never 0. Without any, the
     loss is 0 and so is its gradient. A NaN embedding makes the loss NaN. First derivatives only.
 
+    With `domains`, B integers, triplets are mined across them: an anchor that has positives of other domains in the
+    batch has no others, so that a photograph and a drawing of a person are brought together before two photographs.
+
     Raises FacematchError for shapes that do not fit, labels that are not integers, unknown names, a
     margin that is not positive and a soft margin with semi-hard.
     """
     _check(embeddings, labels, mining, margin, reduction)
+    if domains is not None and domains.shape != labels.shape:
+        raise FacematchError(f"domains are {tuple(domains.shape)} for labels of {tuple(labels.shape)}.")
     distances = pairwise_distances(embeddings, distance)  # B×B
-    pairs = pairs_of(labels)
+    pairs = pairs_of(labels, domains)
     mined = mine(distances.detach(), pairs, mining, margin)
     entered = mined.active if reduction == "active" else mined.candidates
     total = (mined.weights * distances).sum(dtype=working_dtype(embeddings.device)) + mined.offset

@@ -13,8 +13,8 @@ OWN_LOSSES = ("triplet", "cross-entropy", "none")  # every other loss.name is on
 _PARTS = r"^(asked|rendered|[^>]+>[^>]+)$"  # of training.choose_over
 Side = Annotated[int, Field(ge=16, le=1024)]
 _OF_TRIPLETS = (
-    "mining", "margin", "distance", "reduction", "classifier_epochs", "classifier_weight", "classifier_scale",
-    "quantisation",
+    "mining", "margin", "distance", "positives", "reduction", "classifier_epochs", "classifier_weight",
+    "classifier_scale", "quantisation",
 )  # fmt: skip
 
 
@@ -97,6 +97,7 @@ class LossSettings(Section):
     mining: Mining | dict[int, Mining] = "semi-hard"  # or from which epoch which: {1: semi-hard, 20: batch-hard}
     margin: Positive | Literal["soft", "auto"] = 0.2  # auto: a quarter of the code size, 8 at 32 bits
     distance: Literal["euclidean", "squared", "cosine"] = "euclidean"
+    positives: Literal["any", "across"] = "any"  # across: an anchor's are of another domain, where it has any
     reduction: Literal["active", "valid"] = "active"  # mean over triplets with a loss, or over all valid ones
     classifier_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs: cross-entropy over the people
     classifier_weight: Annotated[float, Field(ge=0)] = 0.0  # its weight beside the triplet loss afterwards

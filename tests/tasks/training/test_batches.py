@@ -209,3 +209,55 @@ def test_identities_are_sampled_as_p_times_k() -> None:
     labels = labels_of([3, 4, 5])
     ours = epoch_batches("identities", labels, 2, 3, seed=4, epoch=2)
     assert [b.tolist() for b in ours] == [b.tolist() for b in pk_batches(labels, 2, 3, seed=4, epoch=2)]
+
+
+DOMAINS_OF = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=3), min_size=2, max_size=8)
+
+
+def people_with_domains(counts: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return labels and domains of people who have so many photos of each domain, one at least."""
+    numbers = [(who, kind, n + (kind == 0)) for who, own in enumerate(counts) for kind, n in enumerate(own)]
+    rows = [(who, kind) for who, kind, n in numbers for _ in range(n)]
+    labels, domains = np.array(rows, np.int64).T
+    order = np.random.default_rng(0).permutation(len(labels))
+    return labels[order], domains[order]
+
+
+@given(DOMAINS_OF, st.integers(2, 6), st.integers(0, 5))
+def test_chunks_hold_as_much_of_each_domain_of_an_identity(counts: list[list[int]], size: int, seed: int) -> None:
+    labels, domains = people_with_domains(counts)
+    batches = pk_batches(labels, 3, size, seed=seed, epoch=1, domains=domains)
+    assert set(np.concatenate(batches).tolist()) == set(range(len(labels))), "every photo at least once"
+    for batch in batches:
+        for chunk in batch.reshape(-1, size):
+            (who,) = set(labels[chunk].tolist())
+            own = np.unique(domains[labels == who])
+            shown = [int((domains[chunk] == each).sum()) for each in own]
+            assert sum(shown) == size
+            assert max(shown) - min(shown) <= 1
+            for each in own:  # none again before all others of its domain were shown
+                times = np.unique(chunk[domains[chunk] == each], return_counts=True)[1]
+                assert len(times) == min(times.sum(), ((labels == who) & (domains == each)).sum())
+
+
+@given(DOMAINS_OF, st.integers(2, 6), st.integers(0, 5))
+def test_groups_spread_the_domains_of_an_identity(counts: list[list[int]], together: int, seed: int) -> None:
+    labels, domains = people_with_domains(counts)
+    batches = epoch_batches("grouped", labels, 3, together, seed=seed, epoch=1, domains=domains)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(labels))), "every photo once"
+
+
+def test_a_group_of_a_person_with_as_many_drawings_as_photos_has_both() -> None:
+    labels, domains = np.zeros(12, np.int64), np.arange(12) % 2
+    batches = epoch_batches("grouped", labels, 1, 4, seed=3, epoch=1, domains=domains)
+    assert all(domains[batch].sum() == 2 for batch in batches)
+
+
+def test_one_domain_is_none() -> None:
+    labels = labels_of([1, 5, 3, 9])
+    for sampling in ("identities", "grouped"):
+        plain, one = (
+            epoch_batches(sampling, labels, 2, 3, seed=4, epoch=2, domains=each)  # type: ignore[arg-type]
+            for each in (None, np.zeros(len(labels), np.int64))
+        )
+        assert [batch.tolist() for batch in plain] == [batch.tolist() for batch in one]

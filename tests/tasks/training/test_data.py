@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from facematch.faces.templates import FIVE_POINTS
+from facematch.tasks.training.augment import build_augmentation
 from facematch.tasks.training.blending import SIDE, Blends, blended_face, face_frame
 from facematch.tasks.training.data import BLEND, COPIES, augmented_batches, picture_seed, reduced, with_blends
 
@@ -21,7 +22,7 @@ def noisy(image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
 
 def drawn(*, first: int = 0, workers: int = 0, epoch: int = 1, seed: int = 7) -> list[NDArray[np.uint8]]:
     batches = augmented_batches(IMAGES, noisy, BATCHES, seed=seed, epoch=epoch, first=first, workers=workers)
-    return [batch.numpy() for batch, _ in batches]
+    return [each.images.numpy() for each in batches]
 
 
 def test_batches_are_the_pictures_asked_for() -> None:
@@ -50,9 +51,12 @@ def test_a_picture_is_varied_in_another_way_each_time() -> None:
 
 
 def test_pictures_are_reduced_after_they_are_augmented() -> None:
-    ((batch, asked),) = augmented_batches(IMAGES, noisy, BATCHES[:1], seed=7, epoch=1, first=0, workers=0, size=2)
+    ((batch, asked, rendered),) = augmented_batches(
+        IMAGES, noisy, BATCHES[:1], seed=7, epoch=1, first=0, workers=0, size=2
+    )
     assert batch.shape == (3, 2, 2, 3)
     assert len(asked) == 0
+    assert not rendered.any()
     for place, index in enumerate(BATCHES[0]):
         augmented = noisy(IMAGES[index], picture_seed(7, 1, 0, place)).astype(float)
         means = augmented.reshape(2, 2, 2, 2, 3).mean(axis=(1, 3))
@@ -68,7 +72,7 @@ def test_blends_come_twice_with_what_the_teacher_is_asked_once(workers: int) -> 
     blends = Blends(frames, 0.5, lambda images: images.reshape(len(images), -1).astype(np.float32))
     batches = with_blends(BATCHES[:2], 0.5)
     drawn = augmented_batches(IMAGES, noisy, batches, seed=7, epoch=1, first=0, workers=workers, blends=blends)
-    for number, (batch, asked) in enumerate(drawn):
+    for number, (batch, asked, _) in enumerate(drawn):
         assert (batch.shape, asked.shape) == ((6, 4, 4, 3), (2, SIDE, SIDE, 3))  # the third is one by itself
         for place, face in enumerate((0, 0, 1), start=3):
             crop, picture = blended_face(frames, 4, picture_seed(7, 1, number, 3 + face * COPIES))
@@ -83,6 +87,17 @@ def test_blends_are_their_share_of_each_batch(sizes: list[int], share: float) ->
         np.testing.assert_array_equal(whole[: len(batch)], batch)
         assert (whole[len(batch) :] == BLEND).all()
         assert abs(len(whole) * share - (len(whole) - len(batch))) <= 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_batch_says_which_of_it_augmentation_rendered(workers: int) -> None:
+    inner = {"name": "Rendering", "names": ["sepia"], "p": 0.5}
+    images = np.random.default_rng(1).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
+    augment = build_augmentation([{"name": "Sequential", "transforms": [inner], "p": 1}], 16)
+    (drawn,) = augmented_batches(images, augment, [np.arange(40)], seed=7, epoch=1, first=0, workers=workers)
+    changed = (drawn.images.numpy() != images).any(axis=(1, 2, 3))
+    np.testing.assert_array_equal(drawn.rendered, changed)
+    assert 5 < changed.sum() < 35
 
 
 def test_seeds_do_not_collide() -> None:

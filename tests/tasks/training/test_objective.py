@@ -196,3 +196,12 @@ def test_a_teacher_alone_needs_no_labels(embeddings: Tensor) -> None:
     torch.autograd.backward(other.loss)
     assert embeddings.grad is not None
     assert embeddings.grad.abs().sum() > 0
+
+
+def test_positives_across_are_mined_across_domains(embeddings: Tensor) -> None:
+    domains = torch.arange(12) // 6
+    across = built(LossSettings(mining="batch-all", positives="across"))
+    expected = triplet_loss(embeddings, LABELS, mining="batch-all", margin=0.2, domains=domains).loss.item()
+    plain = triplet_loss(embeddings, LABELS, mining="batch-all", margin=0.2).loss.item()
+    assert across(embeddings, LABELS, None, 1, domains).loss.item() == expected != plain
+    assert built(LossSettings(mining="batch-all"))(embeddings, LABELS, None, 1, domains).loss.item() == plain

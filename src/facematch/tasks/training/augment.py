@@ -5,7 +5,7 @@ import os
 import random
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -97,24 +97,30 @@ class Rendering(alb.ImageOnlyTransform):  # type: ignore[misc]  # albumentations
         super().__init__(p=p)
         self.strength_range = _range("strength_range", strength_range, 0, 1)
         self.scale_range = _range("scale_range", scale_range, 1, 4)
-        self.names = tuple(RENDERING_NAMES if names is None else names)
+        self.names, self.applied = tuple(RENDERING_NAMES if names is None else names), False
         for name in self.names:
             require_rendering(name)
 
     def get_params(self) -> dict[str, Any]:
         """Return what is drawn anew for each picture."""
-        strength, scale = self.py_random.uniform(*self.strength_range), self.py_random.uniform(*self.scale_range)
-        drawn = {"name": self.py_random.choice(self.names), "strength": strength, "scale": scale}
-        return drawn | {"seed": self.py_random.getrandbits(31)}
+        ranges = {"strength": self.strength_range, "scale": self.scale_range}
+        drawn = {name: self.py_random.uniform(*each) for name, each in ranges.items()}
+        return drawn | {"name": self.py_random.choice(self.names), "seed": self.py_random.getrandbits(31)}
 
     def apply(self, img: Image, name: str, strength: float, scale: float, seed: int, **_: Any) -> Image:
         """Return the picture, rendered."""
+        self.applied = True
         if scale == 1:
             return render(img, name, strength, seed)
         height, width = img.shape[:2]
         large = cv2.resize(img, (round(scale * width), round(scale * height)), interpolation=cv2.INTER_CUBIC)
         made = render(np.asarray(large, np.uint8), name, strength, seed)
         return np.asarray(cv2.resize(made, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _renderings(steps: Iterable[Any]) -> Iterator[Rendering]:
+    for step in steps:
+        yield from [step] if isinstance(step, Rendering) else _renderings(getattr(step, "transforms", ()))
 
 
 def _range(name: str, given: Sequence[float], low: float, high: float) -> tuple[float, float]:
@@ -146,10 +152,17 @@ class Augmentation:
         # One generator for all steps: with a seed for each step, as albumentations would set it, all
         # of them would draw the same numbers, and every flipped picture would be a bright one.
         pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        for rendering in self._own.renderings:
+            rendering.applied = False
         made: Image = pipeline(image=image.copy())["image"]
         if made.shape != image.shape or made.dtype != np.uint8:
             raise _changed("augment", image, made)
         return made
+
+    @property
+    def rendered(self) -> bool:
+        """Return whether the last picture of this thread was made by a `Rendering`."""
+        return any(each.applied for each in getattr(self._own, "renderings", ()))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.steps,)
@@ -158,7 +171,7 @@ class Augmentation:
         if not hasattr(self._own, "pipeline"):
             with _BUILDING:
                 steps = [_transform(step, f"augment step {i}") for i, step in enumerate(self.steps, 1)]
-            self._own.pipeline = alb.Compose(steps)
+            self._own.pipeline, self._own.renderings = alb.Compose(steps), list(_renderings(steps))
         return self._own.pipeline
 
 

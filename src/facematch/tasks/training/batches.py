@@ -20,8 +20,9 @@ def epoch_batches(
     *,
     seed: int,
     epoch: int,
+    domains: NDArray[np.int64] | None = None,
 ) -> list[Indices]:
-    """Return the batches of one epoch as indices into `labels` (N,).
+    """Return the batches of one epoch as indices into `labels` (N,). With `domains` (N,) the first two mix them.
 
     - `identities`: P×K, see `pk_batches`: every photo at least once; an identity with few photos has K places and a
       larger one places in proportion to its photos.
@@ -34,27 +35,35 @@ def epoch_batches(
     more.
     """
     if sampling == "identities":
-        return pk_batches(labels, identities_per_batch, photos_per_identity, seed=seed, epoch=epoch)
+        return pk_batches(labels, identities_per_batch, photos_per_identity, seed=seed, epoch=epoch, domains=domains)
     size = identities_per_batch * photos_per_identity
     if sampling == "grouped":
-        return grouped_batches(labels, size, photos_per_identity, seed=seed, epoch=epoch)
+        return grouped_batches(labels, size, photos_per_identity, seed=seed, epoch=epoch, domains=domains)
     if sampling == "balanced":
         return balanced_batches(labels, size, seed=seed, epoch=epoch)
     order = default_rng(SeedSequence(seed, spawn_key=(epoch,))).permutation(len(labels)).astype(np.int64)
     return _cut(order, size)
 
 
-def grouped_batches(labels: NDArray[np.int64], size: int, together: int, *, seed: int, epoch: int) -> list[Indices]:
+def grouped_batches(
+    labels: NDArray[np.int64],
+    size: int,
+    together: int,
+    *,
+    seed: int,
+    epoch: int,
+    domains: NDArray[np.int64] | None = None,
+) -> list[Indices]:
     """Return batches of about `size` photos in which each photo appears once an epoch.
 
     Each identity's shuffled photos are cut into groups of `together`, the last one short, and the groups of all
     identities are shuffled and dealt: batch i of B holds those that begin within the i-th B-th of all photos.
-    (seed, epoch) decide everything.
+    With `domains` an identity's photos of each are spread evenly over its groups. (seed, epoch) decide everything.
     """
     rng = default_rng(SeedSequence(seed, spawn_key=(epoch,)))
     groups = []
     for own in _photos_of_each(labels):
-        shuffled = rng.permutation(own)
+        shuffled = _spread([rng.permutation(part) for part in _by_domain(own, domains)])
         groups += [shuffled[start : start + together] for start in range(0, len(own), together)]
     batches: list[list[Indices]] = [[] for _ in range(-(-len(labels) // size))]
     begins = 0
@@ -94,7 +103,13 @@ def _cut(order: Indices, size: int) -> list[Indices]:
 
 
 def pk_batches(
-    labels: NDArray[np.int64], identities_per_batch: int, photos_per_identity: int, *, seed: int, epoch: int
+    labels: NDArray[np.int64],
+    identities_per_batch: int,
+    photos_per_identity: int,
+    *,
+    seed: int,
+    epoch: int,
+    domains: NDArray[np.int64] | None = None,
 ) -> list[Indices]:
     """Return the batches of one epoch as indices into `labels` (N,), P·K each, identity after identity.
 
@@ -107,6 +122,8 @@ def pk_batches(
       largest identity.
     - A last chunk that is short is filled with the identity's other photos; a photo appears twice in
       a chunk only where the identity has fewer than K photos, and then as evenly as possible.
+    - With `domains`, each of an identity's has as many places as the others, ± 1, in every chunk: where it has few
+      photos they appear again, and there are as many chunks as its largest domain needs.
     - A batch that is short is filled with further chunks of other identities, each in its turn.
     - With fewer identities than P, P is the number of identities.
     - Fewer than two identities have no negative: FacematchError.
@@ -118,7 +135,8 @@ def pk_batches(
             f"Batches need photos of at least 2 identities; {len(labels)} photos of {len(photos)} were given.",
             "Add a folder of photos for each further person.",
         )
-    chunks = [_chunks(own, photos_per_identity, rng) for own in photos]
+    parts = [_by_domain(own, domains) for own in photos]
+    chunks = [_chunks(own, photos_per_identity, rng) for own in parts]
     per_batch = min(identities_per_batch, len(photos))
     batches = _pack([len(own) for own in chunks], per_batch, rng)
     deck: list[int] = []
@@ -126,7 +144,7 @@ def pk_batches(
         batch += _deal(deck, len(photos), per_batch - len(batch), set(batch), rng)
 
     def next_chunk(who: int) -> Indices:
-        return chunks[who].pop() if chunks[who] else np.resize(rng.permutation(photos[who]), photos_per_identity)
+        return chunks[who].pop() if chunks[who] else _chunks(parts[who], photos_per_identity, rng)[0]
 
     return [np.concatenate([next_chunk(who) for who in batch]) for batch in batches]
 
@@ -139,10 +157,29 @@ def _photos_of_each(labels: NDArray[np.int64]) -> list[Indices]:
     return np.split(order, starts)
 
 
-def _chunks(photos: Indices, size: int, rng: Generator) -> list[Indices]:
-    """Cut shuffled photos into chunks of exactly `size`, the last one filled with other photos."""
-    shuffled = rng.permutation(photos)
-    filled = np.append(shuffled, np.resize(shuffled, -len(shuffled) % size))
+def _by_domain(photos: Indices, domains: NDArray[np.int64] | None) -> list[Indices]:
+    if domains is None:
+        return [photos]
+    own = domains[photos]
+    return [photos[own == domain] for domain in np.unique(own)]
+
+
+def _spread(parts: list[Indices]) -> Indices:
+    # The parts as one row in which each is spread evenly.
+    places = np.concatenate([(np.arange(len(part)) + 0.5) / len(part) for part in parts])
+    return np.concatenate(parts)[np.argsort(places, kind="stable")]
+
+
+def _chunks(parts: list[Indices], size: int, rng: Generator) -> list[Indices]:
+    """Cut shuffled photos, in parts by domain, into chunks of exactly `size`, the last one filled with other photos.
+
+    Domains take the places in turn.
+    """
+    number = max(((len(part) - 1) * len(parts) + turn) // size + 1 for turn, part in enumerate(parts))
+    filled = np.empty(number * size, np.int64)
+    for turn, part in enumerate(parts):
+        places = filled[turn :: len(parts)]
+        places[:] = np.resize(rng.permutation(part), len(places))
     return list(filled.reshape(-1, size))
 
 

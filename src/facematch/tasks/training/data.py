@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -21,14 +21,17 @@ Augment = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 BLEND = -1  # in place of a photo's index: a new face
 COPIES = 2  # of each blend in its batch, augmented differently: the teacher takes as long as a step
 
-Item = tuple[Tensor, NDArray[np.uint8] | None]
+RENDERED = -1  # the domain of a crop that augmentation rendered, beside those of the photos
+
+Item = tuple[Tensor, NDArray[np.uint8] | None, bool]
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
     """Crops (N×S×S×3 `uint8`), the number of each one's person, and how many people there are.
 
-    With a teacher, its embeddings of the photos (N×E, a row of NaN where there is none), and perhaps blends.
+    With a teacher, its embeddings of the photos (N×E, a row of NaN where there is none), and perhaps blends. `domains`
+    numbers the domain of each crop (N, from 0).
     """
 
     images: NDArray[np.uint8]
@@ -36,6 +39,15 @@ class TrainingSet:
     people: int
     targets: NDArray[np.float32] | None = None
     blends: Blends | None = None
+    domains: NDArray[np.int64] | None = None
+
+
+class Drawn(NamedTuple):
+    """A batch of B faces: pictures B×S×S×3 `uint8`, the frames a teacher has to embed, which ones are rendered (B)."""
+
+    images: Tensor
+    asked: NDArray[np.uint8]
+    rendered: NDArray[np.bool_]
 
 
 class AugmentedCrops(Dataset[Item]):
@@ -56,8 +68,9 @@ class AugmentedCrops(Dataset[Item]):
         index, face, seed = item
         image, new_face = (self.images[index], None) if index != BLEND else self._blend(face)
         image = self.augment(image, seed)
+        rendered = getattr(self.augment, "rendered", False)
         image = image if self.size is None else reduced(image, self.size)
-        return torch.from_numpy(np.ascontiguousarray(image)), new_face if face == seed else None
+        return torch.from_numpy(np.ascontiguousarray(image)), new_face if face == seed else None, rendered
 
     def _blend(self, face: int) -> tuple[Image, Image]:
         if self._blended is None or self._blended[0] != face:
@@ -78,11 +91,11 @@ def augmented_batches(
     workers: int,
     size: int | None = None,
     blends: Blends | None = None,
-) -> Iterator[tuple[Tensor, NDArray[np.uint8]]]:
+) -> Iterator[Drawn]:
     """Yield the batches of one epoch from number `first` on, as B×S×S×3 `uint8`, or reduced to `size` pixels a side.
 
     With each come the pictures of frames that a teacher has to embed, one for every COPIES times that BLEND is
-    among the batch's indices.
+    among the batch's indices, and which pictures the augmentation rendered.
     A picture's augmentation depends on (seed, epoch, batch, place) alone, so it is the same whatever
     the number of workers and wherever a run was resumed.
     """
@@ -96,7 +109,7 @@ def augmented_batches(
         prefetch_factor=4 if workers else None,
     )
     with single_threaded_opencv():  # a process that begins now would wait for this one's other threads, and has none
-        return cast(Iterator[tuple[Tensor, NDArray[np.uint8]]], iter(loader))
+        return cast(Iterator[Drawn], iter(loader))
 
 
 def with_blends(batches: Sequence[NDArray[np.int64]], share: float) -> list[NDArray[np.int64]]:
@@ -114,9 +127,12 @@ def _items(batch: NDArray[np.int64], seed_at: Callable[[int], int]) -> list[tupl
     ]
 
 
-def _together(items: Sequence[Item]) -> tuple[Tensor, NDArray[np.uint8]]:
-    faces = [face for _, face in items if face is not None]
-    return torch.stack([image for image, _ in items]), np.stack(faces) if faces else np.empty((0, 0, 0, 3), np.uint8)
+def _together(items: Sequence[Item]) -> Drawn:
+    images, faces, rendered = zip(*items, strict=True)
+    asked = [face for face in faces if face is not None]
+    return Drawn(
+        torch.stack(images), np.stack(asked) if asked else np.empty((0, 0, 0, 3), np.uint8), np.array(rendered)
+    )
 
 
 def reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -25,7 +25,16 @@ from facematch.networks.embedding import EmbeddingNetwork, freeze_stages, set_tr
 from facematch.pipeline.run_folder import RunFolder
 from facematch.settings.training import TrainingSettings
 from facematch.tasks.training.batches import epoch_batches
-from facematch.tasks.training.data import BLEND, COPIES, Augment, TrainingSet, augmented_batches, with_blends
+from facematch.tasks.training.data import (
+    BLEND,
+    COPIES,
+    RENDERED,
+    Augment,
+    Drawn,
+    TrainingSet,
+    augmented_batches,
+    with_blends,
+)
 from facematch.tasks.training.log import TrainingLog
 from facematch.tasks.training.objective import Objective
 from facematch.tasks.training.optimiser import build_optimiser, learning_rate, load_optimiser
@@ -125,7 +134,7 @@ class Trainer:
             images = self._images(batches)
             set_training_mode(self.network, self.freeze)
             while at.batch < len(batches) and not stop:
-                at.last = self._step(*next(images), batches[at.batch], at.epoch - 1 + at.batch / len(batches))
+                at.last = self._step(next(images), batches[at.batch], at.epoch - 1 + at.batch / len(batches))
                 at.batch, at.step = at.batch + 1, at.step + 1
                 callbacks.progress(at.epoch, at.batch / len(batches), at.last["loss"])
                 self._save_sometimes()
@@ -154,7 +163,7 @@ class Trainer:
         if time.monotonic() - self.saved > _SAVE_EVERY_SECONDS:
             self.save_state()
 
-    def _images(self, batches: list[NDArray[np.int64]]) -> Iterator[tuple[Tensor, NDArray[np.uint8]]]:
+    def _images(self, batches: list[NDArray[np.int64]]) -> Iterator[Drawn]:
         return augmented_batches(
             self.data.images,
             self.augment,
@@ -171,21 +180,28 @@ class Trainer:
         people, photos = self.training.identities_per_batch, self.training.photos_per_identity
         share = self.data.blends.share if self.data.blends is not None else 0
         known = max(1, round(people * (1 - share)))
-        batches = epoch_batches(self.training.sampling, self.data.labels, known, photos, seed=self.seed, epoch=epoch)
+        batches = epoch_batches(
+            self.training.sampling,
+            self.data.labels,
+            known,
+            photos,
+            seed=self.seed,
+            epoch=epoch,
+            domains=self.data.domains,
+        )
         return with_blends(batches, share)
 
-    def _step(
-        self, images: Tensor, new_faces: NDArray[np.uint8], batch: NDArray[np.int64], epochs_done: float
-    ) -> dict[str, float]:
+    def _step(self, drawn: Drawn, batch: NDArray[np.int64], epochs_done: float) -> dict[str, float]:
         training = self.training
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(training, group["base_lr"], self.at.step, epochs_done, self.batches_per_epoch)
         torch.manual_seed((self.seed << 32) + self.at.step)  # dropout
         labels = torch.from_numpy(np.where(batch == BLEND, -1, self.data.labels[batch])).to(self.device)
-        targets = self._targets(batch, new_faces)
+        domains = torch.from_numpy(self._domains(drawn, batch)).to(self.device)
+        targets = self._targets(batch, drawn.asked)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            embeddings = self.network(images.to(self.device, non_blocking=True))
-        value = self.objective(embeddings, labels, targets, self.at.epoch)
+            embeddings = self.network(drawn.images.to(self.device, non_blocking=True))
+        value = self.objective(embeddings, labels, targets, self.at.epoch, domains)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(value.loss)
         norm = value.loss.new_zeros(())
@@ -203,6 +219,10 @@ class Trainer:
             )
         self.objective.watch(line, self.at.epoch)
         return line
+
+    def _domains(self, drawn: Drawn, batch: NDArray[np.int64]) -> NDArray[np.int64]:
+        photos = np.zeros(len(batch), np.int64) if self.data.domains is None else self.data.domains[batch]
+        return np.where(drawn.rendered, RENDERED, photos)
 
     def _targets(self, batch: NDArray[np.int64], new_faces: NDArray[np.uint8]) -> Tensor | None:
         # What the teacher makes of a batch's photos, known before, and of its blends, which it embeds now.

@@ -20,6 +20,7 @@ from facematch.settings.training import LossSettings, TrainingSettings
 from facematch.tasks.training.collapse import CollapseGuard, Observation
 
 Line = dict[str, float]
+Domains = Tensor | None  # of B faces, as integers, for triplets that are mined across them
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +32,14 @@ class Value:
 
 
 class Objective(nn.Module):
-    """Takes B×D embeddings, B labels, B×E embeddings of the same by a teacher, or None, and the epoch from 1.
+    """Takes B×D embeddings, B labels, B×E embeddings of the same by a teacher, or None, the epoch from 1, B domains.
 
     By itself it learns nothing from the labels, as for a teacher alone.
     """
 
-    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int, domains: Domains = None
+    ) -> Value:
         """Return the value of a batch of B embeddings (B×D), here 0."""
         return Value(embeddings.new_zeros(()), {"spread": spread(embeddings.detach())})
 
@@ -89,7 +92,9 @@ class TripletObjective(Objective):
         if loss.classifier_epochs or loss.classifier_weight:
             self.classifier = CosineClassifier(dimensions, people, loss.classifier_scale)
 
-    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int, domains: Domains = None
+    ) -> Value:
         """Return the triplet loss of B×D embeddings and its diagnostics, with `cross_entropy` where that counts."""
         settings = self._loss
         triplet = triplet_loss(
@@ -99,6 +104,7 @@ class TripletObjective(Objective):
             margin=self._margin,
             distance=settings.distance,
             reduction=settings.reduction,
+            domains=domains if settings.positives == "across" else None,
         )
         loss = triplet.loss
         if settings.quantisation:
@@ -148,7 +154,9 @@ class ClassObjective(Objective):
         self.classifier = nn.Linear(dimensions, people)
         self._smoothing = smoothing
 
-    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int, domains: Domains = None
+    ) -> Value:
         """Return the cross-entropy of B×D embeddings; `batch_accuracy` is the share that is classified right."""
         logits = self.classifier(embeddings)
         loss = functional.cross_entropy(logits, labels, label_smoothing=self._smoothing)
@@ -172,7 +180,9 @@ class NamedObjective(Objective):
         super().__init__()
         self.loss = loss
 
-    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int, domains: Domains = None
+    ) -> Value:
         """Return the loss of B embeddings (B×D)."""
         return Value(self.loss(embeddings, labels), {"spread": spread(embeddings.detach())})
 
@@ -206,14 +216,18 @@ class TaughtObjective(Objective):
         projected = kind != "relational" and wide != dimensions
         self.projection = nn.Linear(dimensions, wide, bias=False) if projected else nn.Identity()
 
-    def forward(self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int) -> Value:
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int, domains: Domains = None
+    ) -> Value:
         """Return the sum; `teacher_cosine` and `teacher_relation` are the distillation losses by themselves."""
         assert targets is not None
         if epoch <= self._alone:
             value: Value = self._nothing(embeddings, labels, None, epoch)
         else:
             known = labels >= 0
-            value = self.labels(embeddings[known], labels[known], None, epoch)
+            value = self.labels(
+                embeddings[known], labels[known], None, epoch, None if domains is None else domains[known]
+            )
         present = targets.isfinite().all(dim=1)
         teacher = targets.masked_fill(~present[:, None], 0)
         parts: dict[str, Tensor] = {}

@@ -28,7 +28,9 @@ Vectors = NDArray[np.float32]
 
 def training_set(settings: Settings, crops: LabelledCrops) -> TrainingSet:
     """Return the crops with their people numbered in the order of their names, and what teachers make of them."""
-    data = TrainingSet(crops.images, numbered(crops, crops.people), len(crops.people))
+    names = [file.domain or PHOTO for file in crops.files]
+    domains = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    data = TrainingSet(crops.images, numbered(crops, crops.people), len(crops.people), domains=domains)
     if (teacher := settings.loss.teacher) is None:
         return data
     embedders, blends = [teacher_embedder(settings, each) for each in teacher.models], None
