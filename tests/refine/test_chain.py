@@ -11,12 +11,13 @@ from facematch.ranking.ranking import distance_estimator
 from facematch.refine.bridge import bridge
 from facematch.refine.chain import Ranker, needs_folds
 from facematch.refine.cohort import normalise_by_cohort
-from facematch.refine.expansion import augment_database, expand_queries
+from facematch.refine.expansion import augment_database, blend_neighbours, expand_queries
 from facematch.refine.k_reciprocal import k_reciprocal
 from facematch.refine.known import KnownPeople
 from facematch.refine.templates import average_templates
 from facematch.refine.whitening import fit_whitening
 from facematch.settings.refine import (
+    BlendStep,
     BridgeStep,
     CohortStep,
     DatabaseStep,
@@ -49,19 +50,20 @@ def test_each_step_is_done_in_its_order() -> None:
     whitening = fit_whitening(side(40, "t", 2))
     steps = (
         WhitenStep(components=4), TemplatesStep(weight=0.5), DatabaseStep(n=2, alpha=1), ExpansionStep(n=3, alpha=0),
-        ReciprocalStep(k1=4, k2=2, weight=0.5),
+        BlendStep(n=2, weight=0.4, least=0.2), ReciprocalStep(k1=4, k2=2, weight=0.5),
     )  # fmt: skip
     assert needs_folds(steps)
     query, gallery = whitening.apply(QUERY, 4), whitening.apply(GALLERY, 4)
     gallery = augment_database(average_templates(gallery, PEOPLE, 0.5), 2, 1, "cosine")
     query = expand_queries(query, gallery, 3, 0, "cosine")
+    query, gallery = blend_neighbours(query, gallery, 2, 0.4, 0.2, "cosine")
     expected = k_reciprocal(query, gallery, 12, "cosine", k1=4, k2=2, weight=0.5)
     found = Ranker(steps, "cosine", whitening)(QUERY, GALLERY, 12, PEOPLE)
     assert (found.indices == expected.indices).all()
     assert (found.distances == expected.distances).all()
     sides = Ranker(steps, "cosine", whitening).sides(QUERY, GALLERY, PEOPLE)
     assert all((ours.vectors == theirs.vectors).all() for ours, theirs in zip(sides, (query, gallery), strict=True))
-    other_way = (*steps[:2], steps[3], steps[2], steps[4])
+    other_way = (*steps[:2], steps[3], steps[2], *steps[4:])
     assert (Ranker(other_way, "cosine", whitening)(QUERY, GALLERY, 12, PEOPLE).distances != found.distances).any()
 
 

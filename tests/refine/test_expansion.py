@@ -10,7 +10,7 @@ from facematch.core.fingerprint import Fingerprint
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import VECTOR_METRICS, Metric
 from facematch.ranking.ranking import distance_estimator
-from facematch.refine.expansion import augment_database, expand_queries
+from facematch.refine.expansion import augment_database, blend_neighbours, expand_queries
 
 
 def embeddings(vectors: NDArray[np.floating], prefix: str) -> Embeddings:
@@ -87,3 +87,33 @@ def test_it_finds_the_like_of_a_first_right_photo() -> None:
     assert distance_estimator(query, gallery, 3).names(0) == ("g000", "g002", "g001")
     expanded = expand_queries(query, gallery, 1, 1, "euclidean")
     assert distance_estimator(expanded, gallery, 3).names(0) == ("g000", "g001", "g002")
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 9), st.integers(1, 12),
+    st.sampled_from([0.1, 0.5, 0.9]), st.sampled_from([-1.0, 0.0, 0.5]), st.sampled_from(VECTOR_METRICS),
+)  # fmt: skip
+def test_blends_equal_plain_loops(
+    seed: int, queries: int, gallery: int, n: int, weight: float, least: float, metric: Metric
+) -> None:
+    rng = np.random.default_rng(seed)
+    query, other = embeddings(rng.normal(size=(queries, 4)), "q"), embeddings(rng.normal(size=(gallery, 4)), "g")
+    blended = blend_neighbours(query, other, n, weight, least, metric)
+    for own, found in zip((query, other), blended, strict=True):
+        itself = own is other
+        ranking = distance_estimator(own, other, n + itself, metric, exclude_same_name=itself)
+        for row, vector in enumerate(own.vectors.astype(float)):
+            near = [other.vectors[i].astype(float) for i in ranking.indices[row] if i >= 0][:n]
+            lengths = [np.linalg.norm(vector) * np.linalg.norm(each) for each in near]
+            alike = [each for each, length in zip(near, lengths, strict=True) if vector @ each / length >= least]
+            mixed = (1 - weight) * vector + weight * np.mean(alike, axis=0) if alike else vector
+            expected = mixed / np.linalg.norm(mixed) * np.linalg.norm(vector)
+            assert found.vectors[row] == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_has_nobody_like_it_stays_bit_for_bit() -> None:
+    side = embeddings(np.eye(3), "g")
+    query, gallery = blend_neighbours(embeddings(np.eye(3)[:2], "q"), side, 3, 0.5, 0.99, "cosine")
+    assert (gallery.vectors == side.vectors).all()  # at right angles
+    assert (query.vectors == np.eye(3)[:2]).all()  # each like its own photo, and equal to it

@@ -10,12 +10,13 @@ from facematch.ranking.metrics import Metric
 from facematch.ranking.ranking import Ranking, distance_estimator
 from facematch.refine.bridge import bridge
 from facematch.refine.cohort import normalise_by_cohort
-from facematch.refine.expansion import augment_database, expand_queries
+from facematch.refine.expansion import augment_database, blend_neighbours, expand_queries
 from facematch.refine.known import KnownPeople
 from facematch.refine.templates import average_templates
 from facematch.refine.whitening import Whitening
 from facematch.settings.ranking import IndexKind
 from facematch.settings.refine import (
+    BlendStep,
     BridgeStep,
     CohortStep,
     DatabaseStep,
@@ -103,6 +104,9 @@ class Ranker:
                 gallery = augment_database(gallery, step.n, step.alpha, self.metric)
             elif isinstance(step, ExpansionStep):
                 query = expand_queries(query, gallery, step.n, step.alpha, self.metric)
+            elif isinstance(step, BlendStep):
+                how = (step.n, step.weight, step.least)
+                query, gallery = blend_neighbours(query, gallery, *how, self.metric)
         return query, gallery
 
     def without(self, people: Iterable[str]) -> "Ranker":

@@ -99,6 +99,20 @@ class ExpansionStep(_Neighbours):
     step: Literal["query-expansion"] = "query-expansion"
 
 
+class BlendStep(_Step):
+    """Each photo moves towards the mean of its nearest gallery photos, as far as they are like it."""
+
+    step: Literal["blend"] = "blend"
+    n: Count = 4
+    weight: Annotated[float, Field(gt=0, lt=1)] = 0.3  # of that mean
+    least: Annotated[float, Field(ge=-1, le=1)] = 0.5  # cosine from which on two photos are alike
+
+    @classmethod
+    def tried(cls, dimensions: int) -> tuple[Self, ...]:
+        """Return four bounds of likeness, with two weights."""
+        return tuple(cls(weight=weight, least=least) for weight in (0.3, 0.5) for least in (0.3, 0.5, 0.7, 0.85))
+
+
 class _Known(_Step):
     training_people = True
     gives_distances = True
@@ -153,7 +167,8 @@ class TunedSteps(_Step):
     step: Literal["tuned"] = "tuned"
 
 
-Moving = FlipStep | ViewsStep | WhitenStep | TemplatesStep | DatabaseStep | ExpansionStep  # they change vectors
+# They change vectors.
+Moving = FlipStep | ViewsStep | WhitenStep | TemplatesStep | DatabaseStep | ExpansionStep | BlendStep
 Step = Moving | BridgeStep | CohortStep | ReciprocalStep | TunedSteps
 SECTIONS: Mapping[str, type[Step]] = {each.model_fields["step"].default: each for each in get_args(Step)}
 NAMES = tuple(SECTIONS)  # in the order in which steps are done

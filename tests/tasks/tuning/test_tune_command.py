@@ -16,7 +16,7 @@ REQUEST = ("request", "--config", "small.yaml", "--dry-run", "--out", "mine.json
 def test_every_step_has_its_row(project: Path, run: Run) -> None:
     done = run(*TUNE)
     assert done.code == 0, done.err
-    vectors = ("flip", "whiten", "templates", "database-augmentation", "query-expansion")
+    vectors = ("flip", "whiten", "templates", "database-augmentation", "query-expansion", "blend")
     for step in (*vectors, "bridge", "cohort", "k-reciprocal"):
         assert step in done.out
     assert "8 queries of 2 people" in done.out
@@ -27,7 +27,7 @@ def test_every_step_has_its_row(project: Path, run: Run) -> None:
     assert json.loads(TUNED.read_text())["refine"] == []
     values = json.loads(run(*TUNE, "--json").out)
     assert (values["queries"], values["chosen"]) == (8, [])
-    assert len(values["rounds"][0]) == 8
+    assert len(values["rounds"][0]) == 9
     assert [each["name"] for each in values["known"]] == ["bridge"]
 
 
