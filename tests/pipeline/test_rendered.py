@@ -89,7 +89,7 @@ def test_what_is_no_photo_stays(files: dict[str, PhotoFile], tmp_path: Path) -> 
 
 
 def test_a_row_for_each_rendering(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facematch.tasks.report.renderings.RENDERING_NAMES", ("sepia", "line-art"))
+    monkeypatch.setattr("facematch.pipeline.rendered.RENDERING_NAMES", ("sepia", "line-art"))
     small = ("validate", "--config", "small.yaml", *PIXELS, "--renderings")
     done = run(*small, "--json")
     assert done.code == 0, done.text

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint, require_same
-from facematch.ranking.embeddings import Embeddings, load_embeddings
+from facematch.ranking.embeddings import Embeddings, joined, load_embeddings
 
 PRINT = Fingerprint({"faces.size": 112, "network.weights_sha256": "ab", "faces.cascades": ["a", "b"]})
 
@@ -31,6 +31,14 @@ def test_saved_and_loaded_is_equal(tmp_path: Path, vectors: np.ndarray, names: l
     two = load_embeddings(tmp_path / "e.safetensors")
     assert (two.names, two.metric, two.fingerprint) == (one.names, one.metric, one.fingerprint)
     np.testing.assert_array_equal(two.vectors, one.vectors)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_part_without_a_photo_joins_any_other(order: int) -> None:
+    some = Embeddings(("a", "b"), np.ones((2, 3), np.float32), "cosine", PRINT)
+    none = Embeddings((), np.empty((0, 0), np.float32), "cosine", PRINT)
+    assert joined([some, none][::order]).names == ("a", "b")
+    assert joined([none, none]).names == ()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -23,6 +23,7 @@ from facematch.pipeline.default_checkpoint import default_file, is_default
 from facematch.pipeline.evaluated import TaskPhotos, embed_task, task_photos
 from facematch.pipeline.people import ValidationPeople, enough_people
 from facematch.pipeline.system import build_ranker, build_system, refine_steps, with_views
+from facematch.ranking.embeddings import Embeddings
 from facematch.refine.chain import Ranker
 from facematch.settings.file import load_settings
 from facematch.settings.refine import Step
@@ -151,11 +152,15 @@ def stand(contestant: Contestant, photos: TaskPhotos, weights: Weights) -> Stand
 
     Of fixed folders every query of the ground truth counts; of people those who have another photo.
     """
-    embedded = embed_task(contestant.stage, photos, contestant.name)
+    return stand_by(contestant, photos, embed_task(contestant.stage, photos, contestant.name).embeddings, weights)
+
+
+def stand_by(contestant: Contestant, photos: TaskPhotos, embeddings: Embeddings, weights: Weights) -> Standing:
+    """Return how a contestant does by the N×D `embeddings` of the photos, as `stand`."""
     rank = photos.judged(contestant.rank)
     if photos.gallery is None:
         rank = replace(rank, index="exact")  # as whole rankings are
-    found = rank_task(photos.task, embedded.embeddings, rank, max(KS), photos.known(rank.steps))
+    found = rank_task(photos.task, embeddings, rank, max(KS), photos.known(rank.steps))
     places = first_places(found.judged) if photos.gallery is None else truth_places(photos.task, found.judged)
     return contestant.standing(places, weights)
 

@@ -102,6 +102,7 @@ class Embeddings:
 
 def joined(parts: Sequence[Embeddings]) -> Embeddings:
     """Return embeddings of one kind, with different names, as one: N×D from all parts in their order."""
+    parts = [part for part in parts if len(part)] or parts[:1]  # one without a photo knows no D
     names = tuple(name for part in parts for name in part.names)
     return parts[0] if len(parts) == 1 else replace(
         parts[0], names=names, vectors=np.concatenate([part.vectors for part in parts])
