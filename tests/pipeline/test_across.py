@@ -1,6 +1,7 @@
 """Photographs ask rendered pictures: whoever validates takes part by domain."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,19 @@ def test_the_expected_score_is_of_the_domains(drawn: Path, run: Run) -> None:
     people = validation(drawn, "identities.domain={drawn: '*drawn*'}", "identities.across=[photo, drawn]")
     said = " ".join(done.text.split())
     assert f"from {len(people.task().queries)} queries of 8 unseen people, photo asks drawn" in said
+    assert "all ask all" not in said
+
+
+def test_a_request_says_where_domains_ask_each_other(drawn: Path, run: Run) -> None:
+    asked = ("request", "--config", "small.yaml", *PIXELS, "--dry-run")
+    hint = (
+        "The validation photos are of 2 domains (photo 16, drawn 16), and all ask all. If the contest asks one against "
+        """the other, the expected score is too high: --set 'identities.across=["photo", "drawn"]'"""
+    )
+    assert run(*asked, *ACROSS[:2]).err.splitlines().count(hint) == 1
+    for without in (asked, (*asked, *ACROSS), (*asked, *ACROSS[:2], "--quiet"), (*asked, *ACROSS[:2], "--no-expect")):
+        done = run(*without)
+        assert done.code == 0, done.text
+        assert "all ask all" not in done.text
+    taken = run(*asked, *ACROSS[:2], *shlex.split(hint[hint.index("--set") :]))
+    assert "photo asks drawn" in " ".join(taken.text.split())

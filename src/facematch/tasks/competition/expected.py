@@ -1,13 +1,18 @@
 """The score to expect, computed before a submission is sent, and how it compares with the best one so far."""
 
+import json
+import shlex
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from facematch.core.console import info, result
 from facematch.core.errors import FacematchError
+from facematch.core.text import brief
 from facematch.evaluation.comparison import compare
 from facematch.evaluation.expectation import Expectation, expect
 from facematch.evaluation.outcomes import Outcomes, outcomes_from_json
+from facematch.identities.domains import PHOTO
 from facematch.pipeline.evaluated import TaskPhotos
 from facematch.settings.competition import CompetitionForm
 from facematch.tasks.competition.address import kept_url
@@ -63,11 +68,30 @@ def say_expected(expected: Expected, form: CompetitionForm) -> None:
         f"  top-1 {found.top1:.3f}, top-5 {found.top5:.3f}, top-10 {found.top10:.3f}; from {found.queries} queries of "
         f"{found.people} unseen people{of}{_across(expected)}" + (f". Note: {found.note}" if found.note else "")
     )
+    if hint := _all_ask_all(expected):
+        info(hint, wrap=False)
 
 
 def _across(expected: Expected) -> str:
     across = expected.across
     return "" if across is None else f", {across[0]} asks {across[1]}"
+
+
+def _all_ask_all(expected: Expected) -> str:
+    # What to do where photos of several domains ask each other; empty where they are of one, or one asks the other.
+    if expected.across is not None:
+        return ""
+    files = expected.photos.files
+    counts = Counter(files[name].domain for name in expected.photos.task.queries)
+    if len(counts) < 2:
+        return ""
+    domains = sorted(counts, key=lambda domain: (domain != PHOTO, -counts[domain], domain))
+    found = ", ".join(f"{brief(domain)} {counts[domain]:,}" for domain in domains)
+    across = shlex.quote(f"identities.across={json.dumps(domains[:2])}")
+    return (
+        f"The validation photos are of {len(domains)} domains ({found}), and all ask all. If the contest asks one "
+        f"against the other, the expected score is too high: --set {across}"
+    )
 
 
 def compare_with_best(
