@@ -17,6 +17,13 @@ Attributes = Annotated[
 ]
 Truth = Annotated[Path | None, typer.Option(help='Its ground truth: {"query": ["gallery", …]}.')]
 
+Renderings = Annotated[
+    bool,
+    typer.Option(
+        "--renderings", help="Ask the gallery drawn, painted and printed, too, a row for each way: docs/domains.md."
+    ),
+]
+
 
 @command(app, "tasks.report.validate:validate_command")
 def validate(
@@ -25,9 +32,7 @@ def validate(
     query: Fixed = None,
     gallery: FixedGallery = None,
     truth: Truth = None,
-    renderings: Annotated[
-        bool, typer.Option("--renderings", help="Ask the gallery drawn, painted and printed, a row for each way.")
-    ] = False,
+    renderings: Renderings = False,
     as_json: JsonOut = False,
 ) -> None:
     """Show the score to expect: retrieval of unseen people, beside grey pixels and the shipped network.
@@ -89,12 +94,14 @@ def compare(
     ] = Path("config/compare.yaml"),
     overrides: Sets = NONE,
     page: Annotated[Path, typer.Option("--out", help="The page to write.")] = RESULTS / "compare.html",
+    renderings: Renderings = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Rank and time again what is finished.")] = False,
     as_json: JsonOut = False,
 ) -> None:
     """Choose what to submit: every listed system on the same photos, what it reaches, what it takes, which is better.
 
-    Prints tables and writes charts as one HTML file. What is finished is stored, so a stopped run goes on.
+    Prints tables and writes charts as one HTML file. What is finished is stored, so a stopped run goes on. With
+    photos.across in the file photographs ask drawn or rendered pictures; --renderings is for where there are none.
     """
 
 

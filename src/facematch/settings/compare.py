@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from facematch.core.errors import nearest_name
 from facematch.settings.ensemble import MemberSettings, Method, as_overrides
+from facematch.settings.root import DomainsBy
 from facematch.settings.section import Positive, Section
 
 FigureName = Literal["top-1", "top-5", "top-10", "score", "mAP", "F1"]
@@ -42,12 +43,15 @@ class PhotosSettings(Section):
 
     `config`: the validation people of a settings file, with its distractors. `people`: folders or a list of
     people or classes, each photo a query in turn, with `distractors`. `query`, `gallery`, `truth`: fixed folders.
+    `domain` and `across` are those of `identities`, in place of the settings file's.
     """
 
     config: Path | None = None
     people: Path | None = None
     distractors: Path | None = None  # people nobody asks for
     images: Path | None = None  # where a list's names start
+    domain: DomainsBy | None = None
+    across: tuple[str, str] | None = None  # photos of the first domain ask those of the second
     query: Path | None = None
     gallery: Path | None = None
     truth: Path | None = None
@@ -62,6 +66,8 @@ class PhotosSettings(Section):
             raise ValueError("fixed folders need all of query, gallery and truth")
         if self.people is None and (self.distractors or self.images):
             raise ValueError("distractors and images belong to people")
+        if any(fixed) and (self.domain is not None or self.across is not None):
+            raise ValueError("domain and across belong to people or config: a truth says who asks whom")
         return self
 
 
@@ -77,6 +83,14 @@ class CompareSettings(Section):
     def overrides(self) -> list[str]:
         """Return `set` as `section.key=value` lines."""
         return as_overrides(self.set)
+
+    @model_validator(mode="after")
+    def _domains(self) -> "CompareSettings":
+        for line in self.overrides():
+            if line.startswith(("identities.domain", "identities.across")):
+                name = line.partition("=")[0].split(".")[1]
+                raise ValueError(f"set: identities.{name} is of no system; say photos.{name}")
+        return self
 
     @model_validator(mode="after")
     def _names(self) -> "CompareSettings":

@@ -17,6 +17,7 @@ from facematch.pipeline import default_checkpoint
 from facematch.ranking.embeddings import load_embeddings
 from facematch.ranking.fusion import fuse
 from facematch.ranking.ranking import distance_estimator
+from facematch.tasks.compare import fusing
 from facematch.tasks.compare import systems as compare_systems
 from tiny_project import write_people
 
@@ -224,9 +225,9 @@ def test_an_ensemble_is_submitted(project: Path, run: Run) -> None:
 def test_probabilities_are_fitted_on_the_other_half(tiny: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     write_people(tiny, range(6, 24), photos=3)
     fitted: list[frozenset[str]] = []
-    fit = compare_systems.fit_probabilities
+    fit = fusing.fit_probabilities
     monkeypatch.setattr(
-        compare_systems,
+        fusing,
         "fit_probabilities",
         lambda *given: fitted.append(given[-1]) or fit(*given),  # type: ignore[func-returns-value]
     )
@@ -276,6 +277,9 @@ def test_other_commands_do_not_take_an_ensemble(project: Path, run: Run) -> None
         ("photos: {peple: data}\nsystems: [{name: a}]", "photos.peple is not a known setting (did you mean 'people'?)"),
         ("photos: {people: data, truth: x}\nsystems: [{name: a}]", "name one of config, people, or query"),
         ("photos: {query: data}\nsystems: [{name: a}]", "fixed folders need all of query, gallery and truth"),
+        ("photos: {people: x, across: [a, b]}\nsystems: [{name: a, set: {embedder.kind: pixels}}]", "it needs ident"),
+        ("photos: {query: a, gallery: b, truth: c, domain: folder}\nsystems: [{name: a}]", "belong to people or"),
+        ("photos: {people: x}\nset: {identities: {across: [a, b]}}\nsystems: [{name: a}]", "say photos.across"),
         ("photos: {config: a.yaml, images: x}\nsystems: [{name: a}]", "distractors and images belong to people"),
         ("photos: {people: data}\nsystems: [{name: a}, {name: a}]", "two systems are called a"),
         ("photos: {people: data}\nsystems: []", "systems"),

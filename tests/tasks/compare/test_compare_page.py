@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 
 from chromium import CONTRAST
 from facematch.charts.draw import draw
+from facematch.pipeline.rendered import STAND_IN
 from facematch.tasks.compare.data import (
     ComparedSystem,
     CompareReport,
+    Rendered,
     compare_pairs,
     pair_words,
     training_words,
@@ -56,7 +58,7 @@ def report(*systems: ComparedSystem, **other: Any) -> CompareReport:
 @pytest.fixture(scope="module")
 def whole() -> CompareReport:
     known = {"leak": "was trained on 6 of the 20 people compared: its figures mean nothing", "seen": True}
-    return report(
+    found = report(
         made("grey pixels", 0.1, 40, 16384, seed=1),
         made("hash", 0.15, 42, 8, seed=2),
         made("good", 0.9, 60, 512, seed=3),
@@ -64,6 +66,8 @@ def whole() -> CompareReport:
         made("knows them", 1.0, 5, 512, seed=5, **known),
         ComparedSystem("gone", "onnx", failed="gone.onnx does not exist."),
     )
+    reached = {each.name: each.figures for each in found.systems if each.figures is not None}
+    return replace(found, rendered=Rendered("40 photographs ask", {"as they are": reached, "oil": reached}))
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +93,9 @@ def test_the_page_shows_all_of_it(whole: CompareReport, page: str) -> None:
     assert all(pair_words(pair, "score") in text for pair in whole.pairs)
     assert "10 min" in text
     assert page.count("<svg") == page.count("</svg>") == 2
+    rendered = text[text.index('id="renderings"') :]
+    assert f"40 photographs ask. It is {STAND_IN}." in rendered
+    assert re.findall(r'<th scope="row"><span class="name">([^<]+)', rendered)[:2] == ["as they are", "oil"]
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 
@@ -143,6 +150,7 @@ def test_json_holds_every_number(whole: CompareReport) -> None:
     assert (first["queries not embedded"], first["gallery photos not embedded"]) == (1, 2)
     assert told["systems"][-1] == {"name": "gone", "system": "onnx", "failed": "gone.onnx does not exist."}
     assert len(told["pairs"]) == 6
+    assert told["renderings"]["galleries"]["oil"]["good"] == told["systems"][2]["figures"]
 
 
 def test_no_name_is_obeyed() -> None:

@@ -1,12 +1,14 @@
 """`facematch compare`: every listed system on the same photos, by the same protocol, side by side."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from facematch.core.console import Stopwatch, info, result, show_json, waiting, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_bytes
 from facematch.pipeline.how_made import how_made, without_server
+from facematch.pipeline.rendered import STAND_IN
 from facematch.pipeline.system import ensemble_members
 from facematch.refine.chain import needs_folds
 from facematch.settings.compare import CompareSettings, SystemSettings
@@ -14,17 +16,21 @@ from facematch.settings.competition import FORM_FILE, load_form
 from facematch.settings.file import load_section
 from facematch.settings.root import Settings
 from facematch.tasks.compare.data import ComparedSystem, CompareReport, compare_pairs, pair_words, verdict
-from facematch.tasks.compare.page import compare_page, cost_table, figure_table
+from facematch.tasks.compare.page import compare_page, cost_table, figure_table, rendering_table
 from facematch.tasks.compare.photos import ComparedPhotos, compared_photos
+from facematch.tasks.compare.renderings import rendered_figures
 from facematch.tasks.compare.results import system_figures
 from facematch.tasks.compare.systems import ComparisonRun, leak_of, settings_of
 
 
-def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh: bool, as_json: bool) -> None:
+def compare_command(
+    config: Path, overrides: Sequence[str], page: Path, *, renderings: bool, fresh: bool, as_json: bool
+) -> None:
     """Evaluate every system, print what each reaches and takes and which differences are real, and write the page.
 
     What is finished is stored: another run computes only systems that are new or changed, all of them with `fresh`.
-    Raises FacematchError at the end when a system that is not optional failed.
+    With `renderings` every system is asked galleries that are drawn, painted and printed, too, anew in each run. Raises
+    FacematchError at the end when a system that is not optional failed.
     """
     wanted = load_section(CompareSettings, config, overrides, "config/compare.yaml shows how a comparison is written.")
     settings = _settings_of_each(wanted)
@@ -37,9 +43,13 @@ def compare_command(config: Path, overrides: Sequence[str], page: Path, *, fresh
         with watch.stage(entry.name):
             found.append(_evaluated(run, entry))
     systems = [each for each in found if each is not None]
+    rendered = None
+    if renderings and any(each.result for each in systems):
+        with watch.stage("renderings"):
+            rendered = rendered_figures(run, systems)
     with watch.stage("comparing"), waiting("comparing every pair …"):
-        made = how_made(["compare"], [("--config", config)], overrides)
-        report = _report(wanted, photos, systems, sum(weights), made)
+        made = how_made(["compare", *["--renderings"] * renderings], [("--config", config)], overrides)
+        report = replace(_report(wanted, photos, systems, sum(weights), made), rendered=rendered)
     with watch.stage("page"):
         write_bytes(page, compare_page(report))
     if as_json:
@@ -144,6 +154,9 @@ def _report(
 def _show(report: CompareReport) -> None:
     figure_table(report).show()
     cost_table(report).show()
+    if report.rendered is not None:
+        rendering_table(report, report.rendered).show()
+        info(STAND_IN)
     for pair in report.against_best:
         result(pair_words(pair, report.by))
     if len(report.pairs) > 1:

@@ -8,6 +8,7 @@ import numpy as np
 
 from facematch.evaluation.bootstrap import Estimate, Floats
 from facematch.evaluation.comparison import Comparison, paired_values
+from facematch.pipeline.rendered import STAND_IN
 from facematch.tasks.compare.results import Result
 from facematch.tasks.compare.side_by_side import gain, shown
 
@@ -114,6 +115,22 @@ class ComparedSystem:
         }
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """What every system reaches where the gallery is rendered: `figures` by the gallery's name and by the system's."""
+
+    asked: str
+    figures: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain JSON values."""
+        galleries = {
+            gallery: {who: {name: each.as_dict() for name, each in found.items()} for who, found in systems.items()}
+            for gallery, systems in self.figures.items()
+        }
+        return {"asked": self.asked, "note": STAND_IN, "galleries": galleries}
+
+
 @dataclass(frozen=True, eq=False)
 class CompareReport:
     """Everything on a comparison's page. `asked` says who asked whom, `by` which figure decides, of at most `most`."""
@@ -126,6 +143,7 @@ class CompareReport:
     systems: tuple[ComparedSystem, ...]
     pairs: tuple[Pair, ...]
     facts: tuple[tuple[str, str], ...] = ()
+    rendered: Rendered | None = None
 
     @property
     def best(self) -> ComparedSystem | None:
@@ -162,6 +180,7 @@ class CompareReport:
             "best": None if self.best is None else self.best.name,
             "systems": [each.as_dict() for each in self.systems],
             "pairs": [pair.as_dict() for pair in self.pairs],
+            "renderings": None if self.rendered is None else self.rendered.as_dict(),
         }
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 from facematch.charts.chart import Chart
 from facematch.charts.page import render_page
-from facematch.tasks.compare.data import ComparedSystem, CompareReport, pair_words, training_words, verdict
+from facematch.pipeline.rendered import STAND_IN
+from facematch.tasks.compare.data import ComparedSystem, CompareReport, Rendered, pair_words, training_words, verdict
 from facematch.tasks.compare.results import FIGURES, Cost, Result
 from facematch.tasks.compare.side_by_side import Cell, Row, SystemPoint, Table, estimate, headed, trade_off
 
@@ -36,6 +37,16 @@ def cost_table(report: CompareReport) -> Table:
     return Table("for each photo, and for a query of the whole gallery", columns, tuple(rows))
 
 
+def rendering_table(report: CompareReport, rendered: Rendered) -> Table:
+    """Return top-1 of every system that was asked each gallery, a row for each."""
+    systems = [each for each in report.systems if each.figures is not None]
+    rows = [
+        Row(Cell(gallery), tuple(estimate(found[each.name]["top-1"]) for each in systems))
+        for gallery, found in rendered.figures.items()
+    ]
+    return Table(rendered.asked, headed("gallery", *map(_head, systems)), tuple(rows))
+
+
 def compare_page(report: CompareReport) -> bytes:
     """Return the page as UTF-8. Everything that was named by a stranger is escaped."""
     values = {
@@ -44,6 +55,8 @@ def compare_page(report: CompareReport) -> bytes:
         "report": report,
         "figures": figure_table(report),
         "costs": cost_table(report),
+        "rendered": None if report.rendered is None else rendering_table(report, report.rendered),
+        "stand_in": STAND_IN,
         "verdict": verdict(report),
         "against": [(pair.real, pair_words(pair, report.by)) for pair in report.against_best],
         "others": [

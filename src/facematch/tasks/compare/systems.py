@@ -11,7 +11,7 @@ from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
 from facematch.core.foreign import reading
 from facematch.embedders.embed import PhotoEmbedder
-from facematch.evaluation.rank_task import judge_task, not_embedded, rank_divisions
+from facematch.evaluation.rank_task import not_embedded, rank_divisions
 from facematch.identities.values import trained_among
 from facematch.pipeline.build import photo_embedder, trained_header, trained_people
 from facematch.pipeline.default_checkpoint import settings_in_use
@@ -19,18 +19,17 @@ from facematch.pipeline.evaluated import embed_files
 from facematch.pipeline.run_folder import RunFolder, read_log, validated_on
 from facematch.pipeline.system import System, build_system, ensemble_members, whitening_file
 from facematch.pipeline.timing import machine
-from facematch.ranking.fusion import Scale, fuse
 from facematch.ranking.ranking import Ranking
 from facematch.refine.chain import has_flip
 from facematch.settings.compare import CompareSettings, SystemSettings
 from facematch.settings.ensemble import EnsembleSettings
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
+from facematch.tasks.compare.fusing import fitted, ranked_values
 from facematch.tasks.compare.photos import ComparedPhotos
-from facematch.tasks.compare.results import Cost, Result, Values, joint_cost, query_values, result_from_json
+from facematch.tasks.compare.results import Cost, Result, Values, joint_cost, result_from_json
 from facematch.tasks.compare.timing import measure_cost, repeated_ms
 from facematch.tasks.compare.weights import Weights, across_halves, tune_weights, weight_grid
-from facematch.thresholds.probability import fit_probabilities, halves_of
 
 _FORMAT = "facematch compare 1"
 
@@ -149,24 +148,16 @@ class ComparisonRun:
         ranked = self._rank(single)
         seconds = training_seconds(single.settings)
         missed = self._not_ranked(ranked.rankings)
-        return Result(self._values(ranked.rankings), *missed, ranked.stand_ins, ranked.cost, machine(), seconds)
+        values = ranked_values(self.photos.task, ranked.rankings, self.weights)
+        return Result(values, *missed, ranked.stand_ins, ranked.cost, machine(), seconds)
 
     def _fused(self, name: str, members: Sequence[SingleSystem], fusion: Fusion) -> Result:
         every = [self._rank(each) for each in members]
         task, systems = self.photos.task, [each.rankings for each in every]
-        scales: list[list[Scale]] = [[], []]
-        if fusion.method == "probability":
-            # The first half of the people is judged by what is fitted on the second, and the other way round.
-            names, halves = [each.name for each in members], halves_of(task)
-            fits = [fit_probabilities(task, systems, names, half) for half in reversed(halves)]
-            scales = [[each.of for each in fit] for fit in fits]
-
-        def fused(weights: Weights, scale: Sequence[Scale] = scales[0]) -> list[Ranking]:
-            return [fuse(rankings, weights, fusion.method, scale) for rankings in zip(*systems, strict=True)]
+        fusing = fitted(fusion.method, task, systems, [each.name for each in members])
 
         def measure(weights: Weights) -> tuple[Values, Values]:
-            first = self._values(fused(weights))
-            return first, self._values(fused(weights, scales[1])) if scales[1] else first
+            return fusing.values(task, systems, weights, self.weights)
 
         with waiting(f"{name}: fusing …"):
             if fusion.weights == "tuned":
@@ -175,9 +166,10 @@ class ComparisonRun:
             else:
                 weights = (1.0,) * len(members) if isinstance(fusion.weights, str) else fusion.weights
                 values = across_halves(measure(weights), task.identities)
-        chosen = fused(weights)
+        chosen = fusing.rankings(systems, weights)
         lost, behind = self._not_ranked(chosen)
-        cost = joint_cost([each.cost for each in every], repeated_ms(lambda: fused(weights)) / len(task.queries))
+        fusing_ms = repeated_ms(lambda: fusing.rankings(systems, weights)) / len(task.queries)
+        cost = joint_cost([each.cost for each in every], fusing_ms)
         stand_ins = min(each.stand_ins for each in every)
         return Result(values, lost, behind, stand_ins, cost, machine(), weights=weights)
 
@@ -194,10 +186,6 @@ class ComparisonRun:
         task = self.photos.task
         lost = int(not_embedded(task, rankings).sum())
         return lost, len(task.gallery.difference(*(ranking.gallery for ranking in rankings)))
-
-    def _values(self, rankings: Sequence[Ranking]) -> Values:
-        task = self.photos.task
-        return query_values(judge_task(task, rankings), not_embedded(task, rankings), self.weights)
 
 
 def settings_of(wanted: CompareSettings, entry: SystemSettings) -> Settings:
