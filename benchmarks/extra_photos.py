@@ -1,11 +1,14 @@
 """A list of labelled photos from a folder of several sources with an `index.csv`: what a network may learn from.
 
     python benchmarks/extra_photos.py data/train_extra stated.txt --known data/lfw/train data/lfw/more
+    python benchmarks/extra_photos.py data/train_extra celebrities.txt --held-out celeba pubfig glint
+    facematch validate --set identities.validation=celebrities.txt --set identities.images=data/train_extra
 
 The index has columns path, source, identity, kind and terms. A line of the list is `path identity kind`, so that
 `identities.domain: column` knows drawings; a photo of nobody known is a person of its own. People of whom the folders
 of --known have photos are called as there. Left out are photos whose terms are not stated (--all keeps them) and those
-of config/held-out.txt, which nothing is trained on.
+of config/held-out.txt, which nothing is trained on; with --held-out those are the list, of the named sources, people
+of one photo and of whom nobody knows the name left out.
 """
 
 import argparse
@@ -26,20 +29,28 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="a list for identities.train; identities.images: FOLDER")
     parser.add_argument("--all", action="store_true", help="photos without stated terms, too: for trials only")
     parser.add_argument("--known", type=Path, nargs="*", default=[], metavar="PEOPLE", help="folders of people")
+    parser.add_argument("--held-out", nargs="+", metavar="SOURCE", help="to measure on: what nothing is trained on")
     options = parser.parse_args()
-    known = {path.name.lower(): path.name for folder in options.known for path in folder.iterdir()}
+    known: dict[str, str] = {path.name.lower(): path.name for folder in options.known for path in folder.iterdir()}
     held_out = set(HELD_OUT.read_text(encoding="utf-8").split("\n"))
-    lines, counts = [], Counter[str]()
     with (options.folder / "index.csv").open(encoding="utf-8", newline="") as opened:
-        for row in csv.DictReader(opened):
-            stated = not any(word in row["terms"] for word in _NOT_STATED)
-            if row["path"] not in held_out and (stated or options.all):
-                lines.append(
-                    f"{row['path']}\t{known.get(row['identity'], row['identity']) or row['path']}\t{row['kind']}"
-                )
-                counts[f"{row['source']} {row['kind']}"] += 1
+        every = list(csv.DictReader(opened))
+    if options.held_out:
+        there = [row for row in every if row["path"] in held_out and row["source"] in options.held_out]
+        photos = Counter(row["identity"] for row in there)
+        rows = [row for row in there if row["identity"] and photos[row["identity"]] > 1]
+    else:
+        rows = [row for row in every if row["path"] not in held_out and (options.all or _stated(row))]
+    lines, counts = [], Counter[str]()
+    for row in rows:
+        lines.append(f"{row['path']}\t{known.get(row['identity'], row['identity']) or row['path']}\t{row['kind']}")
+        counts[f"{row['source']} {row['kind']}"] += 1
     write_bytes(options.out, "\n".join([*lines, ""]).encode())
     print(f"{len(lines):,} photos in {options.out}: {', '.join(f'{name} {n}' for name, n in counts.most_common())}")
+
+
+def _stated(row: dict[str, str]) -> bool:
+    return not any(word in row["terms"] for word in _NOT_STATED)
 
 
 if __name__ == "__main__":
