@@ -12,12 +12,14 @@ import yaml
 from facematch.core import shipped as places
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
+from facematch.faces import finder
 from facematch.networks.checkpoint import load_checkpoint, read_checkpoint_header, save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.pipeline import default_checkpoint
-from facematch.pipeline.build import build_cropper, network_spec, trained_header
+from facematch.pipeline.build import build_cropper, network_spec, trained_header, with_checkpoint
 from facematch.pipeline.default_checkpoint import NAME, default_file, is_default, settings_in_use
 from facematch.pipeline.images import image_settings, load_image_settings
+from facematch.settings.embedding import FaceSettings
 from facematch.settings.file import load_settings
 
 SHIPPED = {
@@ -128,6 +130,28 @@ def test_it_is_found_beside_an_installed_package(shipped: Path, monkeypatch: pyt
     prefixes = {"": shipped.parent / "environment", sysconfig.get_preferred_scheme("user"): shipped.parent / "user"}
     monkeypatch.setattr("sysconfig.get_path", lambda name, chosen="": str(prefixes[chosen]))
     assert default_file() == share / NAME
+
+
+def test_where_the_finder_is_missing_it_takes_crops_of_the_cascade(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings(None, ["faces.second_look=finder", "faces.template=own", "network.backbone=resnet18"])
+    network, run = EmbeddingNetwork(network_spec(settings)), tmp_path / "best.safetensors"
+    crops = build_cropper(settings.faces).fingerprint
+    save_checkpoint(run, network, crops, origin={}, people=(), metric="cosine", trained={})
+    settings = with_checkpoint(settings, run)
+    monkeypatch.setattr(finder, "shipped_places", lambda name: [tmp_path / name])
+    finder.shipped_finder.cache_clear()
+    try:
+        assert trained_header(settings).path == run
+        assert "the finder that comes with facematch is missing" in capsys.readouterr().err
+        smaller = settings.model_copy(update={"network": settings.network.model_copy(update={"embedding": 8})})
+        with pytest.raises(FacematchError, match="were not made in the same way"):
+            trained_header(smaller)
+        with pytest.raises(FacematchError, match="were not made in the same way"):
+            trained_header(settings.model_copy(update={"faces": FaceSettings()}))
+    finally:
+        finder.shipped_finder.cache_clear()
 
 
 def test_the_shipped_file_is_whole_small_and_agrees_with_its_settings() -> None:

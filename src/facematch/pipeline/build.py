@@ -138,11 +138,15 @@ def trained_header(settings: Settings) -> CheckpointHeader:
     """Return the header of the checkpoint in use: `paths.checkpoint`, else this configuration's run folder.
 
     Raises FacematchError when there is none, or when cropping or network settings are not those it
-    was trained with.
+    was trained with. Where the finder is missing that those name, crops are the cascade's, which is said and no error.
     """
     header = read_checkpoint_header(Path(settings.paths.checkpoint or run_folder(settings)))
-    ours = build_cropper(settings.faces).fingerprint | network_spec(settings).fingerprint
-    trained = Fingerprint({k: v for k, v in header.fingerprint.settings.items() if k != WEIGHTS_KEY})
+    ours, trained = network_spec(settings).fingerprint, dict(header.fingerprint.settings)
+    trained.pop(WEIGHTS_KEY, None)
+    if _with_what_is_there(settings.faces).aligns == settings.faces.aligns:
+        ours |= build_cropper(settings.faces).fingerprint
+    else:
+        trained = {key: value for key, value in trained.items() if key in ours.settings}
     remedy = "Leave out what is set by hand: the run brings its own settings."
     if settings.paths.checkpoint is None:
         remedy = (
@@ -151,7 +155,7 @@ def trained_header(settings: Settings) -> CheckpointHeader:
         )
     elif not (header.path.parent / "settings.yaml").is_file():
         remedy = ""
-    require_same(ours, "the settings", trained, f"the checkpoint {header.path}", remedy)
+    require_same(ours, "the settings", Fingerprint(trained), f"the checkpoint {header.path}", remedy)
     return header
 
 
