@@ -11,6 +11,7 @@ from skimage import data
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
 from facematch.faces import finder
+from facematch.faces.boxes import moved
 from facematch.faces.finder import SHA256, FinderDetector, decoded, shipped_finder
 from facematch.networks.finder import CHANNELS, STRIDES, FinderNetwork, export_finder
 from facematch.photos.renderings import render
@@ -167,6 +168,15 @@ class TestShipped:
     def test_a_photo_of_any_size(self, size: int) -> None:
         (face,) = detector().detect(cv2.resize(astronaut(), (size, size), interpolation=cv2.INTER_AREA))
         assert np.linalg.norm(np.array(face.points) * 512 / size - ASTRONAUT, axis=1).mean() < 0.25 * 44
+
+    @pytest.mark.parametrize("every", [2, 3, 5])
+    def test_a_large_photo_is_its_copy_whose_pixels_are_means_of_squares(self, every: int) -> None:
+        small = cv2.resize(astronaut(), (600, 700), interpolation=cv2.INTER_AREA)
+        large = np.repeat(np.repeat(small, every, axis=0), every, axis=1)
+        uneven = np.pad(large, ((0, every - 1), (0, every - 1), (0, 0)), mode="edge")  # less than a square more
+        (face,) = detector().detect(small)
+        for found in (detector().detect(large), detector().detect(uneven)):
+            assert found == [moved(face, every)]
 
     @pytest.mark.parametrize("picture", ["brick", "page", "rocket", "grass", "moon", "chelsea"])
     def test_no_face(self, picture: str) -> None:
