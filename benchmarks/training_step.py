@@ -39,6 +39,7 @@ from facematch.losses.triplet import triplet_loss
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
 from facematch.pipeline.run_folder import RunFolder, read_log
+from facematch.pipeline.run_state import StopRequest
 from facematch.pipeline.timing import machine, seconds_of
 from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 from facematch.settings.training import LossSettings, TrainingSettings
@@ -48,7 +49,6 @@ from facematch.tasks.training.data import TrainingSet, augmented_batches, pictur
 from facematch.tasks.training.loop import Callbacks, Trainer
 from facematch.tasks.training.objective import build_objective
 from facematch.tasks.training.optimiser import build_optimiser
-from facematch.tasks.training.run_state import StopRequest
 
 PHOTOS, EMBEDDING, MARGIN, SEED = 4, 256, 0.2, 1
 AUGMENTED = 512  # crops whose augmentation alone is timed

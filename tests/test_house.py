@@ -14,7 +14,6 @@ ROOMS = (
 # The tasks that may import another: who, and whom.
 BETWEEN_TASKS = {
     ("compare", "training"),
-    ("finder", "training"),  # one loop's habits: state, log, schedule of the learning rate
     ("training", "finder"),  # `train` makes what the settings describe
     ("compare", "competition"),
     ("hashing", "compare"),  # codes of unlike sizes are systems side by side: its tables and its chart

@@ -16,6 +16,7 @@ from facematch.evaluation.topk import Figures, first_places
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
 from facematch.pipeline.run_folder import RunFolder
+from facematch.pipeline.run_state import StopRequest
 from facematch.ranking.embeddings import Embeddings
 from facematch.settings.embedding import EmbedderSettings
 from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
@@ -23,7 +24,6 @@ from facematch.settings.training import LossSettings, TeacherSettings, TrainingS
 from facematch.tasks.training.data import TrainingSet
 from facematch.tasks.training.loop import Callbacks, Trainer, TrainingResult
 from facematch.tasks.training.objective import build_objective
-from facematch.tasks.training.run_state import StopRequest
 
 SIDE = 32
 

@@ -15,8 +15,8 @@ import pytest
 from tiny_training import RUN, TRAIN, Ended, Run
 
 from facematch.networks.embedding import weights_digest
+from facematch.pipeline.run_state import StopRequest
 from facematch.tasks.training.loop import Trainer, TrainingResult
-from facematch.tasks.training.run_state import StopRequest
 
 TIMES = int(os.environ.get("FACEMATCH_FUZZ", "1"))
 SEED = 2026

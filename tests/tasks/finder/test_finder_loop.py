@@ -13,12 +13,12 @@ from facematch.faces.finder import FinderDetector
 from facematch.networks.finder import FinderNetwork, export_finder
 from facematch.photos.encoded import rgb_pixels
 from facematch.pipeline.run_folder import RunFolder
+from facematch.pipeline.run_state import StopRequest
 from facematch.settings.finder import FinderSettings
 from facematch.settings.training import TrainingSettings
 from facematch.tasks.finder.loop import FinderTrainer
 from facematch.tasks.finder.scenes import SceneMaker
 from facematch.tasks.finder.validation import validation_of
-from facematch.tasks.training.run_state import StopRequest
 from smileys import noise, smiley
 
 FILES = {"yunet": Path("a.onnx"), "centerface": Path("b.onnx")}

@@ -19,13 +19,13 @@ from facematch.faces.templates import FIVE_POINTS
 from facematch.networks.embedding import EmbeddingNetwork, weights_digest
 from facematch.networks.spec import NetworkSpec
 from facematch.pipeline.run_folder import RunFolder, read_log
+from facematch.pipeline.run_state import StopRequest, stop_on_signals
 from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 from facematch.settings.training import LossSettings, TrainingSettings
 from facematch.tasks.training.blending import Blends, blended_face, face_frame
 from facematch.tasks.training.data import COPIES, TrainingSet, augmented_batches, picture_seed
 from facematch.tasks.training.loop import Trainer, TrainingResult
 from facematch.tasks.training.objective import TaughtObjective
-from facematch.tasks.training.run_state import StopRequest, stop_on_signals
 from training_helpers import (
     SIDE,
     TEACHER,

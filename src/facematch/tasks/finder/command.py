@@ -18,13 +18,13 @@ from facematch.networks.finder import FinderNetwork, export_finder
 from facematch.photos.photo import PhotoFile, find_photos
 from facematch.pipeline.build import photo_limits
 from facematch.pipeline.run_folder import RunFolder, lengthen, start_run
+from facematch.pipeline.run_state import check_state, stop_on_signals
 from facematch.settings.finder import FinderSettings
 from facematch.settings.root import Settings
 from facematch.tasks.finder.labels import Labelled, label_photos
 from facematch.tasks.finder.loop import FinderTrainer
 from facematch.tasks.finder.scenes import SceneMaker
 from facematch.tasks.finder.validation import validation_of
-from facematch.tasks.training.run_state import check_state, stop_on_signals
 
 _LABELLING_SCORE = 0.3  # from which a teacher's find is no background
 _LABELLING_SIZE = 640  # pixels of the longer side

@@ -19,13 +19,13 @@ from facematch.core.machine import choose_device, uses_bf16
 from facematch.evaluation.detection import DetectionFigures
 from facematch.networks.finder import FinderNetwork
 from facematch.pipeline.run_folder import RunFolder
+from facematch.pipeline.run_log import TrainingLog
+from facematch.pipeline.run_state import Progress, StopRequest, load_state, reading_state, save_state, state_of
+from facematch.pipeline.schedule import learning_rate
 from facematch.settings.finder import FinderSettings
 from facematch.settings.training import TrainingSettings
 from facematch.tasks.finder.loss import cells, finder_loss
 from facematch.tasks.finder.scenes import Scene, SceneMaker
-from facematch.tasks.training.log import TrainingLog
-from facematch.tasks.training.optimiser import learning_rate
-from facematch.tasks.training.run_state import Progress, StopRequest, load_state, reading_state, save_state, state_of
 
 _SAVE_EVERY_SECONDS = 60.0
 _AVERAGED = 0.998  # what stays of the mean weights at each step

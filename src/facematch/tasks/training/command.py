@@ -23,6 +23,7 @@ from facematch.pipeline.default_checkpoint import first_weights
 from facematch.pipeline.evaluated import embed_named
 from facematch.pipeline.people import ValidationPeople, training_and_validation
 from facematch.pipeline.run_folder import RunFolder, lengthen, start_run
+from facematch.pipeline.run_state import Progress, check_state, save_classes, stop_on_signals
 from facematch.pipeline.trained import write_trained_photos
 from facematch.settings.competition import load_form
 from facematch.settings.root import Settings
@@ -32,7 +33,6 @@ from facematch.tasks.training.crops import PhotoReader, training_crops
 from facematch.tasks.training.data import TrainingSet
 from facematch.tasks.training.loop import Callbacks, Trainer, TrainingResult
 from facematch.tasks.training.objective import Objective, build_objective
-from facematch.tasks.training.run_state import Progress, check_state, save_classes, stop_on_signals
 from facematch.tasks.training.teachers import training_set
 from facematch.tasks.training.validation import seen_crops, validation_of
 

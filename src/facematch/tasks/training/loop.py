@@ -23,6 +23,9 @@ from facematch.evaluation.bootstrap import Estimate
 from facematch.evaluation.topk import Figures, figures_from_dict
 from facematch.networks.embedding import EmbeddingNetwork, freeze_stages, set_training_mode
 from facematch.pipeline.run_folder import RunFolder
+from facematch.pipeline.run_log import TrainingLog
+from facematch.pipeline.run_state import Progress, StopRequest, load_state, reading_state, save_state, state_of
+from facematch.pipeline.schedule import learning_rate
 from facematch.settings.training import TrainingSettings
 from facematch.tasks.training.batches import epoch_batches
 from facematch.tasks.training.data import (
@@ -35,10 +38,8 @@ from facematch.tasks.training.data import (
     augmented_batches,
     with_blends,
 )
-from facematch.tasks.training.log import TrainingLog
 from facematch.tasks.training.objective import Objective
-from facematch.tasks.training.optimiser import build_optimiser, learning_rate, load_optimiser
-from facematch.tasks.training.run_state import Progress, StopRequest, load_state, reading_state, save_state, state_of
+from facematch.tasks.training.optimiser import build_optimiser, load_optimiser
 
 _SAVE_EVERY_SECONDS = 60.0
 

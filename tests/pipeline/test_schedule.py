@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch.optim import lr_scheduler
 
+from facematch.pipeline.schedule import learning_rate
 from facematch.settings.training import TrainingSettings
-from facematch.tasks.training.optimiser import learning_rate
 
 Maker = Callable[[torch.optim.Optimizer], Any]
 

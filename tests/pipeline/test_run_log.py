@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from facematch.core.errors import FacematchError
 from facematch.pipeline.run_folder import RunFolder, read_log
-from facematch.tasks.training.log import TrainingLog
+from facematch.pipeline.run_log import TrainingLog
 
 
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:

@@ -14,10 +14,10 @@ import torch
 from facematch.core.errors import FacematchError
 from facematch.networks.embedding import weights_digest
 from facematch.pipeline.run_folder import RunFolder, read_log, start_run
+from facematch.pipeline.run_state import StopRequest, check_state, load_state, save_state
 from facematch.settings.root import Settings
 from facematch.settings.training import TrainingSettings
 from facematch.tasks.training.loop import Callbacks, Trainer, TrainingResult
-from facematch.tasks.training.run_state import StopRequest, check_state, load_state, save_state
 from training_helpers import TRAINING, Surroundings, run, trainer
 
 Unbroken = tuple[Trainer, TrainingResult, Surroundings]
