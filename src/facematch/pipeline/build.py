@@ -144,7 +144,7 @@ def trained_header(settings: Settings) -> CheckpointHeader:
     ours, trained = network_spec(settings).fingerprint, dict(header.fingerprint.settings)
     trained.pop(WEIGHTS_KEY, None)
     if _with_what_is_there(settings.faces).aligns == settings.faces.aligns:
-        ours |= build_cropper(settings.faces).fingerprint
+        ours = build_cropper(settings.faces).fingerprint | ours
     else:
         trained = {key: value for key, value in trained.items() if key in ours.settings}
     remedy = "Leave out what is set by hand: the run brings its own settings."
