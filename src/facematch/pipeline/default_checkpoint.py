@@ -17,7 +17,7 @@ NAME = "default.safetensors"
 _OF_RUN = ("settings.yaml", "best.safetensors", "last.safetensors")
 _BROUGHT = ("faces", "network", "ranking", "refine")
 _OF_MACHINE = ("precision", "device", "workers", "channels_last")
-SHA256 = "71233bf74ead7a210fb4094fee4bb7372a33d0a97ef27b0d4efe307cb01b60ec"
+SHA256 = "7809f6250d0f5ca70dcc404d1baffa365f96bef5b8eca49bde9403abe2b2f568"
 
 
 def settings_in_use(
