@@ -36,7 +36,7 @@ KNOWN = {
         "thresholds/kept.py",
     ],
     "load_file": ["networks/checkpoint.py", "networks/weights.py", "core/tensor_file.py"],
-    "torch.load": ["networks/weights.py", "tasks/training/run_state.py"],
+    "torch.load": ["networks/weights.py", "pipeline/run_state.py"],
     "torch.jit.load": ["embedders/clip.py"],
     "open_clip.load_checkpoint": ["embedders/clip.py"],
     "InferenceSession": ["embedders/onnx.py"],
@@ -46,7 +46,7 @@ KNOWN = {
     "Unpickler": ["tasks/protocols/plain_pickle.py"],
     "ZipFile": [
         "embedders/clip_model.py", "identities/archives.py", "ranking/embedding_files.py",
-        "tasks/training/run_state.py",
+        "pipeline/run_state.py",
     ],
     "tarfile.open": ["identities/archives.py"],
     "csv.reader": ["tasks/protocols/labelled_pairs.py", "tasks/report/subgroups.py"],
