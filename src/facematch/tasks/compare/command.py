@@ -113,7 +113,9 @@ def system_words(run: ComparisonRun, entry: SystemSettings, weights: Sequence[fl
     fusion = run.fusion_of(entry)
     if fusion is None:
         settings = run.settings[entry.name]
-        crops = {"none": "whole photos"}.get(settings.faces.detector, f"{settings.faces.detector} crops")
+        faces = settings.faces
+        looks = [faces.detector, *([] if faces.looking_behind == "none" else [faces.looking_behind])]
+        crops = "whole photos" if faces.detector == "none" else f"{' + '.join(looks)} crops"
         kind = settings.network.backbone if settings.embedder.kind == "network" else settings.embedder.kind
         return ", ".join([crops, kind, settings.ranking.metric, *(step.step for step in settings.refine)])
     names = [each.name.removeprefix(f"{entry.name}, ") for each in (run.members(entry) if weights else ())]
