@@ -21,6 +21,8 @@ from tiny_project import write_tiny
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # numba sets OpenMP's number for torch, too
 
+REPOSITORY = Path(__file__).resolve().parents[1]
+
 # Laws are tried on new examples each time, and on the same ones where a run has to be repeatable.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 if os.environ.get("FACEMATCH_REPEATABLE_TESTS"):
@@ -39,13 +41,20 @@ def _in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facematch.core.machine.gains_from_bf16", lambda _: False)
 
 
+@pytest.fixture(autouse=True)
+def _the_real_default() -> Iterator[None]:
+    """Forget a network that stood in for the one that comes with facematch: the next test knows the real one."""
+    yield
+    found = default_checkpoint.default_file
+    if found.cache_info().currsize and not found().is_relative_to(REPOSITORY):
+        found.cache_clear()
+
+
 @pytest.fixture
-def without_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def without_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the network that comes with facematch: it would take over where a test wants none."""
     monkeypatch.setattr(default_checkpoint, "_places", lambda: (tmp_path / "no default", tmp_path / "nor here"))
     default_checkpoint.default_file.cache_clear()  # what made the small project knows the real one
-    yield
-    default_checkpoint.default_file.cache_clear()  # other tests know the real one
 
 
 @pytest.fixture(scope="session")

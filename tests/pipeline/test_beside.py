@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +118,7 @@ def test_who_has_to_be_beaten(shipped: Path, changed: dict[str, object], names: 
 
 
 @pytest.fixture
-def shipped(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def shipped(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small network as the one that comes with facematch, and a run called bad, split by another seed."""
     folder = project / "shipped"
     folder.mkdir()
@@ -127,8 +127,7 @@ def shipped(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setattr(default_checkpoint, "_places", lambda: [folder / NAME])
     monkeypatch.setattr(default_checkpoint, "SHA256", sha256_of_file(folder / NAME))
     default_file.cache_clear()
-    yield folder
-    default_file.cache_clear()  # other tests know the real one
+    return folder
 
 
 def test_before_sending_the_same_is_said_of_the_people_it_was_validated_on(shipped: Path, run: Run) -> None:
