@@ -2,7 +2,8 @@
 
     python benchmarks/extra_photos.py data/train_extra stated.txt --known data/lfw/train data/lfw/more
     python benchmarks/extra_photos.py data/train_extra celebrities.txt --held-out celeba pubfig glint
-    facematch validate --set identities.validation=celebrities.txt --set identities.images=data/train_extra
+    facematch validate --set identities.validation=celebrities.txt --set identities.images=data/train_extra \
+      --set identities.domain=column
 
 The index has columns path, source, identity, kind and terms. A line of the list is `path identity kind`, so that
 `identities.domain: column` knows drawings; a photo of nobody known is a person of its own. People of whom the folders
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--known", type=Path, nargs="*", default=[], metavar="PEOPLE", help="folders of people")
     parser.add_argument("--held-out", nargs="+", metavar="SOURCE", help="to measure on: what nothing is trained on")
     options = parser.parse_args()
-    known: dict[str, str] = {path.name.lower(): path.name for folder in options.known for path in folder.iterdir()}
+    known = {path.name.lower(): path.name for folder in options.known for path in folder.iterdir()}
     held_out = set(HELD_OUT.read_text(encoding="utf-8").split("\n"))
     with (options.folder / "index.csv").open(encoding="utf-8", newline="") as opened:
         every = list(csv.DictReader(opened))

@@ -65,7 +65,7 @@ class FinderDetector:
 
     def detect(self, image: Image) -> list[Face]:
         """Return the faces with a score of at least `min_score`."""
-        every = max(1, min(image.shape[:2]) // _ENOUGH)
+        every = min(image.shape[:2]) // _ENOUGH
         if every > 1 and len(self.detect_sizes) > 1:  # the photo is gone through once, by the quickest way
             return [moved(face, every) for face in self._detect(_means(image, every))]
         return self._detect(image)
