@@ -83,14 +83,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[FinderNetwork, Path
     return network, path
 
 
-@pytest.mark.parametrize("shape", [(96, 128), (250, 250), (64, 33), (700, 200)])
+@pytest.mark.parametrize("shape", [(96, 128), (250, 250), (64, 33), (700, 200), (20, 90), (32, 32), (30, 500)])
 def test_the_file_answers_as_the_network_at_every_size(
     model: tuple[FinderNetwork, Path], shape: tuple[int, int]
 ) -> None:
     network, path = model
     image = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
     detector = FinderDetector(path, min_score=0.5, detect_sizes=(max(shape),))
-    padded = np.zeros((-(-shape[0] // 32) * 32, -(-shape[1] // 32) * 32, 3), np.float32)
+    padded = np.zeros((max(-(-shape[0] // 32) * 32, 64), max(-(-shape[1] // 32) * 32, 64), 3), np.float32)
     padded[: shape[0], : shape[1]] = image
     with torch.inference_mode():
         maps = network(torch.from_numpy(padded / 127.5 - 1).permute(2, 0, 1)[None].float())

@@ -70,6 +70,18 @@ def test_settings_tell_file_score_and_size(tmp_path: Path) -> None:
         assert sum(change.settings()[key] != value for key, value in base.items()) == 1
 
 
+@pytest.mark.parametrize("shape", [(20, 90), (300, 30), (32, 32)])
+def test_yunet_answers_for_a_small_or_narrow_photo_as_for_one_with_black_around(shape: tuple[int, int]) -> None:
+    file = shared("weights/yunet_n_640_640.onnx")
+    around = np.zeros((max(shape[0] + -shape[0] % 32, 64), max(shape[1] + -shape[1] % 32, 64), 3), np.uint8)
+    around[: shape[0], : shape[1]] = image = noise(*shape)
+    network = cv2.FaceDetectorYN.create(str(file), "", around.shape[1::-1], score_threshold=1e-3)
+    expected = network.detect(np.ascontiguousarray(around[..., ::-1]))[1]
+    found = YunetDetector(file, min_score=1e-3).detect(image)
+    np.testing.assert_allclose([each.score for each in found], expected[:, 14], rtol=1e-4)
+    np.testing.assert_allclose([each.x for each in found], expected[:, 0], rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("kind", "name"), [(YunetDetector, "yunet_n_640_640.onnx"), (CenterFaceDetector, "centerface.onnx")]
 )

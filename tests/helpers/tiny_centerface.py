@@ -68,7 +68,7 @@ def write_tiny_centerface(path: Path, *, outputs: tuple[str, ...] = tuple(_WIDTH
 
 def faces_by_loops(path: Path, image: Image, least: float) -> list[Face]:
     """Return the faces in a picture (H×W×3) that needs no reducing, each cell of the maps read by itself."""
-    height, width = (-(-side // 32) * 32 for side in image.shape[:2])
+    height, width = (max(-(-side // 32) * 32, 64) for side in image.shape[:2])
     whole = np.zeros((1, 3, height, width), np.float32)
     whole[0, :, : image.shape[0], : image.shape[1]] = image.transpose(2, 0, 1)
     model = onnx.load(str(path))

@@ -94,7 +94,7 @@ class FinderDetector:
 
     def _search(self, image: Image, size: int) -> list[Face]:
         small, scale = reduced(image, size)
-        picture = padded(small, 32)
+        picture = padded(small)
         network = read_network(self.file, self.name, _OUTPUTS)
         network.setInput(cv2.dnn.blobFromImage(picture, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
         maps = [np.asarray(each[0], np.float32) for each in network.forward(list(_OUTPUTS))]

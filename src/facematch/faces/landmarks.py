@@ -48,10 +48,11 @@ class YunetDetector:
     def detect(self, image: Image) -> list[Face]:
         """Return the faces with a score of at least `min_score`."""
         small, scale = reduced(image, self.detect_size)
+        picture = padded(small)
         network = _yunet(self.file)
         network.setScoreThreshold(self.min_score)
-        network.setInputSize((small.shape[1], small.shape[0]))
-        _, rows = network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        network.setInputSize((picture.shape[1], picture.shape[0]))
+        _, rows = network.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         faces = []
         for row in rows if rows is not None else ():
             x, y, width, height = (float(value) for value in row[:4])
@@ -91,7 +92,7 @@ class CenterFaceDetector:
         """Return the faces with a score of at least `min_score`."""
         small, scale = reduced(image, self.detect_size)
         network = read_network(self.file, self.name, _CENTERFACE_OUTPUTS)
-        network.setInput(cv2.dnn.blobFromImage(padded(small, 32)))  # RGB from 0 to 255
+        network.setInput(cv2.dnn.blobFromImage(padded(small)))  # RGB from 0 to 255
         heat, scales, offsets, points = (each[0] for each in network.forward(list(_CENTERFACE_OUTPUTS)))
         faces = []
         for row, column in np.argwhere(heat[0] >= self.min_score).tolist():
@@ -122,12 +123,13 @@ def require_model(file: Path, name: str) -> None:
         )
 
 
-def padded(image: Image, multiple: int) -> Image:
-    """Return an image (H×W×3) with black rows below and columns to the right, up to multiples of a number of pixels."""
-    height, width = image.shape[:2]
-    return np.asarray(
-        cv2.copyMakeBorder(image, 0, -height % multiple, 0, -width % multiple, cv2.BORDER_CONSTANT), np.uint8
-    )
+def padded(image: Image) -> Image:
+    """Return an image (H×W×3) with black rows below and columns to the right, up to multiples of 32, 64 at least.
+
+    Of 32 pixels a network's smallest map is one cell wide, and OpenCV 4.14 computes nonsense in it, of other memory.
+    """
+    below, right = (max(side + -side % 32, 64) - side for side in image.shape[:2])
+    return np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT), np.uint8)
 
 
 def _yunet(file: Path) -> cv2.FaceDetectorYN:
