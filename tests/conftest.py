@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from hypothesis import settings
 from chromium import launched
 from command_helpers import Run, run_command, write_project
 from facematch.core.cache import Cache
+from facematch.core.console import info_once
+from facematch.faces import finder
 from facematch.near_duplicates.contents import content_cache
 from facematch.pipeline import default_checkpoint
 from facematch.tasks.training.start import train_command
@@ -55,6 +57,19 @@ def without_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the network that comes with facematch: it would take over where a test wants none."""
     monkeypatch.setattr(default_checkpoint, "_places", lambda: (tmp_path / "no default", tmp_path / "nor here"))
     default_checkpoint.default_file.cache_clear()  # what made the small project knows the real one
+
+
+@pytest.fixture
+def hide_finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Call it to hide the finder that comes with facematch."""
+
+    def hide() -> None:
+        monkeypatch.setattr(finder, "shipped_places", lambda name: [tmp_path / name])
+        finder.shipped_finder.cache_clear()
+        info_once.cache_clear()  # that it is missing is said once
+
+    yield hide
+    finder.shipped_finder.cache_clear()
 
 
 @pytest.fixture(scope="session")

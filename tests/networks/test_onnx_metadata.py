@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,3 +175,18 @@ def test_the_fingerprint_needs_neither_onnx_nor_its_runtime_nor_torch(exported: 
     )
     done = subprocess.run([sys.executable, "-c", program, exported], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == [embedder_of(exported).fingerprint.digest, "[]"]
+
+
+def test_where_the_finder_is_missing_its_crops_are_the_cascades(
+    tmp_path: Path, hide_finder: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = load_settings(None, ["faces.second_look=finder"])
+    told = replace(TOLD, crops=build_cropper(found.faces).fingerprint)
+    file = write_model(tmp_path / "m.onnx", **{KEY: told.as_json()})
+    settings = load_settings(None, ["faces.second_look=finder", "embedder.kind=onnx", f"embedder.file={file}"])
+    assert build_embedder(settings)
+    with pytest.raises(FacematchError, match="were not made in the same way"):
+        build_embedder(load_settings(None, ["embedder.kind=onnx", f"embedder.file={file}"]))
+    hide_finder()
+    assert build_embedder(settings)
+    assert "the finder that comes with facematch is missing" in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 import shutil
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ import yaml
 from facematch.core import shipped as places
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
-from facematch.faces import finder
 from facematch.networks.checkpoint import load_checkpoint, read_checkpoint_header, save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.pipeline import default_checkpoint
@@ -133,25 +132,21 @@ def test_it_is_found_beside_an_installed_package(shipped: Path, monkeypatch: pyt
 
 
 def test_where_the_finder_is_missing_it_takes_crops_of_the_cascade(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, hide_finder: Callable[[], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = load_settings(None, ["faces.second_look=finder", "faces.template=own", "network.backbone=resnet18"])
     network, run = EmbeddingNetwork(network_spec(settings)), tmp_path / "best.safetensors"
     crops = build_cropper(settings.faces).fingerprint
     save_checkpoint(run, network, crops, origin={}, people=(), metric="cosine", trained={})
     settings = with_checkpoint(settings, run)
-    monkeypatch.setattr(finder, "shipped_places", lambda name: [tmp_path / name])
-    finder.shipped_finder.cache_clear()
-    try:
-        assert trained_header(settings).path == run
-        assert "the finder that comes with facematch is missing" in capsys.readouterr().err
-        smaller = settings.model_copy(update={"network": settings.network.model_copy(update={"embedding": 8})})
-        with pytest.raises(FacematchError, match="were not made in the same way"):
-            trained_header(smaller)
-        with pytest.raises(FacematchError, match="were not made in the same way"):
-            trained_header(settings.model_copy(update={"faces": FaceSettings()}))
-    finally:
-        finder.shipped_finder.cache_clear()
+    hide_finder()
+    assert trained_header(settings).path == run
+    assert "the finder that comes with facematch is missing" in capsys.readouterr().err
+    smaller = settings.model_copy(update={"network": settings.network.model_copy(update={"embedding": 8})})
+    with pytest.raises(FacematchError, match="were not made in the same way"):
+        trained_header(smaller)
+    with pytest.raises(FacematchError, match="were not made in the same way"):
+        trained_header(settings.model_copy(update={"faces": FaceSettings()}))
 
 
 def test_the_shipped_file_is_whole_small_and_agrees_with_its_settings() -> None:

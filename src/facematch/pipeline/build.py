@@ -59,6 +59,12 @@ def _with_what_is_there(faces: FaceSettings) -> FaceSettings:
     )
 
 
+def _crops_as_named(faces: FaceSettings) -> Fingerprint | None:
+    # None where the finder is missing that aligns them: whatever they should be, they are the cascade's.
+    there = _with_what_is_there(faces).aligns == faces.aligns
+    return build_cropper(faces).fingerprint if there else None
+
+
 def _landmark_detector(faces: FaceSettings, kind: LandmarkKind) -> Detector:
     from facematch.faces.finder import FinderDetector  # loaded where one is used, as the second look is
     from facematch.faces.landmarks import CenterFaceDetector, YunetDetector
@@ -109,8 +115,8 @@ def photo_embedder(settings: Settings, embedder: Embedder) -> PhotoEmbedder:
 def build_embedder(settings: Settings) -> Embedder:
     """Return the embedder that `embedder:` describes. No network is loaded yet.
 
-    Raises FacematchError when its file or checkpoint is missing, or when the checkpoint was trained
-    on crops made in another way.
+    Raises FacematchError when its file or checkpoint is missing, or when it was trained on crops made in another way;
+    where the finder is missing that those name, crops are the cascade's, which is said and no error.
     """
     if settings.embedder.kind == "pixels":
         from facematch.embedders.pixels import PixelEmbedder
@@ -143,8 +149,8 @@ def trained_header(settings: Settings) -> CheckpointHeader:
     header = read_checkpoint_header(Path(settings.paths.checkpoint or run_folder(settings)))
     ours, trained = network_spec(settings).fingerprint, dict(header.fingerprint.settings)
     trained.pop(WEIGHTS_KEY, None)
-    if _with_what_is_there(settings.faces).aligns == settings.faces.aligns:
-        ours = build_cropper(settings.faces).fingerprint | ours
+    if (crops := _crops_as_named(settings.faces)) is not None:
+        ours = crops | ours
     else:
         trained = {key: value for key, value in trained.items() if key in ours.settings}
     remedy = "Leave out what is set by hand: the run brings its own settings."
@@ -212,7 +218,8 @@ def _onnx(settings: Settings) -> Embedder:
     metadata = read_onnx_metadata(chosen.file)
     if metadata is not None:
         file = f"the model {chosen.file}"
-        require_same(build_cropper(settings.faces).fingerprint, "the settings", metadata.crops, file)
+        if (crops := _crops_as_named(settings.faces)) is not None:
+            require_same(crops, "the settings", metadata.crops, file)
         _require_agreement(given, metadata, file)
         given = metadata.settings
     return OnnxEmbedder(chosen.file, batch=chosen.batch, **given)
