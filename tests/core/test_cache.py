@@ -63,9 +63,26 @@ def test_a_folder_that_cannot_be_used_means_no_cache_but_work_goes_on(tmp_path: 
     (tmp_path / "file").write_text("in the way")
     with pytest.warns(UserWarning, match="nothing is kept this time"):
         cache = Cache(tmp_path / "file" / "c.sqlite")
-    cache.put("a", "1", b"2")
-    assert kept(cache, "a") is None
+    for number in range(300):
+        cache.put(f"{number}", "1", b"2")
+    assert kept(cache, "0") is None
     cache.close()
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_writer_holds_nobody_up_before_its_rows_are_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facematch.core.cache._WAIT", 0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with Cache(tmp_path / "c.sqlite") as one, Cache(tmp_path / "c.sqlite") as other:
+            one.put("a", "1", b"2")
+            assert kept(one, "a") == ("1", b"2")
+            assert kept(other, "a") is None
+            for number in range(300):
+                other.put(f"{number}", "1", b"2")
+            assert kept(one, "0") == ("1", b"2")
+        with Cache(tmp_path / "c.sqlite") as both:
+            assert kept(both, "a") == kept(both, "299") == ("1", b"2")
 
 
 ROWS = {f"k{number}": (f"note {number}", bytes([number]) * 700) for number in range(60)}
@@ -195,6 +212,7 @@ def test_processes_that_find_the_damage_at_once_set_it_aside_once(tmp_path: Path
 def test_a_full_disk_and_a_lock_cost_the_cache_not_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = filled(tmp_path / "c.sqlite")
     monkeypatch.setattr("facematch.core.cache._WAIT", 0.1)
+    monkeypatch.setattr("facematch.core.cache._COMMIT_EVERY", 1)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     said = "could not be written: database is locked; work goes on"

@@ -104,3 +104,29 @@ def test_a_table_in_a_pipe_wraps_no_cell() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "some words of a row" in done.stdout
     assert done.stdout.count("0123456789 0123456789") == 7
+
+
+def test_a_library_says_nothing(
+    told: Say, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with console.unheard(), caplog.at_level("INFO", "facematch"):
+        console.info("a note")
+        console.result("a result")
+        console.show_table("a table", ["x"], [["1"]])
+        with console.progress("work", 2) as step, console.waiting("for it"):
+            step(1)
+        with pytest.warns(UserWarning, match="^mind this$"):
+            console.warn("mind this")
+        with pytest.warns(UserWarning, match="^in yellow$"):
+            console.info("in yellow", "yellow")
+        assert not console.ask("is anybody there?")
+    assert told() == ""
+    assert capsys.readouterr().out == ""
+    assert [record.getMessage() for record in caplog.records] == [
+        "a note",
+        "a result",
+        "a table: [['x'], ['1']]",
+        "for it",
+    ]
+    console.info("heard again")
+    assert told() == "heard again\n"

@@ -14,12 +14,12 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from facematch.core.errors import FacematchError
-from facematch.losses import TripletLoss, triplet_loss
 from facematch.losses import distances as distances_room
 from facematch.losses import triplet as triplet_room
+from facematch.losses import triplet_loss
 from facematch.losses.distances import Distance
 from facematch.losses.mining import Margin, Mining
-from facematch.losses.triplet import Reduction, spread
+from facematch.losses.triplet import Reduction, TripletResult, spread
 
 WAYS: list[tuple[Mining, Margin]] = [
     ("batch-all", 0.3),
@@ -118,7 +118,7 @@ BATCHES: dict[str, tuple[Tensor, list[int]]] = {
 }
 
 
-def value_and_gradient(x: Tensor, labels: list[int], **arguments: Any) -> tuple[TripletLoss, Tensor]:
+def value_and_gradient(x: Tensor, labels: list[int], **arguments: Any) -> tuple[TripletResult, Tensor]:
     leaf = x.clone().requires_grad_()
     result = triplet_loss(leaf, torch.tensor(labels, dtype=torch.int64), **arguments)
     (gradient,) = torch.autograd.grad(result.loss, leaf)

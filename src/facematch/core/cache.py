@@ -44,13 +44,14 @@ class Cache:
     """A table from key to (note, data), safe to use from several threads and processes.
 
     It is what it can be: a damaged file is started again, and where that or the folder does not allow it nothing is
-    kept. One warning names each. Use as a context manager: what was put is committed on leaving.
+    kept. One warning names each. Use as a context manager: what was put is written a few hundred rows at a time, and on
+    leaving.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._pending = 0
+        self._pending: dict[str, tuple[str, str, bytes, int]] = {}
         self._warned: set[str] = set()
         self._renewals = 0
         self._writing = True
@@ -61,7 +62,8 @@ class Cache:
     def read(self, key: str, decode: Callable[[str, bytes], T]) -> T | None:
         """Return what `decode` makes of the note and data of a key; None where there are none it can read."""
         with self._lock:
-            row = self._asked(key)
+            waiting = self._pending.get(key)
+            row = self._asked(key) if waiting is None else (waiting[1].encode(), waiting[2])
         if row is None:
             return None
         try:
@@ -77,9 +79,8 @@ class Cache:
         """Keep (note, data) under a key; what was there is replaced."""
         row = key, note, data, _crc(key, note.encode(), data)
         with self._lock:
-            self._written(lambda table: table.execute(_PUT, row))
-            self._pending += 1
-            if self._pending >= _COMMIT_EVERY:
+            self._pending[key] = row
+            if len(self._pending) >= _COMMIT_EVERY:
                 self._commit()
 
     def close(self) -> None:
@@ -120,8 +121,16 @@ class Cache:
                     self._warn("write", f"{self._path} could not be written: {error}; work goes on without it")
 
     def _commit(self) -> None:
-        self._pending = 0
-        self._written(lambda table: table.commit())
+        # All at once: while SQLite's lock is held nobody else can write, and some of them may be waited for.
+        rows = [*self._pending.values()]
+        self._pending.clear()
+
+        def write(table: sqlite3.Connection) -> None:
+            table.executemany(_PUT, rows)
+            table.commit()
+
+        if rows:
+            self._written(write)
 
     def _open(self) -> None:
         try:

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, partial
 from typing import Any, Protocol
 
@@ -31,6 +32,23 @@ _SECONDS_BETWEEN_LINES = 10.0  # of progress, where no bar can be drawn
 _warnings = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+_unheard = ContextVar("unheard", default=False)
+
+
+def _log(text: str, *values: object) -> None:
+    logging.getLogger("facematch").info(text, *values)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Print nothing meanwhile, in this thread: warnings become Python's, all other lines are logged as `facematch`."""
+    token = _unheard.set(True)
+    try:
+        yield
+    finally:
+        _unheard.reset(token)
+
+
 def be_quiet(quiet: bool = True) -> None:
     """Leave out notes and progress (`--quiet`); results, warnings and errors stay."""
     err.quiet = quiet
@@ -38,6 +56,9 @@ def be_quiet(quiet: bool = True) -> None:
 
 def result(text: str, style: str | None = None) -> None:
     """Print a line of result."""
+    if _unheard.get():
+        _log("%s", text)
+        return
     out.print(text, style=style, markup=False)
 
 
@@ -46,6 +67,12 @@ def info(text: str, style: str | None = None, *, wrap: bool = True) -> None:
 
     A terminal gets it in lines of whole words; without `wrap` as it is, such as a command to be copied.
     """
+    if _unheard.get():
+        if style is None:
+            _log("%s", text)
+        else:
+            warnings.warn(text.removeprefix("! "), stacklevel=2)
+        return
     console = _console(style)
     if wrap and console.is_terminal:  # Rich would break a path that is longer than a line
         fill = partial(textwrap.fill, width=console.width, break_long_words=False, break_on_hyphens=False)
@@ -92,7 +119,7 @@ def ask(question: str) -> bool:
 
 def at_terminal() -> bool:
     """Return whether a person is there to read and to type."""
-    return sys.stdin.isatty() and err.is_terminal
+    return sys.stdin.isatty() and err.is_terminal and not _unheard.get()
 
 
 def show_json(value: Any) -> None:
@@ -112,6 +139,9 @@ def results_aside(aside: bool = True) -> Iterator[None]:
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; all columns but the first are aligned to the right."""
+    if _unheard.get():
+        _log("%s: %s", title, [columns, *rows])
+        return
     table = Table(title=title, title_justify="left", title_style="bold")
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
@@ -132,7 +162,7 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Step]:
 
     A bar on a terminal; elsewhere a line of words every ten seconds, so none where the work ends within them.
     """
-    if not err.is_terminal:
+    if not err.is_terminal or _unheard.get():
         yield _lines(what, total, done)
         return
     texts = [TextColumn(f"{{task.{name}}}", markup=False) for name in ("description", "fields[words]")]
@@ -172,7 +202,7 @@ def _span(seconds: float) -> str:
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """Show that something is waited for, with a moving sign on a terminal and a plain line elsewhere."""
-    if not err.is_terminal:
+    if not err.is_terminal or _unheard.get():
         info(what)
         yield
         return

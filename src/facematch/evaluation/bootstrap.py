@@ -9,11 +9,16 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facematch.core.frame import frame
 from facematch.core.text import with_interval
+
+if TYPE_CHECKING:
+    import pandas
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,6 +46,12 @@ class Estimate:
 
     def __str__(self) -> str:
         return with_interval(self.value, self.interval)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame of pandas with one row: name, value, low, high, count, people, note."""
+        low, high = self.interval or (None, None)
+        values = {"value": self.value, "low": low, "high": high, "count": self.count, "people": self.people}
+        return frame({"name": [self.name], **{key: [value] for key, value in values.items()}, "note": [self.note]})
 
     def as_dict(self) -> dict[str, object]:
         """Return plain JSON values."""

@@ -15,7 +15,7 @@ Reduction = Literal["active", "valid"]
 
 
 @dataclass(frozen=True, eq=False)
-class TripletLoss:
+class TripletResult:
     """A batch's loss and its diagnostics, as scalar tensors on the embeddings' device.
 
     Only `loss` carries a gradient. Reading a diagnostic (`.item()`) waits for the device; making one
@@ -39,7 +39,7 @@ def triplet_loss(
     distance: Distance = "euclidean",
     reduction: Reduction = "active",
     domains: Tensor | None = None,
-) -> TripletLoss:
+) -> TripletResult:
     """Return the triplet loss of B×D `embeddings` (any floating type) with B integer `labels`.
 
     A valid triplet is an anchor a, a positive p ≠ a of its identity and a negative n of another; its
@@ -59,7 +59,8 @@ def triplet_loss(
     Raises FacematchError for shapes that do not fit, labels that are not integers, unknown names, a
     margin that is not positive and a soft margin with semi-hard.
     """
-    _check(embeddings, labels, mining, margin, reduction)
+    _check(embeddings, labels)
+    check_choices(mining, margin, reduction)
     if domains is not None and domains.shape != labels.shape:
         raise FacematchError(f"domains are {tuple(domains.shape)} for labels of {tuple(labels.shape)}.")
     distances = pairwise_distances(embeddings, distance)  # B×B
@@ -69,7 +70,7 @@ def triplet_loss(
     total = (mined.weights * distances).sum(dtype=working_dtype(embeddings.device)) + mined.offset
     apart, same = distances.detach(), pairs.positive.view(torch.uint8)
     of_positives = (apart * same).sum()
-    return TripletLoss(
+    return TripletResult(
         loss=(total / entered.clamp(min=1)).float(),
         triplets=entered,
         active_share=mined.active_share.float(),
@@ -106,7 +107,7 @@ def quantisation_penalty(values: Tensor) -> Tensor:
     return (1 - values.float().abs()).square().mean()
 
 
-def _check(embeddings: Tensor, labels: Tensor, mining: str, margin: float | str, reduction: str) -> None:
+def _check(embeddings: Tensor, labels: Tensor) -> None:
     if labels.shape != embeddings.shape[:1]:
         raise FacematchError(
             f"labels are {tuple(labels.shape)} for embeddings of {tuple(embeddings.shape)}; "
@@ -117,6 +118,10 @@ def _check(embeddings: Tensor, labels: Tensor, mining: str, margin: float | str,
             f"labels are {labels.dtype}; integers are needed.",
             "Number the identities: a float32 cannot hold whole numbers above 16,777,216.",
         )
+
+
+def check_choices(mining: str, margin: float | str, reduction: str) -> None:
+    """Raise FacematchError for choices that are not known, or do not go together."""
     require_known("mining", mining, get_args(Mining))
     require_known("reduction", reduction, get_args(Reduction))
     if margin == "soft":

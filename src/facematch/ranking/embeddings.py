@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,13 @@ from facematch.core.errors import FacematchError
 from facematch.core.files import replacing
 from facematch.core.fingerprint import Fingerprint, fingerprint_of
 from facematch.core.foreign import as_kind, parse_json, reading
+from facematch.core.frame import frame
 from facematch.core.tensor_file import TensorHeader, read_tensor_header
 from facematch.ranking.codes import pack_codes, unpack_codes
 from facematch.settings.ranking import Metric
+
+if TYPE_CHECKING:
+    import pandas
 
 EMBEDDINGS_AGAIN = "Make them with: facematch embed PHOTOS OUT.safetensors"
 
@@ -25,7 +29,7 @@ _FORMAT = "facematch embeddings 1"
 _METRIC: TypeAdapter[Metric] = TypeAdapter(Metric)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Embeddings:
     """N names, N×D `float32` vectors, the metric that compares them and their fingerprint.
 
@@ -63,6 +67,14 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(self.names[:3]) + (" …" if len(self) > 3 else "")
+        return f"<{len(self)} embeddings of {self.dimensions} dimensions, compared by {self.metric}: {shown}>"
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame of pandas: a row for each name, a column for each of D numbers (of a code: −1 and +1)."""
+        return frame(dict(zip(range(self.dimensions), self.as_floats().T, strict=True)), list(self.names))
 
     @property
     def packed(self) -> bool:

@@ -8,12 +8,14 @@ search, which needs no second pass (`facematch.ranking.binary`).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import require_same
+from facematch.core.frame import frame
 from facematch.ranking.approximate import near_by_index
 from facematch.ranking.binary import nearest_codes
 from facematch.ranking.choice import choose_index
@@ -22,13 +24,16 @@ from facematch.ranking.flat import Positions, near
 from facematch.ranking.metrics import METRICS, ROWS, Metric, Vectors, between
 from facematch.settings.ranking import CODE_INDEXES, INDEXES, IndexKind, allowed
 
+if TYPE_CHECKING:
+    import pandas
+
 Distances = NDArray[np.float32]
 
 _CELLS = 4_000_000  # candidates, or numbers of pairs, looked at together
 _NUMBERS = 250_000  # of their vectors in float64 at once, so that they stay in the processor's cache
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ranking:
     """For each of Q queries the k nearest gallery photos, best first.
 
@@ -58,6 +63,25 @@ class Ranking:
     def names(self, query: int) -> tuple[str, ...]:
         """Return the ranked gallery names of one query."""
         return tuple(self.gallery[i] for i in self.indices[query] if i >= 0)
+
+    def as_dict(self) -> dict[str, tuple[str, ...]]:
+        """Return the ranked gallery names of every query, as `Submission` takes them."""
+        return {name: self.names(row) for row, name in enumerate(self.queries)}
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame of pandas: query, place (from 1), photo and distance, a row for each place."""
+        rows, places = np.nonzero(self.indices >= 0)
+        photos = [self.gallery[each] for each in self.indices[rows, places].tolist()]
+        asked = [self.queries[row] for row in rows.tolist()]
+        return frame({"query": asked, "place": places + 1, "photo": photos, "distance": self.distances[rows, places]})
+
+    def __repr__(self) -> str:
+        k = self.indices.shape[1]
+        lines = [f"<{len(self.queries)} queries, the nearest {k} of {len(self.gallery)} photos, {self.metric}"]
+        for row, name in enumerate(self.queries[:3]):
+            best = zip(self.names(row)[:3], self.distances[row].tolist(), strict=False)
+            lines.append(f"  {name}: " + ", ".join(f"{photo} {distance:.3f}" for photo, distance in best))
+        return "\n".join(lines) + ("\n  …>" if len(self.queries) > 3 else ">")
 
 
 def distance_estimator(

@@ -1,5 +1,6 @@
 """Read settings from a YAML file and `--set section.key=value`; every mistake is named with its remedy."""
 
+import json
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -107,6 +108,11 @@ def load_settings(
             "one of its members.",
         )
     return settings
+
+
+def overrides_of(keywords: Mapping[str, object]) -> list[str]:
+    """Return keywords as `load_settings` takes overrides: `faces__size=112` says `faces.size=112`."""
+    return [f"{name.replace('__', '.')}={json.dumps(value, default=str)}" for name, value in keywords.items()]
 
 
 def load_section(

@@ -28,7 +28,7 @@ _REMEDY = (
 
 
 class Observation(NamedTuple):
-    """What one training step showed, by the names of `TripletLoss`."""
+    """What one training step showed, by the names of `TripletResult`."""
 
     loss: float
     active_share: float
