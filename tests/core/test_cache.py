@@ -81,6 +81,10 @@ def test_a_writer_holds_nobody_up_before_its_rows_are_many(tmp_path: Path, monke
             for number in range(300):
                 other.put(f"{number}", "1", b"2")
             assert kept(one, "0") == ("1", b"2")
+            for number in range(9):
+                other.put(f"large {number}", "", bytes(1_000_000))
+            assert kept(one, "large 7") is not None
+            assert kept(one, "large 8") is None
         with Cache(tmp_path / "c.sqlite") as both:
             assert kept(both, "a") == kept(both, "299") == ("1", b"2")
 

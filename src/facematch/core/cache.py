@@ -20,7 +20,7 @@ from zlib import crc32
 from facematch.core.text import brief
 
 T = TypeVar("T")
-_COMMIT_EVERY = 256
+_COMMIT_EVERY, _COMMIT_BYTES = 256, 8_000_000  # rows that wait in memory
 _WAIT = 60  # seconds for another process that writes
 _GET = "SELECT * FROM kept WHERE key = ?"
 _PUT = "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)"
@@ -52,6 +52,7 @@ class Cache:
         self._path = path
         self._lock = threading.Lock()
         self._pending: dict[str, tuple[str, str, bytes, int]] = {}
+        self._bytes = 0
         self._warned: set[str] = set()
         self._renewals = 0
         self._writing = True
@@ -80,7 +81,8 @@ class Cache:
         row = key, note, data, _crc(key, note.encode(), data)
         with self._lock:
             self._pending[key] = row
-            if len(self._pending) >= _COMMIT_EVERY:
+            self._bytes += len(data)
+            if len(self._pending) >= _COMMIT_EVERY or self._bytes >= _COMMIT_BYTES:
                 self._commit()
 
     def close(self) -> None:
@@ -122,7 +124,7 @@ class Cache:
 
     def _commit(self) -> None:
         # All at once: while SQLite's lock is held nobody else can write, and some of them may be waited for.
-        rows = [*self._pending.values()]
+        rows, self._bytes = [*self._pending.values()], 0
         self._pending.clear()
 
         def write(table: sqlite3.Connection) -> None:
