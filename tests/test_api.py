@@ -102,7 +102,9 @@ def test_files_arrays_and_pil_images_are_the_same_photos(folder: Path) -> None:
     np.testing.assert_array_equal(of_files.vectors, of_arrays.vectors)
     np.testing.assert_array_equal(of_files.vectors, of_images.vectors)
     np.testing.assert_array_equal(facematch.embed(image(names[0]), stage).vectors, of_files.vectors[:1])
-    whole = facematch.embed(Path("photos"), stage)
+    done: list[int] = []
+    whole = facematch.embed(Path("photos"), stage, on_progress=done.append)
+    assert done == [1, 2, 3, 4, 5, 6]
     assert whole.names == tuple(f"{name}/{number}.jpg" for name in FINDS for number in range(3))
     np.testing.assert_array_equal(whole.vectors[[0, 4]], of_files.vectors)
 

@@ -8,7 +8,7 @@ underscores for the dot: `faces__size=112`.
 import json
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
@@ -65,14 +65,20 @@ def load_embedder(
         return photo_embedder(chosen, with_views(chosen, plain, refine_steps(chosen, plain)))
 
 
-def embed(photos: Photos, embedder: PhotoEmbedder | str | Path = "default") -> Embeddings:
+def embed(
+    photos: Photos,
+    embedder: PhotoEmbedder | str | Path = "default",
+    *,
+    on_progress: Callable[[int], None] | None = None,
+) -> Embeddings:
     """Return N×D embeddings of photos, through the cache: what was embedded before is read.
 
     `photos` is a folder with all below it, a file, an H×W×3 `uint8` RGB array, a PIL image, several of these, or a
     mapping from names to them. Files of a folder are called by their path in it, files of a list by the path that was
     given, pictures by their number. `embedder` is what `load_embedder` returns or takes. A photo that cannot be read
-    or, where `faces.miss` says so, shows no face has no embedding: a Python warning names it. Raises FacematchError
-    for a missing folder, for no photo at all, and for an array of another kind.
+    or, where `faces.miss` says so, shows no face has no embedding: a Python warning names it. `on_progress` gets the
+    number of photos done. Raises FacematchError for a missing folder, for no photo at all, and for an array of another
+    kind.
 
     >>> embed("photos/ann").vectors.shape
     (3, 128)
@@ -80,7 +86,7 @@ def embed(photos: Photos, embedder: PhotoEmbedder | str | Path = "default") -> E
     stage = embedder if isinstance(embedder, PhotoEmbedder) else load_embedder(embedder)
     with tempfile.TemporaryDirectory() as folder, unheard():
         files, unread = _files(photos, Path(folder))
-        found = stage.run(files)
+        found = stage.run(files, on_progress)
     there = set(found.embeddings.names)
     lost = [*map(str, unread), *(f"{row.name} ({row.reason})" for row in found.records if row.name not in there)]
     if lost:
