@@ -17,7 +17,7 @@ NAME = "default.safetensors"
 _OF_RUN = ("settings.yaml", "best.safetensors", "last.safetensors")
 _BROUGHT = ("faces", "network", "ranking", "refine")
 _OF_MACHINE = ("precision", "device", "workers", "channels_last")
-SHA256 = "7809f6250d0f5ca70dcc404d1baffa365f96bef5b8eca49bde9403abe2b2f568"
+SHA256 = "30099f4e0c9be27f3ffe2a46d1edbe59a3e59302a5f3929e8225a8bd8b16413b"
 
 
 def settings_in_use(
