@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -106,9 +107,11 @@ def test_a_table_in_a_pipe_wraps_no_cell() -> None:
     assert done.stdout.count("0123456789 0123456789") == 7
 
 
-def test_a_library_says_nothing(
-    told: Say, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+def test_a_library_says_nothing_even_in_a_process_that_ran_a_command(
+    monkeypatch: pytest.MonkeyPatch, told: Say, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # a command changes it
+    console.show_messages()
     with console.unheard(), caplog.at_level("INFO", "facematch"):
         console.info("a note")
         console.result("a result")
@@ -120,6 +123,9 @@ def test_a_library_says_nothing(
         with pytest.warns(UserWarning, match="^in yellow$"):
             console.info("in yellow", "yellow")
         assert not console.ask("is anybody there?")
+    with console.unheard(), warnings.catch_warnings():
+        warnings.simplefilter("always")
+        console.warn("nobody hears this")
     assert told() == ""
     assert capsys.readouterr().out == ""
     assert [record.getMessage() for record in caplog.records] == [

@@ -231,7 +231,8 @@ class Stopwatch:
 
 class _Shown(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        info_once(record.getMessage())
+        if not _unheard.get():
+            info_once(record.getMessage())
 
 
 _SHOWN = _Shown()
@@ -251,7 +252,7 @@ def show_messages() -> None:
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        if issubclass(category, UserWarning):
+        if issubclass(category, UserWarning) and not _unheard.get():
             info(f"note: {message}", "yellow")
 
     warnings.showwarning = show
