@@ -5,7 +5,6 @@ Nothing is printed. What a command would warn of is a Python warning, what it wo
 underscores for the dot: `faces__size=112`.
 """
 
-import json
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +28,7 @@ from facematch.evaluation.verification import Pairs, verification_figures
 from facematch.faces.values import Outcome
 from facematch.photos.encoded import png_bytes
 from facematch.photos.photo import PhotoFile, Unreadable, find_photos
-from facematch.pipeline.build import build_embedder, crops_of, photo_embedder
+from facematch.pipeline.build import build_embedder, crops_of, photo_embedder, run_folder
 from facematch.pipeline.default_checkpoint import settings_in_use
 from facematch.pipeline.system import refine_steps, with_views
 from facematch.ranking.embeddings import Embeddings, joined
@@ -54,13 +53,12 @@ def load_embedder(
     >>> load_embedder("default").fingerprint.settings["network.backbone"]
     'resnet50'
     """
-    overrides = overrides_of(settings)
     with unheard():
         if Path(source).suffix == ".onnx":
-            model = ["embedder.kind=onnx", f"embedder.file={json.dumps(str(source))}"]
-            chosen = load_settings(config or "config/onnx.yaml", [*model, *overrides])
+            model = {"embedder__kind": "onnx", "embedder__file": source}
+            chosen = load_settings(config or "config/onnx.yaml", overrides_of(model | settings))
         else:
-            chosen = settings_in_use(config, [f"paths.checkpoint={json.dumps(str(source))}", *overrides])
+            chosen = settings_in_use(config, overrides_of({"paths__checkpoint": source} | settings))
         plain = build_embedder(chosen)
         return photo_embedder(chosen, with_views(chosen, plain, refine_steps(chosen, plain)))
 
@@ -196,7 +194,6 @@ def train(
         ...
     facematch.core.errors.FacematchError: ...
     """
-    from facematch.pipeline.build import run_folder
     from facematch.tasks.training.start import train_command
 
     overrides = overrides_of(settings)

@@ -119,7 +119,12 @@ def ask(question: str) -> bool:
 
 def at_terminal() -> bool:
     """Return whether a person is there to read and to type."""
-    return sys.stdin.isatty() and err.is_terminal and not _unheard.get()
+    return sys.stdin.isatty() and _is_drawn()
+
+
+def _is_drawn() -> bool:
+    # Whether bars and moving signs are seen.
+    return err.is_terminal and not _unheard.get()
 
 
 def show_json(value: Any) -> None:
@@ -162,7 +167,7 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Step]:
 
     A bar on a terminal; elsewhere a line of words every ten seconds, so none where the work ends within them.
     """
-    if not err.is_terminal or _unheard.get():
+    if not _is_drawn():
         yield _lines(what, total, done)
         return
     texts = [TextColumn(f"{{task.{name}}}", markup=False) for name in ("description", "fields[words]")]
@@ -202,7 +207,7 @@ def _span(seconds: float) -> str:
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """Show that something is waited for, with a moving sign on a terminal and a plain line elsewhere."""
-    if not err.is_terminal or _unheard.get():
+    if not _is_drawn():
         info(what)
         yield
         return

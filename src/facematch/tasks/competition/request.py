@@ -173,8 +173,8 @@ def make_submission(group: str, query: Folder, ranking: "Ranking", names: int) -
     """
     guess = tuple(base_name(name) for name in sorted(ranking.gallery)[:names])
     ranked = {
-        base_name(name): tuple(base_name(answer) for answer in ranking.names(number)[:names])
-        for number, name in enumerate(ranking.queries)
+        base_name(name): tuple(base_name(answer) for answer in answers[:names])
+        for name, answers in ranking.as_dict().items()
     }
     guessed = [name for name in query.names if name not in ranked]
     if guessed:
