@@ -35,6 +35,7 @@ LINES: dict[str, tuple[object, ...]] = {
     "identities": SMALL,
     "init": ("begun",),
     "leaks": (f"a={PHOTOS}", "b=data/test_data/query"),
+    "plugins": ("--all",),
     "rank": ("gallery.safetensors", "gallery.safetensors"),
     "report": (*SMALL, *PIXELS),
     "request": (*SMALL, *PIXELS, "--dry-run"),

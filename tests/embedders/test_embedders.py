@@ -22,6 +22,7 @@ from facematch.networks.checkpoint import read_checkpoint_header, save_checkpoin
 from facematch.networks.embedding import EmbeddingNetwork
 from facematch.networks.spec import NetworkSpec
 from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
+from facematch.testing import check_embedder
 from turns import photos_waiting
 
 
@@ -55,6 +56,10 @@ def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> Embedder:
     path = tmp_path / "best.safetensors"
     save_checkpoint(path, network, Fingerprint(), origin={}, people=(), metric="euclidean", trained={})
     return NetworkEmbedder(read_checkpoint_header(path), "cpu", batch=3)
+
+
+def test_it_passes_the_contract_tests_that_plug_ins_are_given(embedder: Embedder) -> None:
+    check_embedder(embedder, size=32)
 
 
 def crops(count: int, side: int = 32) -> NDArray[np.uint8]:

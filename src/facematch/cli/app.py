@@ -138,6 +138,14 @@ def identities(config: Config = TRIPLET, overrides: Sets = NONE, as_json: JsonOu
     """Check the labelled photos before a run and say what to mend."""
 
 
+@command(app, "tasks.plugins.command:plugins_command")
+def plugins(
+    every: Annotated[bool, typer.Option("--all", help="facematch's own kinds as well.")] = False,
+    as_json: JsonOut = False,
+) -> None:
+    """List what installed packages add: embedders, detectors, refine steps, thresholds and losses."""
+
+
 @command(app, "tasks.training.start:augment_preview_command", name="augment-preview")
 def augment_preview(
     out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = RESULTS / "augment-preview.png",

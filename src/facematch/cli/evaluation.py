@@ -185,8 +185,12 @@ def answer(
     config: Config = TRIPLET,
     overrides: Sets = NONE,
     kind: Annotated[
-        Literal["static", "dynamic", "dynamic-query", "isotonic", "platt", "conformal"],
-        typer.Option("--threshold", help="How near is near enough; all but conformal are fitted by `tune`."),
+        str,
+        typer.Option(
+            "--threshold",
+            help="How near is near enough: static, dynamic, dynamic-query, isotonic, platt, a plug-in's, all of which "
+            "`tune` fits, or conformal.",
+        ),
     ] = "static",
     false_accepts: Annotated[
         float, typer.Option(help="conformal: the promised rate of unknown people who are given a name.")

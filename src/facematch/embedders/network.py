@@ -1,7 +1,8 @@
 """The trained network as an embedder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,6 +106,7 @@ class ModuleEmbedder:
 
     network: "EmbeddingNetwork"
     batch: int = 64
+    _turn: Lock = field(default_factory=Lock, repr=False, compare=False)  # while it is not in its training mode
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -115,4 +117,5 @@ class ModuleEmbedder:
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return N×D embeddings of N×S×S×3 RGB crops."""
-        return run_network(self.network, images)
+        with self._turn:
+            return run_network(self.network, images)

@@ -58,6 +58,8 @@ class FinderDetector:
     min_score: float = 0.57
     detect_sizes: tuple[int, ...] = (128, 320)
     name: ClassVar[str] = "finder"
+    gives_points: ClassVar[bool] = True
+    window_side: ClassVar[int] = NEAR  # pixels of the square it looks at behind another detector
 
     def __post_init__(self) -> None:
         require_model(self.file, self.name)

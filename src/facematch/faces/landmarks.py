@@ -40,6 +40,7 @@ class YunetDetector:
     min_score: float = 0.6
     detect_size: int = 320
     name: ClassVar[str] = "yunet"
+    gives_points: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_model(self.file, self.name)
@@ -83,6 +84,7 @@ class CenterFaceDetector:
     min_score: float = 0.5
     detect_size: int = 320
     name: ClassVar[str] = "centerface"
+    gives_points: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_model(self.file, self.name)

@@ -7,8 +7,7 @@ from typing import Any
 from torch import nn
 
 from facematch.core.errors import FacematchError, nearest_name
-
-Option = int | float | bool | str
+from facematch.core.kinds import known_names
 
 # What a loss gets here and not from the settings.
 _FILLED = ("num_classes", "embedding_size", "descriptors_dim")
@@ -24,7 +23,7 @@ _OBJECTS = frozenset(
 _UNFIT = ("BaseMetricLossFunction", "GenericPairLoss", "ManifoldLoss", "VICRegLoss", "DynamicSoftMarginLoss")
 
 
-def require_loss(name: str, options: Mapping[str, Option]) -> type[nn.Module]:
+def require_loss(name: str, options: Mapping[str, Any]) -> type[nn.Module]:
     """Return the class that a loss's name means, in any case, with or without `Loss`: arcface is ArcFaceLoss.
 
     Raises FacematchError when pytorch-metric-learning is not installed, for an unknown name, for an option that
@@ -38,7 +37,7 @@ def require_loss(name: str, options: Mapping[str, Option]) -> type[nn.Module]:
             near = near.replace(f"'{plain}'", repr(kind.__name__))
         raise FacematchError(
             f"loss.name: {name!r} is not a loss{near}.",
-            f"Known are triplet, cross-entropy, none, and {', '.join(sorted(k.__name__ for k in known.values()))}.",
+            f"Known are {', '.join((*known_names('losses'), *sorted(k.__name__ for k in known.values())))}.",
         )
     arguments = _arguments(found)
     settable = sorted(set(arguments) - {*_FILLED, *_OBJECTS})
@@ -57,7 +56,7 @@ def require_loss(name: str, options: Mapping[str, Option]) -> type[nn.Module]:
     return found
 
 
-def build_loss(name: str, options: Mapping[str, Option], *, people: int, dimensions: int) -> nn.Module:
+def build_loss(name: str, options: Mapping[str, Any], *, people: int, dimensions: int) -> nn.Module:
     """Return the loss, which takes N×D embeddings and N integer labels below `people`; weights are random.
 
     `num_classes` and `embedding_size` are filled in where the loss needs them. Raises FacematchError as

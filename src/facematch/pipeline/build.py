@@ -8,18 +8,19 @@ from facematch.core.cache import cache_folder
 from facematch.core.console import info_once
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint, require_same
+from facematch.core.kinds import make, require_kind
 from facematch.embedders import Embedder
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.embedders.views import ViewsEmbedder
 from facematch.faces.cropper import Cropper
-from facematch.faces.detectors import Detector, HaarDetector, NoDetector
+from facematch.faces.detectors import Detector
 from facematch.faces.stream import crop_cache, crop_photos
 from facematch.faces.values import Outcome
 from facematch.networks.checkpoint import CheckpointHeader, read_checkpoint_header
 from facematch.networks.onnx_metadata import OnnxMetadata, read_onnx_metadata
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
 from facematch.photos.photo import PhotoFile, PhotoLimits
-from facematch.settings.embedding import EmbedderSettings, FaceSettings, LandmarkKind, MissChoice
+from facematch.settings.embedding import EmbedderSettings, FaceSettings, MissChoice
 from facematch.settings.root import PhotoSettings, Settings
 
 Progress = Callable[[int], None]
@@ -27,23 +28,20 @@ Progress = Callable[[int], None]
 
 def build_cropper(faces: FaceSettings) -> Cropper:
     """Return the cropper that `faces:` describes; with the cascade alone where the finder's file is missing."""
-    detector: Detector
     faces = _with_what_is_there(faces)
-    if faces.detector == "haar":
-        cascades, sizes = (faces.cascade, *faces.fallback_cascades), _detect_sizes(faces)
-        detector = HaarDetector(cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, sizes, faces.overlap)
-    elif faces.detector == "none":
-        detector = NoDetector()
-    else:
-        detector = _landmark_detector(faces, faces.detector)
+    detector = _detector(faces, faces.detector)
     if faces.looking_behind != "none":
-        from facematch.faces.finder import NEAR
         from facematch.faces.second_look import WINDOW_SIDE, SecondLook
 
-        second = _landmark_detector(faces, faces.looking_behind)
-        detector = SecondLook(detector, second, NEAR if faces.looking_behind == "finder" else WINDOW_SIDE)
+        second = _detector(faces, faces.looking_behind)
+        detector = SecondLook(detector, second, getattr(second, "window_side", WINDOW_SIDE))
     how = (faces.size, faces.margin, faces.choose, faces.whole, faces.template, faces.max_roll)
     return Cropper(detector, *how)
+
+
+def _detector(faces: FaceSettings, name: str) -> Detector:
+    detector: Detector = make(require_kind("detectors", name), faces.options, {"faces": faces}, "faces.options")
+    return detector
 
 
 def _with_what_is_there(faces: FaceSettings) -> FaceSettings:
@@ -63,22 +61,6 @@ def _crops_as_named(faces: FaceSettings) -> Fingerprint | None:
     # None where the finder is missing that aligns them: whatever they should be, they are the cascade's.
     there = _with_what_is_there(faces).aligns == faces.aligns
     return build_cropper(faces).fingerprint if there else None
-
-
-def _landmark_detector(faces: FaceSettings, kind: LandmarkKind) -> Detector:
-    from facematch.faces.finder import FinderDetector  # loaded where one is used, as the second look is
-    from facematch.faces.landmarks import CenterFaceDetector, YunetDetector
-
-    file = getattr(faces, f"{kind}_file")  # there: the settings are checked
-    if kind == "yunet":
-        return YunetDetector(file, faces.yunet_score, faces.detect_size[-1])
-    if kind == "centerface":
-        return CenterFaceDetector(file, faces.centerface_score, faces.detect_size[-1])
-    return FinderDetector(file, faces.finder_score, _detect_sizes(faces))
-
-
-def _detect_sizes(faces: FaceSettings) -> tuple[int, ...]:
-    return faces.detect_size if faces.choose == "largest" else faces.detect_size[-1:]  # small faces count, too
 
 
 def photo_limits(photos: PhotoSettings) -> PhotoLimits:
@@ -118,23 +100,16 @@ def build_embedder(settings: Settings) -> Embedder:
     Raises FacematchError when its file or checkpoint is missing, or when it was trained on crops made in another way;
     where the finder is missing that those name, crops are the cascade's, which is said and no error.
     """
-    if settings.embedder.kind == "pixels":
-        from facematch.embedders.pixels import PixelEmbedder
+    chosen, computing = settings.embedder, settings.training
+    given = chosen.model_dump(exclude_defaults=True, exclude={"options"})
+    given |= {"kind": chosen.kind, "device": computing.device, "precision": computing.precision}
+    given |= {"seed": settings.seed, "settings": settings}
+    embedder: Embedder = make(require_kind("embedders", chosen.kind), chosen.options, given, "embedder.options")
+    return embedder
 
-        return PixelEmbedder()
-    if settings.embedder.kind in ("phash", "dhash", "whash"):
-        from facematch.embedders.hashes import HashEmbedder
 
-        return HashEmbedder(settings.embedder.kind)
-    if settings.embedder.kind == "onnx":
-        return _onnx(settings)
-    if settings.embedder.kind == "dlib":
-        from facematch.embedders.dlib import DlibEmbedder
-
-        chosen = settings.embedder
-        return DlibEmbedder(chosen.file, settings.training.device, chosen.batch, chosen.normalise)
-    if settings.embedder.kind == "clip":
-        return _clip(settings)
+def network_embedder(settings: Settings) -> Embedder:
+    """Return the embedder of the checkpoint in use. Raises FacematchError as `trained_header`."""
     from facematch.embedders.network import NetworkEmbedder
 
     return NetworkEmbedder(trained_header(settings), settings.training.device, precision=settings.training.precision)
@@ -192,7 +167,8 @@ def run_folder(settings: Settings) -> Path:
     return settings.paths.checkpoints / settings.name
 
 
-def _clip(settings: Settings) -> Embedder:
+def clip_embedder(settings: Settings) -> Embedder:
+    """Return CLIP's image encoder. Raises FacematchError as `find_clip`, and for crops of another size than its own."""
     from facematch.embedders.clip import ClipEmbedder
     from facematch.embedders.clip_model import find_clip
 
@@ -206,7 +182,11 @@ def _clip(settings: Settings) -> Embedder:
     return ClipEmbedder(model, settings.seed, computing.device, chosen.batch, chosen.normalise, computing.precision)
 
 
-def _onnx(settings: Settings) -> Embedder:
+def onnx_embedder(settings: Settings) -> Embedder:
+    """Return the ONNX file's embedder; one that facematch exported describes its own input and crops.
+
+    Raises FacematchError where none is named, and where the settings say otherwise than the file.
+    """
     from facematch.embedders.onnx import OnnxEmbedder
 
     chosen = settings.embedder

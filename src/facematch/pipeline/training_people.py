@@ -13,7 +13,7 @@ from facematch.identities.values import LabelledPhotos
 from facematch.pipeline.build import photo_embedder
 from facematch.pipeline.people import labelled_photos
 from facematch.refine.known import KnownPeople
-from facematch.settings.refine import BridgeStep, CohortStep, Step
+from facematch.settings.refine import Step
 from facematch.settings.root import Settings
 
 
@@ -23,7 +23,7 @@ def known_people(settings: Settings, steps: Sequence[Step], embedder: Embedder) 
     `embedder` flips and takes views as it does for query and gallery. What is returned raises FacematchError where
     there are no training people.
     """
-    needing = next((step for step in steps if isinstance(step, BridgeStep | CohortStep)), None)
+    needing = next((step for step in steps if step.needs_known), None)
     if needing is None:
         return None
     return cache(lambda: embed_known(settings, photo_embedder(settings, embedder), _labelled(settings, needing)))
@@ -40,14 +40,14 @@ def embed_known(
     return KnownPeople(embedded.embeddings, tuple(person[name] for name in embedded.embeddings.names))
 
 
-def _labelled(settings: Settings, step: BridgeStep | CohortStep) -> LabelledPhotos:
-    wanted = settings.identities
-    if step.people is None and wanted.dataset is not None:
+def _labelled(settings: Settings, step: Step) -> LabelledPhotos:
+    wanted, people = settings.identities, getattr(step, "people", None)
+    if people is None and wanted.dataset is not None:
         raise FacematchError(
             f"refine step {step.step} compares with the people of identities.train, but identities.dataset is in use.",
             f"Name a folder: {{step: {step.step}, people: FOLDER}}",
         )
     try:
-        return labelled_photos(wanted, wanted.train if step.people is None else step.people)[0]
+        return labelled_photos(wanted, wanted.train if people is None else people)[0]
     except FacematchError as error:
         raise FacematchError(f"refine step {step.step} needs training people: {error.message}", error.hint) from error

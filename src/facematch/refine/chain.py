@@ -3,32 +3,18 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
+from facematch.core.errors import FacematchError
+from facematch.core.kinds import make, require_kind
 from facematch.ranking.choice import Choice, choose_index
 from facematch.ranking.embeddings import Embeddings
 from facematch.ranking.metrics import Metric
 from facematch.ranking.ranking import Ranking, distance_estimator
-from facematch.refine.bridge import bridge
-from facematch.refine.cohort import normalise_by_cohort
-from facematch.refine.expansion import augment_database, blend_neighbours, expand_queries
 from facematch.refine.known import KnownPeople
-from facematch.refine.templates import average_templates
 from facematch.refine.whitening import Whitening
 from facematch.settings.ranking import IndexKind
-from facematch.settings.refine import (
-    BlendStep,
-    BridgeStep,
-    CohortStep,
-    DatabaseStep,
-    ExpansionStep,
-    FlipStep,
-    ReciprocalStep,
-    Step,
-    TemplatesStep,
-    TunedSteps,
-    ViewsStep,
-    WhitenStep,
-)
+from facematch.settings.refine import FlipStep, Step, TunedSteps, ViewsStep, WhitenStep
 
 
 def has_flip(steps: Sequence[Step]) -> bool:
@@ -61,7 +47,7 @@ class Ranker:
             raise ValueError("tuned steps are resolved before they are used")
         if self.whitening is None and any(isinstance(step, WhitenStep) for step in self.steps):
             raise ValueError("whitening is fitted before it is used")
-        if self.known is None and any(isinstance(step, BridgeStep | CohortStep) for step in self.steps):
+        if self.known is None and any(step.needs_known for step in self.steps):
             raise ValueError("a step needs training people, and there is nobody to embed")
 
     def __call__(
@@ -73,14 +59,10 @@ class Ranker:
     def compare(self, query: Embeddings, gallery: Embeddings, k: int) -> Ranking:
         """Return the first `k` gallery photos of every query, of two sides that `sides` gave back."""
         for step in self.steps:
-            if isinstance(step, ReciprocalStep):
-                from facematch.refine.k_reciprocal import k_reciprocal  # scipy takes a sixth of a cached run to import
-
-                return k_reciprocal(query, gallery, k, self.metric, k1=step.k1, k2=step.k2, weight=step.weight)
-            if isinstance(step, BridgeStep):
-                return bridge(query, gallery, k, self.metric, self._known(), weight=step.weight, power=step.power)
-            if isinstance(step, CohortStep):
-                return normalise_by_cohort(query, gallery, k, self.metric, self._known(), nearest=step.nearest)
+            if step.gives_distances:
+                given = self._given(step, None) | {"query": query, "gallery": gallery, "k": k}
+                ranking: Ranking = _made(step, Ranking, given)
+                return ranking
         return distance_estimator(query, gallery, k, self.metric, index=self.index)
 
     def choice(self, query: Embeddings, gallery: Embeddings, k: int) -> Choice:
@@ -94,19 +76,8 @@ class Ranker:
     ) -> tuple[Embeddings, Embeddings]:
         """Return query and gallery as they are compared: after all steps that change embeddings."""
         for step in self.steps:
-            if isinstance(step, WhitenStep):
-                assert self.whitening is not None
-                query = self.whitening.apply(query, step.components, step.power)
-                gallery = self.whitening.apply(gallery, step.components, step.power)
-            elif isinstance(step, TemplatesStep):
-                gallery = average_templates(gallery, people or {}, step.weight)
-            elif isinstance(step, DatabaseStep):
-                gallery = augment_database(gallery, step.n, step.alpha, self.metric)
-            elif isinstance(step, ExpansionStep):
-                query = expand_queries(query, gallery, step.n, step.alpha, self.metric)
-            elif isinstance(step, BlendStep):
-                how = (step.n, step.weight, step.least)
-                query, gallery = blend_neighbours(query, gallery, *how, self.metric)
+            if not step.gives_distances and not isinstance(step, FlipStep | ViewsStep):
+                query, gallery = _made(step, tuple, self._given(step, people) | {"query": query, "gallery": gallery})
         return query, gallery
 
     def without(self, people: Iterable[str]) -> "Ranker":
@@ -124,6 +95,10 @@ class Ranker:
         """Return the digest of the training people's photos where a step needs them; they are embedded for it."""
         return None if self.known is None else self.known().digest
 
+    def _given(self, step: Step, people: Mapping[str, str] | None) -> dict[str, Any]:
+        given = {"metric": self.metric, "people": people, "whitening": self.whitening}
+        return given | ({"known": self._known()} if step.needs_known else {})
+
     def _known(self) -> KnownPeople:
         # As query and gallery are compared: whitened where these are.
         assert self.known is not None
@@ -134,3 +109,15 @@ class Ranker:
                 vectors = self.whitening.apply(known.embeddings, step.components, step.power)
                 known = replace(known, embeddings=vectors)
         return known
+
+
+def _made(step: Step, wanted: type[Any], given: Mapping[str, Any]) -> Any:
+    kind = require_kind("refine", step.step)
+    made = make(kind, step.options_given, given, f"refine: {step.step}")
+    if not isinstance(made, wanted) or (wanted is tuple and [type(each) for each in made] != [Embeddings, Embeddings]):
+        expected = "a Ranking" if wanted is Ranking else "two Embeddings, of query and gallery"
+        raise FacematchError(
+            f"refine step {step.step} of the package {kind.package} gave {type(made).__name__}, expected {expected}.",
+            "It is a defect of that package; leave the step out.",
+        )
+    return made

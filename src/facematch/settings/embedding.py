@@ -1,23 +1,26 @@
 """How a photo becomes a crop, and a crop an embedding, as typed, checked settings."""
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from facematch.settings.section import Count, OneOrSeveral, Positive, Rgb, Section, Share
+from facematch.core.kinds import known_kind, own_names, require_kind
+from facematch.settings.section import Count, OneOrSeveral, Options, Positive, Rgb, Section, Share
 
 MissChoice = Literal["whole", "centre", "skip", "error"]
 WholePhoto = Literal["pad", "squash", "centre"]
-LandmarkKind = Literal["yunet", "centerface", "finder"]  # detectors that give five points
+_WITH_POINTS = ("yunet", "centerface", "finder")  # of our detectors, those that give five points
 DetectSize = Annotated[int, Field(ge=64, le=4096)]
 
 
 class FaceSettings(Section):
     """How a photo becomes a square crop."""
 
-    detector: Literal["haar", LandmarkKind, "none"] = "haar"
-    second_look: Literal["none", LandmarkKind] = "none"  # behind haar: where it finds nothing, and for five points
+    detector: Annotated[str, AfterValidator(known_kind("detectors"))] = "haar"
+    # One with five points, behind haar: where that finds nothing, and for the points.
+    second_look: Annotated[str, AfterValidator(known_kind("detectors"))] = "none"
+    options: Options = Field(default_factory=dict)  # of a detector that a plug-in brings
     size: Annotated[int, Field(ge=16, le=1024)] = 112  # crop side in pixels
     margin: Annotated[float, Field(gt=-0.5, le=2)] = 0.2  # of the box's side, both sides together
     template: Literal["arcface", "facenet", "dlib", "own"] = "arcface"  # where five points come in a crop
@@ -49,16 +52,23 @@ class FaceSettings(Section):
         return sizes
 
     @model_validator(mode="after")
-    def _a_model_needs_its_file(self) -> "FaceSettings":
+    def _check(self) -> "FaceSettings":
         for key, kind in (("detector", self.detector), ("second_look", self.looking_behind)):
             if kind in ("yunet", "centerface") and getattr(self, f"{kind}_file") is None:
                 raise ValueError(f"faces.{key}: {kind} needs faces.{kind}_file, the path of its ONNX file")
+        if self.looking_behind != "none" and not _gives_points(self.looking_behind):
+            raise ValueError(
+                f"faces.second_look: {self.looking_behind} gives no five points; expected one of none, "
+                f"{', '.join(_WITH_POINTS)}, or a plug-in that does"
+            )
+        if self.options and all(each in own_names("detectors") for each in (self.detector, self.looking_behind)):
+            raise ValueError(f"faces.options are for a detector of a plug-in, and faces.detector is {self.detector}")
         return self
 
     @property
     def gives_points(self) -> bool:
         """Return whether the detector itself gives five points for each face."""
-        return self.detector in get_args(LandmarkKind)
+        return _gives_points(self.detector)
 
     @property
     def aligns(self) -> bool:
@@ -66,15 +76,22 @@ class FaceSettings(Section):
         return self.gives_points or self.looking_behind != "none"
 
     @property
-    def looking_behind(self) -> Literal["none", LandmarkKind]:
+    def looking_behind(self) -> str:
         """Return what looks behind the cascade; other detectors need nobody."""
         return self.second_look if self.detector == "haar" else "none"
 
 
-class EmbedderSettings(Section):
-    """What turns crops into embeddings: the trained network, an ONNX file, dlib, CLIP, grey pixels or a hash."""
+def _gives_points(detector: str) -> bool:
+    if detector in own_names("detectors"):
+        return detector in _WITH_POINTS
+    return bool(getattr(require_kind("detectors", detector).loaded, "gives_points", False))
 
-    kind: Literal["network", "onnx", "dlib", "clip", "pixels", "phash", "dhash", "whash"] = "network"
+
+class EmbedderSettings(Section):
+    """What turns crops into embeddings: a trained network, an ONNX file, dlib, CLIP, pixels, a hash or a plug-in."""
+
+    kind: Annotated[str, AfterValidator(known_kind("embedders"))] = "network"
+    options: Options = Field(default_factory=dict)  # of an embedder that a plug-in brings
     file: Path | None = None  # onnx; dlib, where it is not that of face_recognition_models
     model: str = "RN50"  # clip: open_clip's name, such as ViT-B-32, or the JSON file of a configuration
     weights: str = "openai"  # clip: a pretrained tag of open_clip, a local file, or none: random
@@ -85,3 +102,9 @@ class EmbedderSettings(Section):
     std: Rgb = (128.0, 128.0, 128.0)
     batch: Count = 32  # photos in one call; 1 for a model of fixed batch 1
     normalise: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> "EmbedderSettings":
+        if self.options and self.kind in own_names("embedders"):
+            raise ValueError(f"embedder.options are for an embedder of a plug-in, and embedder.kind is {self.kind}")
+        return self

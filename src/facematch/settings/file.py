@@ -193,7 +193,7 @@ def explain(error: ValidationError, root: type[BaseModel]) -> Iterable[str]:
         if length > _LONGEST:
             yield f"and {len(every) - number:,} more mistakes"
             return
-        parts = [str(part) for part in item["loc"] if not str(part).startswith(("dict[", "literal["))]
+        parts = [str(part) for part in item["loc"] if not str(part).startswith(("dict[", "literal[", "step["))]
         line = brief(".".join(parts))
         if item["type"] == "extra_forbidden":
             line += f" is not a known setting{nearest_name(str(item['loc'][-1]), _keys(root, item['loc'][:-1]))}"

@@ -2,19 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from facematch.core.errors import nearest_name
+from facematch.core.kinds import Kind, plugins, require_kind
 from facematch.settings.ranking import METRICS, Metric
-from facematch.settings.section import Count, OneOrSeveral, Section, Share
+from facematch.settings.section import Count, OneOrSeveral, Options, Section, Share
 
 
 class _Step(Section):
     metrics: ClassVar[Sequence[Metric]] = ("euclidean", "cosine", "jaccard", "manhattan")  # it can be used with
     training_people: ClassVar[bool] = False  # it needs photos of them
+    needs_known: ClassVar[bool] = False  # and embeds them each time it is used
     gives_distances: ClassVar[bool] = False  # and no vectors: nothing comes after it
+
+    @property
+    def options_given(self) -> Mapping[str, Any]:
+        """Return what the step is done with, by name."""
+        return self.model_dump(exclude={"step", "people"})
 
     @classmethod
     def tried(cls, dimensions: int) -> tuple[Self, ...]:
@@ -115,6 +121,7 @@ class BlendStep(_Step):
 
 class _Known(_Step):
     training_people = True
+    needs_known = True
     gives_distances = True
     people: Annotated[tuple[Path, ...], OneOrSeveral] | None = None  # folders or list files; None: identities.train
 
@@ -167,23 +174,79 @@ class TunedSteps(_Step):
     step: Literal["tuned"] = "tuned"
 
 
+class PluginStep(Section):
+    """A step that a plug-in brings; what stands beside its name are its options."""
+
+    step: str
+    options: Options = Field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
+    @property
+    def options_given(self) -> Mapping[str, Any]:
+        """Return the options."""
+        return self.options
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """Return all: it may raise FacematchError for one it cannot be used with."""
+        return METRICS
+
+    @property
+    def needs_known(self) -> bool:
+        """Return whether it is given training people."""
+        return "known" in self._kind.parameters
+
+    @property
+    def training_people(self) -> bool:
+        """Return the same."""
+        return self.needs_known
+
+    @property
+    def gives_distances(self) -> bool:
+        """Return whether it ranks, and gives no vectors."""
+        return "k" in self._kind.parameters
+
+    @classmethod
+    def installed(cls) -> tuple[Self, ...]:
+        """Return each step that a plug-in brings, with the options that `facematch tune` tries: its `tried`, a list."""
+        found: list[Self] = []
+        for name in plugins("refine"):
+            if name not in NAMES:
+                tried: Sequence[Options] = getattr(require_kind("refine", name).loaded, "tried", ({},))
+                found += [cls(step=name, options=options) for options in tried]
+        return tuple(found)
+
+    @property
+    def _kind(self) -> Kind:
+        return require_kind("refine", self.step)
+
+
 # They change vectors.
 Moving = FlipStep | ViewsStep | WhitenStep | TemplatesStep | DatabaseStep | ExpansionStep | BlendStep
-Step = Moving | BridgeStep | CohortStep | ReciprocalStep | TunedSteps
-SECTIONS: Mapping[str, type[Step]] = {each.model_fields["step"].default: each for each in get_args(Step)}
+OwnStep = Moving | BridgeStep | CohortStep | ReciprocalStep | TunedSteps
+Step = OwnStep | PluginStep
+SECTIONS: Mapping[str, type[OwnStep]] = {each.model_fields["step"].default: each for each in get_args(OwnStep)}
 NAMES = tuple(SECTIONS)  # in the order in which steps are done
 
 
 def _spelt_out(value: object) -> object:
-    # `flip` is short for {step: flip}.
+    # `flip` is short for {step: flip}; {step: centre, least: 2} is {step: centre, options: {least: 2}} of a plug-in.
     given = {"step": value} if isinstance(value, str) else value
-    if isinstance(given, dict) and given.get("step") not in NAMES:
-        name = given.get("step")
-        wrong = ", under the key step"
-        if name is not None:
-            wrong = f"; {name!r} is not known{nearest_name(str(name), NAMES)}"
-        raise ValueError(f"a step is one of {', '.join(NAMES)}{wrong}")
-    return given
+    if not isinstance(given, dict) or given.get("step") in NAMES:
+        return given
+    if not isinstance(name := given.get("step"), str):
+        raise ValueError(f"a step is one of {', '.join(NAMES)}, or a plug-in's, under the key step")
+    require_kind("refine", name)
+    options: Any = {key: each for key, each in given.items() if key != "step"}
+    if list(options) == ["options"] and isinstance(options["options"], dict):  # as it is written in a run's settings
+        options = options["options"]
+    return PluginStep(step=name, options=options)
+
+
+def _whose(value: object) -> str:
+    return "step[plug-in]" if isinstance(value, PluginStep) else "step[ours]"
 
 
 def check_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -201,5 +264,9 @@ def check_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return steps
 
 
-AnyStep = Annotated[Annotated[Step, Field(discriminator="step")], BeforeValidator(_spelt_out)]
+AnyStep = Annotated[
+    Annotated[OwnStep, Field(discriminator="step"), Tag("step[ours]")] | Annotated[PluginStep, Tag("step[plug-in]")],
+    Discriminator(_whose),
+    BeforeValidator(_spelt_out),
+]
 Refine = Annotated[tuple[AnyStep, ...], OneOrSeveral, AfterValidator(check_order)]

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Options = dict[str, int | float | bool | str | list[int | float | bool | str]]
 Rgb = tuple[float, float, float]
 # Of a tuple: a single value is short for one of it.
 OneOrSeveral = BeforeValidator(lambda value: (value,) if isinstance(value, int | str | Path) else value)

@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from facematch.core.kinds import own_names
 from facematch.settings.embedding import EmbedderSettings, FaceSettings
-from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD, Count, Positive, Rgb, Section
+from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD, Count, Options, Positive, Rgb, Section
 
 Mining = Literal["batch-all", "semi-hard", "batch-hard"]
-OWN_LOSSES = ("triplet", "cross-entropy", "none")  # every other loss.name is one of pytorch-metric-learning
+OWN_LOSSES = own_names("losses")  # every other loss.name is a plug-in's, or one of pytorch-metric-learning
 _PARTS = r"^(asked|rendered|[^>]+>[^>]+)$"  # of training.choose_over
 Side = Annotated[int, Field(ge=16, le=1024)]
 _OF_TRIPLETS = (
@@ -91,8 +92,8 @@ class TeacherSettings(TeacherModel):
 class LossSettings(Section):
     """What the network learns from: labels (triplets, classes, a loss by its library name), a teacher, or both."""
 
-    name: str = "triplet"  # triplet | cross-entropy | none | a loss of pytorch-metric-learning, for example arcface
-    options: dict[str, int | float | bool | str] = Field(default_factory=dict)  # of pytorch-metric-learning's
+    name: str = "triplet"  # triplet | cross-entropy | none | a plug-in's | a loss of pytorch-metric-learning: arcface
+    options: Options = Field(default_factory=dict)  # of a plug-in's or of pytorch-metric-learning's
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0  # cross-entropy
     mining: Mining | dict[int, Mining] = "semi-hard"  # or from which epoch which: {1: semi-hard, 20: batch-hard}
     margin: Positive | Literal["soft", "auto"] = 0.2  # auto: a quarter of the code size, 8 at 32 bits
@@ -131,7 +132,9 @@ class LossSettings(Section):
         if self.name == "none" and self.teacher is None:
             raise ValueError("loss.name: none learns from a teacher alone: set loss.teacher.embedder.file")
         if self.options and self.name in OWN_LOSSES:
-            raise ValueError(f"loss.options are for losses of pytorch-metric-learning, and loss.name is {self.name}")
+            raise ValueError(
+                f"loss.options are for losses of plug-ins or pytorch-metric-learning, and loss.name is {self.name}"
+            )
         return self
 
     @property

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from facematch.core.errors import FacematchError
 from facematch.core.foreign import quoted
+from facematch.core.kinds import plugins, require_kind
 from facematch.core.text import LONGEST, brief
 from facematch.thresholds.calibration import CalibratedThreshold
 from facematch.thresholds.dynamic import DynamicRule
@@ -16,16 +17,16 @@ from facematch.thresholds.static import StaticThreshold
 
 FittedThreshold = StaticThreshold | DynamicRule | CalibratedThreshold
 
-_KINDS: Mapping[str, type[FittedThreshold]] = {
-    "static": StaticThreshold,
-    "dynamic rule": DynamicRule,
-    "calibrated": CalibratedThreshold,
-}
+
+def _kinds() -> Mapping[str, type[FittedThreshold]]:
+    # Those of plug-ins are of no type that is known here.
+    theirs = {name: require_kind("thresholds", name).loaded for name in plugins("thresholds")}
+    return {**theirs, "static": StaticThreshold, "dynamic rule": DynamicRule, "calibrated": CalibratedThreshold}
 
 
 def threshold_as_dict(threshold: FittedThreshold) -> dict[str, Any]:
     """Return a threshold's kind and fields as plain JSON values. Raises ValueError for NaN and infinity."""
-    (kind,) = (name for name, each in _KINDS.items() if isinstance(threshold, each))
+    kind = next(name for name, each in _kinds().items() if type(threshold) is each)
     values: dict[str, Any] = json.loads(json.dumps({"kind": kind, **asdict(threshold)}, allow_nan=False))
     return values
 
@@ -38,11 +39,11 @@ def threshold_from_dict(values: Mapping[str, Any]) -> FittedThreshold:
     """
     try:
         fields = dict(values)
-        kind = fields.pop("kind", None)
-        if not isinstance(kind, str) or kind not in _KINDS:
-            raise ValueError(f"it has no kind, or an unknown one ({quoted(kind)}); known are {', '.join(_KINDS)}")
+        kind, kinds = fields.pop("kind", None), _kinds()
+        if not isinstance(kind, str) or kind not in kinds:
+            raise ValueError(f"it has no kind, or an unknown one ({quoted(kind)}); known are {', '.join(kinds)}")
         text = json.dumps(fields, allow_nan=False)
-        made: FittedThreshold = TypeAdapter(_KINDS[kind]).validate_json(text, strict=True)
+        made: FittedThreshold = TypeAdapter(kinds[kind]).validate_json(text, strict=True)
         if threshold_as_dict(made) != {"kind": kind, **json.loads(text)}:
             raise ValueError("it has fields that are not known")
     except ValidationError as error:

@@ -101,7 +101,7 @@ def test_a_dynamic_threshold_is_fitted_on_the_gallery_in_use(tuned: Path, run: R
         (["--set", "refine=[flip]"], "tuned with the refine steps none, but the steps in use are flip"),
         (["--threshold", "conformal", "--false-accepts", "0.01"], "at least 99 unknown people; there are 2"),
         (["--threshold", "conformal", "--set", "refine=[k-reciprocal]"], "no rate of false accepts can be promised"),
-        (["--threshold", "conformal", "--set", "refine=[bridge]"], "bridge and cohort compare with training people"),
+        (["--threshold", "conformal", "--set", "refine=[bridge]"], "bridge compares with training people"),
         (["--threshold", "conformal", "--false-accepts", "1.5"], "lies between 0 and 1"),
         (["--set", "paths.query=nowhere"], "nowhere"),
     ],

@@ -92,7 +92,7 @@ def test_each_mistake_has_its_message(project: Path, run: Run, sets: list[str], 
         ({"metric": "manhattan"}, "was tuned for ranking.metric manhattan"),
         ({"format": "other"}, "Input should be 'facematch tuned 1' (found 'other')"),
         ({"fingerprint": {"faces.detector": "none"}}, "faces.detector is 'haar' in the settings and 'none' in"),
-        ({"refine": [{"step": "dance"}]}, "'dance' is not known"),
+        ({"refine": [{"step": "dance"}]}, "expected one of flip, views, whiten"),
         ({"more": 1}, "more: Unexpected keyword argument"),
     ],
 )

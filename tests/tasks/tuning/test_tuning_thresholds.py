@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from facematch.core.fingerprint import Fingerprint
+from facematch.core.kinds import known_names
 from facematch.evaluation.classes import set_scores
 from facematch.evaluation.open_set import OpenSet
 from facematch.evaluation.open_set import open_set as open_set_of
 from facematch.evaluation.relevance import pooled, stacked
 from facematch.ranking.embeddings import Embeddings
 from facematch.refine.chain import Ranker
-from facematch.tasks.tuning.thresholds import NAMES, fit_threshold, measure_thresholds
+from facematch.tasks.tuning.thresholds import measure_thresholds
 from facematch.thresholds.dynamic import DynamicRule
+from facematch.thresholds.fitting import fit_threshold
 from facematch.thresholds.static import StaticThreshold
 from facematch.thresholds.values import accepted_mask
 
@@ -80,7 +82,7 @@ def test_the_static_row_is_a_plain_count_on_the_other_half() -> None:
 
 def test_every_kind_has_its_row() -> None:
     rows = measure_thresholds([open_set(16, 3), open_set(16, 4)])
-    assert [row.name for row in rows] == list(NAMES)
+    assert [row.name for row in rows] == list(known_names("thresholds"))
     for row in rows:
         assert row.missing == ""
         assert row.f1 is not None

@@ -11,7 +11,7 @@ from facematch.embedders.embed import PhotoEmbedder
 from facematch.pipeline.build import trained_header
 from facematch.pipeline.default_checkpoint import is_default
 from facematch.pipeline.system import System
-from facematch.settings.refine import BridgeStep, CohortStep, Step
+from facematch.settings.refine import Step
 from facematch.settings.root import Settings
 from facematch.tasks.competition.address import shown_url
 
@@ -89,7 +89,7 @@ def refine_words(system: Mapping[str, Any] | None) -> str:
 def _step(step: Step, system: System) -> dict[str, Any]:
     # With what is not as usual; `known` is the beginning of the digest of the training people's photos.
     values = {"step": step.step, **step.model_dump(mode="json", exclude_defaults=True)}
-    if isinstance(step, BridgeStep | CohortStep):
+    if step.needs_known:
         values["known"] = str(system.rank.known_digest)[:8]
     return values
 

@@ -9,6 +9,7 @@ from facematch.core.console import Stopwatch, info, progress, result, show_table
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
 from facematch.core.foreign import read_json, reading
+from facematch.core.kinds import find_kind, require_options
 from facematch.core.text import interval_words, with_interval
 from facematch.evaluation.tie_groups import task_ties
 from facematch.evaluation.tied_figures import tied_figures
@@ -27,7 +28,7 @@ from facematch.pipeline.run_state import Progress, check_state, save_classes, st
 from facematch.pipeline.trained import write_trained_photos
 from facematch.settings.competition import load_form
 from facematch.settings.root import Settings
-from facematch.settings.training import OWN_LOSSES, LossSettings
+from facematch.settings.training import LossSettings
 from facematch.tasks.training.augment import build_augmentation
 from facematch.tasks.training.crops import PhotoReader, training_crops
 from facematch.tasks.training.data import TrainingSet
@@ -100,8 +101,10 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
 
 def _check_loss(loss: LossSettings) -> None:
     # Before any photo is read: is the loss known, and does every setting belong to it?
-    if loss.name not in OWN_LOSSES:
+    if (kind := find_kind("losses", loss.name)) is None:
         require_loss(loss.name, loss.options)
+    elif not kind.ours:
+        require_options(kind, loss.options, ("dimensions", "people"), "loss.options")
     if loss.idle:
         warn(f"{', '.join(f'loss.{key}' for key in loss.idle)}: not used by loss.name: {loss.name}")
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from facematch.core.kinds import find_kind, make
 from facematch.losses.by_name import build_loss
 from facematch.losses.distillation import cosine_distillation, relational_distillation
 from facematch.losses.mining import Margin
@@ -145,14 +146,14 @@ class TripletObjective(Objective):
 class ClassObjective(Objective):
     """Cross-entropy of a linear classifier over the embeddings: softmax regression over the training people.
 
-    With `smoothing` ε the target is 1 − ε for the person shown and ε/P for each of the P (Szegedy et al. 2016,
-    section 7).
+    With `loss.label_smoothing` ε the target is 1 − ε for the person shown and ε/P for each of the P (Szegedy et al.
+    2016, section 7).
     """
 
-    def __init__(self, dimensions: int, people: int, smoothing: float) -> None:
+    def __init__(self, dimensions: int, people: int, loss: LossSettings) -> None:
         super().__init__()
         self.classifier = nn.Linear(dimensions, people)
-        self._smoothing = smoothing
+        self._smoothing = loss.label_smoothing
 
     def forward(
         self, embeddings: Tensor, labels: Tensor, targets: Tensor | None, epoch: int, domains: Domains = None
@@ -174,7 +175,7 @@ class ClassObjective(Objective):
 
 
 class NamedObjective(Objective):
-    """A loss of pytorch-metric-learning; those that hold a weight for each person classify with it."""
+    """A loss of pytorch-metric-learning or of a plug-in; those that hold a weight for each person classify with it."""
 
     def __init__(self, loss: nn.Module) -> None:
         super().__init__()
@@ -275,15 +276,15 @@ def build_objective(
     """
     torch.manual_seed(seed)
     labels: Objective
-    if loss.name == "triplet":
-        guard = CollapseGuard(training.collapse_steps, margin) if training.collapse_guard else None
-        labels = TripletObjective(loss, margin, guard, dimensions, people)
-    elif loss.name == "cross-entropy":
-        labels = ClassObjective(dimensions, people, loss.label_smoothing)
-    elif loss.name == "none":
-        labels = Objective()
-    else:
+    if (kind := find_kind("losses", loss.name)) is None:
         labels = NamedObjective(build_loss(loss.name, loss.options, people=people, dimensions=dimensions))
+    else:
+        given: dict[str, Any] = {"dimensions": dimensions, "people": people}
+        if kind.ours:
+            guard = CollapseGuard(training.collapse_steps, margin) if training.collapse_guard else None
+            given |= {"loss": loss, "margin": margin, "guard": guard}
+        made = make(kind, loss.options, given, "loss.options")
+        labels = made if isinstance(made, Objective) else NamedObjective(made)
     if taught is None or (teacher := loss.teacher) is None:
         return labels
     return TaughtObjective(labels, taught, teacher.kind, teacher.weight, dimensions, teacher.alone_epochs)

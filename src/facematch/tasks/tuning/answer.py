@@ -5,10 +5,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from facematch.core.console import Stopwatch, info, show_json, warn
-from facematch.core.errors import FacematchError
+from facematch.core.errors import USAGE, FacematchError, nearest_name
+from facematch.core.kinds import known_names
+from facematch.core.text import brief
 from facematch.embedders.embed import EmbeddedPhotos
 from facematch.pipeline.build import build_embedder, photo_embedder, trained_people
 from facematch.pipeline.default_checkpoint import settings_in_use
@@ -17,7 +18,6 @@ from facematch.pipeline.folders import folder_of
 from facematch.pipeline.people import validation_people
 from facematch.pipeline.system import System, build_system, gallery_people, load_tuned
 from facematch.ranking.ranking import Ranking
-from facematch.settings.refine import BridgeStep, CohortStep, ReciprocalStep
 from facematch.settings.root import Settings
 from facematch.thresholds.calibration import CalibratedThreshold
 from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
@@ -27,13 +27,18 @@ from facematch.thresholds.static import StaticThreshold
 from facematch.thresholds.values import accept
 
 Threshold = StaticThreshold | DynamicThreshold | CalibratedThreshold | ConformalThreshold
-Kind = Literal["static", "dynamic", "dynamic-query", "isotonic", "platt", "conformal"]
 
 
 def answer_command(
-    config: Path, overrides: Sequence[str], kind: Kind, *, false_accepts: float, probability: float, as_json: bool
+    config: Path, overrides: Sequence[str], kind: str, *, false_accepts: float, probability: float, as_json: bool
 ) -> None:
     """Rank the gallery for every query and print the photos that are near enough, as CSV or JSON."""
+    known_kinds = (*known_names("thresholds"), "conformal")
+    if kind not in known_kinds:
+        raise FacematchError(
+            f"--threshold {brief(kind)}: expected one of {', '.join(known_kinds)}{nearest_name(kind, known_kinds)}.",
+            exit_code=USAGE,
+        )
     settings, watch = settings_in_use(config, overrides), Stopwatch()
     system = build_system(settings)
     tuned = None if kind == "conformal" else _tuned(settings, system, kind, probability)
@@ -59,7 +64,7 @@ def answer_command(
     info(f"seconds: {watch}")
 
 
-def _tuned(settings: Settings, system: System, kind: Kind, probability: float) -> FittedThreshold:
+def _tuned(settings: Settings, system: System, kind: str, probability: float) -> FittedThreshold:
     # The kept threshold; it belongs to the steps it was tuned with.
     tuned = load_tuned(settings, build_embedder(settings))
     if tuned.refine != system.steps:
@@ -85,16 +90,16 @@ def _promised(
     settings: Settings, system: System, gallery: EmbeddedPhotos, known: Mapping[str, str] | None, rate: float
 ) -> ConformalThreshold:
     # Validation people are the unknown ones: ranked in the very gallery in use.
-    if any(isinstance(step, BridgeStep | CohortStep) for step in system.steps):
+    if (step := next((step.step for step in system.steps if step.needs_known), None)) is not None:
         raise FacematchError(
-            "bridge and cohort compare with training people, and the validation people, who stand for unknown ones, "
+            f"{step} compares with training people, and the validation people, who stand for unknown ones, "
             "may be among them: no rate of false accepts can be promised.",
             "Leave the step out of refine, or take another threshold.",
         )
-    if any(isinstance(step, ReciprocalStep) for step in system.steps):
+    if (step := next((step.step for step in system.steps if step.gives_distances), None)) is not None:
         raise FacematchError(
-            "k-reciprocal re-ranking looks at all queries together, so no rate of false accepts can be promised.",
-            "Leave k-reciprocal out of refine, or take another threshold.",
+            f"{step} may look at all queries together, so no rate of false accepts can be promised.",
+            f"Leave {step} out of refine, or take another threshold.",
         )
     trained_on = trained_people(settings)
     unknown = validation_people(settings, trained_on)

@@ -163,8 +163,10 @@ def _show_known(trials: Trials, gains: Sequence[Gain], goal: Goal) -> None:
 
 def _row(gain: Gain, goal: Goal) -> list[str]:
     (own,) = (step for step in gain.steps if step.step == gain.name)
-    parameters = own.model_dump(exclude={"step", "people"}, exclude_none=True)
-    shown = " ".join(f"{key} {value:g}" for key, value in parameters.items())
+    given = {key: value for key, value in own.options_given.items() if value is not None}
+    shown = " ".join(
+        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in given.items()
+    )
     found = gain.by(goal)
     verdict = "gains" if gain.real(goal) else "hurts" if found.p_value < 0.05 else "may be luck"
     if found.p_value == 1:

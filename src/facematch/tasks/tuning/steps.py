@@ -11,7 +11,7 @@ from facematch.evaluation.bootstrap import MIN_PEOPLE, ROUNDS, Floats, codes_of,
 from facematch.evaluation.comparison import Comparison
 from facematch.evaluation.task import halves
 from facematch.settings.ranking import Metric
-from facematch.settings.refine import NAMES, SECTIONS, Step
+from facematch.settings.refine import NAMES, SECTIONS, PluginStep, Step
 
 Goal = Literal["score", "map"]
 _REAL = 0.05  # p-value below which a gain is called real
@@ -57,7 +57,11 @@ def grid(dimensions: int, metric: Metric, *, training_people: bool) -> dict[str,
 
     `dimensions` is the embedding's; without `training_people` steps that need them are left out.
     """
-    tried = {name: each.tried(dimensions) for name, each in SECTIONS.items() if metric in each.metrics}
+    tried: dict[str, tuple[Step, ...]] = {
+        name: each.tried(dimensions) for name, each in SECTIONS.items() if metric in each.metrics
+    }
+    for step in PluginStep.installed():
+        tried[step.step] = (*tried.get(step.step, ()), step)
     return {name: steps for name, steps in tried.items() if steps and (training_people or not steps[0].training_people)}
 
 
@@ -166,5 +170,10 @@ def choose(
 
 
 def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Return steps in the order in which they are done."""
-    return tuple(sorted(steps, key=lambda step: NAMES.index(step.step)))
+    """Return steps in the order in which they are done; those of plug-ins by name, before the one that ranks."""
+
+    def place(step: Step) -> tuple[bool, int, str]:
+        known = step.step in NAMES
+        return step.gives_distances, NAMES.index(step.step) if known else len(NAMES), "" if known else step.step
+
+    return tuple(sorted(steps, key=place))

@@ -14,6 +14,7 @@ from facematch.charts.draw import chart_file
 from facematch.core.console import info, show_table, warn
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_bytes
+from facematch.core.kinds import known_names
 from facematch.evaluation.bootstrap import Estimate, Floats, mean_figure
 from facematch.evaluation.classes import set_scores
 from facematch.evaluation.comparison import Comparison, paired
@@ -24,19 +25,17 @@ from facematch.ranking.embeddings import Embeddings
 from facematch.refine.chain import Ranker
 from facematch.thresholds.calibration import (
     Bin,
-    CalibratedThreshold,
     cross_calibration,
     expected_calibration_error,
     fit_isotonic,
     fit_platt,
     reliability,
 )
-from facematch.thresholds.dynamic import DynamicRule, Of, fit_dynamic, neighbourhood_adjustments
+from facematch.thresholds.dynamic import DynamicRule
+from facematch.thresholds.fitting import fit_threshold
 from facematch.thresholds.kept import FittedThreshold, threshold_as_dict
-from facematch.thresholds.static import fit_static
 from facematch.thresholds.values import accepted_mask
 
-NAMES = ("static", "dynamic", "dynamic-query", "isotonic", "platt")
 _COLUMNS = ("probability from", "to", "mean", "share same", "pairs")
 
 
@@ -57,25 +56,12 @@ class Measured:
     missing: str = ""
 
 
-def fit_threshold(name: str, on: OpenSet) -> FittedThreshold:
-    """Fit one kind of threshold, by its name, on an open set. Raises FacematchError where data do not suffice."""
-    metric = on.rankings[0].metric
-    if name == "static":
-        return fit_static(on.judged, metric)
-    if name in ("isotonic", "platt"):
-        pairs = on.pairs
-        fit = fit_isotonic if name == "isotonic" else fit_platt
-        return CalibratedThreshold(fit(pairs.distances, pairs.same, pairs.people, metric))
-    of: Of = "query" if name == "dynamic-query" else "gallery"
-    return fit_dynamic(on.judged, neighbourhood_adjustments(on.rankings, on.galleries, of=of), metric, of=of)
-
-
 def measure_thresholds(parts: Sequence[OpenSet]) -> list[Measured]:
     """Fit each kind on one of two open sets of different people and measure it on the other, both ways round."""
     judged = pooled([part.judged for part in parts])
     measured: list[Measured] = []
     static: Floats | None = None
-    for name in NAMES:
+    for name in known_names("thresholds"):
         try:
             masks = [_accepted(fit_threshold(name, fitted), on) for fitted, on in (parts[::-1], parts)]
         except FacematchError as error:
@@ -148,7 +134,7 @@ def tune_thresholds(task: RetrievalTask, embeddings: Embeddings, rank: Ranker, f
     shown, queries = task.shown, task.queries
     whole = open_set(shown, queries, embeddings, rank)
     fitted: dict[str, Any] = {}
-    for name in NAMES:
+    for name in known_names("thresholds"):
         try:
             fitted[name] = threshold_as_dict(fit_threshold(name, whole))
         except FacematchError as error:
