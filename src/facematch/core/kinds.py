@@ -30,6 +30,7 @@ _OURS: Mapping[Group, Mapping[str, str]] = MappingProxyType(
             "onnx": "facematch.pipeline.build:onnx_embedder",
             "dlib": "facematch.embedders.dlib:DlibEmbedder",
             "clip": "facematch.pipeline.build:clip_embedder",
+            "timm": "facematch.embedders.timm:TimmEmbedder",
             "pixels": "facematch.embedders.pixels:PixelEmbedder",
             "phash": _HASH,
             "dhash": _HASH,
@@ -179,7 +180,9 @@ def require_options(kind: Kind, options: Collection[str], given: Collection[str]
                 )
     needed = [name for name in settable if named[name].default is inspect.Parameter.empty and name not in options]
     if needed:
-        raise FacematchError(f"{kind.name} needs {', '.join(f'{place}.{name}' for name in needed)}.", "Set each.")
+        raise FacematchError(
+            f"{kind.name} needs {', '.join(f'{place}.{name}' for name in needed)}.", f"Add --set {place}.{needed[0]}=…"
+        )
 
 
 def make(kind: Kind, options: Mapping[str, Any], given: Mapping[str, Any], place: str) -> Any:

@@ -87,9 +87,11 @@ def load_network(header: CheckpointHeader, device: "torch.device", *, in_bf16: b
     from torch.fx.experimental.optimization import fuse
 
     from facematch.networks.fused import fuse_activations
+    from facematch.networks.timm_network import PREFIX
 
     network = load_checkpoint(header.path).eval()
-    if any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()):
+    known = not header.spec.backbone.startswith(PREFIX)  # those of timm join what cannot be told apart
+    if known and any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()):
         network.backbone = fuse(network.backbone)
         if device.type == "cpu":
             fuse_activations(network.backbone, in_bf16=in_bf16)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from facematch.core.errors import FacematchError, nearest_name
 from facematch.networks.spec import NetworkSpec
+from facematch.networks.timm_network import PREFIX, build_timm
 
 
 class EmbeddingNetwork(nn.Module):
@@ -52,17 +53,19 @@ class EmbeddingNetwork(nn.Module):
 
 
 def build_backbone(name: str) -> tuple[nn.Module, int]:
-    """Return a torchvision classification network without its last linear layer, and its feature count.
+    """Return a classification network of torchvision without its last linear layer, and its feature count.
 
-    Its weights are torchvision's random ones; each residual block of a ResNet begins as the identity, by a last
-    BatchNorm of zeros (Goyal et al. 2017, section 5.1), from which deep ones learn much sooner. Raises
-    FacematchError for an unknown name and for a network that does not end in a linear layer.
+    `timm/NAME` is one of timm's: see `build_timm`. Its weights are random; each residual block of torchvision's ResNets
+    begins as the identity, by a last BatchNorm of zeros (Goyal et al. 2017, section 5.1), from which deep ones learn
+    much sooner. Raises FacematchError for an unknown name and for a network that does not end in a linear layer.
     """
+    if name.startswith(PREFIX):
+        return build_timm(name.removeprefix(PREFIX))
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
         raise FacematchError(
             f"network.backbone: {name!r} is not a classification network of torchvision{nearest_name(name, known)}.",
-            "For example: resnet18, resnet50, efficientnet_b0, vgg16, vit_b_32.",
+            "For example: resnet18, resnet50, efficientnet_b0, vgg16, vit_b_32; timm/NAME for one of timm.",
         )
     keywords = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
     if name.startswith(("resnet", "resnext", "wide_resnet")):
@@ -90,7 +93,9 @@ def published_parameters(backbone: str) -> int:
 
 
 def published_weights(backbone: str) -> Any:
-    """Return torchvision's best weights of a network, which know their `url`; None where it has none."""
+    """Return torchvision's best weights of a network, which know their `url`; None where it has none, as for timm's."""
+    if backbone.startswith(PREFIX):
+        return None
     weights = torchvision.models.get_model_weights(backbone)
     return weights.DEFAULT if len(weights) else None
 

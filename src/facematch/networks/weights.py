@@ -18,6 +18,7 @@ from facematch.core.tensor_file import read_tensor_header
 from facematch.networks.checkpoint import checkpoint_file, read_checkpoint_header
 from facematch.networks.embedding import EmbeddingNetwork, published_weights
 from facematch.networks.spec import NetworkSpec
+from facematch.networks.timm_network import PREFIX, describe_timm, timm_file, timm_within_reach
 
 _DIGEST = re.compile(r"-([0-9a-f]{8,})\.pth$")  # which torchvision's file names carry
 _AGAIN = "Give a whole state dict: tensors by name and nothing else, in a .pth or .safetensors file."
@@ -44,11 +45,11 @@ class Origin:
 def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[EmbeddingNetwork, Origin]:
     """Build a network: the head always random from `seed`, the backbone as `weights` says.
 
-    `imagenet` downloads torchvision's best ImageNet weights (or takes them from torch's cache) and
-    checks their digest; `none` is random; `auto` is `imagenet` when the file is cached or its host
-    answers within seconds, else random with a warning; anything else is a file (.pth of a state
-    dict, or .safetensors) or a run folder. Of a checkpoint of facematch the backbone is taken, and its
-    head where that fits; the notice says which.
+    `imagenet` downloads torchvision's best ImageNet weights (or takes them from torch's cache) and checks their digest,
+    or takes those that timm publishes; `none` is random; `auto` is `imagenet` when the file is cached or its host
+    answers within seconds, else random with a warning; anything else is a file (.pth of a state dict, or .safetensors)
+    or a run folder. Of a checkpoint of facematch the backbone is taken, and its head where that fits; the notice says
+    which.
 
     Raises FacematchError when what was asked for cannot be had, and for a checkpoint of another backbone
     or of other normalised pixels.
@@ -61,25 +62,38 @@ def initial_network(spec: NetworkSpec, weights: str, seed: int) -> tuple[Embeddi
         return network, Origin("none", _random_notice(spec.backbone), warning=True)
     if weights in ("imagenet", "auto"):
         state, source = _imagenet(spec.backbone)
-        _load_backbone(network.backbone, state, source)
+        load_backbone(network.backbone, state, source)
         return network, Origin("imagenet", f"weights: ImageNet ({source})")
     path = checkpoint_file(Path(weights)) if Path(weights).is_dir() else Path(weights)
     state = read_weights_file(path)
     with reading(path, "network.weights", _AGAIN):
         if any(key.startswith("backbone.") for key in state):  # one of our own checkpoints
             return network, _load_own(network, state, path)
-        _load_backbone(network.backbone, state, str(path))
+        load_backbone(network.backbone, state, str(path))
     return network, Origin(str(path), f"weights: {path}")
 
 
 def native_size(backbone: str) -> int | None:
-    """Return the side in pixels of the photos that torchvision's best weights were made for; None without any.
+    """Return the side in pixels of the photos that a backbone's published weights were made for; None without any.
 
     Every backbone but vision transformers takes other sizes too: its last feature map is averaged, or pooled to a
     fixed one (VGG).
     """
+    if backbone.startswith(PREFIX):
+        return int(describe_timm(backbone.removeprefix(PREFIX))["input_size"][-1])
     best = published_weights(backbone)
     return None if best is None else int(best.transforms.keywords["crop_size"])
+
+
+def require_size(backbone: str, size: int) -> None:
+    """Raise FacematchError for crops of another size than the only one that a network of timm takes."""
+    if backbone.startswith(PREFIX) and describe_timm(backbone.removeprefix(PREFIX))["fixed_input_size"]:
+        only = native_size(backbone)
+        if only != size:
+            raise FacematchError(
+                f"network.backbone: {backbone} takes {only}×{only} pixels, and faces.size is {size}.",
+                f"Add --set faces.size={only}",
+            )
 
 
 def read_weights_file(path: Path) -> dict[str, Tensor]:
@@ -126,6 +140,10 @@ def _random_notice(backbone: str) -> str:
 
 
 def _imagenet(backbone: str) -> tuple[dict[str, Tensor], str]:
+    if backbone.startswith(PREFIX):
+        name = backbone.removeprefix(PREFIX)
+        terms = describe_timm(name).get("license") or "not stated"
+        return read_weights_file(timm_file(name)), f"timm's of {name}; terms: {terms}"
     best = published_weights(backbone)
     if best is None:
         raise FacematchError(f"torchvision has no ImageNet weights for {backbone}.", "Set network.weights: none.")
@@ -148,12 +166,17 @@ def _cached(url: str) -> Path:
 
 
 def _within_reach(backbone: str) -> bool:
+    if backbone.startswith(PREFIX):
+        return timm_within_reach(backbone.removeprefix(PREFIX))
     best = published_weights(backbone)
     return best is not None and (_cached(best.url).is_file() or within_reach(best.url))
 
 
-def _load_backbone(backbone: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    # The classifier's own last layer is not wanted; every tensor of the backbone is.
+def load_backbone(backbone: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Fill a backbone with the tensors of its name in `state`, which may hold more, such as a last layer.
+
+    Raises FacematchError, which names `source`, where one is missing or of another shape.
+    """
     wanted = backbone.state_dict()
     missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
     wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
@@ -180,7 +203,7 @@ def _load_own(network: EmbeddingNetwork, state: dict[str, Tensor], path: Path) -
         {name.removeprefix(part): tensor for name, tensor in state.items() if name.startswith(part)}
         for part in ("backbone.", "head.")
     )
-    _load_backbone(network.backbone, body, str(path))
+    load_backbone(network.backbone, body, str(path))
     wanted = network.head.state_dict()
     if not wanted:
         left = ", without its head, which network.embedding: features has none of" if head else ""

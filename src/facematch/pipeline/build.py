@@ -104,7 +104,8 @@ def build_embedder(settings: Settings) -> Embedder:
     given = chosen.model_dump(exclude_defaults=True, exclude={"options"})
     given |= {"kind": chosen.kind, "device": computing.device, "precision": computing.precision}
     given |= {"seed": settings.seed, "settings": settings}
-    embedder: Embedder = make(require_kind("embedders", chosen.kind), chosen.options, given, "embedder.options")
+    kind = require_kind("embedders", chosen.kind)
+    embedder: Embedder = make(kind, chosen.options, given, "embedder" if kind.ours else "embedder.options")
     return embedder
 
 

@@ -93,8 +93,9 @@ class EmbedderSettings(Section):
     kind: Annotated[str, AfterValidator(known_kind("embedders"))] = "network"
     options: Options = Field(default_factory=dict)  # of an embedder that a plug-in brings
     file: Path | None = None  # onnx; dlib, where it is not that of face_recognition_models
-    model: str = "RN50"  # clip: open_clip's name, such as ViT-B-32, or the JSON file of a configuration
-    weights: str = "openai"  # clip: a pretrained tag of open_clip, a local file, or none: random
+    # clip: open_clip's name, such as ViT-B-32, or the JSON file of a configuration; timm: timm's name.
+    model: str = "RN50"
+    weights: str = "openai"  # clip: a pretrained tag of open_clip, a local file, or none: random; timm: that file
     size: Annotated[int, Field(ge=8, le=1024)] = 112  # onnx: input side in pixels
     layout: Literal["nchw", "nhwc"] = "nchw"
     channels: Literal["rgb", "bgr"] = "rgb"

@@ -22,7 +22,7 @@ _OF_TRIPLETS = (
 class NetworkSettings(Section):
     """Backbone and embedding."""
 
-    backbone: str = "resnet50"  # any torchvision classification network
+    backbone: str = "resnet50"  # any classification network of torchvision, or timm/NAME
     embedding: Count | Literal["features"] = 256  # features: no embedding, what the backbone's last layer is given
     normalise: bool = True  # L2, so that all embeddings have length 1
     tanh: bool = False  # learning to hash: values from −1 to 1 whose signs are the bits; embedding: the code size

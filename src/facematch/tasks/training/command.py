@@ -17,7 +17,7 @@ from facematch.evaluation.topk import Figures
 from facematch.losses.by_name import require_loss
 from facematch.networks.checkpoint import save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork, weights_digest
-from facematch.networks.weights import Origin, initial_network, native_size
+from facematch.networks.weights import Origin, initial_network, native_size, require_size
 from facematch.pipeline.beside import show_trained
 from facematch.pipeline.build import build_cropper, build_embedder, network_spec, photo_embedder, with_checkpoint
 from facematch.pipeline.default_checkpoint import first_weights
@@ -110,6 +110,7 @@ def _check_loss(loss: LossSettings) -> None:
 
 
 def _first_network(settings: Settings, validation: ValidationPeople) -> tuple[EmbeddingNetwork, Origin]:
+    require_size(settings.network.backbone, settings.faces.size)
     network, origin = initial_network(network_spec(settings), first_weights(settings), settings.seed)
     (warn if origin.warning else info)(origin.notice)
     _require_unseen(origin, validation)
