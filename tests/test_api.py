@@ -15,7 +15,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 import facematch
-from facematch import api, datasets, samplers
+from facematch import api, datasets, errors, samplers
 from facematch.embedders.embed import PhotoEmbedder
 from facematch.evaluation.task import leave_one_out
 from facematch.faces.values import Crop, Miss
@@ -26,6 +26,9 @@ from facematch.tasks.sample.write import render_photo
 
 PIXELS = {"embedder__kind": "pixels", "faces__size": 32}
 FINDS = {"ann": 0, "bob": 1}
+
+KINDS = ("DamagedError", "MismatchError", "MissingError", "SettingsError")
+DOCS = (Path(__file__).resolve().parents[1] / "docs" / "library.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,28 @@ def test_fifteen_names_are_promised_and_each_is_there() -> None:
         assert getattr(facematch, name).__doc__
     with pytest.raises(AttributeError, match="no attribute 'embedd'"):
         facematch.embedd  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        (errors.SettingsError, lambda: facematch.load_embedder("default", faces__sise=3)),
+        (errors.SettingsError, lambda: facematch.load_embedder("default", faces__size=-3)),
+        (errors.MissingError, lambda: facematch.load_embedder("none.safetensors")),
+        (errors.MissingError, lambda: facematch.load_embedder("default", config="config/none.yaml")),
+        (errors.DamagedError, lambda: facematch.load_embedder("damaged.safetensors")),
+        (errors.MismatchError, lambda: facematch.load_embedder("default", faces__size=64)),
+    ],
+)
+def test_errors_are_of_kinds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception], wrong: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged.safetensors").write_bytes(b"no header")
+    assert issubclass(kind, facematch.FacematchError)
+    with pytest.raises(kind):
+        wrong()
+    assert all(f"`{name}`" in DOCS for name in KINDS)
 
 
 def test_importing_loads_nothing() -> None:

@@ -23,7 +23,12 @@ _WHERE = {
     "Estimate": "evaluation.bootstrap",
     "FacematchError": "core.errors",
 }
-_MODULES = ("losses", "samplers", "datasets")  # losses.TripletLoss, samplers.PKSampler, datasets.FaceFolder
+_MODULES = {  # losses.TripletLoss, samplers.PKSampler, datasets.FaceFolder; errors.MissingError and others
+    "losses": "losses",
+    "samplers": "samplers",
+    "datasets": "datasets",
+    "errors": "core.errors",
+}
 
 __all__ = [
     "Embeddings",
@@ -52,11 +57,12 @@ if TYPE_CHECKING:
     from facematch.tasks.competition.submission import Submission
 
     from . import datasets, losses, samplers
+    from .core import errors as errors
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return import_module(f"facematch.{name}")
+        return import_module(f"facematch.{_MODULES[name]}")
     if name not in _WHERE:
         raise AttributeError(f"module 'facematch' has no attribute {name!r}")
     globals()[name] = found = getattr(import_module(f"facematch.{_WHERE[name]}"), name)

@@ -40,6 +40,22 @@ class FacematchError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
 
+class SettingsError(FacematchError):
+    """A settings file or an override that cannot be understood, or holds what does not go together."""
+
+
+class MissingError(FacematchError):
+    """A file or a folder that is not there."""
+
+
+class DamagedError(FacematchError):
+    """A file that is damaged, of another kind, or that the system does not let be read."""
+
+
+class MismatchError(FacematchError):
+    """Embeddings, networks or crops that were made in different ways, so that they cannot be compared."""
+
+
 def _for_a_screen(text: str, limit: int) -> str:
     shown = text[: limit + 1]
     if not shown.isprintable():

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import GetPydanticSchema
 from pydantic_core.core_schema import no_info_plain_validator_function
 
-from facematch.core.errors import FacematchError
+from facematch.core.errors import MismatchError
 from facematch.core.foreign import as_kind, quoted
 from facematch.core.text import brief
 
@@ -60,12 +60,12 @@ StoredFingerprint = Annotated[
 
 
 def require_same(ours: Fingerprint, our_name: str, theirs: Fingerprint, their_name: str, remedy: str = "") -> None:
-    """Raise FacematchError naming the first setting in which two fingerprints differ; `remedy` is its hint."""
+    """Raise MismatchError naming the first setting in which two fingerprints differ; `remedy` is its hint."""
     difference = ours.difference(theirs)
     if difference is None:
         return
     key, left, right = difference
-    raise FacematchError(
+    raise MismatchError(
         f"{our_name} and {their_name} were not made in the same way: "
         f"{brief(key)} is {quoted(left)} in {our_name} and {quoted(right)} in {their_name}.",
         remedy or f"Give both the same {brief(key)}, or make one of them again with the other's settings.",

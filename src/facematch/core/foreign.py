@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from facematch.core.errors import FacematchError
+from facematch.core.errors import DamagedError, FacematchError, MissingError
 from facematch.core.text import LONGEST, brief
 
 T = TypeVar("T")
@@ -69,9 +69,9 @@ def reading(path: Path, what: str, remedy: str) -> Iterator[None]:
     except FacematchError:
         raise
     except FileNotFoundError:
-        raise FacematchError(f"{what}: {path} does not exist.", remedy) from None
+        raise MissingError(f"{what}: {path} does not exist.", remedy) from None
     except OSError as error:
-        raise FacematchError(f"{what}: {path} cannot be read: {brief(error.strerror or error)}.", remedy) from error
+        raise DamagedError(f"{what}: {path} cannot be read: {brief(error.strerror or error)}.", remedy) from error
     except Exception as error:
         words = brief(error, 2 * LONGEST).rstrip(".") or type(error).__name__
         if isinstance(error, KeyError):
@@ -80,7 +80,7 @@ def reading(path: Path, what: str, remedy: str) -> Iterator[None]:
             words = "its lists are nested too deep"
         elif isinstance(error, MemoryError):
             words = "it asks for more memory than there is"
-        raise FacematchError(f"{what}: {path} is damaged, or of another kind: {words}.", remedy) from error
+        raise DamagedError(f"{what}: {path} is damaged, or of another kind: {words}.", remedy) from error
 
 
 def read_limited(path: Path, kind: str) -> bytes:

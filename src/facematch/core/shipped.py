@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, MissingError
 from facematch.core.files import sha256_of_file
 
 CONFIG = Path("config")
@@ -52,7 +52,7 @@ def find_settings(path: Path) -> Path:
     near = get_close_matches(path.stem, [each.stem for each in shipped_settings()], n=1)
     meant = f"; did you mean {CONFIG / near[0]}.yaml?" if near else "."
     nor = "".join(f", nor in {each.parent}" for each in others if each.parent.is_dir())
-    raise FacematchError(
+    raise MissingError(
         f"{path} does not exist ({path.absolute()}){nor}{meant}",
         "Name a settings file, for example --config config/triplet.yaml; `facematch init` writes all of them out.",
     )

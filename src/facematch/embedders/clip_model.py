@@ -18,7 +18,7 @@ from urllib.request import getproxies
 from pydantic import BaseModel, Field, StrictInt
 
 from facematch.core.cache import Cache
-from facematch.core.errors import FacematchError, nearest_name
+from facematch.core.errors import FacematchError, MissingError, nearest_name
 from facematch.core.files import sha256_of, sha256_of_file
 from facematch.core.fingerprint import Fingerprint
 from facematch.core.foreign import as_kind, read_json, reading
@@ -197,7 +197,7 @@ def _local(name: str, weights: str) -> Path:
         return path
     tags = list(open_clip.list_pretrained_tags_by_model(_spelt(name)))
     if path.suffix in _SUFFIXES or len(path.parts) > 1:
-        raise FacematchError(f"embedder.weights: {path} does not exist.", _BRING)
+        raise MissingError(f"embedder.weights: {path} does not exist.", _BRING)
     raise FacematchError(
         f"embedder.weights: {weights!r} is neither a file nor a pretrained tag of {name}{nearest_name(weights, tags)}.",
         f"{_BRING} Its tags: {', '.join(tags) or 'none'}.",

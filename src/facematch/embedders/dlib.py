@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.cores import every_core
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, MissingError
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Fingerprint, Value
 from facematch.embedders import of_length_1, resized
@@ -38,7 +38,7 @@ class DlibEmbedder:
 
     def __post_init__(self) -> None:
         if not self._weights.is_file():
-            raise FacematchError(
+            raise MissingError(
                 f"embedder.file: {self._weights} does not exist.", "Name the .dat file: --set embedder.file=PATH"
             )
 

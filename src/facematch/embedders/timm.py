@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.cores import every_core
-from facematch.core.errors import FacematchError
+from facematch.core.errors import MissingError
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Fingerprint, Value
 from facematch.embedders import of_length_1, resized
@@ -79,7 +79,7 @@ class TimmEmbedder:
         if self.weights == "pretrained":
             return timm_file(self.model)
         if not Path(self.weights).is_file():
-            raise FacematchError(
+            raise MissingError(
                 f"embedder.weights: {self.weights} does not exist; expected pretrained, or a file of the weights of "
                 f"timm's {self.model}."
             )

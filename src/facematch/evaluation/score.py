@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, MissingError
 from facematch.core.foreign import quoted, read_json
 from facematch.core.text import brief
 
@@ -44,7 +44,7 @@ def read_ground_truth(path: Path) -> dict[str, frozenset[str]]:
     """
     expected = 'Expected: {"QUERY.jpg": ["GALLERY.jpg", …], …}'
     if not path.is_file():
-        raise FacematchError(
+        raise MissingError(
             f"the ground truth {path} {'is not a file' if path.exists() else 'does not exist'}.",
             "Make the sample data with `facematch sample`, or name another with --truth FILE.",
         )

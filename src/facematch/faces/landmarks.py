@@ -12,7 +12,7 @@ from typing import ClassVar, TypeVar
 import cv2
 import numpy as np
 
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, MissingError
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Value
 from facematch.faces.boxes import moved, reduced, without_overlaps
@@ -119,7 +119,7 @@ class CenterFaceDetector:
 def require_model(file: Path, name: str) -> None:
     """Raise FacematchError where a detector's model file is missing."""
     if not file.is_file():
-        raise FacematchError(
+        raise MissingError(
             f"faces.{name}_file: {file} does not exist.",
             f"Give the path of its ONNX file with --set faces.{name}_file=FILE, or use faces.detector: haar.",
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, MissingError
 from facematch.core.foreign import read_limited, reading
 from facematch.core.text import brief, count_of, first_of, printable
 from facematch.identities.domains import Domains
@@ -74,7 +74,7 @@ def load_identities(source: Path, images: Path | None = None, domains: Domains |
         return _load_folder(source, domains)
     if source.is_file():
         return _load_list(source, images or source.parent, domains)
-    raise FacematchError(f"labelled photos: {source} does not exist ({source.absolute()}).", LAYOUT)
+    raise MissingError(f"labelled photos: {source} does not exist ({source.absolute()}).", LAYOUT)
 
 
 def _prefixes(sources: Sequence[Path]) -> list[str]:

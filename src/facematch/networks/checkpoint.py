@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, PlainValidator
 
-from facematch.core.errors import FacematchError, typed
+from facematch.core.errors import FacematchError, MissingError, typed
 from facematch.core.files import replacing
 from facematch.core.fingerprint import Fingerprint, StoredFingerprint
 from facematch.core.foreign import as_kind, parse_json, reading
@@ -128,7 +128,7 @@ def checkpoint_file(path: Path) -> Path:
             return path / "best.safetensors"
         raise _no_best(path)
     if not path.exists():
-        raise FacematchError(
+        raise MissingError(
             f"checkpoint: {path} does not exist ({path.absolute()}).",
             f"Train first, with {typed('train')}, or name one with --set paths.checkpoint=RUN.",
         )

@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor, nn
 
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, MissingError
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import require_same
 from facematch.core.foreign import reading
@@ -102,7 +102,7 @@ def read_weights_file(path: Path) -> dict[str, Tensor]:
     Raises FacematchError for a missing, damaged or foreign file.
     """
     if not path.is_file():
-        raise FacematchError(
+        raise MissingError(
             f"network.weights: {path} does not exist; expected imagenet, none, auto or a file.",
             "Give a .pth state dict (for example resnet50-11ad3fa6.pth of torchvision) or a .safetensors file.",
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from facematch.core.console import info, info_once
-from facematch.core.errors import FacematchError, nearest_name, typed
+from facematch.core.errors import FacematchError, MissingError, nearest_name, typed
 from facematch.core.shipped import shipped_file, shipped_places
 from facematch.core.text import brief
 from facematch.pipeline.build import run_folder, with_checkpoint
@@ -68,7 +68,7 @@ def find_run(given: Path, checkpoints: Path, what: str = "checkpoint") -> Path:
     except OSError as error:  # a name that is too long
         raise FacematchError(f"{what}: {brief(given)} cannot be looked for: {error.strerror}.") from error
     runs = [each.parent.name for each in checkpoints.glob("*/settings.yaml")]
-    raise FacematchError(
+    raise MissingError(
         f"{what}: {given} does not exist{nearest_name(given.name, runs)}: there is no "
         f"{' and no '.join(str(each.absolute()) for each in places)}.",
         f"Name a run folder, a .safetensors file or default, the network that comes with facematch; or train: "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, TypeAdapter
 
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, MissingError
 from facematch.core.files import replacing, sha256_of
 from facematch.core.fingerprint import Fingerprint, fingerprint_of, require_same
 from facematch.core.foreign import as_kind, parse_json, reading
@@ -110,7 +110,7 @@ def load_whitening(path: Path) -> Whitening:
     """Read what `Whitening.save` wrote. Raises FacematchError for any other or a damaged file."""
     again = "Fit it on the training people: facematch tune"
     if not path.is_file():
-        raise FacematchError(f"refine step whiten needs {path}, which does not exist.", again)
+        raise MissingError(f"refine step whiten needs {path}, which does not exist.", again)
     header = read_tensor_header(path, "whitening", again).metadata
     with reading(path, "whitening", again):
         if header["format"] != _FORMAT:

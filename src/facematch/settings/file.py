@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from facematch.core.errors import FacematchError, nearest_name, typed
+from facematch.core.errors import SettingsError, nearest_name, typed
 from facematch.core.foreign import quoted, read_limited, reading, require_limits
 from facematch.core.shipped import find_settings, log_taken
 from facematch.core.text import LONGEST, brief
@@ -102,7 +102,7 @@ def load_settings(
     """
     settings = load_section(Settings, path, overrides, "config/triplet.yaml shows every key.", sections)
     if settings.ensemble is not None and not ensembles:
-        raise FacematchError(
+        raise SettingsError(
             f"{path or 'the settings'}: an ensemble of {len(settings.ensemble.members)} systems cannot be taken here.",
             f"Ensembles are measured by `facematch compare` and submitted by `{typed('request')}`; other commands take "
             "one of its members.",
@@ -130,7 +130,7 @@ def load_section(
         where = "the settings" if path is None else str(path)
         if overrides:
             where += " with --set"
-        raise FacematchError(f"{where}: {'; '.join(explain(error, root))}.", hint) from error
+        raise SettingsError(f"{where}: {'; '.join(explain(error, root))}.", hint) from error
 
 
 def read_values(
@@ -153,12 +153,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
             place = find_settings(path)
             values = _parse(read_limited(place, "settings").decode("utf-8-sig"))
         except ValueError as error:
-            raise FacematchError(f"{path} is not a YAML file that can be read: {brief(error)}.") from error
+            raise SettingsError(f"{path} is not a YAML file that can be read: {brief(error)}.") from error
     log_taken(path, place)
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise FacematchError(f"{path} holds {type(values).__name__}; expected sections such as `faces:` with keys.")
+        raise SettingsError(f"{path} holds {type(values).__name__}; expected sections such as `faces:` with keys.")
     return values
 
 
@@ -166,14 +166,14 @@ def _apply(values: dict[str, Any], override: str) -> None:
     name, equals, text = override.partition("=")
     keys = name.strip().split(".")
     if not equals or not all(keys):
-        raise FacematchError(
+        raise SettingsError(
             f"--set {brief(override)}: expected section.key=value.",
             "For example: --set server.url=http://10.1.2.3:3001/results/",
         )
     try:
         value = _parse(text)
     except ValueError as error:
-        raise FacematchError(f"--set {brief(override)} is not a YAML value: {brief(error)}.") from error
+        raise SettingsError(f"--set {brief(override)} is not a YAML value: {brief(error)}.") from error
     if isinstance(value, dict) and not text.lstrip().startswith("{"):
         value = text  # `server.group=Team: A` is a name, not a mapping
     inner = values
@@ -182,7 +182,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
             inner[key] = {}
         inner = inner[key]
         if not isinstance(inner, dict):
-            raise FacematchError(f"--set {brief(override)}: {brief(key)} is a single value, not a section.")
+            raise SettingsError(f"--set {brief(override)}: {brief(key)} is a single value, not a section.")
     inner[keys[-1]] = value
 
 
