@@ -35,6 +35,10 @@ LINES: dict[str, tuple[object, ...]] = {
     "identities": SMALL,
     "init": ("begun",),
     "leaks": (f"a={PHOTOS}", "b=data/test_data/query"),
+    "models check": (),
+    "models list": (),
+    "models path": ("sface",),
+    "models show": ("sface",),
     "rank": ("gallery.safetensors", "gallery.safetensors"),
     "report": (*SMALL, *PIXELS),
     "request": (*SMALL, *PIXELS, "--dry-run"),
@@ -52,6 +56,7 @@ LINES: dict[str, tuple[object, ...]] = {
 }
 ELSEWHERE = {
     "hash-report",
+    "models pull",
     "resend",
     "revisited",
     "submit",

@@ -19,6 +19,7 @@ from facematch.networks.checkpoint import CheckpointHeader, read_checkpoint_head
 from facematch.networks.onnx_metadata import OnnxMetadata, read_onnx_metadata
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
 from facematch.photos.photo import PhotoFile, PhotoLimits
+from facematch.pipeline.named_models import named_embedder, named_faces
 from facematch.settings.embedding import EmbedderSettings, FaceSettings, LandmarkKind, MissChoice
 from facematch.settings.root import PhotoSettings, Settings
 
@@ -28,7 +29,7 @@ Progress = Callable[[int], None]
 def build_cropper(faces: FaceSettings) -> Cropper:
     """Return the cropper that `faces:` describes; with the cascade alone where the finder's file is missing."""
     detector: Detector
-    faces = _with_what_is_there(faces)
+    faces = _with_what_is_there(named_faces(faces))
     if faces.detector == "haar":
         cascades, sizes = (faces.cascade, *faces.fallback_cascades), _detect_sizes(faces)
         detector = HaarDetector(cascades, faces.scale_factor, faces.min_neighbors, faces.min_size, sizes, faces.overlap)
@@ -118,6 +119,7 @@ def build_embedder(settings: Settings) -> Embedder:
     Raises FacematchError when its file or checkpoint is missing, or when it was trained on crops made in another way;
     where the finder is missing that those name, crops are the cascade's, which is said and no error.
     """
+    settings = settings.model_copy(update={"embedder": named_embedder(settings.embedder)})
     if settings.embedder.kind == "pixels":
         from facematch.embedders.pixels import PixelEmbedder
 
@@ -222,7 +224,7 @@ def _onnx(settings: Settings) -> Embedder:
             require_same(crops, "the settings", metadata.crops, file)
         _require_agreement(given, metadata, file)
         given = metadata.settings
-    return OnnxEmbedder(chosen.file, batch=chosen.batch, **given)
+    return OnnxEmbedder(chosen.file, batch=chosen.batch, device=settings.training.device, **given)
 
 
 def _require_agreement(given: dict[str, Any], metadata: OnnxMetadata, file: str) -> None:

@@ -10,6 +10,7 @@ from facematch.settings.section import Count, OneOrSeveral, Positive, Rgb, Secti
 MissChoice = Literal["whole", "centre", "skip", "error"]
 WholePhoto = Literal["pad", "squash", "centre"]
 LandmarkKind = Literal["yunet", "centerface", "finder"]  # detectors that give five points
+Terms = Literal["free", "research", "unstated"]  # of published weights, which often differ from the code's
 DetectSize = Annotated[int, Field(ge=64, le=4096)]
 
 
@@ -85,3 +86,9 @@ class EmbedderSettings(Section):
     std: Rgb = (128.0, 128.0, 128.0)
     batch: Count = 32  # photos in one call; 1 for a model of fixed batch 1
     normalise: bool = True
+
+
+class ModelSettings(Section):
+    """Published models that are fetched by name."""
+
+    terms: Annotated[tuple[Terms, ...], OneOrSeveral] = ("free",)
