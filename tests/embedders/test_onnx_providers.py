@@ -7,7 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from facematch.embedders.onnx import OnnxEmbedder, providers
 
@@ -94,3 +96,21 @@ def test_one_line_says_who_computes(
     vectors = embedder.embed(np.full((3, 8, 8, 3), 255, np.uint8))
     np.testing.assert_allclose(vectors, 127.5 / 128)
     assert [record.getMessage() for record in caplog.records] == [said]
+
+
+def test_weights_that_are_listed_as_inputs_are_none(tmp_path: Path) -> None:
+    """Old files have them there, SFace's among them."""
+    image = helper.make_tensor_value_info("in0", TensorProto.FLOAT, [1, 3, 8, 8])
+    listed = helper.make_tensor_value_info("weight", TensorProto.FLOAT, [1])
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 3])
+    nodes = [
+        helper.make_node("ReduceMean", ["in0"], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean", "weight"], ["out"]),
+    ]
+    weight = helper.make_tensor("weight", TensorProto.FLOAT, [1], [2.0])
+    graph = helper.make_graph(nodes, "old", [image, listed], [out], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)])
+    model.ir_version = 3
+    onnx.save(model, tmp_path / "old.onnx")
+    embedder = OnnxEmbedder(tmp_path / "old.onnx", 8, mean=(0, 0, 0), std=(1, 1, 1), normalise=False)
+    np.testing.assert_allclose(embedder.embed(np.full((3, 8, 8, 3), 7, np.uint8)), 14.0)

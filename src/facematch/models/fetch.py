@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from facematch.core.errors import FacematchError, silenced
@@ -102,6 +103,9 @@ def _by_pooch(model: Model, digest: str | None, staging: Path, on_progress: Told
         import pooch
     except ImportError as error:
         raise _lacks("pooch") from error
+    assert model.url is not None
+    if not _answers(model.url):  # pooch's words for that fill a screen
+        raise _not_fetched(model, f"{urlsplit(model.url).netloc} is not within reach", staging)
     resuming = _Resuming(staging / "part", on_progress, keeps=digest is not None)
     try:
         with silenced():  # it says on standard error what it does
@@ -174,7 +178,7 @@ def _by_hub(model: Model, staging: Path, on_progress: Told) -> Path:
     owner, repository, file = model.url.removeprefix(_HUB).split("/", 2)
     # Asked first, because huggingface_hub tries for most of a minute where there is no network.
     host = hub_address()
-    if constants.HF_HUB_OFFLINE or not within_reach(getproxies().get(host.partition(":")[0], host)):
+    if constants.HF_HUB_OFFLINE or not _answers(host):
         raise _not_fetched(model, f"{host} is not within reach", staging)
 
     class Bar(tqdm):  # type: ignore[misc]
@@ -191,6 +195,10 @@ def _by_hub(model: Model, staging: Path, on_progress: Told) -> Path:
             return Path(hf_hub_download(f"{owner}/{repository}", file, tqdm_class=Bar, **where))
     except Exception as error:  # huggingface_hub and what it fetches with raise many kinds
         raise _not_fetched(model, error, staging) from error
+
+
+def _answers(address: str) -> bool:
+    return within_reach(getproxies().get(urlsplit(address).scheme, address))
 
 
 def hub_address() -> str:

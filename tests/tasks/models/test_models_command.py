@@ -80,7 +80,9 @@ def test_terms_that_are_not_allowed_end_it(run: Run, served: FileServer, tmp_pat
     assert "--set models.terms=[free,research]" in done.err
     assert served.asked == []
     pytest.importorskip("pooch")
-    assert run("models", "pull", "bound", "--set", "models.terms=[free,research]").code == 0
+    done = run("models", "pull", "bound", "--quiet", "--set", "models.terms=[free,research]")
+    assert done.code == 0
+    assert "Terms: research: not for trade (https://x)" in done.err
     (tmp_path / "mine.yaml").write_text("models: {terms: research}")
     assert run("models", "pull", "bound", "--config", tmp_path / "mine.yaml").code == 0
     wrong = run("models", "pull", "bound", "--set", "models.terms=[gratis]")
@@ -110,4 +112,5 @@ def test_check_reads_all_that_is_here(run: Run, served: FileServer) -> None:
 
 def test_path_prints_the_path_alone(run: Run) -> None:
     assert run("models", "path", "sface").out == f"{models_folder() / 'sface.onnx'}\n"
+    assert models_folder().is_dir()  # a file can be copied there
     assert "open_clip keeps it" in run("models", "path", "clip-rn50").err

