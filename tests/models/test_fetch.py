@@ -90,6 +90,18 @@ def test_what_was_cut_goes_on_where_it_ended(pooch: Any) -> None:
     assert left() == ["tiny.onnx"]
 
 
+def test_without_a_digest_nothing_is_left_to_go_on_from(pooch: Any) -> None:
+    with serving(DATA, cut=600_000) as server:
+        tiny = model(f"{server.url}/tiny.onnx", sha256=None)
+        with pytest.raises(FacematchError) as e:
+            pull(tiny, ["free"])
+        assert "goes on" not in e.value.message
+        assert left() == []
+        server.cut = None
+        assert pull(tiny, ["free"]).read_bytes() == DATA
+        assert [each[2] for each in server.asked] == [None, None]
+
+
 def test_a_server_without_parts_gives_all_of_it_again(pooch: Any) -> None:
     with serving(DATA, cut=600_000, ranges=False) as server:
         tiny = model(f"{server.url}/tiny.onnx")
@@ -180,7 +192,7 @@ def test_nothing_is_taken_whose_end_nobody_knows(pooch: Any) -> None:
     with serving(DATA, lengthless=True) as server:
         with pytest.raises(FacematchError, match="does not say how long it is"):
             pull(model(f"{server.url}/tiny.onnx", sha256=None), ["free"])
-        assert not is_here(model(None))
+        assert left() == []
         assert pull(model(f"{server.url}/tiny.onnx"), ["free"]).read_bytes() == DATA  # its digest tells
 
 

@@ -65,6 +65,9 @@ def test_a_file_goes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert model_meant(Path("sface"), "embedder.file") is None
     with pytest.raises(FacematchError, match=r"embedder\.file: sfase does not exist \(did you mean 'sface'\?\)"):
         model_meant(Path("sfase"), "embedder.file")
+    with pytest.raises(FacematchError, match=r"embedder\.file: aaa"):
+        model_meant(Path("a" * 300), "embedder.file")
+    assert model_meant(Path("/"), "embedder.file") is None
 
 
 @pytest.mark.parametrize(

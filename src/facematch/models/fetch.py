@@ -111,6 +111,8 @@ def _by_pooch(model: Model, digest: str | None, staging: Path, on_progress: Told
         with silenced():  # it says on standard error what it does
             return Path(pooch.retrieve(model.url, digest, "whole", staging, downloader=resuming))
     except (OSError, ValueError) as error:  # all of requests' are of the first kind; another digest is the second
+        if digest is None:  # what goes on from there could be half of another file
+            shutil.rmtree(staging, ignore_errors=True)
         raise _not_fetched(model, error, staging) from error
 
 

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, PositiveFloat, PositiveInt
 
 from facematch.core.errors import FacematchError, nearest_name
 from facematch.core.foreign import as_kind, reading
+from facematch.core.text import brief
 from facematch.settings.embedding import Terms
 from facematch.settings.file import read_yaml
 from facematch.settings.section import Rgb
@@ -151,13 +152,20 @@ def model_meant(value: Path | None, setting: str) -> Model | None:
 
     Raises FacematchError for a word that is neither a file nor a model's name.
     """
-    if value is None or value.suffix or len(value.parts) != 1 or value.is_absolute() or value.exists():
+    if value is None or value.suffix or len(value.parts) != 1 or _is_there(value):
         return None
     every = known_names()
     if str(value) not in every:
         raise FacematchError(
-            f"{setting}: {value} does not exist{nearest_name(str(value), every)}: there is no such file, and no model "
-            "of that name.",
+            f"{setting}: {brief(value)} does not exist{nearest_name(str(value), every)}: there is no such file, and no "
+            "model of that name.",
             f"Name a file, --set {setting}=PATH, or a model: `facematch models list` shows all of them.",
         )
     return every[str(value)]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long
+        return False
