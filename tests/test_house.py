@@ -8,8 +8,8 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "facematch"
 # From the ground up: a room imports those below it.
 ROOMS = (
-    "core", "settings", "photos", "ranking", "faces", "identities", "networks", "losses", "embedders", "refine",
-    "evaluation", "thresholds", "near_duplicates", "charts", "pipeline", "tasks", "cli",
+    "core", "settings", "models", "photos", "ranking", "faces", "identities", "networks", "losses", "embedders",
+    "refine", "evaluation", "thresholds", "near_duplicates", "charts", "pipeline", "tasks", "cli",
 )  # fmt: skip
 # The tasks that may import another: who, and whom.
 BETWEEN_TASKS = {

@@ -30,6 +30,7 @@ from facematch.photos.encoded import png_bytes
 from facematch.photos.photo import PhotoFile, Unreadable, find_photos
 from facematch.pipeline.build import build_embedder, crops_of, photo_embedder, run_folder
 from facematch.pipeline.default_checkpoint import settings_in_use
+from facematch.pipeline.named_models import config_of
 from facematch.pipeline.system import refine_steps, with_views
 from facematch.ranking.embeddings import Embeddings, joined
 from facematch.ranking.ranking import Ranking, distance_estimator, pair_distances
@@ -46,9 +47,9 @@ def load_embedder(
     """Return what turns photos into embeddings: which faces it takes, how it crops them, its network.
 
     `source` is `default` (the network that comes with facematch), a run folder or a checkpoint (`.safetensors`) with
-    its own settings beside it, or an ONNX model, which `config/onnx.yaml` describes unless `config` names another
-    file. Its weights are loaded when the first photo is embedded. Raises FacematchError where it is missing, and for
-    settings it was not trained with.
+    its own settings beside it, the name of a published model that is here (`facematch models list`), or an ONNX model,
+    which `config/onnx.yaml` describes unless `config` names another file. Its weights are loaded when the first photo
+    is embedded. Raises FacematchError where it is missing, and for settings it was not trained with.
 
     >>> load_embedder("default").fingerprint.settings["network.backbone"]
     'resnet50'
@@ -57,6 +58,8 @@ def load_embedder(
         if Path(source).suffix == ".onnx":
             model = {"embedder__kind": "onnx", "embedder__file": source}
             chosen = load_settings(config or "config/onnx.yaml", overrides_of(model | settings))
+        elif (own := config_of(source)) is not None:
+            chosen = settings_in_use(config or own, overrides_of({"embedder__file": source} | settings))
         else:
             chosen = settings_in_use(config, overrides_of({"paths__checkpoint": source} | settings))
         plain = build_embedder(chosen)

@@ -35,6 +35,10 @@ LINES: dict[str, tuple[object, ...]] = {
     "identities": SMALL,
     "init": ("begun",),
     "leaks": (f"a={PHOTOS}", "b=data/test_data/query"),
+    "models check": (),
+    "models list": (),
+    "models path": ("sface",),
+    "models show": ("sface",),
     "plugins": ("--all",),
     "rank": ("gallery.safetensors", "gallery.safetensors"),
     "report": (*SMALL, *PIXELS),
@@ -53,6 +57,7 @@ LINES: dict[str, tuple[object, ...]] = {
 }
 ELSEWHERE = {
     "hash-report",
+    "models pull",
     "resend",
     "revisited",
     "submit",

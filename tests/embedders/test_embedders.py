@@ -15,7 +15,7 @@ from facematch.core.fingerprint import Fingerprint
 from facematch.embedders import Embedder
 from facematch.embedders import network as room
 from facematch.embedders.network import ModuleEmbedder, NetworkEmbedder, load_network, run_network
-from facematch.embedders.onnx import OnnxEmbedder
+from facematch.embedders.onnx import USUAL_BATCH, OnnxEmbedder
 from facematch.embedders.pixels import PixelEmbedder
 from facematch.embedders.views import FlipEmbedder
 from facematch.networks.checkpoint import read_checkpoint_header, save_checkpoint
@@ -48,7 +48,7 @@ def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> Embedder:
     if request.param.startswith("onnx"):
         batch = 2 if request.param.endswith("2") else "N"
         path = mean_model(tmp_path / "m.onnx", [batch, 3, 32, 32], axes=[2, 3])
-        return OnnxEmbedder(path, size=32, batch=2 if batch == 2 else 4, normalise=False)
+        return OnnxEmbedder(path, size=32, batch=USUAL_BATCH if batch == 2 else 4, normalise=False)
     torch.manual_seed(0)
     network = EmbeddingNetwork(NetworkSpec("resnet18", 8, True, IMAGENET_MEAN, IMAGENET_STD))
     if request.param == "module":
@@ -211,7 +211,7 @@ def test_crops_of_another_size_are_resized_for_the_model(tmp_path: Path) -> None
     [
         (["N", 3, 96, 96], {"size": 112}, r"but the settings say \['N', 3, 112, 112\]"),
         (["N", 112, 112, 3], {"size": 112}, "embedder.size and embedder.layout"),
-        ([1, 3, 112, 112], {"batch": 32}, "takes batches of exactly 1, but embedder.batch is 32"),
+        ([1, 3, 112, 112], {"batch": 7}, "takes batches of exactly 1, but embedder.batch is 7"),
         (["N", 3], {}, "but the settings say"),
     ],
 )
@@ -284,7 +284,7 @@ def test_rows_are_counted_in_every_batch(tmp_path: Path) -> None:
             return [np.zeros((3, 4), np.float32)]
 
     embedder = OnnxEmbedder(mean_model(tmp_path / "m.onnx", ["N", 3, 16, 16], axes=[2, 3]), 16)
-    embedder.__dict__["_loaded"] = Three(), True
+    embedder.__dict__["_loaded"] = Three(), None
     assert embedder.embed(crops(3, 16)).shape == (3, 4)
     with pytest.raises(FacematchError, match="it gives 3 vectors for 5 photos"):
         embedder.embed(crops(5, 16))

@@ -16,6 +16,7 @@ from facematch.pipeline.run_folder import (
     start_run,
     sweep_run,
 )
+from facematch.settings.embedding import ModelSettings
 from facematch.settings.root import Settings
 
 SETTINGS = Settings()
@@ -53,6 +54,13 @@ def test_anything_else_stays_and_is_said(folder: RunFolder, name: str) -> None:
     start_run(folder, SETTINGS, fresh=True)
     assert folder.path.with_name("run.1").joinpath(name).is_file()
     assert [path.name for path in folder.path.iterdir()] == ["settings.yaml"]
+
+
+def test_a_run_goes_on_on_whatever_terms_models_are_fetched(folder: RunFolder) -> None:
+    others = SETTINGS.model_copy(update={"models": ModelSettings(terms=("free", "research"))})
+    check_run(folder, others, resume=True, fresh=False)
+    with pytest.raises(FacematchError, match="started with seed: 1, but now it is 2"):
+        check_run(folder, SETTINGS.model_copy(update={"seed": 2}), resume=True, fresh=False)
 
 
 def test_an_earlier_run_that_cannot_be_moved_is_said(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

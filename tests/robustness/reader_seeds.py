@@ -139,6 +139,14 @@ _ALL = (
     ),
     Reader("attributes", "a.csv", TEXT, _texts("photo,age,light\na/1.jpg,30,day\nb,41,night\n"), records.attributes),
     Reader("list", "list.txt", TEXT, records.people, _by("identities.sources.load_identities")),
+    Reader(
+        "model's zip", "pack.zip", ARCHIVE, records.model_zips,
+        records.extract_model,
+    ),
+    Reader(
+        "digests", "digests.json", JSON, _values({"sface": {"sha256": "ab" * 32, "size": 7, "time": 1}}),
+        _by("models.local.read_records"),
+    ),
     Reader("zip", "photos.zip", ARCHIVE, records.zips, records.unzip),
     Reader("cache", "c.sqlite", BYTES, _saved(records.save_cache), records.ask_cache, share=0.6),
     Reader("cached rows", "row.json", JSON, records.rows, records.embed_again, share=0.6),

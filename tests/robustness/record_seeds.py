@@ -21,6 +21,7 @@ from facematch.evaluation.outcomes import outcomes_from_json
 from facematch.faces.cropper import Cropper
 from facematch.faces.detectors import NoDetector
 from facematch.identities.archives import unzipped
+from facematch.models.fetch import extract_member
 from facematch.photos.photo import PhotoLimits, find_photos
 from facematch.pipeline.build import build_cropper
 from facematch.pipeline.system import load_tuned
@@ -211,6 +212,17 @@ def zips(folder: Path) -> list[bytes]:
 def unzip(path: Path) -> None:
     with TemporaryDirectory(dir=path.parent) as cache:
         unzipped(path, Path(cache), PhotoLimits())
+
+
+def model_zips(folder: Path) -> list[bytes]:
+    made = BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("pack/net.onnx", bytes(range(256)) * 4)
+    return [made.getvalue()]
+
+
+def extract_model(path: Path) -> None:
+    extract_member("net.onnx", path, path.with_name("net.onnx"))
 
 
 def override(path: Path) -> None:

@@ -45,7 +45,7 @@ KNOWN = {
     "loadmat": ["identities/published.py"],
     "Unpickler": ["tasks/protocols/plain_pickle.py"],
     "ZipFile": [
-        "embedders/clip_model.py", "identities/archives.py", "ranking/embedding_files.py",
+        "embedders/clip_model.py", "identities/archives.py", "models/fetch.py", "ranking/embedding_files.py",
         "pipeline/run_state.py",
     ],
     "tarfile.open": ["identities/archives.py"],

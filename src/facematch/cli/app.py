@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from facematch import __version__
-from facematch.cli import evaluation, images, start, submissions
+from facematch.cli import evaluation, images, models, start, submissions
 from facematch.cli.program import (
     GALLERY,
     HELP,
@@ -87,7 +87,7 @@ def export(
     )  # fmt: skip
 
 
-for each in (start.app, evaluation.app, submissions.app, images.app):
+for each in (start.app, evaluation.app, submissions.app, images.app, models.app):
     app.registered_commands += each.registered_commands
     app.registered_groups += each.registered_groups
 

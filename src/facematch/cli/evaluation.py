@@ -95,6 +95,9 @@ def compare(
     overrides: Sets = NONE,
     page: Annotated[Path, typer.Option("--out", help="The page to write.")] = RESULTS / "compare.html",
     renderings: Renderings = False,
+    models: Annotated[
+        str | None, typer.Option(help="Published models as well: names with commas, or all that are here.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Rank and time again what is finished.")] = False,
     as_json: JsonOut = False,
 ) -> None:

@@ -20,6 +20,7 @@ from facematch.networks.checkpoint import CheckpointHeader, read_checkpoint_head
 from facematch.networks.onnx_metadata import OnnxMetadata, read_onnx_metadata
 from facematch.networks.spec import WEIGHTS_KEY, NetworkSpec
 from facematch.photos.photo import PhotoFile, PhotoLimits
+from facematch.pipeline.named_models import named_embedder, named_faces
 from facematch.settings.embedding import EmbedderSettings, FaceSettings, MissChoice
 from facematch.settings.root import PhotoSettings, Settings
 
@@ -28,7 +29,7 @@ Progress = Callable[[int], None]
 
 def build_cropper(faces: FaceSettings) -> Cropper:
     """Return the cropper that `faces:` describes; with the cascade alone where the finder's file is missing."""
-    faces = _with_what_is_there(faces)
+    faces = _with_what_is_there(named_faces(faces))
     detector = _detector(faces, faces.detector)
     if faces.looking_behind != "none":
         from facematch.faces.second_look import WINDOW_SIDE, SecondLook
@@ -100,6 +101,7 @@ def build_embedder(settings: Settings) -> Embedder:
     Raises FacematchError when its file or checkpoint is missing, or when it was trained on crops made in another way;
     where the finder is missing that those name, crops are the cascade's, which is said and no error.
     """
+    settings = settings.model_copy(update={"embedder": named_embedder(settings.embedder)})
     chosen, computing = settings.embedder, settings.training
     given = chosen.model_dump(exclude_defaults=True, exclude={"options"})
     given |= {"kind": chosen.kind, "device": computing.device, "precision": computing.precision}
@@ -203,7 +205,7 @@ def onnx_embedder(settings: Settings) -> Embedder:
             require_same(crops, "the settings", metadata.crops, file)
         _require_agreement(given, metadata, file)
         given = metadata.settings
-    return OnnxEmbedder(chosen.file, batch=chosen.batch, **given)
+    return OnnxEmbedder(chosen.file, batch=chosen.batch, device=settings.training.device, **given)
 
 
 def _require_agreement(given: dict[str, Any], metadata: OnnxMetadata, file: str) -> None:

@@ -10,6 +10,7 @@ from facematch.core.errors import FacematchError, MissingError, nearest_name, ty
 from facematch.core.shipped import shipped_file, shipped_places
 from facematch.core.text import brief
 from facematch.pipeline.build import run_folder, with_checkpoint
+from facematch.pipeline.named_models import names_embedder, with_models
 from facematch.settings.file import load_settings, read_values
 from facematch.settings.root import Settings
 
@@ -28,12 +29,13 @@ def settings_in_use(
     It is `paths.checkpoint`, as `find_run` finds it, or the run that is named in `overrides` (`name=RUN`), or, where
     nothing was trained under the configuration's own name, the default checkpoint; with `unasked` false that has to be
     asked for. A run's own `faces`, `network`, `ranking` and `refine` stand in place of the file's; `overrides` still
-    win. A note says what was taken. Raises FacematchError as `load_settings`, `find_run` and `default_file`.
+    win. Where a published model is named, its file and its input are taken. A note says what was taken. Raises
+    FacematchError as `load_settings`, `find_run`, `default_file` and `with_models`.
     """
     values = read_values(path, overrides)
     run, asked = _run_in_use(values, overrides, unasked=unasked)
     own = None if run is None else own_settings(run)
-    settings = load_settings(path, overrides, ensembles=ensembles, sections=_brought(own, values))
+    settings = with_models(load_settings(path, overrides, ensembles=ensembles, sections=_brought(own, values)))
     if run is None:
         return settings
     if not asked:
@@ -136,7 +138,8 @@ def _places() -> list[Path]:
 
 def _run_in_use(values: Mapping[str, Any], overrides: Sequence[str], *, unasked: bool) -> tuple[Path | None, bool]:
     # The checkpoint that brings its settings, and whether it was asked for; values are not checked yet.
-    if values.get("ensemble") is not None or _in(values, "embedder", "kind", "network") != "network":
+    kind, file = _in(values, "embedder", "kind", "network"), _in(values, "embedder", "file", "")
+    if values.get("ensemble") is not None or kind != "network" or names_embedder(file):
         return None, False
     checkpoints, given = (
         Path(_in(values, "paths", "checkpoints", "checkpoints")),

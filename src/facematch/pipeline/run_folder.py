@@ -17,7 +17,7 @@ from facematch.settings.root import Settings
 
 # Settings that may differ when a run is resumed: what does not change its weights, and how long it lasts.
 _LENGTH = ("epochs", "patience")
-_FREE = ("paths", "server", "embedder", "ranking", "training.workers", "training.device")
+_FREE = ("paths", "server", "models", "embedder", "ranking", "training.workers", "training.device")
 # What is there before the first step is saved: a start that ended in it left nothing worth keeping.
 _BEGUN = ("settings.yaml", "identities.json", "photos.json", "tensorboard")
 # By safetensors, and by earlier versions, when they were killed.

@@ -11,6 +11,7 @@ from facematch.settings.section import Count, OneOrSeveral, Options, Positive, R
 MissChoice = Literal["whole", "centre", "skip", "error"]
 WholePhoto = Literal["pad", "squash", "centre"]
 _WITH_POINTS = ("yunet", "centerface", "finder")  # of our detectors, those that give five points
+Terms = Literal["free", "research", "unstated"]  # of published weights, which often differ from the code's
 DetectSize = Annotated[int, Field(ge=64, le=4096)]
 
 
@@ -109,3 +110,9 @@ class EmbedderSettings(Section):
         if self.options and self.kind in own_names("embedders"):
             raise ValueError(f"embedder.options are for an embedder of a plug-in, and embedder.kind is {self.kind}")
         return self
+
+
+class ModelSettings(Section):
+    """Published models that are fetched by name."""
+
+    terms: Annotated[tuple[Terms, ...], OneOrSeveral] = ("free",)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from facematch.settings.embedding import EmbedderSettings, FaceSettings
+from facematch.settings.embedding import EmbedderSettings, FaceSettings, ModelSettings
 from facematch.settings.ensemble import EnsembleSettings
 from facematch.settings.finder import FinderSettings
 from facematch.settings.ranking import IndexKind, Metric, allowed
@@ -127,6 +127,7 @@ class Settings(Section):
     gallery: GallerySettings = GallerySettings()
     refine: Refine = ()  # steps that change what is compared, in their order
     ensemble: EnsembleSettings | None = None  # several systems in place of one; see config/ensemble.yaml
+    models: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()
     finder: FinderSettings | None = None  # what `train` makes then: a face detector; see config/finder.yaml
 

@@ -15,6 +15,7 @@ from facematch.settings.compare import CompareSettings, SystemSettings
 from facematch.settings.competition import FORM_FILE, load_form
 from facematch.settings.file import load_section
 from facematch.settings.root import Settings
+from facematch.tasks.compare.by_name import with_named
 from facematch.tasks.compare.data import ComparedSystem, CompareReport, compare_pairs, pair_words, verdict
 from facematch.tasks.compare.page import compare_page, cost_table, figure_table, rendering_table
 from facematch.tasks.compare.photos import ComparedPhotos, compared_photos
@@ -24,15 +25,25 @@ from facematch.tasks.compare.systems import ComparisonRun, leak_of, settings_of
 
 
 def compare_command(
-    config: Path, overrides: Sequence[str], page: Path, *, renderings: bool, fresh: bool, as_json: bool
+    config: Path,
+    overrides: Sequence[str],
+    page: Path,
+    *,
+    renderings: bool,
+    fresh: bool,
+    as_json: bool,
+    models: str | None = None,
 ) -> None:
     """Evaluate every system, print what each reaches and takes and which differences are real, and write the page.
 
     What is finished is stored: another run computes only systems that are new or changed, all of them with `fresh`.
-    With `renderings` every system is asked galleries that are drawn, painted and printed, too, anew in each run. Raises
+    With `renderings` every system is asked galleries that are drawn, painted and printed, too, anew in each run.
+    `models` are published ones to compare as well: names with commas between them, or `all` that are here. Raises
     FacematchError at the end when a system that is not optional failed.
     """
     wanted = load_section(CompareSettings, config, overrides, "config/compare.yaml shows how a comparison is written.")
+    if models is not None:
+        wanted = with_named(wanted, models)
     settings = _settings_of_each(wanted)
     watch, weights = Stopwatch(), _weights(settings.values())
     with watch.stage("reading photos"):
@@ -48,7 +59,8 @@ def compare_command(
         with watch.stage("renderings"):
             rendered = rendered_figures(run, systems)
     with watch.stage("comparing"), waiting("comparing every pair …"):
-        made = how_made(["compare", *["--renderings"] * renderings], [("--config", config)], overrides)
+        more = [*["--renderings"] * renderings, *([] if models is None else ["--models", models])]
+        made = how_made(["compare", *more], [("--config", config)], overrides)
         report = replace(_report(wanted, photos, systems, sum(weights), made), rendered=rendered)
     with watch.stage("page"):
         write_bytes(page, compare_page(report))

@@ -122,4 +122,4 @@ def exported_embedder(file: Path, batch: int) -> OnnxEmbedder:
     """Return the embedder of a file that this command has written."""
     written = read_onnx_metadata(file)
     assert written is not None
-    return OnnxEmbedder(file, batch=batch, **written.settings)
+    return OnnxEmbedder(file, batch=batch, device="cpu", **written.settings)

@@ -1,0 +1,1 @@
+"""Models by name: listed, shown, fetched, checked."""
