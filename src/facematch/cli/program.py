@@ -43,7 +43,7 @@ QUERY, GALLERY = Path("data/test_data/query"), Path("data/test_data/gallery")
 HELP = {"help_option_names": ["-h", "--help"]}
 # The order of the help, by panel: first what a newcomer needs, in the order it is needed.
 PANELS = {
-    "The main job": ("init", "identities", "crop", "train", "validate", "tune", "request", "answer"),
+    "The main job": ("init", "identities", "crop", "train", "validate", "tune", "request", "answer", "settings"),
     "Submissions": ("submissions", "resend", "check", "submit", "diff", "rescore"),
     "Evaluation": ("figures", "report", "compare", "verify", "leaks", "hash-report", "revisited"),
     "Rehearsal": ("demo", "sample", "serve"),

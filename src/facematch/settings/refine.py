@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from typing_extensions import Self  # typing has it from Python 3.11 on
 
 from facematch.core.errors import nearest_name
 from facematch.settings.ranking import METRICS, Metric
-from facematch.settings.section import Count, OneOrSeveral, Section, Share
+from facematch.settings.section import Count, OneOrSeveral, Section, Share, Short
 
 
 class _Step(Section):
@@ -201,5 +202,7 @@ def check_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return steps
 
 
-AnyStep = Annotated[Annotated[Step, Field(discriminator="step")], BeforeValidator(_spelt_out)]
+AnyStep = Annotated[
+    Annotated[Step, Field(discriminator="step")], BeforeValidator(_spelt_out), Short({"enum": list(NAMES)})
+]
 Refine = Annotated[tuple[AnyStep, ...], OneOrSeveral, AfterValidator(check_order)]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from facematch.settings.embedding import EmbedderSettings, FaceSettings
-from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD, Count, Positive, Rgb, Section
+from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD, Count, Positive, Rgb, Section, Short
 
 Mining = Literal["batch-all", "semi-hard", "batch-hard"]
 OWN_LOSSES = ("triplet", "cross-entropy", "none")  # every other loss.name is one of pytorch-metric-learning
@@ -103,7 +103,9 @@ class LossSettings(Section):
     classifier_weight: Annotated[float, Field(ge=0)] = 0.0  # its weight beside the triplet loss afterwards
     classifier_scale: Positive = 16.0  # cosine logits are multiplied by this
     quantisation: Annotated[float, Field(ge=0)] = 0.0  # weight of the mean (1 − |v|)², for network.tanh
-    teacher: TeacherSettings | None = None
+    teacher: Annotated[TeacherSettings | None, Short({"type": "string", "format": "path"})] = (
+        None  # a file alone: an ONNX model
+    )
 
     @field_validator("name")
     @classmethod
