@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from facematch.settings.embedding import EmbedderSettings, FaceSettings
-from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD, Count, Positive, Rgb, Section, Short
+from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD, Count, OneOrSeveral, Positive, Rgb, Section, Short
 
+Logger = Literal["tensorboard", "wandb", "mlflow"]
 Mining = Literal["batch-all", "semi-hard", "batch-hard"]
 OWN_LOSSES = ("triplet", "cross-entropy", "none")  # every other loss.name is one of pytorch-metric-learning
 _PARTS = r"^(asked|rendered|[^>]+>[^>]+)$"  # of training.choose_over
@@ -189,6 +190,7 @@ class TrainingSettings(Section):
     patience: Count | None = 8  # early stopping: validations without a better one
     collapse_guard: bool = True
     collapse_steps: Count = 200
+    loggers: Annotated[tuple[Logger, ...], OneOrSeveral] = ("tensorboard",)  # who draws curves, beside log.jsonl
 
     def size_at(self, epoch: int) -> int | None:
         """Return the side, in pixels, to which an epoch's crops are reduced; None: they stay as they are."""

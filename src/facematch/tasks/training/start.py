@@ -22,6 +22,7 @@ from facematch.pipeline.build import run_folder
 from facematch.pipeline.default_checkpoint import first_weights
 from facematch.pipeline.people import training_and_validation
 from facematch.pipeline.run_folder import RunFolder, check_run, finished, sweep_run
+from facematch.pipeline.trackers import require_loggers
 from facematch.settings.file import load_settings
 from facematch.tasks.training.blending import blended_face
 from facematch.tasks.training.run_lock import holding
@@ -30,9 +31,10 @@ from facematch.tasks.training.run_lock import holding
 def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh: bool) -> None:
     """Check the settings and the run folder, which is this process's until the end, then train as the settings say.
 
-    Raises FacematchError as `load_settings`, `first_weights`, `holding`, `check_run` and `train`.
+    Raises FacematchError as `load_settings`, `require_loggers`, `first_weights`, `holding`, `check_run` and `train`.
     """
     settings = load_settings(config, overrides)
+    require_loggers(settings.training.loggers)
     if settings.finder is None:
         first_weights(settings)  # whether they are there
     folder = RunFolder(run_folder(settings))
