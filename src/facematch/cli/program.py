@@ -146,9 +146,14 @@ def run_program(program: typer.Typer) -> None:
     completing = any(each.endswith("-completion") for each in sys.argv[1:2])
     try:
         program(prog_name="facematch" if completing else None)
-    except FacematchError as error:
-        show_error(error.message, error.hint)
-        sys.exit(error.exit_code)
+    except (FacematchError, ModuleNotFoundError) as error:
+        from facematch.core.extras import missing
+
+        told = error if isinstance(error, FacematchError) else missing(error)
+        if told is None:
+            raise
+        show_error(told.message, told.hint)
+        sys.exit(told.exit_code)
 
 
 def silence(quiet: bool) -> None:
