@@ -1,5 +1,5 @@
 # The rehearsal server and the client on a machine without a GPU.
-#   docker build --tag facematch .
+#   docker build --tag facematch --build-arg TORCH_INDEX=ADDRESS .
 #   docker run --rm --volume "$PWD:/work" facematch sample
 #   docker run --rm --volume "$PWD:/work" --publish 8000:8000 facematch serve --host 0.0.0.0
 #   docker run --rm --volume "$PWD:/work" facematch request --set server.url=http://HOST:PORT/results/ --set server.group=NAME
@@ -9,11 +9,11 @@ COPY . .
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim-bookworm
-# torch and torchvision of one kind of build, that for the processor alone; the default brings CUDA's libraries, too.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Where PyTorch's builds for the processor alone are, for both of one kind; without it CUDA's libraries come along.
+ARG TORCH_INDEX=
 COPY requirements.txt /tmp/requirements.txt
 COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir --index-url "$TORCH_INDEX" "torch>=2.4" "torchvision>=0.19" \
+RUN pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "torch>=2.4" "torchvision>=0.19" \
     && pip install --no-cache-dir --requirement /tmp/requirements.txt \
     && pip install --no-cache-dir --no-deps /wheels/*.whl \
     && rm -r /wheels /tmp/requirements.txt \
