@@ -13,6 +13,8 @@ FROM python:3.12-slim-bookworm
 ARG TORCH_INDEX=
 COPY requirements.txt /tmp/requirements.txt
 COPY --from=build /wheels /wheels
+# Ranges, for the same reason.
+# hadolint ignore=DL3013
 RUN pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "torch>=2.4" "torchvision>=0.19" \
     && pip install --no-cache-dir --requirement /tmp/requirements.txt \
     && pip install --no-cache-dir --no-deps /wheels/*.whl \
