@@ -24,7 +24,8 @@ bench: .venv/ready
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("facematch needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12" if sys.version_info < (3, 10) else 0)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[clip,hashes,onnx,umap,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt \
+	  --editable '.[train,serve,clip,hashes,onnx,umap,dev]'
 	touch $@
 
 clean:

@@ -12,7 +12,7 @@ def test_it_writes_every_settings_file_folders_and_what_to_do_next(tmp_path: Pat
     done = run("init", tmp_path / "new")
     assert done.code == 0, done.err
     made = tmp_path / "new"
-    for file in CONFIG.glob("*.yaml"):
+    for file in (*CONFIG.glob("*.yaml"), *CONFIG.glob("*.schema.json")):
         assert (made / "config" / file.name).read_bytes() == file.read_bytes()
     for folder in ("data/faces", "data/test_data/query", "data/test_data/gallery"):
         assert (made / folder).is_dir()
@@ -32,7 +32,7 @@ def test_what_is_there_stays_as_it_is_and_is_listed(tmp_path: Path, run: Run) ->
     assert (tmp_path / "config/triplet.yaml").read_text() == "name: mine\n"
     assert "1. python train.py" in (tmp_path / "START.txt").read_text()
     again = run("init", tmp_path)
-    assert "0 of 19 files written" in again.out
+    assert "0 of 22 files written" in again.out
     assert "of these not as they come with facematch: config/triplet.yaml\n" in again.out
 
 

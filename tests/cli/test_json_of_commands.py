@@ -47,6 +47,7 @@ LINES: dict[str, tuple[object, ...]] = {
     "robustness": (PHOTOS, "--systems", "phash", "--changes", "jpeg-50", "--photos", "3"),
     "sample": ("--out", "made"),
     "search": (ONE, "--in", PHOTOS),
+    "settings": (*SMALL, *PIXELS),
     "source": (ONE, "--in", PHOTOS),
     "submissions": (),
     "submissions drop": (1,),

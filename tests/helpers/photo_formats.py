@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,13 @@ def pictures(width: int, height: int) -> dict[str, bytes]:
         "jpeg2000-16": (deep, "JPEG2000", {}),
         "avif": (clear, "AVIF", {"speed": 10, "subsampling": "4:4:4"}),
     }
+    if find_spec("pillow_heif") is not None:
+        from pillow_heif import from_pillow
+
+        # Of 4:2:0, as phones write it, of all samples, and with transparency.
+        heic = {"heic": (rgb, 420), "heic-444": (rgb, 444), "heic-clear": (clear, 444)}
+    else:
+        heic = {}
     there = {"WEBP": features.check("webp"), "JPEG2000": features.check("jpg_2000"), "AVIF": features.check("avif")}
     made = {}
     for name, (picture, form, options) in kinds.items():
@@ -66,4 +74,8 @@ def pictures(width: int, height: int) -> dict[str, bytes]:
             stream = io.BytesIO()
             picture.save(stream, form, **options)
             made[name] = stream.getvalue()
+    for name, (picture, chroma) in heic.items():
+        stream = io.BytesIO()
+        from_pillow(picture).save(stream, format="HEIF", quality=50, chroma=chroma)
+        made[name] = stream.getvalue()
     return made

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
+from facematch.photos.heic import is_heic, open_heic
 from facematch.photos.photo import Photo, PhotoLimits, Unreadable, decode
 from facematch.photos.pixels import bytes_needed, icon_needs
 from photo_formats import pictures, png
@@ -18,13 +19,15 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks of 
 
 
 def needed(data: bytes) -> int:
-    with PillowImage.open(io.BytesIO(data)) as picture:
+    opened = io.BytesIO(data)
+    with open_heic(opened) if is_heic(data) else PillowImage.open(opened) as picture:
         return bytes_needed(picture, len(data))
 
 
 _PEAKS = """
 import sys
 from pathlib import Path
+from facematch.photos.heic import is_heic, open_heic
 from facematch.photos.photo import Photo, PhotoLimits, decode
 
 def now(what):

@@ -13,7 +13,8 @@ _FOLDERS = ("data/faces", "data/test_data/query", "data/test_data/gallery")
 
 def init_command(folder: Path, *, as_json: bool) -> None:
     """Write what is not there yet, and say what was left as it is. Raises FacematchError where `folder` is a file."""
-    settings = {str(CONFIG / each.name): each.read_bytes() for each in shipped_settings()}
+    shipped = [*shipped_settings(), *shipped_settings(".schema.json")]
+    settings = {str(CONFIG / each.name): each.read_bytes() for each in shipped}
     if not settings:
         raise FacematchError("the settings files that come with facematch are missing.", "Install facematch again.")
     if folder.exists() and not folder.is_dir():

@@ -43,7 +43,7 @@ QUERY, GALLERY = Path("data/test_data/query"), Path("data/test_data/gallery")
 HELP = {"help_option_names": ["-h", "--help"]}
 # The order of the help, by panel: first what a newcomer needs, in the order it is needed.
 PANELS = {
-    "The main job": ("init", "identities", "crop", "train", "validate", "tune", "request", "answer"),
+    "The main job": ("init", "identities", "crop", "train", "validate", "tune", "request", "answer", "settings"),
     "Submissions": ("submissions", "resend", "check", "submit", "diff", "rescore"),
     "Evaluation": ("figures", "report", "compare", "verify", "leaks", "hash-report", "revisited"),
     "Rehearsal": ("demo", "sample", "serve"),
@@ -146,9 +146,14 @@ def run_program(program: typer.Typer) -> None:
     completing = any(each.endswith("-completion") for each in sys.argv[1:2])
     try:
         program(prog_name="facematch" if completing else None)
-    except FacematchError as error:
-        show_error(error.message, error.hint)
-        sys.exit(error.exit_code)
+    except (FacematchError, ModuleNotFoundError) as error:
+        from facematch.core.extras import missing
+
+        told = error if isinstance(error, FacematchError) else missing(error)
+        if told is None:
+            raise
+        show_error(told.message, told.hint)
+        sys.exit(told.exit_code)
 
 
 def silence(quiet: bool) -> None:

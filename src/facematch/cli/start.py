@@ -80,6 +80,21 @@ def init(
     """Write the settings files for editing, folders for photos, and what to do next. Nothing is overwritten."""
 
 
+@command(app, "cli.settings:settings_command")
+def settings(
+    config: MaybeConfig = None,
+    overrides: Sets = NONE,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the file's JSON schema, which editors complete and check by.")
+    ] = False,
+    of: Annotated[
+        str, typer.Option(metavar="KIND", help="Which kind of file: settings, compare, competition.")
+    ] = "settings",
+    as_json: JsonOut = False,
+) -> None:
+    """Check a settings file and print every setting with its value, or the form of such a file."""
+
+
 @command(app, "cli.demo:demo_command")
 def demo(config: Config = Path("config/sample.yaml")) -> None:
     """Run the whole job once: sample data, training, validation, submission to a rehearsal server."""

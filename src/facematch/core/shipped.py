@@ -26,9 +26,12 @@ def shipped_places(name: str) -> list[Path]:
     return [each / name for each in (_REPOSITORY, *(base / "share" / "facematch" for base in installed))]
 
 
-def shipped_settings() -> list[Path]:
-    """Return the settings files that come with facematch, by name; empty for a damaged installation."""
-    return next((found for each in shipped_places(str(CONFIG)) if (found := sorted(each.glob("*.yaml")))), [])
+def shipped_settings(ending: str = ".yaml") -> list[Path]:
+    """Return the settings files that come with facematch, by name; empty for a damaged installation.
+
+    With `ending` .schema.json it is their forms, which lie beside them.
+    """
+    return next((found for each in shipped_places(str(CONFIG)) if (found := sorted(each.glob(f"*{ending}")))), [])
 
 
 def find_settings(path: Path) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.cores import every_core
+from facematch.core.extras import require
 from facematch.core.fingerprint import Fingerprint
 from facematch.networks.checkpoint import CheckpointHeader, load_checkpoint
 from facematch.networks.spec import WEIGHTS_KEY
@@ -48,13 +49,16 @@ def run_network(
 class NetworkEmbedder:
     """A checkpoint's network; torch is imported when the first batch comes.
 
-    By `precision` `auto` bf16 is used where the machine gains from it.
+    By `precision` `auto` bf16 is used where the machine gains from it. Raises FacematchError where torch is missing.
     """
 
     header: CheckpointHeader
     device: str = "auto"
     batch: int = 64
     precision: "Precision" = "auto"
+
+    def __post_init__(self) -> None:
+        require("torch", "torchvision")
 
     @property
     def fingerprint(self) -> Fingerprint:

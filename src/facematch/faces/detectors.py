@@ -161,7 +161,7 @@ def _cascade_path(name: str) -> str:
     if not folder or not hasattr(cv2, "CascadeClassifier"):
         raise FacematchError(
             f"OpenCV {cv2.__version__} has no Haar cascades; versions below 5 have them.",
-            "Run: pip install -r requirements.txt",
+            "Run: pip install --force-reinstall 'opencv-python-headless<5'",
         )
     path = Path(name) if os.sep in name else Path(folder) / name
     if not path.is_file():

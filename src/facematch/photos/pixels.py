@@ -14,6 +14,7 @@ from PIL import ExifTags, ImageCms
 from PIL import Image as PillowImage
 
 from facematch.core.cores import take_memory
+from facematch.photos.heic import HEAD, is_heic, largest_area, open_heic
 from facematch.photos.reasons import RefusedError, too_much
 
 Rgb = NDArray[np.uint8]
@@ -36,6 +37,7 @@ _KEPT, _OURS = 4, 3  # bytes of a pixel in Pillow's copy, and in ours, made when
 _LINE = 32  # bytes of a row and of a column: pointers, and what OpenCV keeps of each to average them
 # What decoders take beside, in bytes of a pixel, as measured on 24 megapixels of every kind that Pillow writes.
 _DECODERS = {"WEBP": 15, "AVIF": 14, "PPM": 8, "GIF": 4}
+_SAMPLES = {400: 1.0, 420: 1.5, 422: 2.0}  # of a pixel, in HEIC; else three
 _ICON = 13
 _STRIP = 1 << 18  # pixels that are converted at once: of a large photo no second copy is ever whole
 
@@ -62,6 +64,10 @@ def memory_of(path: Path, length: int) -> int:
     """Return the bytes that a file of `length` bytes will take while it is decoded; its own where that is not known."""
     only_opened = tuple(name for name in _formats() if name != "ICO")
     try:
+        with path.open("rb") as opened:
+            head = opened.read(HEAD)
+        if is_heic(head):  # which pillow-heif would read whole
+            return length + _heic_needs(largest_area(head))
         with PillowImage.open(path, formats=only_opened) as picture:
             return bytes_needed(picture, length)
     except Exception:  # Pillow's readers raise whatever a hostile file provokes: `pixels` names the reason
@@ -74,7 +80,8 @@ def _as_stored(data: bytes, max_pixels: int, max_memory: int) -> tuple[Rgb, "_Tu
         PillowImage.MAX_IMAGE_PIXELS = max_pixels  # one for the process; only raised, so threads do not quarrel
     if data.startswith(b"\0\0\1\0"):  # which Pillow decodes while it opens it
         _take(*icon_needs(data), "ICO", max_pixels, max_memory)
-    with PillowImage.open(io.BytesIO(data), formats=_formats()) as picture:
+    opened = io.BytesIO(data)
+    with open_heic(opened) if is_heic(data) else PillowImage.open(opened, formats=_formats()) as picture:
         area = picture.width * picture.height
         _take(area, bytes_needed(picture, len(data)), str(picture.format), max_pixels, max_memory)
         picture.load()
@@ -164,6 +171,10 @@ def bytes_needed(picture: PillowImage.Image, length: int) -> int:
     return length + lines + _KEPT * area + max(_OURS * area, _beside(picture, area))
 
 
+def _heic_needs(area: int) -> int:
+    return 10 * area  # of a phone's photo, with a little more: what others take is known when they are opened
+
+
 def icon_needs(data: bytes) -> tuple[int, int]:
     """Return the pixels of an icon's largest frame, whatever its list has for it, and the bytes that decoding takes.
 
@@ -188,6 +199,9 @@ def _beside(picture: Any, area: int) -> int:
         bits = picture.tag_v2.get(258, (8,))
         tile = int(picture.tag_v2.get(322, 0) * picture.tag_v2.get(323, 0))
         return max(area, tile) * max(4, int(sum(bits)) // 8)
+    if picture.format == "HEIF":
+        samples = _SAMPLES.get(int(picture.info.get("chroma", 444)), 3.0) * (1 + (picture.info.get("bit_depth", 8) > 8))
+        return int((samples + 2 * len(picture.getbands()) - 2) * area)  # transparency is a plane, too
     return _DECODERS.get(picture.format, 0) * area
 
 

@@ -11,6 +11,7 @@ from facematch.core.text import brief
 _CUT = re.compile(r"truncated|only got|not enough|unexpected end|\beof\b|premature|requires a buffer", re.IGNORECASE)
 _DAMAGED = "damaged or unusual {} file ({:,} bytes)"
 _CONVERT = "{} is not read: convert it to JPEG"
+NO_HEIC = "HEIC needs pillow-heif: pip install 'facematch[heic]', or convert it to JPEG"
 # What a file is that no reader took: where its signature is, the signature, the words.
 _SIGNATURES = (
     (0, b"\xff\xd8\xff", _DAMAGED, "JPEG"),
@@ -21,10 +22,10 @@ _SIGNATURES = (
     (0, b"MM\0*", _DAMAGED, "TIFF"),
     (0, b"BM", _DAMAGED, "BMP"),
     (8, b"avif", "damaged AVIF file, or AVIF is not read here: convert it to JPEG", ""),
-    (8, b"hei", _CONVERT, "HEIC"),
-    (8, b"hev", _CONVERT, "HEIC"),
-    (8, b"mif1", _CONVERT, "HEIC"),
-    (8, b"msf1", _CONVERT, "HEIC"),
+    (8, b"hei", "damaged HEIC file, or another format in its container", ""),
+    (8, b"hev", "damaged HEIC file, or another format in its container", ""),
+    (8, b"mif1", "damaged HEIC file, or another format in its container", ""),
+    (8, b"msf1", "damaged HEIC file, or another format in its container", ""),
     (0, b"\xff\x0a", _CONVERT, "JPEG XL"),
     (4, b"JXL ", _CONVERT, "JPEG XL"),
     (0, b"8BPS", _CONVERT, "Photoshop"),

@@ -13,7 +13,22 @@ from facematch.photos.photo import PhotoFile, PhotoLimits, Unreadable, digests_o
 from facematch.pipeline.build import photo_limits
 from facematch.settings.root import Settings
 
-_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
+_PHOTO_SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".jp2",
+    ".avif",
+    ".heic",
+    ".heif",
+)
 
 
 @dataclass(frozen=True)

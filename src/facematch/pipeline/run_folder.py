@@ -17,9 +17,9 @@ from facematch.settings.root import Settings
 
 # Settings that may differ when a run is resumed: what does not change its weights, and how long it lasts.
 _LENGTH = ("epochs", "patience")
-_FREE = ("paths", "server", "models", "embedder", "ranking", "training.workers", "training.device")
+_FREE = ("paths", "server", "models", "embedder", "ranking", "training.workers", "training.device", "training.loggers")
 # What is there before the first step is saved: a start that ended in it left nothing worth keeping.
-_BEGUN = ("settings.yaml", "identities.json", "photos.json", "tensorboard")
+_BEGUN = ("settings.yaml", "identities.json", "photos.json", "tensorboard", "trackers.json", "wandb")
 # By safetensors, and by earlier versions, when they were killed.
 _LEFT = re.compile(r"\.(tmp\w{6}|(state|(best|last)(-classes)?|settings|identities|photos|finished)\.\w+\.\w{8}\.\w+)")
 
@@ -130,7 +130,7 @@ def sweep_run(folder: RunFolder) -> None:
 
 
 def _require_same_settings(folder: RunFolder, settings: Settings) -> None:
-    before, now = _flat(settings_of(folder)), _flat(settings)
+    before, now = flat(settings_of(folder)), flat(settings)
     for key in now:
         if not key.startswith((*_FREE, *(f"training.{each}" for each in _LENGTH))) and before.get(key) != now[key]:
             raise FacematchError(
@@ -172,15 +172,16 @@ def from_its_weights(folder: RunFolder) -> str:
     return f"Start a new run from its weights: --set name=NAME --set network.init_from={newest}"
 
 
-def _flat(settings: Settings) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(settings: Settings) -> dict[str, Any]:
+    """Return every setting by its name in dots, such as `faces.size`."""
+    found: dict[str, Any] = {}
 
     def walk(prefix: str, value: Any) -> None:
         if isinstance(value, dict) and value:
             for key, inner in value.items():
                 walk(f"{prefix}.{key}" if prefix else str(key), inner)
         else:
-            flat[prefix] = value
+            found[prefix] = value
 
     walk("", settings.model_dump(mode="json"))
-    return flat
+    return found

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from facematch.core.kinds import known_kind, own_names, require_kind
-from facematch.settings.section import Count, OneOrSeveral, Options, Positive, Rgb, Section, Share
+from facematch.settings.section import Count, OneOrSeveral, Options, Positive, Rgb, Section, Share, Short
 
 MissChoice = Literal["whole", "centre", "skip", "error"]
 WholePhoto = Literal["pad", "squash", "centre"]
+EmbedderKind = Annotated[str, AfterValidator(known_kind("embedders")), Short({"enum": list(own_names("embedders"))})]
+DetectorKind = Annotated[str, AfterValidator(known_kind("detectors")), Short({"enum": list(own_names("detectors"))})]
 _WITH_POINTS = ("yunet", "centerface", "finder")  # of our detectors, those that give five points
 Terms = Literal["free", "research", "unstated"]  # of published weights, which often differ from the code's
 DetectSize = Annotated[int, Field(ge=64, le=4096)]
@@ -18,9 +20,9 @@ DetectSize = Annotated[int, Field(ge=64, le=4096)]
 class FaceSettings(Section):
     """How a photo becomes a square crop."""
 
-    detector: Annotated[str, AfterValidator(known_kind("detectors"))] = "haar"
+    detector: DetectorKind = "haar"
     # One with five points, behind haar: where that finds nothing, and for the points.
-    second_look: Annotated[str, AfterValidator(known_kind("detectors"))] = "none"
+    second_look: DetectorKind = "none"
     options: Options = Field(default_factory=dict)  # of a detector that a plug-in brings
     size: Annotated[int, Field(ge=16, le=1024)] = 112  # crop side in pixels
     margin: Annotated[float, Field(gt=-0.5, le=2)] = 0.2  # of the box's side, both sides together
@@ -91,7 +93,7 @@ def _gives_points(detector: str) -> bool:
 class EmbedderSettings(Section):
     """What turns crops into embeddings: a trained network, an ONNX file, dlib, CLIP, pixels, a hash or a plug-in."""
 
-    kind: Annotated[str, AfterValidator(known_kind("embedders"))] = "network"
+    kind: EmbedderKind = "network"
     options: Options = Field(default_factory=dict)  # of an embedder that a plug-in brings
     file: Path | None = None  # onnx; dlib, where it is not that of face_recognition_models
     # clip: open_clip's name, such as ViT-B-32, or the JSON file of a configuration; timm: timm's name.

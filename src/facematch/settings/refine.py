@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from typing_extensions import Self  # typing has it from Python 3.11 on
 
 from facematch.core.kinds import Kind, plugins, require_kind
 from facematch.settings.ranking import METRICS, Metric
-from facematch.settings.section import Count, OneOrSeveral, Options, Section, Share
+from facematch.settings.section import Count, OneOrSeveral, Options, Section, Share, Short
 
 
 class _Step(Section):
@@ -264,9 +265,22 @@ def check_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return steps
 
 
+# As it is written: a step's name alone, or a plug-in's with its options beside it.
+_SHORT: dict[str, Any] = {
+    "anyOf": [
+        {"enum": list(NAMES)},
+        {"type": "string"},
+        {
+            "type": "object",
+            "required": ["step"],
+            "properties": {"step": {"type": "string", "not": {"enum": list(NAMES)}}},
+        },
+    ]
+}
 AnyStep = Annotated[
     Annotated[OwnStep, Field(discriminator="step"), Tag("step[ours]")] | Annotated[PluginStep, Tag("step[plug-in]")],
     Discriminator(_whose),
     BeforeValidator(_spelt_out),
+    Short(_SHORT),
 ]
 Refine = Annotated[tuple[AnyStep, ...], OneOrSeveral, AfterValidator(check_order)]

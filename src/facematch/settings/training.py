@@ -7,8 +7,19 @@ from pydantic import Field, field_validator, model_validator
 
 from facematch.core.kinds import own_names
 from facematch.settings.embedding import EmbedderSettings, FaceSettings
-from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD, Count, Options, Positive, Rgb, Section
+from facematch.settings.section import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Count,
+    OneOrSeveral,
+    Options,
+    Positive,
+    Rgb,
+    Section,
+    Short,
+)
 
+Logger = Literal["tensorboard", "wandb", "mlflow"]
 Mining = Literal["batch-all", "semi-hard", "batch-hard"]
 OWN_LOSSES = own_names("losses")  # every other loss.name is a plug-in's, or one of pytorch-metric-learning
 _PARTS = r"^(asked|rendered|[^>]+>[^>]+)$"  # of training.choose_over
@@ -104,7 +115,9 @@ class LossSettings(Section):
     classifier_weight: Annotated[float, Field(ge=0)] = 0.0  # its weight beside the triplet loss afterwards
     classifier_scale: Positive = 16.0  # cosine logits are multiplied by this
     quantisation: Annotated[float, Field(ge=0)] = 0.0  # weight of the mean (1 − |v|)², for network.tanh
-    teacher: TeacherSettings | None = None
+    teacher: Annotated[TeacherSettings | None, Short({"type": "string", "format": "path"})] = (
+        None  # a file alone: an ONNX model
+    )
 
     @field_validator("name")
     @classmethod
@@ -190,6 +203,7 @@ class TrainingSettings(Section):
     patience: Count | None = 8  # early stopping: validations without a better one
     collapse_guard: bool = True
     collapse_steps: Count = 200
+    loggers: Annotated[tuple[Logger, ...], OneOrSeveral] = ("tensorboard",)  # who draws curves, beside log.jsonl
 
     def size_at(self, epoch: int) -> int | None:
         """Return the side, in pixels, to which an epoch's crops are reduced; None: they stay as they are."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import skimage.data
 
+from facematch.core import extras
 from facematch.core.errors import FacematchError
 from facematch.tasks.sample import portraits as sources
 from facematch.tasks.sample.portraits import BACKGROUNDS, load_backgrounds, load_faces, wheel_file
@@ -77,10 +78,12 @@ def test_a_wheel_without_the_faces_is_named(monkeypatch: pytest.MonkeyPatch, tmp
     assert "pip install" in caught.value.hint
 
 
-def test_without_scikit_image_the_error_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_scikit_image_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
-    with pytest.raises(FacematchError, match=r"does not carry data/coffee\.png"):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    with pytest.raises(FacematchError, match="this needs skimage, which is not installed") as caught:
         wheel_file("coffee.png")
+    assert caught.value.hint == "Run: pip install 'facematch[serve]'"
 
 
 @pytest.mark.parametrize("content", [b"", b"not an array", b"\x93NUMPY\x01\x00"])

@@ -65,7 +65,7 @@ class FinderTrainer:
         self.optimiser = torch.optim.AdamW(groups, lr=training.learning_rate.head, betas=training.betas)
         self.per_epoch = math.ceil(finder.scenes / finder.batch)
         self.at = Progress()
-        self.log = TrainingLog(folder)
+        self.log = TrainingLog(folder, training.loggers)
         self.centres, self.strides = cells(finder.side, self.device)
         self.saved = time.monotonic()
 
@@ -114,7 +114,8 @@ class FinderTrainer:
             max(1, before // 2)
         )  # the others make scenes: more threads than cores wait for each other
         try:
-            self._epochs(validate, keep, report, progress, stop)
+            with self.log.running(stop):
+                self._epochs(validate, keep, report, progress, stop)
         finally:
             torch.set_num_threads(before)
 

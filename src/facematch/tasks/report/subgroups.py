@@ -31,7 +31,7 @@ from facematch.evaluation.bootstrap import (
 )
 
 _MOST_VALUES = 8  # a numeric column with more is cut at its quartiles
-_PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm"}
+_PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".heic"}
 
 
 @dataclass(frozen=True)

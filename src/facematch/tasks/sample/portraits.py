@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.core.errors import FacematchError
+from facematch.core.extras import require
 
 Image = NDArray[np.uint8]
 Grey = NDArray[np.float32]
@@ -70,6 +71,8 @@ def wheel_file(name: str) -> Path:
         path = Path(folder) / "data" / name
         if path.is_file():
             return path
+    if spec is None:
+        require("skimage")
     raise FacematchError(
         f"The installed scikit-image does not carry data/{name}, which the sample is made of.",
         f"Install one that does: {INSTALL}",

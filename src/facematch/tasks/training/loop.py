@@ -102,7 +102,7 @@ class Trainer:
         self.optimiser = build_optimiser(network, objective, training)
         self.batches_per_epoch = len(self._batches(1))
         self.at = Progress()
-        self.log = TrainingLog(folder)
+        self.log = TrainingLog(folder, training.loggers)
         self.saved = time.monotonic()
 
     def resume(self) -> bool:
@@ -129,6 +129,10 @@ class Trainer:
     @single_threaded_opencv()
     def run(self, callbacks: Callbacks, stop: StopRequest) -> TrainingResult:
         """Train until the last epoch, early stopping or a signal; the state is saved on leaving."""
+        with self.log.running(stop):
+            return self._train(callbacks, stop)
+
+    def _train(self, callbacks: Callbacks, stop: StopRequest) -> TrainingResult:
         at = self.at
         while (reason := self._ended()) is None:
             batches, started, first = self._batches(at.epoch), time.monotonic(), at.batch

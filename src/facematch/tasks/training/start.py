@@ -13,6 +13,7 @@ import numpy as np
 from facematch.charts.contact_sheet import titled
 from facematch.core.console import result, show_json
 from facematch.core.errors import FacematchError
+from facematch.core.extras import require
 from facematch.core.files import write_bytes
 from facematch.core.text import evenly
 from facematch.identities.published import PUBLISHED
@@ -22,6 +23,7 @@ from facematch.pipeline.build import run_folder
 from facematch.pipeline.default_checkpoint import first_weights
 from facematch.pipeline.people import training_and_validation
 from facematch.pipeline.run_folder import RunFolder, check_run, finished, sweep_run
+from facematch.pipeline.trackers import require_loggers
 from facematch.settings.file import load_settings
 from facematch.tasks.training.blending import blended_face
 from facematch.tasks.training.run_lock import holding
@@ -30,9 +32,12 @@ from facematch.tasks.training.run_lock import holding
 def train_command(config: Path, overrides: Sequence[str], *, resume: bool, fresh: bool) -> None:
     """Check the settings and the run folder, which is this process's until the end, then train as the settings say.
 
-    Raises FacematchError as `load_settings`, `first_weights`, `holding`, `check_run` and `train`.
+    Raises FacematchError as `load_settings`, `require`, `require_loggers`, `first_weights`, `holding`, `check_run` and
+    `train`.
     """
     settings = load_settings(config, overrides)
+    require("torch", "torchvision", "albumentations")
+    require_loggers(settings.training.loggers)
     if settings.finder is None:
         first_weights(settings)  # whether they are there
     folder = RunFolder(run_folder(settings))
