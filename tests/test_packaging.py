@@ -43,7 +43,7 @@ def test_each_range_that_both_programs_need_has_its_pins_within_it() -> None:
     wanted = {canonicalize_name(each.name): each for each in map(Requirement, ranges)}
     pinned = {canonicalize_name(each.name) for each in pins()}
     assert {*wanted, "opencv-python"} == pinned
-    wanted["opencv-python"] = wanted["opencv-python-headless"]  # the user's package beside the one albumentations brings
+    wanted["opencv-python"] = wanted["opencv-python-headless"]
     for each in pins():
         name = canonicalize_name(each.name)
         if name in TWO_OF_A_KIND:
