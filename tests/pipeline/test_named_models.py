@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import PIL.Image
 import pytest
-from onnx import TensorProto, helper
 
 from facematch import load_embedder
 from facematch.core.console import info_once, unheard, warn_once
@@ -25,6 +23,7 @@ from facematch.pipeline.named_models import with_models
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
 from facematch.tasks.sample.portraits import Image, wheel_file
+from tiny_onnx import write_mean_model
 
 SMALL = ModelInput(48, channels="bgr", mean=(0, 0, 0), std=(255, 255, 255), template="facenet")
 ROWS = (
@@ -44,18 +43,7 @@ def _known(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tiny() -> Path:
     """A model that gives the mean of each channel, one photo in a batch, among the models."""
-    path = place_of(ROWS[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = helper.make_tensor_value_info("in0", TensorProto.FLOAT, [1, 3, 48, 48])
-    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 3])
-    mean = helper.make_node("ReduceMean", ["in0", "axes"], ["out"], keepdims=0)
-    axes = helper.make_tensor("axes", TensorProto.INT64, [2], [2, 3])
-    model = helper.make_model(
-        helper.make_graph([mean], "mean", [image], [out], [axes]), opset_imports=[helper.make_opsetid("", 18)]
-    )
-    model.ir_version = 9
-    onnx.save(model, path)
-    return path
+    return write_mean_model(place_of(ROWS[0]), 48)
 
 
 def settings(*overrides: str) -> Settings:

@@ -1,15 +1,19 @@
 """Published models beside the listed systems of a comparison."""
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
+from command_helpers import Run
 from facematch.core.errors import FacematchError
-from facematch.models import local
+from facematch.models import local, registry
 from facematch.models.local import place_of
-from facematch.models.registry import named
+from facematch.models.registry import Model, ModelInput, named
 from facematch.settings.compare import CompareSettings
 from facematch.tasks.compare.by_name import with_named
+from tiny_onnx import write_mean_model
 
 LISTED = CompareSettings.model_validate(
     {"photos": {"people": "data"}, "systems": [{"name": "pixels", "set": {"embedder.kind": "pixels"}}]}
@@ -45,3 +49,21 @@ def test_all_are_those_that_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     assert names(with_named(LISTED, "all")) == ["pixels", "sface"]
+
+
+def test_a_named_model_stands_in_the_tables(tiny: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Model("means", "face", "https://x", "free", "MIT", runs="onnx", input=ModelInput(16, template="arcface"))
+    monkeypatch.setattr(registry, "models", lambda: (row,))
+    listed = [{"name": "pixels", "set": {"embedder.kind": "pixels"}}]
+    wanted = {"photos": {"people": "people"}, "set": {"faces.detector": "none"}, "systems": listed}
+    Path("compare.yaml").write_text(yaml.safe_dump(wanted))
+    lacking = run("compare", "--config", "compare.yaml", "--models", "means")
+    assert lacking.code == 1
+    assert "system means: means is not here" in lacking.err
+    write_mean_model(place_of(row), 16)
+    done = run("compare", "--config", "compare.yaml", "--models", "means", "--json")
+    assert done.code == 0, done.err
+    found = {each["name"]: each for each in json.loads(done.out)["systems"]}
+    assert list(found) == ["pixels", "means"]
+    assert found["means"]["cost"]["bytes"] == 4 * 3
+    assert "--models means" in Path("results/compare.html").read_text()
