@@ -32,7 +32,7 @@ def test_what_is_there_stays_as_it_is_and_is_listed(tmp_path: Path, run: Run) ->
     assert (tmp_path / "config/triplet.yaml").read_text() == "name: mine\n"
     assert "1. python train.py" in (tmp_path / "START.txt").read_text()
     again = run("init", tmp_path)
-    assert "0 of 22 files written" in again.out
+    assert "0 of 23 files written" in again.out
     assert "of these not as they come with facematch: config/triplet.yaml\n" in again.out
 
 

@@ -31,8 +31,9 @@ def test_a_row_is_whole(model: Model) -> None:
         assert len(model.revision or "0" * 40) == 40
     if model.embeds:
         assert model.input is not None
-    if model.runs == "clip":
-        assert model.open_clip
+    if model.runs in ("clip", "timm"):
+        assert model.library is not None
+        assert model.library[0] == {"clip": "open_clip", "timm": "timm"}[model.runs]
     if model.kind == "face" and model.runs == "onnx" and model.name != "facenet":
         assert model.input is not None
         assert (model.input.size, model.input.template) == (112, "arcface")

@@ -41,7 +41,7 @@ def place_of(model: Model) -> Path:
 
 def is_here(model: Model) -> bool:
     """Return whether a model's file is there."""
-    return model.open_clip is None and place_of(model).is_file()
+    return model.library is None and place_of(model).is_file()
 
 
 def verified(model: Model, *, again: bool = False) -> str:

@@ -59,9 +59,9 @@ class Model:
     """A published model. What is not known is None; nothing is guessed.
 
     It comes from one place: `url` (https://… or hf://OWNER/REPOSITORY/FILE, of a `revision`), where `member` names the
-    file in a zip; a Python `package` that holds `file`; or open_clip, by its `open_clip` model and tag. Without any it
-    has to be put where it belongs by hand. `sha256` is the file's, `archive_sha256` the zip's. `runs` says what of
-    facematch takes it: a kind of `embedder:`, or the detector whose file it is; None: nothing does yet.
+    file in a zip; a Python `package` that holds `file`; or a `library`, open_clip or timm, by its model and weights
+    there. Without any it has to be put where it belongs by hand. `sha256` is the file's, `archive_sha256` the zip's.
+    `runs` says what of facematch takes it: a kind of `embedder:`, or the detector whose file it is; None: nothing yet.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Model:
     licence: str
     about: str = ""
     aliases: tuple[str, ...] = ()
-    runs: Literal["onnx", "dlib", "clip", "yunet", "centerface"] | None = None
+    runs: Literal["onnx", "dlib", "clip", "timm", "yunet", "centerface"] | None = None
     url: str | None = None
     revision: str | None = None
     member: str | None = None
@@ -79,7 +79,7 @@ class Model:
     package: str | None = None
     install: str | None = None
     file: str | None = None
-    open_clip: tuple[str, str] | None = None
+    library: tuple[Literal["open_clip", "timm"], str, str] | None = None
     sha256: str | None = None
     megabytes: PositiveFloat | None = None
     dimensions: PositiveInt | None = None
@@ -92,7 +92,7 @@ class Model:
         wrong += [each for each in (self.sha256, self.archive_sha256) if each and not _DIGEST.fullmatch(each)]
         if wrong:
             raise ValueError(f"{self.name}: {wrong[0]!r} is neither a name nor a SHA-256")
-        if sum((self.url is not None, self.package is not None, self.open_clip is not None)) > 1:
+        if sum((self.url is not None, self.package is not None, self.library is not None)) > 1:
             raise ValueError(f"{self.name} comes from several places")
         if (self.member is not None) > (self.url is not None) or (self.package is None) != (self.file is None):
             raise ValueError(f"{self.name}: a member is of a zip, a file of a package")
@@ -100,7 +100,7 @@ class Model:
     @property
     def embeds(self) -> bool:
         """Return whether facematch embeds by it."""
-        return self.runs in ("onnx", "dlib", "clip")
+        return self.runs in ("onnx", "dlib", "clip", "timm")
 
     @property
     def setting(self) -> str | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Section)
 _RUNS = (Path(), Path("checkpoints"))
-CONFIGS = {"onnx": Path("config/onnx.yaml"), "dlib": Path("config/dlib.yaml"), "clip": Path("config/clip.yaml")}
+CONFIGS = {kind: Path(f"config/{kind}.yaml") for kind in ("onnx", "dlib", "clip", "timm")}
 
 
 def with_models(settings: Settings) -> Settings:
@@ -45,11 +45,11 @@ def named_embedder(embedder: EmbedderSettings) -> EmbedderSettings:
     if model is None:
         return embedder
     wanted: dict[str, Any] = {"kind": model.runs}
-    if model.open_clip is not None:
-        wanted |= dict(zip(("model", "weights"), model.open_clip, strict=True))
+    if model.library is not None:
+        wanted |= dict(zip(("model", "weights"), model.library[1:], strict=True))
     elif model.input is not None and model.runs == "onnx":
         wanted |= model.input.settings
-    file = None if model.open_clip is not None else _file_of(model)
+    file = None if model.library is not None else _file_of(model)
     return _filled(embedder, wanted, "embedder", model.name).model_copy(update={"file": file})
 
 

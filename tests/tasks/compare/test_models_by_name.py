@@ -34,7 +34,7 @@ def test_models_stand_behind_the_listed_systems_once() -> None:
     assert names(with_named(found, "sface")) == names(found)
 
 
-@pytest.mark.parametrize("name", ["yunet", "scrfd-10g", "dinov2-s"])
+@pytest.mark.parametrize("name", ["yunet", "scrfd-10g"])
 def test_what_embeds_nothing_is_refused(name: str) -> None:
     with pytest.raises(FacematchError, match=f"{name} makes no embeddings"):
         with_named(LISTED, name)

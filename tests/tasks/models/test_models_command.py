@@ -56,7 +56,7 @@ def test_a_model_is_shown_with_its_sources(run: Run) -> None:
         "(w600k_r50.onnx)",
     ):
         assert words in done.out
-    assert "use: facematch cannot run it yet" in run("models", "show", "dinov2-s").out
+    assert "use: facematch cannot run it yet" in run("models", "show", "scrfd-10g").out
     assert "SHA-256: not known: recorded when it comes" in run("models", "show", "edgeface-xs").out
     assert "did you mean 'sface'?" in run("models", "show", "sfase").err
 

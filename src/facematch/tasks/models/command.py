@@ -52,8 +52,10 @@ def show_command(name: str, *, as_json: bool) -> None:
         "origin": model.origin,
         "terms": model.words,
         "comes from": _source(model),
-        "file": "in open_clip's cache" if model.open_clip else f"{place_of(model)} ({_here(model) or 'not here'})",
-        "SHA-256": _digest(model) or ("" if model.open_clip else "not known: recorded when it comes"),
+        "file": f"in {model.library[0]}'s cache"
+        if model.library
+        else f"{place_of(model)} ({_here(model) or 'not here'})",
+        "SHA-256": _digest(model) or ("" if model.library else "not known: recorded when it comes"),
         "size": "" if model.megabytes is None else f"{model.megabytes:g} MB",
         "gives": "" if model.dimensions is None else f"{model.dimensions} numbers",
         "input": _input(model),
@@ -114,11 +116,11 @@ def check_command(*, as_json: bool) -> None:
 def path_command(name: str, *, as_json: bool) -> None:
     """Print where a model's file lies or belongs, and make that folder.
 
-    Raises FacematchError for a model that open_clip keeps, and where the folder cannot be made.
+    Raises FacematchError for a model that a library keeps, and where the folder cannot be made.
     """
     model = named(name)
-    if model.open_clip is not None:
-        raise FacematchError(f"{name} has no file here: open_clip keeps it in its own cache.")
+    if model.library is not None:
+        raise FacematchError(f"{name} has no file here: {model.library[0]} keeps it in its own cache.")
     path = place_of(model)
     try:
         models_folder().mkdir(parents=True, exist_ok=True)
@@ -133,10 +135,15 @@ def path_command(name: str, *, as_json: bool) -> None:
 
 def _pulled(model: Model, settings: Settings) -> Path:
     allowed: tuple[Terms, ...] = settings.models.terms
-    if model.open_clip is not None and model.terms in allowed:
+    if model.library is not None and model.terms in allowed:
+        library, name, weights = model.library
+        if library == "timm":
+            from facematch.networks.timm_network import timm_file
+
+            return timm_file(name)
         from facematch.embedders.clip_model import find_clip
 
-        file = find_clip(*model.open_clip, settings.seed, cache_folder(settings.paths.cache)).file
+        file = find_clip(name, weights, settings.seed, cache_folder(settings.paths.cache)).file
         assert file is not None  # only weights: none is without
         return Path(file)
     with progress(model.name, 100) as step:
@@ -158,8 +165,8 @@ def _facts(model: Model) -> dict[str, Any]:
         "terms": model.terms,
         "licence": model.licence,
         "source": _source(model),
-        "path": None if model.open_clip else str(place_of(model)),
-        "here": None if model.open_clip else is_here(model),
+        "path": None if model.library else str(place_of(model)),
+        "here": None if model.library else is_here(model),
         "sha256": _digest(model),
         "megabytes": model.megabytes,
         "dimensions": model.dimensions,
@@ -174,8 +181,8 @@ def _digest(model: Model) -> str | None:
 
 
 def _source(model: Model) -> str:
-    if model.open_clip is not None:
-        return "open_clip, " + " ".join(model.open_clip)
+    if model.library is not None:
+        return f"{model.library[0]}, {' '.join(model.library[1:])}"
     if model.package is not None:
         return f"the package {model.package}: pip install {model.install}"
     if model.url is None:
@@ -186,7 +193,7 @@ def _source(model: Model) -> str:
 
 def _input(model: Model) -> str:
     given = model.input
-    if given is None or model.open_clip is not None:
+    if given is None or model.library is not None:
         return "" if given is None else f"{given.size} pixels a side"
     points = f", five points as faces.template: {given.template}" if given.template else ""
     mean, std = (", ".join(f"{each:g}" for each in values) for values in (given.mean, given.std))
@@ -194,7 +201,7 @@ def _input(model: Model) -> str:
 
 
 def _here(model: Model) -> str:
-    return "open_clip" if model.open_clip else "here" if is_here(model) else ""
+    return model.library[0] if model.library else "here" if is_here(model) else ""
 
 
 def _number(value: float | None) -> str:
