@@ -25,10 +25,10 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # numba sets OpenMP's number fo
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# Laws are tried on new examples each time, and on the same ones where a run has to be repeatable.
+# Laws are tried on new examples each time, and on the same ones where a run has to be repeatable; none within a time.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
-if os.environ.get("FACEMATCH_REPEATABLE_TESTS"):
-    settings.load_profile("repeatable")
+settings.register_profile("anew", deadline=None)
+settings.load_profile("repeatable" if os.environ.get("FACEMATCH_REPEATABLE_TESTS") else "anew")
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +13,8 @@ from facematch.pipeline.build import photo_embedder, trained_people
 from facematch.pipeline.default_checkpoint import settings_in_use
 from facematch.pipeline.people import validation_people
 from facematch.pipeline.system import build_system
-from facematch.refine import chain
-from facematch.refine.bridge import bridge
+from facematch.refine import bridge
+from facematch.refine.known import KnownPeople
 from facematch.tasks.competition.made_by import refine_words, system_of
 
 VALIDATE = ("validate", "--config", "small.yaml")
@@ -26,11 +28,13 @@ def used(monkeypatch: pytest.MonkeyPatch) -> Used:
     """The people of each bridge that is used."""
     found: Used = []
 
-    def noted(*args: object, **more: object) -> object:
-        found.append(set(args[4].people))  # type: ignore[attr-defined]
-        return bridge(*args, **more)  # type: ignore[arg-type]
+    @wraps(bridge.bridge)  # which is called by the names of its parameters
+    def noted(known: KnownPeople, **more: Any) -> object:
+        found.append(set(known.people))
+        return plain(known=known, **more)
 
-    monkeypatch.setattr(chain, "bridge", noted)
+    plain = bridge.bridge
+    monkeypatch.setattr(bridge, "bridge", noted)
     return found
 
 

@@ -18,7 +18,7 @@ NAME = "default.safetensors"
 _OF_RUN = ("settings.yaml", "best.safetensors", "last.safetensors")
 _BROUGHT = ("faces", "network", "ranking", "refine")
 _OF_MACHINE = ("precision", "device", "workers", "channels_last")
-SHA256 = "30099f4e0c9be27f3ffe2a46d1edbe59a3e59302a5f3929e8225a8bd8b16413b"
+SHA256 = "d4f4fc46ae72ce7095067f159b79fa9e7ad8ba06f26e923e264d7eb2099a0f9c"
 
 
 def settings_in_use(

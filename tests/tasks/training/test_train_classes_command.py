@@ -187,7 +187,7 @@ def test_a_teacher_is_asked_about_blended_faces(project: Path, run: Run) -> None
     [
         (["loss.name=arcfacee", "loss.label_smoothing=0"], "did you mean 'ArcFaceLoss'?"),
         (["loss.name=arcface", "loss.options={mragin: 1}"], "did you mean 'margin'?"),
-        (["loss.options={margin: 1}"], "loss.options are for losses of pytorch-metric-learning"),
+        (["loss.options={margin: 1}"], "loss.options are for losses of plug-ins or pytorch"),
         (["loss.name=supcon"], "loss.name: supcon does not classify"),
         (["loss.name=none"], "set loss.teacher.embedder.file"),
         (["loss.name=triplet"], "set training.sampling: identities, or grouped"),
