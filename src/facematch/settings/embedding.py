@@ -59,9 +59,9 @@ class FaceSettings(Section):
         for key, kind in (("detector", self.detector), ("second_look", self.looking_behind)):
             if kind in ("yunet", "centerface") and getattr(self, f"{kind}_file") is None:
                 raise ValueError(f"faces.{key}: {kind} needs faces.{kind}_file, the path of its ONNX file")
-        if self.looking_behind != "none" and not _gives_points(self.looking_behind):
+        if self.second_look != "none" and not _gives_points(self.second_look):
             raise ValueError(
-                f"faces.second_look: {self.looking_behind} gives no five points; expected one of none, "
+                f"faces.second_look: {self.second_look} gives no five points; expected one of none, "
                 f"{', '.join(_WITH_POINTS)}, or a plug-in that does"
             )
         if self.options and all(each in own_names("detectors") for each in (self.detector, self.looking_behind)):
