@@ -81,6 +81,21 @@ def test_they_are_listed(installed: Path, tmp_path: Path) -> None:
     assert all(name in every.stdout for group in GROUPS for name in (*own_names(group), *rows))
 
 
+def test_one_that_cannot_be_used_is_said_and_is_exit_code_1(installed: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    info = broken / "bad-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[facematch.losses]\nmine = x:x\n[facematch.embedders]\npixels = json:loads\n"
+    )
+    ended = run(Path(os.pathsep.join([str(installed), str(broken)])), tmp_path, "plugins")
+    assert ended.returncode == 1
+    assert "cannot be loaded from x:x: ModuleNotFoundError" in ended.stdout
+    assert "the name is one of facematch's own" in ended.stdout
+    assert "2 plug-ins cannot be used" in ended.stderr
+
+
 def test_embedder_detector_and_step_make_a_ranking(installed: Path, people: Path, tmp_path: Path) -> None:
     where = f"identities.validation={people}"
     steps = "refine=[{step: centre, weight: 0.5}]"

@@ -97,6 +97,13 @@ def test_a_pipe_gets_each_note_in_one_line(told: Say) -> None:
     assert told() == "word " * 30 + "end\n"
 
 
+def test_names_between_colons_stay_as_they_are() -> None:
+    code = "from facematch.core.console import info, result, show_table, warn\n"
+    code += "for say in (info, result, warn): say('a:x: b')\nshow_table('t:x:', ['c:x:'], [['d:x: e']])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout + done.stderr).count(":x:") == 6
+
+
 def test_a_table_in_a_pipe_wraps_no_cell() -> None:
     code = (
         "from facematch.core.console import show_table\n"

@@ -26,10 +26,10 @@ def warn_unread(unread: Sequence[str]) -> None:
 
 
 # A pipe has no width, and cells that are wrapped could not be searched: a table takes there what its cells take.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 _SECONDS_BETWEEN_LINES = 10.0  # of progress, where no bar can be drawn
-_warnings = Console(stderr=True, highlight=False, soft_wrap=True)
+_warnings = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 _unheard = ContextVar("unheard", default=False)
