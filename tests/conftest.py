@@ -135,6 +135,19 @@ def dlib_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def timm_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of mobilenetv3_small_050 as timm publishes one, with the last layer, of random weights."""
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("timm") / "model.safetensors"
+    save_file(timm.create_model("mobilenetv3_small_050", pretrained=False).state_dict(), path)
+    return path
+
+
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[Cache]:
     """Yield an empty cache of photos' contents."""

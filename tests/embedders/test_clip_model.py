@@ -106,14 +106,14 @@ class TestWithOpenClip:
         monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda repository, filename: None)
         monkeypatch.setattr("open_clip.download_pretrained", lambda cfg: pytest.fail("it was downloaded"))
         monkeypatch.setattr(socket, "create_connection", unreachable)
-        monkeypatch.setattr("facematch.embedders.clip_model.getproxies", dict)
+        monkeypatch.setattr("facematch.core.processes.getproxies", dict)
         with pytest.raises(FacematchError, match=r"timm/resnet50_clip\.openai .*not within reach") as raised:
             find_clip("RN50", "openai", 1, tmp_path)
         assert "--set embedder.weights=FILE" in raised.value.hint
         assert asked
         assert all(timeout <= 5 for _, timeout in asked)
         proxies = {"https": "http://proxy.example:3128"}
-        monkeypatch.setattr("facematch.embedders.clip_model.getproxies", lambda: proxies)
+        monkeypatch.setattr("facematch.core.processes.getproxies", lambda: proxies)
         with pytest.raises(FacematchError, match="not within reach"):
             find_clip("RN50", "openai", 1, tmp_path)
         assert asked[-1][0] == ("proxy.example", 3128)
@@ -124,7 +124,7 @@ class TestWithOpenClip:
 
         monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda repository, filename: None)
         monkeypatch.setattr("open_clip.download_pretrained", failing)
-        monkeypatch.setattr("facematch.embedders.clip_model.within_reach", lambda address: True)
+        monkeypatch.setattr("facematch.embedders.clip_model.hub_within_reach", lambda address: True)
         with pytest.raises(FacematchError, match="could not be fetched: 404") as raised:
             find_clip("RN50", "openai", 1, tmp_path)
         assert "FILE" in raised.value.hint

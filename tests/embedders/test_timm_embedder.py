@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from facematch.core.errors import FacematchError
 from facematch.embedders.timm import TimmEmbedder
@@ -17,21 +16,12 @@ timm = pytest.importorskip("timm")
 NAME = "mobilenetv3_small_050"
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file as timm publishes one, with the last layer."""
-    torch.manual_seed(3)
-    path = tmp_path_factory.mktemp("timm") / "model.safetensors"
-    save_file(timm.create_model(NAME, pretrained=False).state_dict(), path)
-    return path
-
-
-def test_it_embeds_as_timm_does(weights: Path) -> None:
+def test_it_embeds_as_timm_does(timm_weights: Path) -> None:
     from timm.data import create_transform, resolve_data_config
 
     network = timm.create_model(NAME, pretrained=False, num_classes=0).eval()
     plain = timm.create_model(NAME, pretrained=False)
-    timm.models.load_checkpoint(plain, str(weights))
+    timm.models.load_checkpoint(plain, str(timm_weights))
     network.load_state_dict({n: each for n, each in plain.state_dict().items() if not n.startswith("classifier")})
     crops = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
     config = resolve_data_config({}, model=network) | {"crop_pct": 1.0}
@@ -40,18 +30,18 @@ def test_it_embeds_as_timm_does(weights: Path) -> None:
     transform = create_transform(**config)
     with torch.inference_mode():
         wanted = network(torch.stack([transform(Image.fromarray(crop)) for crop in crops])).numpy()
-    found = TimmEmbedder(NAME, str(weights), "cpu", normalise=False, precision="fp32").embed(crops)
+    found = TimmEmbedder(NAME, str(timm_weights), "cpu", normalise=False, precision="fp32").embed(crops)
     np.testing.assert_allclose(found, wanted, atol=2e-4)
 
 
-def test_it_passes_the_contract_tests(weights: Path) -> None:
-    check_embedder(TimmEmbedder(NAME, str(weights), "cpu", precision="fp32"), size=64)
+def test_it_passes_the_contract_tests(timm_weights: Path) -> None:
+    check_embedder(TimmEmbedder(NAME, str(timm_weights), "cpu", precision="fp32"), size=64)
 
 
-def test_the_settings_build_it(weights: Path) -> None:
-    settings = load_settings(None, ["embedder.kind=timm", f"embedder.model={NAME}", f"embedder.weights={weights}"])
+def test_the_settings_build_it(timm_weights: Path) -> None:
+    settings = load_settings(None, ["embedder.kind=timm", f"embedder.model={NAME}", f"embedder.weights={timm_weights}"])
     embedder = build_embedder(settings)
-    assert embedder.fingerprint == TimmEmbedder(NAME, str(weights)).fingerprint
+    assert embedder.fingerprint == TimmEmbedder(NAME, str(timm_weights)).fingerprint
     assert embedder.fingerprint.settings["embedder.size"] == 224
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from facematch.core.errors import FacematchError
 from facematch.core.fingerprint import Fingerprint
@@ -22,15 +21,6 @@ from facematch.settings.section import IMAGENET_MEAN, IMAGENET_STD
 timm = pytest.importorskip("timm")
 NAME = "mobilenetv3_small_050"  # whose last layers are not its features
 SPEC = NetworkSpec(f"timm/{NAME}", 16, True, IMAGENET_MEAN, IMAGENET_STD)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file as timm publishes one, with the last layer."""
-    torch.manual_seed(3)
-    path = tmp_path_factory.mktemp("timm") / "model.safetensors"
-    save_file(timm.create_model(NAME, pretrained=False).state_dict(), path)
-    return path
 
 
 @pytest.mark.parametrize("name", [NAME, "resnet18", "convnext_atto", "vit_tiny_patch16_224.augreg_in21k_ft_in1k"])
@@ -53,24 +43,26 @@ def test_an_unknown_one_is_named(name: str, said: str) -> None:
         build_backbone(name)
 
 
-def test_published_weights_are_taken_from_a_file_without_their_last_layer(weights: Path) -> None:
-    network, origin = initial_network(SPEC, str(weights), seed=1)
+def test_published_weights_are_taken_from_a_file_without_their_last_layer(timm_weights: Path) -> None:
+    network, origin = initial_network(SPEC, str(timm_weights), seed=1)
     theirs = timm.create_model(NAME, pretrained=False, num_classes=0, checkpoint_path=None)
     from safetensors.torch import load_file
 
-    held = {name: each for name, each in load_file(weights).items() if not name.startswith("classifier")}
+    held = {name: each for name, each in load_file(timm_weights).items() if not name.startswith("classifier")}
     theirs.load_state_dict(held)
     crops = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8))
     network.eval()
     with torch.inference_mode():
         given = network.preprocess(crops)
         torch.testing.assert_close(network.backbone(given), theirs.eval()(given))
-    assert origin.notice == f"weights: {weights}"
+    assert origin.notice == f"weights: {timm_weights}"
 
 
-def test_published_weights_come_from_the_cache_with_their_terms(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_published_weights_come_from_the_cache_with_their_terms(
+    timm_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub = pytest.importorskip("huggingface_hub")
-    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda repository, file: str(weights))
+    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda repository, file: str(timm_weights))
     network, origin = initial_network(SPEC, "auto", seed=1)
     assert origin.source == "imagenet"
     assert f"timm's of {NAME}; terms: apache-2.0" in origin.notice
@@ -80,7 +72,7 @@ def test_published_weights_come_from_the_cache_with_their_terms(weights: Path, m
 def test_where_they_cannot_be_had_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     hub = pytest.importorskip("huggingface_hub")
     monkeypatch.setattr(hub, "try_to_load_from_cache", lambda repository, file: None)
-    monkeypatch.setattr(timm_network, "within_reach", lambda url: False)
+    monkeypatch.setattr(timm_network, "hub_within_reach", lambda url: False)
     assert not timm_within_reach(NAME)
     with pytest.raises(FacematchError, match=f"weights of timm's {NAME} are not here.*is not within reach") as found:
         timm_file(NAME)
@@ -92,7 +84,7 @@ def test_where_they_cannot_be_had_it_says_what_to_do(monkeypatch: pytest.MonkeyP
     def refused(*given: Any, **named: Any) -> str:
         raise OSError("401 Client Error")
 
-    monkeypatch.setattr(timm_network, "within_reach", lambda url: True)
+    monkeypatch.setattr(timm_network, "hub_within_reach", lambda url: True)
     monkeypatch.setattr(hub, "hf_hub_download", refused)
     with pytest.raises(FacematchError, match=r"could not be fetched from .*401 Client Error"):
         timm_file(NAME)

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facematch.core import kinds
 from facematch.core.errors import FacematchError
 from facematch.ranking.ranking import Ranking, distance_estimator
+from facematch.thresholds import kept
 from facematch.thresholds.calibration import CalibratedThreshold, Isotonic, Platt
 from facematch.thresholds.conformal import ConformalThreshold, fit_conformal
 from facematch.thresholds.dynamic import DynamicRule, DynamicThreshold, fit_dynamic, neighbourhood_adjustments
@@ -145,3 +147,13 @@ def test_a_conformal_threshold_knows_its_gallery() -> None:
     threshold = usable()["conformal"]
     with pytest.raises(FacematchError, match="of another one, of 2 photos"):
         threshold.limits(ranking_of([[0.1, 0.2]]))
+
+
+def test_a_plug_in_that_cannot_be_loaded_spoils_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = {"theirs": [kinds.Kind("thresholds", "theirs", "no_such_module:x", "their-pack 2.0")]}
+    monkeypatch.setattr(kinds, "plugins", lambda group: broken)
+    monkeypatch.setattr(kept, "plugins", lambda group: broken)
+    for threshold in fitted().values():
+        assert threshold_from_dict(threshold_as_dict(threshold)) == threshold
+    with pytest.raises(FacematchError, match=r"their-pack 2\.0"):
+        threshold_from_dict({"kind": "theirs"})

@@ -23,9 +23,8 @@ def settings_command(config: Path | None, overrides: Sequence[str], of: str, *, 
     section = section_of(of)
     chosen = config or (TRIPLET if of == "settings" else CONFIG / f"{of}.yaml")
     values = load_section(section, chosen, overrides, f"`facematch settings --schema --of {of}` shows every key.")
-    kept = values.model_dump(
-        mode="json", exclude_unset=of == "compare"
-    )  # a plain system has no `method`, not even null
+    # Of a comparison only what is set: a plain system has no `method`, not even null.
+    kept = values.model_dump(mode="json", exclude_unset=of == "compare")
     if as_json:
         show_json(kept)
     else:

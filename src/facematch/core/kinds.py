@@ -6,7 +6,7 @@ are made by the same `make`; nothing is imported before its name is used.
 """
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -21,6 +21,17 @@ from facematch.core.text import brief
 Group = Literal["embedders", "detectors", "refine", "thresholds", "losses"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 OURS = "facematch"
+
+# What a kind is called with besides its options, where it has parameters of these names.
+GIVEN: Mapping[Group, tuple[str, ...]] = MappingProxyType(
+    {
+        "embedders": ("kind", "device", "precision", "seed", "settings"),
+        "detectors": ("faces",),
+        "refine": ("query", "gallery", "k", "metric", "people", "whitening", "known"),
+        "thresholds": (),
+        "losses": ("dimensions", "people"),
+    }
+)
 
 _HASH = "facematch.embedders.hashes:HashEmbedder"
 _OURS: Mapping[Group, Mapping[str, str]] = MappingProxyType(
@@ -172,16 +183,20 @@ def require_options(kind: Kind, options: Collection[str], given: Collection[str]
     named = {n: each for n, each in kind.parameters.items() if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
     settable = [name for name in named if name not in given]
     if not any(each.kind is each.VAR_KEYWORD for each in kind.parameters.values()):
-        for option in options:
-            if option not in named:
-                raise FacematchError(
-                    f"{place}.{option} is not an option of {kind.name}{nearest_name(option, settable)}.",
-                    f"It has {', '.join(settable)}." if settable else "It has none.",
-                )
+        refuse_unknown([each for each in options if each not in named], settable, kind.name, place)
     needed = [name for name in settable if named[name].default is inspect.Parameter.empty and name not in options]
     if needed:
         raise FacematchError(
             f"{kind.name} needs {', '.join(f'{place}.{name}' for name in needed)}.", f"Add --set {place}.{needed[0]}=…"
+        )
+
+
+def refuse_unknown(unknown: Sequence[str], settable: Sequence[str], name: str, place: str) -> None:
+    """Raise FacematchError for the first option that `name` does not have, with the nearest of those it has."""
+    for option in unknown:
+        raise FacematchError(
+            f"{place}.{option} is not an option of {name}{nearest_name(option, settable)}.",
+            f"It has {', '.join(settable)}." if settable else "It has none.",
         )
 
 

@@ -7,6 +7,7 @@ import zlib
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 _SECONDS = 3.0  # for a host to answer
 
@@ -42,10 +43,27 @@ def here() -> str:
 
 
 def within_reach(address: str) -> bool:
-    """Return whether the host of a URL takes a connection within seconds: libraries would try for a minute."""
-    url = urlsplit(address)
+    """Return whether the host of a URL, or the proxy set for it, takes a connection within seconds.
+
+    Libraries would try for a minute.
+    """
+    url = urlsplit(getproxies().get(urlsplit(address).scheme, address))
     try:
         with socket.create_connection((url.hostname, url.port or 443), timeout=_SECONDS):
             return True
     except OSError:
         return False
+
+
+def hub_address() -> str:
+    """Return where Hugging Face's files are fetched: $HF_ENDPOINT, else its own address."""
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
+
+
+def hub_within_reach(address: str) -> bool:
+    """Return whether files may be fetched from Hugging Face ($HF_HUB_OFFLINE) and its address answers."""
+    from huggingface_hub import constants
+
+    return not constants.HF_HUB_OFFLINE and within_reach(address)

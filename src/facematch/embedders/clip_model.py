@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.request import getproxies
 
 from pydantic import BaseModel, Field, StrictInt
 
@@ -22,7 +21,7 @@ from facematch.core.errors import FacematchError, MissingError, nearest_name
 from facematch.core.files import sha256_of, sha256_of_file
 from facematch.core.fingerprint import Fingerprint
 from facematch.core.foreign import as_kind, read_json, reading
-from facematch.core.processes import within_reach
+from facematch.core.processes import hub_address, hub_within_reach
 from facematch.core.text import brief
 
 Rgb = tuple[float, float, float]
@@ -214,7 +213,7 @@ def _is_torchscript(file: Path) -> bool:
 def _published(name: str, tag: str, published: dict[str, Any]) -> Path:
     # A tag's file: from the Hugging Face cache, else downloaded, where the host answers within seconds.
     import open_clip
-    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub import try_to_load_from_cache
     from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
     repository, filename = os.path.split(published["hf_hub"])
@@ -224,8 +223,8 @@ def _published(name: str, tag: str, published: dict[str, Any]) -> Path:
             return Path(cached)
     lacking = f"embedder.weights: the weights {tag} of {name} ({repository} at Hugging Face) are not in its cache"
     # Asked first, because huggingface_hub tries for most of a minute where there is no network.
-    if constants.HF_HUB_OFFLINE or not within_reach(getproxies().get("https", constants.ENDPOINT)):
-        raise FacematchError(f"{lacking}, and {constants.ENDPOINT} is not within reach.", _BRING)
+    if not hub_within_reach(hub_address()):
+        raise FacematchError(f"{lacking}, and {hub_address()} is not within reach.", _BRING)
     try:
         return Path(open_clip.download_pretrained(published))
     except Exception as error:  # open_clip and huggingface_hub raise many kinds

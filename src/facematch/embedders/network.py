@@ -91,10 +91,10 @@ def load_network(header: CheckpointHeader, device: "torch.device", *, in_bf16: b
     from torch.fx.experimental.optimization import fuse
 
     from facematch.networks.fused import fuse_activations
-    from facematch.networks.timm_network import PREFIX
+    from facematch.networks.timm_network import timm_name
 
     network = load_checkpoint(header.path).eval()
-    known = not header.spec.backbone.startswith(PREFIX)  # those of timm join what cannot be told apart
+    known = timm_name(header.spec.backbone) is None  # those of timm join what cannot be told apart
     if known and any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()):
         network.backbone = fuse(network.backbone)
         if device.type == "cpu":

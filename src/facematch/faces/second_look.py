@@ -10,7 +10,7 @@ from facematch.faces.templates import points_in_box
 from facematch.faces.values import Face, Image
 
 _WINDOW = 2.0  # sides of a box of the cascade: where it is looked at again
-WINDOW_SIDE = 160  # pixels of the copy of a window that is searched, at most; the finder takes more
+_WINDOW_SIDE = 160  # pixels of the copy of a window that is searched, at most, unless the second detector says more
 _SAME = 0.3  # intersection over union from which on two boxes are one face
 
 
@@ -24,7 +24,11 @@ class SecondLook:
 
     first: Detector
     second: Detector
-    window_side: int = WINDOW_SIDE
+
+    @property
+    def window_side(self) -> int:
+        """Return the pixels of the copy of a window that is searched, at most: what the second detector asks for."""
+        return getattr(self.second, "window_side", _WINDOW_SIDE)
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from facematch.core.errors import FacematchError, nearest_name
-from facematch.core.kinds import known_names
+from facematch.core.kinds import known_names, refuse_unknown
 
 # What a loss gets here and not from the settings.
 _FILLED = ("num_classes", "embedding_size", "descriptors_dim")
@@ -41,12 +41,7 @@ def require_loss(name: str, options: Mapping[str, Any]) -> type[nn.Module]:
         )
     arguments = _arguments(found)
     settable = sorted(set(arguments) - {*_FILLED, *_OBJECTS})
-    for option in options:
-        if option not in settable:
-            raise FacematchError(
-                f"loss.options.{option} is not an option of {found.__name__}{nearest_name(option, settable)}.",
-                f"It has {', '.join(settable)}." if settable else "It has none.",
-            )
+    refuse_unknown([each for each in options if each not in settable], settable, found.__name__, "loss.options")
     missing = [key for key in settable if arguments[key].default is inspect.Parameter.empty and key not in options]
     if missing:
         raise FacematchError(

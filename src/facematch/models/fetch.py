@@ -6,12 +6,11 @@ from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from facematch.core.errors import FacematchError, silenced
 from facematch.core.files import replacing, sha256_of_file
 from facematch.core.foreign import reading
-from facematch.core.processes import within_reach
+from facematch.core.processes import hub_address, hub_within_reach, within_reach
 from facematch.core.text import LONGEST, brief
 from facematch.models.local import (
     Record,
@@ -104,7 +103,7 @@ def _by_pooch(model: Model, digest: str | None, staging: Path, on_progress: Told
     except ImportError as error:
         raise _lacks("pooch") from error
     assert model.url is not None
-    if not _answers(model.url):  # pooch's words for that fill a screen
+    if not within_reach(model.url):  # pooch's words for that fill a screen
         raise _not_fetched(model, f"{urlsplit(model.url).netloc} is not within reach", staging)
     resuming = _Resuming(staging / "part", on_progress, keeps=digest is not None)
     try:
@@ -172,7 +171,7 @@ def _says_its_end(response: Any) -> bool:
 
 def _by_hub(model: Model, staging: Path, on_progress: Told) -> Path:
     try:
-        from huggingface_hub import constants, hf_hub_download
+        from huggingface_hub import hf_hub_download
         from tqdm import tqdm
     except ImportError as error:
         raise _lacks("huggingface_hub") from error
@@ -180,7 +179,7 @@ def _by_hub(model: Model, staging: Path, on_progress: Told) -> Path:
     owner, repository, file = model.url.removeprefix(_HUB).split("/", 2)
     # Asked first, because huggingface_hub tries for most of a minute where there is no network.
     host = hub_address()
-    if constants.HF_HUB_OFFLINE or not _answers(host):
+    if not hub_within_reach(host):
         raise _not_fetched(model, f"{host} is not within reach", staging)
 
     class Bar(tqdm):  # type: ignore[misc]
@@ -197,17 +196,6 @@ def _by_hub(model: Model, staging: Path, on_progress: Told) -> Path:
             return Path(hf_hub_download(f"{owner}/{repository}", file, tqdm_class=Bar, **where))
     except Exception as error:  # huggingface_hub and what it fetches with raise many kinds
         raise _not_fetched(model, error, staging) from error
-
-
-def _answers(address: str) -> bool:
-    return within_reach(getproxies().get(urlsplit(address).scheme, address))
-
-
-def hub_address() -> str:
-    """Return where Hugging Face's files are fetched: $HF_ENDPOINT, else its own address."""
-    from huggingface_hub import constants
-
-    return str(constants.ENDPOINT)
 
 
 def extract_member(name: str, archive: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from facematch.core.errors import FacematchError, nearest_name
 from facematch.networks.spec import NetworkSpec
-from facematch.networks.timm_network import PREFIX, build_timm
+from facematch.networks.timm_network import build_timm, timm_name
 
 
 class EmbeddingNetwork(nn.Module):
@@ -59,8 +59,8 @@ def build_backbone(name: str) -> tuple[nn.Module, int]:
     begins as the identity, by a last BatchNorm of zeros (Goyal et al. 2017, section 5.1), from which deep ones learn
     much sooner. Raises FacematchError for an unknown name and for a network that does not end in a linear layer.
     """
-    if name.startswith(PREFIX):
-        return build_timm(name.removeprefix(PREFIX))
+    if (named := timm_name(name)) is not None:
+        return build_timm(named)
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
         raise FacematchError(
@@ -94,7 +94,7 @@ def published_parameters(backbone: str) -> int:
 
 def published_weights(backbone: str) -> Any:
     """Return torchvision's best weights of a network, which know their `url`; None where it has none, as for timm's."""
-    if backbone.startswith(PREFIX):
+    if timm_name(backbone) is not None:
         return None
     weights = torchvision.models.get_model_weights(backbone)
     return weights.DEFAULT if len(weights) else None

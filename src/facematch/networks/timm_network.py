@@ -7,11 +7,16 @@ from typing import Any
 from torch import nn
 
 from facematch.core.errors import FacematchError, nearest_name, silenced
-from facematch.core.processes import within_reach
+from facematch.core.processes import hub_address, hub_within_reach
 from facematch.core.text import brief
 
-PREFIX = "timm/"  # of network.backbone
+_PREFIX = "timm/"  # of network.backbone
 _FILES = ("model.safetensors", "pytorch_model.bin")  # what a repository of timm's holds
+
+
+def timm_name(backbone: str) -> str | None:
+    """Return timm's name of a backbone, `timm/NAME`; None for one of torchvision's."""
+    return backbone.removeprefix(_PREFIX) if backbone.startswith(_PREFIX) else None
 
 
 def build_timm(name: str) -> tuple[nn.Module, int]:
@@ -62,7 +67,7 @@ def timm_file(name: str) -> Path:
         if isinstance(here := try_to_load_from_cache(repository, file), str):
             return Path(here)
     why = f"{hub_address()} is not within reach"
-    if within_reach(hub_address()):
+    if hub_within_reach(hub_address()):
         for file in _FILES:
             try:
                 with silenced():
@@ -83,14 +88,7 @@ def timm_within_reach(name: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     here = any(isinstance(try_to_load_from_cache(repository, file), str) for file in _FILES)
-    return here or within_reach(hub_address())
-
-
-def hub_address() -> str:
-    """Return where Hugging Face's files are fetched: $HF_ENDPOINT, else its own address."""
-    from huggingface_hub import constants
-
-    return str(constants.ENDPOINT)
+    return here or hub_within_reach(hub_address())
 
 
 def _timm() -> Any:

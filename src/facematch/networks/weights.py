@@ -18,7 +18,7 @@ from facematch.core.tensor_file import read_tensor_header
 from facematch.networks.checkpoint import checkpoint_file, read_checkpoint_header
 from facematch.networks.embedding import EmbeddingNetwork, published_weights
 from facematch.networks.spec import NetworkSpec
-from facematch.networks.timm_network import PREFIX, describe_timm, timm_file, timm_within_reach
+from facematch.networks.timm_network import describe_timm, timm_file, timm_name, timm_within_reach
 
 _DIGEST = re.compile(r"-([0-9a-f]{8,})\.pth$")  # which torchvision's file names carry
 _AGAIN = "Give a whole state dict: tensors by name and nothing else, in a .pth or .safetensors file."
@@ -79,21 +79,20 @@ def native_size(backbone: str) -> int | None:
     Every backbone but vision transformers takes other sizes too: its last feature map is averaged, or pooled to a
     fixed one (VGG).
     """
-    if backbone.startswith(PREFIX):
-        return int(describe_timm(backbone.removeprefix(PREFIX))["input_size"][-1])
+    if (named := timm_name(backbone)) is not None:
+        return int(describe_timm(named)["input_size"][-1])
     best = published_weights(backbone)
     return None if best is None else int(best.transforms.keywords["crop_size"])
 
 
 def require_size(backbone: str, size: int) -> None:
     """Raise FacematchError for crops of another size than the only one that a network of timm takes."""
-    if backbone.startswith(PREFIX) and describe_timm(backbone.removeprefix(PREFIX))["fixed_input_size"]:
-        only = native_size(backbone)
-        if only != size:
-            raise FacematchError(
-                f"network.backbone: {backbone} takes {only}×{only} pixels, and faces.size is {size}.",
-                f"Add --set faces.size={only}",
-            )
+    named = timm_name(backbone)
+    if named is not None and describe_timm(named)["fixed_input_size"] and (only := native_size(backbone)) != size:
+        raise FacematchError(
+            f"network.backbone: {backbone} takes {only}×{only} pixels, and faces.size is {size}.",
+            f"Add --set faces.size={only}",
+        )
 
 
 def read_weights_file(path: Path) -> dict[str, Tensor]:
@@ -140,10 +139,9 @@ def _random_notice(backbone: str) -> str:
 
 
 def _imagenet(backbone: str) -> tuple[dict[str, Tensor], str]:
-    if backbone.startswith(PREFIX):
-        name = backbone.removeprefix(PREFIX)
-        terms = describe_timm(name).get("license") or "not stated"
-        return read_weights_file(timm_file(name)), f"timm's of {name}; terms: {terms}"
+    if (named := timm_name(backbone)) is not None:
+        terms = describe_timm(named).get("license") or "not stated"
+        return read_weights_file(timm_file(named)), f"timm's of {named}; terms: {terms}"
     best = published_weights(backbone)
     if best is None:
         raise FacematchError(f"torchvision has no ImageNet weights for {backbone}.", "Set network.weights: none.")
@@ -166,8 +164,8 @@ def _cached(url: str) -> Path:
 
 
 def _within_reach(backbone: str) -> bool:
-    if backbone.startswith(PREFIX):
-        return timm_within_reach(backbone.removeprefix(PREFIX))
+    if (named := timm_name(backbone)) is not None:
+        return timm_within_reach(named)
     best = published_weights(backbone)
     return best is not None and (_cached(best.url).is_file() or within_reach(best.url))
 

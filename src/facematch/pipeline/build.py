@@ -32,10 +32,9 @@ def build_cropper(faces: FaceSettings) -> Cropper:
     faces = _with_what_is_there(named_faces(faces))
     detector = _detector(faces, faces.detector)
     if faces.looking_behind != "none":
-        from facematch.faces.second_look import WINDOW_SIDE, SecondLook
+        from facematch.faces.second_look import SecondLook
 
-        second = _detector(faces, faces.looking_behind)
-        detector = SecondLook(detector, second, getattr(second, "window_side", WINDOW_SIDE))
+        detector = SecondLook(detector, _detector(faces, faces.looking_behind))
     how = (faces.size, faces.margin, faces.choose, faces.whole, faces.template, faces.max_roll)
     return Cropper(detector, *how)
 

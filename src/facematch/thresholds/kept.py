@@ -18,15 +18,24 @@ from facematch.thresholds.static import StaticThreshold
 FittedThreshold = StaticThreshold | DynamicRule | CalibratedThreshold
 
 
-def _kinds() -> Mapping[str, type[FittedThreshold]]:
-    # Those of plug-ins are of no type that is known here.
-    theirs = {name: require_kind("thresholds", name).loaded for name in plugins("thresholds")}
-    return {**theirs, "static": StaticThreshold, "dynamic rule": DynamicRule, "calibrated": CalibratedThreshold}
+_OURS: Mapping[str, type[FittedThreshold]] = {
+    "static": StaticThreshold,
+    "dynamic rule": DynamicRule,
+    "calibrated": CalibratedThreshold,
+}
+
+
+def _kinds(*, ours: bool) -> Mapping[str, type[FittedThreshold]]:
+    # Those of plug-ins are of no type that is known here; none is loaded for one of ours.
+    if ours:
+        return _OURS
+    return {name: require_kind("thresholds", name).loaded for name in plugins("thresholds") if name not in _OURS}
 
 
 def threshold_as_dict(threshold: FittedThreshold) -> dict[str, Any]:
     """Return a threshold's kind and fields as plain JSON values. Raises ValueError for NaN and infinity."""
-    kind = next(name for name, each in _kinds().items() if type(threshold) is each)
+    kinds = _kinds(ours=type(threshold) in _OURS.values())
+    kind = next(name for name, each in kinds.items() if type(threshold) is each)
     values: dict[str, Any] = json.loads(json.dumps({"kind": kind, **asdict(threshold)}, allow_nan=False))
     return values
 
@@ -39,9 +48,11 @@ def threshold_from_dict(values: Mapping[str, Any]) -> FittedThreshold:
     """
     try:
         fields = dict(values)
-        kind, kinds = fields.pop("kind", None), _kinds()
+        kind = fields.pop("kind", None)
+        kinds = _kinds(ours=isinstance(kind, str) and kind in _OURS)
         if not isinstance(kind, str) or kind not in kinds:
-            raise ValueError(f"it has no kind, or an unknown one ({quoted(kind)}); known are {', '.join(kinds)}")
+            known = ", ".join([*_OURS, *kinds])
+            raise ValueError(f"it has no kind, or an unknown one ({quoted(kind)}); known are {known}")
         text = json.dumps(fields, allow_nan=False)
         made: FittedThreshold = TypeAdapter(kinds[kind]).validate_json(text, strict=True)
         if threshold_as_dict(made) != {"kind": kind, **json.loads(text)}:

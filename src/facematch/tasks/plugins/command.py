@@ -1,20 +1,9 @@
 """`facematch plugins`: every kind of embedder, detector, refine step, threshold and loss, and who brings it."""
 
-from collections.abc import Mapping
-
 from facematch.core.console import info, show_json, show_table
 from facematch.core.errors import FAILED, FacematchError
-from facematch.core.kinds import GROUPS, OURS, Group, Kind, own_names, plugins
+from facematch.core.kinds import GIVEN, GROUPS, OURS, Group, Kind, own_names, plugins
 from facematch.core.text import count_of
-
-# What a kind is called with besides its options.
-_GIVEN: Mapping[Group, tuple[str, ...]] = {
-    "embedders": ("kind", "device", "precision", "seed", "settings"),
-    "detectors": ("faces",),
-    "refine": ("query", "gallery", "k", "metric", "people", "whitening", "known"),
-    "thresholds": (),
-    "losses": ("dimensions", "people"),
-}
 
 
 def plugins_command(*, every: bool, as_json: bool) -> None:
@@ -62,7 +51,7 @@ def _tried(kind: Kind, same: list[Kind]) -> dict[str, object]:
 
 def _options(kind: Kind) -> list[str]:
     # As they are written: `side=64`. A threshold is fitted, and has none.
-    named = [each for name, each in kind.parameters.items() if name not in _GIVEN[kind.group]]
+    named = [each for name, each in kind.parameters.items() if name not in GIVEN[kind.group]]
     if kind.group == "thresholds":
         return []
     return [str(each.replace(annotation=each.empty)) for each in named if each.kind is not each.VAR_KEYWORD]

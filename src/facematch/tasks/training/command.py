@@ -9,7 +9,7 @@ from facematch.core.console import Stopwatch, info, progress, result, show_table
 from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
 from facematch.core.foreign import read_json, reading
-from facematch.core.kinds import find_kind, require_options
+from facematch.core.kinds import GIVEN, find_kind, require_options
 from facematch.core.text import interval_words, with_interval
 from facematch.evaluation.tie_groups import task_ties
 from facematch.evaluation.tied_figures import tied_figures
@@ -104,7 +104,7 @@ def _check_loss(loss: LossSettings) -> None:
     if (kind := find_kind("losses", loss.name)) is None:
         require_loss(loss.name, loss.options)
     elif not kind.ours:
-        require_options(kind, loss.options, ("dimensions", "people"), "loss.options")
+        require_options(kind, loss.options, GIVEN["losses"], "loss.options")
     if loss.idle:
         warn(f"{', '.join(f'loss.{key}' for key in loss.idle)}: not used by loss.name: {loss.name}")
 
