@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _create(self, asked: dict[str, Any]) -> None:
         name = f"{asked.get('organization', 'me')}/{asked['name']}"
         if name in self.hub.repositories:
-            return self._answer(409)
+            return self._json({"error": "You already created this repository", "url": f"{self.hub.url}/{name}"}, 409)
         self.hub.repositories[name] = {}
         if asked.get("private") or asked.get("visibility") == "private":
             self.hub.private.add(name)
@@ -108,8 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(self.hub.refuse[0], code=self.hub.refuse[1])
         return self.hub.refuse is not None
 
-    def _json(self, value: object) -> None:
-        self._answer(200, json.dumps(value).encode(), **{"Content-Type": "application/json"})
+    def _json(self, value: object, status: int = 200) -> None:
+        self._answer(status, json.dumps(value).encode(), **{"Content-Type": "application/json"})
 
     def _answer(self, status: int, body: bytes = b"", code: str = "", **headers: str) -> None:
         self.send_response(status)

@@ -19,10 +19,11 @@ def with_named(wanted: CompareSettings, names: str) -> CompareSettings:
     nothing, and where `all` are none.
     """
     if names == ALL:
-        found = [each for each in models() if each.embeds and is_here(each)]
+        found: list[Model | HubRun] = [each for each in models() if each.embeds and is_here(each)]
         if not found:
             raise FacematchError("--models all: no model is here.", "Fetch one: facematch models list, and then pull.")
-        info(f"models that are here: {', '.join(each.name for each in found)}")
+        names = ", ".join(each.name for each in found if isinstance(each, Model))
+        info(f"models that are here: {names}")
     else:
         given = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
         found = [hub_run_of(name) or named(name) for name in given]
