@@ -92,7 +92,8 @@ def test_the_card_tells_counts_figures_and_limits(run: Run, small: Path) -> None
         "3 people, 1 photo. No name",
         "--set paths.checkpoint=hf://ada/faces",
         "| top-1 | 0.750 |",
-        "| score | 800.000 |",
+        "| score | 800 |",
+        "| epochs | 30 at most |",
         "| 1 | 0.500 |",
         "not for deciding anything",
         "| not published | network.weights, loss.teacher |",
@@ -100,6 +101,16 @@ def test_the_card_tells_counts_figures_and_limits(run: Run, small: Path) -> None
         assert words in card, words
     (digest,) = re.findall(r"^    ([0-9a-f]{64})$", card, re.MULTILINE)
     assert digest == sha256_of_file(DRY / "best.safetensors")
+
+
+def test_a_card_tells_no_recipe_that_the_settings_do_not_tell(run: Run, small: Path) -> None:
+    kept = yaml.safe_load((small / "settings.yaml").read_text())
+    alone = {name: kept[name] for name in ("faces", "network", "ranking", "refine")}
+    (small / "settings.yaml").write_text(yaml.safe_dump(alone))
+    assert run(*LINE, "--dry-run").code == 0
+    card = (DRY / "README.md").read_text()
+    assert "| crops | 48 pixels, margin 0.35 |" in card
+    assert "| epochs |" not in card
 
 
 def test_what_was_pushed_is_the_same_network_elsewhere(run: Run, small: Path, hub: Hub) -> None:

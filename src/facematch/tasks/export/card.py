@@ -21,7 +21,10 @@ measured on whom it has learned. A name that can be guessed can be tried."""
 
 @dataclass(frozen=True)
 class Told:
-    """What a card tells beside the checkpoint's header: settings as JSON has them, counts, a log's epochs."""
+    """What a card tells beside the checkpoint's header: settings as JSON has them, counts, a log's epochs.
+
+    `trained` says whether the settings tell how it was trained: those of a checkpoint alone may not.
+    """
 
     address: str
     licence: str
@@ -30,6 +33,7 @@ class Told:
     left_out: Sequence[str]
     photos: int | None
     epochs: Sequence[Mapping[str, Any]]
+    trained: bool = True
 
 
 def card_of(header: CheckpointHeader, told: Told) -> str:
@@ -85,12 +89,16 @@ def _recipe(told: Told) -> list[str]:
     rows = {
         "faces": faces["detector"] + (f" + {faces['second_look']}" if faces["second_look"] != "none" else ""),
         "crops": f"{faces['size']} pixels, margin {faces['margin']:g}",
+    }
+    learned = {
         "loss": f"{loss['name']}, margin {loss['margin']}, mining {_plain(loss['mining'])}",
         "epochs": f"{training['epochs']} at most",
         "batch": f"{training['identities_per_batch']} people, {training['photos_per_identity']} photos of each",
         "learning rate": _plain(training["learning_rate"]),
         "seed": str(told.settings["seed"]),
     }
+    if told.trained:
+        rows |= learned
     if told.left_out:
         rows["not published"] = ", ".join(told.left_out)
     return ["| | |", "| --- | --- |", *(f"| {name} | {_cell(value)} |" for name, value in rows.items())]
@@ -103,11 +111,11 @@ def _figures(header: CheckpointHeader, epochs: Sequence[Mapping[str, Any]]) -> l
         return ["Its training has told none."]
     epoch = header.trained.get("epoch")
     said = f"On its validation photos, after epoch {epoch}, which they chose and whose weights these are:"
-    lines = [said, "", *_table(["figure", "value"], [[name, number_words(value)] for name, value in kept.items()])]
+    lines = [said, "", *_table(["figure", "value"], [[name, _number(value)] for name, value in kept.items()])]
     rows = [(each.get("epoch"), _numbers(each.get("validation"))) for each in epochs]
     names = [name for name in kept if any(name in values for _, values in rows)]
     if names and len(rows) > 1:
-        told = [[str(at), *(number_words(v[name]) if name in v else "" for name in names)] for at, v in rows]
+        told = [[str(at), *(_number(v[name]) if name in v else "" for name in names)] for at, v in rows]
         lines += ["", *_table(["epoch", *names], told)]
     return lines
 
@@ -116,6 +124,10 @@ def _numbers(values: Any) -> dict[str, float]:
     if not isinstance(values, Mapping):
         return {}
     return {str(key): float(value) for key, value in values.items() if isinstance(value, int | float)}
+
+
+def _number(value: float) -> str:
+    return number_words(value, ",.0f" if value == round(value) and value > 1 else ".3f")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

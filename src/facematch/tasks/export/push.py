@@ -21,7 +21,7 @@ from facematch.networks.checkpoint import CheckpointHeader, read_checkpoint_head
 from facematch.pipeline.default_checkpoint import find_run, own_settings
 from facematch.pipeline.run_folder import RunFolder, read_log
 from facematch.pipeline.trained import trained_photos
-from facematch.settings.file import load_settings
+from facematch.settings.file import load_settings, read_yaml
 from facematch.tasks.export.card import Told, card_of
 from facematch.tasks.export.published import published_settings, require_nameless, write_weights
 
@@ -119,7 +119,7 @@ def _write(run: Path, folder: Path, target: HubRun, licence: str) -> list[str]:
     epochs = [each for each in read_log(RunFolder(own.parent)) if each.get("kind") == "epoch"]
     photos, digest = trained_photos(own.parent), sha256_of_file(folder / WEIGHTS)
     count = None if photos is None else len(photos)
-    card = card_of(header, Told(str(target), licence, digest, told, left, count, epochs))
+    card = card_of(header, Told(str(target), licence, digest, told, left, count, epochs, "training" in read_yaml(own)))
     write_bytes(folder / CARD, card.encode())
     return left
 
