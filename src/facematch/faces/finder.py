@@ -30,7 +30,7 @@ _ENOUGH = 560  # pixels of the shorter side, at least: of these a large face has
 
 
 NAME = "finder.onnx"
-SHA256 = "bbe2fce6ff86fb8e1c5b6233859c17f5601f875689bb6f4b381862e2f2a814b0"
+SHA256 = "7228f1e120ee861281009e3247e5e5d372d1e3f8dfc273a6af1825915d5def65"
 
 
 @cache
@@ -61,7 +61,7 @@ class FinderDetector:
     """
 
     file: Path
-    min_score: float = 0.57
+    min_score: float = 0.59
     detect_sizes: tuple[int, ...] = (128, 320)
     name: ClassVar[str] = "finder"
     gives_points: ClassVar[bool] = True

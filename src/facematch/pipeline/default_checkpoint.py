@@ -18,7 +18,7 @@ NAME = "default.safetensors"
 _OF_RUN = ("settings.yaml", "best.safetensors", "last.safetensors")
 _BROUGHT = ("faces", "network", "ranking", "refine")
 _OF_MACHINE = ("precision", "device", "workers", "channels_last")
-SHA256 = "d4f4fc46ae72ce7095067f159b79fa9e7ad8ba06f26e923e264d7eb2099a0f9c"
+SHA256 = "44481b6cd56e2268a49bc9084b98f127439f7bc261f8f04ebe4674fec3e3558a"
 
 
 def settings_in_use(
