@@ -16,7 +16,7 @@ from page_commands import PAGES, ROOT, blocks, shown
 
 EVERY: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
 SCRIPTS = {"train.py": "train", "request_send.py": "request"}
-EXAMPLE = "embedder.kind=mean-colour"  # of the plug-in that docs/plugins.md has installed before
+EXAMPLES = ("embedder.kind=mean-colour", "embedder.kind=mine")  # of plug-ins that their pages install before
 NAMED = {(str(page.relative_to(ROOT)), line) for page in PAGES for line in shown(page.read_text(encoding="utf-8"))}
 COMMANDS = sorted({line: page for page, line in sorted(NAMED, reverse=True)}.items())
 
@@ -46,7 +46,7 @@ def complaint(line: str) -> str | None:
             raise
         # A sentence names a command without all of its arguments: `facematch embed`.
         return None if type(error).__name__ == "MissingParameter" else error.format_message()
-    if EXAMPLE in line:
+    if any(each in line for each in EXAMPLES):
         return None
     config = options.get("config")
     file = config if config is not None and (ROOT / config).is_file() else None

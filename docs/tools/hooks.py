@@ -37,18 +37,22 @@ def file_of(place: str) -> str:
     if not place.startswith(f"{OUTSIDE}/"):
         return f"docs/{place}"
     name = place.removeprefix(f"{OUTSIDE}/")
-    return name if (ROOT / name).is_file() else name.removesuffix(".md")
+    return name.removesuffix(".md") if (ROOT / name.removesuffix(".md")).is_file() else name
 
 
 def links(text: str, place: str) -> dict[str, str]:
     """Return the links of a page to files of the repository: as they are written, and the files."""
     folder = posixpath.dirname(file_of(place))
-    found = {match[0]: posixpath.normpath(posixpath.join(folder, match[0])) for match in LINK.findall(text)}
+    found = {link: posixpath.normpath(posixpath.join(folder, link)) for link, _ in LINK.findall(text)}
     return {link: target for link, target in found.items() if (ROOT / target).exists()}
 
 
 def text_of(name: str) -> str:
-    """Return a file of the repository as Markdown."""
+    """Return a file of the repository as Markdown; for the missing README of a folder what is in it."""
+    folder = (ROOT / name).parent
+    if not (ROOT / name).exists() and name.endswith("/README.md"):
+        rows = "".join(f"- [{path.name}]({path.name})\n" for path in sorted(folder.iterdir()) if path.is_file())
+        return f"# {folder.relative_to(ROOT).as_posix()}\n\n{rows}"
     text = (ROOT / name).read_text(encoding="utf-8")
     if name.endswith(".md"):
         return text

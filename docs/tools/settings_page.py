@@ -182,13 +182,14 @@ def settings_page() -> str:
 
 _BEFORE = """
 A settings file holds what differs from the defaults below; [config/triplet.yaml](../../config/triplet.yaml) shows
-every key, and is what commands read unless `--config` names another. `--set KEY=VALUE` overrides one value for a single run,
-`facematch settings --config FILE` checks a file and prints every value, and a misspelt key is an error that names the
-nearest one. Relative paths start at the folder in which the command is run. Editors that know the YAML language server
-complete keys and check values by `config/*.schema.json`. Which files there are:
+every key, and is what commands read unless `--config` names another. `--set KEY=VALUE` overrides one value for a
+single run, `facematch settings --config FILE` checks a file and prints every value, and a misspelt key is an error
+that names the nearest one. Relative paths start at the folder in which the command is run. Editors that know the YAML
+language server complete keys and check values by `config/*.schema.json`. Which files there are:
 [Install](../guides/install.md#the-files-you-edit).
 """
 _OF_STEPS = """
-An entry of `refine:` is a step's name, or a mapping with `step:` and its values: `{step: query-expansion, n: 2}`. They are
-done in the order in which they stand in the file. What each gains and when it hurts: [refine steps](../refine.md).
+An entry of `refine:` is a step's name, or a mapping with `step:` and its values: `{step: query-expansion, n: 2}`. They
+are done in the order in which they stand in the file. What each gains and when it hurts:
+[refine steps](../refine.md).
 """

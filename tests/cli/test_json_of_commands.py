@@ -40,6 +40,7 @@ LINES: dict[str, tuple[object, ...]] = {
     "models path": ("sface",),
     "models show": ("sface",),
     "plugins": ("--all",),
+    "push": ("checkpoints/small", "hf://me/small", "--licence", "mit", "--dry-run"),
     "rank": ("gallery.safetensors", "gallery.safetensors"),
     "report": (*SMALL, *PIXELS),
     "request": (*SMALL, *PIXELS, "--dry-run"),

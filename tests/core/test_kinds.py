@@ -9,7 +9,7 @@ import pytest
 from facematch.core import kinds
 from facematch.core.errors import FacematchError
 from facematch.core.kinds import GROUPS, find_kind, known_names, make, own_names, plugins, require_kind, require_options
-from facematch.settings.embedding import FaceSettings
+from facematch.settings.embedding import BY_FILE, FaceSettings
 from facematch.settings.refine import NAMES
 
 CODE = """
@@ -63,12 +63,16 @@ def test_our_refine_steps_are_those_of_the_settings_in_their_order() -> None:
 
 @pytest.mark.parametrize("name", own_names("detectors"))
 def test_the_settings_know_which_of_our_detectors_gives_points(name: str) -> None:
-    files = {"yunet_file": "x.onnx", "centerface_file": "x.onnx", "finder_file": "x.onnx"}
+    files = {f"{each}_file": "x.onnx" for each in (*BY_FILE, "finder")}
     made = require_kind("detectors", name)
     returned = made.loaded.__annotations__.get("return", "")
-    from facematch.faces import detectors, finder, landmarks
+    from facematch.faces import detectors, finder, landmarks, retinaface, scrfd
 
-    places = {**vars(detectors), **vars(finder), **vars(landmarks)}
+    places = {
+        key: value
+        for module in (detectors, finder, landmarks, retinaface, scrfd)
+        for key, value in vars(module).items()
+    }
     kind = made.loaded if name == "none" else places[returned.strip('"')]
     assert FaceSettings.model_validate({"detector": name, **files}).gives_points == getattr(kind, "gives_points", False)
 

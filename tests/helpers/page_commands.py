@@ -33,9 +33,11 @@ def shown(text: str) -> Iterator[str]:
 
 
 def words_of(line: str) -> list[str]:
-    """Return the words of a typed line without what follows a `#`; a `…` stands for further words, or for a value."""
+    """Return the words of a typed line up to a `#` or `>`; a `…` stands for further words, or for an option's value."""
     try:
         words = shlex.split(line, comments=True)
     except ValueError:  # a quotation that the sentence does not end
         return []
-    return [word for before, word in zip(["", *words], words, strict=False) if word != "…" or before.startswith("--")]
+    words = words[: words.index(">")] if ">" in words else words
+    before = ["", *words]
+    return [word for at, word in enumerate(words) if word != "…" or before[at].startswith("--")]

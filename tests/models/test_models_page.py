@@ -9,6 +9,7 @@ import pytest
 from command_helpers import Run
 from facematch.models.local import is_here
 from facematch.models.registry import Model, known_names, models
+from facematch.settings.embedding import BY_FILE
 from facematch.settings.file import load_settings
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
@@ -34,8 +35,9 @@ def test_every_setting_and_name_on_the_page_is_known() -> None:
     for words in COMMANDS:
         sets = [words[at + 1] for at, each in enumerate(words) if each == "--set"]
         settings = load_settings(None, sets)
-        named |= {settings.embedder.file, settings.faces.yunet_file}
-    assert {str(each) for each in named if each} == {"sface", "dlib", "yunet"} <= set(known_names())
+        named |= {settings.embedder.file, *(getattr(settings.faces, f"{kind}_file") for kind in BY_FILE)}
+    expected = {"sface", "dlib", "yunet", "scrfd-2_5g", "retinaface-mnetv2"}
+    assert {str(each) for each in named if each} == expected <= set(known_names())
     compared = next(words[-1] for words in COMMANDS if words[-2:-1] == ["--models"] and "," in words[-1])
     assert set(compared.split(",")) <= set(known_names())
 

@@ -8,6 +8,7 @@ import pytest
 
 from facematch.core.errors import FacematchError
 from facematch.models.registry import Model, known_names, model_meant, models, named
+from facematch.settings.embedding import BY_FILE
 
 # What the registry was asked to hold.
 FAMILIES = (
@@ -38,6 +39,12 @@ def test_a_row_is_whole(model: Model) -> None:
         assert model.input is not None
         assert (model.input.size, model.input.template) == (112, "arcface")
     assert all(0 < each.value < 1 and each.source for each in model.figures)
+
+
+def test_every_detector_is_of_a_kind_that_takes_its_file() -> None:
+    detectors = [each for each in models() if each.kind == "detector"]
+    assert {each.runs for each in detectors} == set(BY_FILE)
+    assert all(each.setting == f"faces.{each.runs}_file" for each in detectors)
 
 
 def test_traps_of_the_field_are_in_it() -> None:
@@ -95,7 +102,7 @@ def test_a_row_that_cannot_be(change: dict[str, Any], words: str) -> None:
         ("sface", "embedder.file", "sface.onnx"),
         ("dlib", "embedder.file", "dlib.dat"),
         ("yunet", "faces.yunet_file", "yunet.onnx"),
-        ("scrfd-10g", None, "scrfd-10g.onnx"),
+        ("scrfd-10g", "faces.scrfd_file", "scrfd-10g.onnx"),
     ],
 )
 def test_where_a_model_belongs(name: str, setting: str | None, file: str) -> None:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from facematch import load_embedder
 from facematch.core.console import info_once, unheard, warn_once
 from facematch.core.errors import FacematchError
+from facematch.core.files import sha256_of_file
 from facematch.embedders.dlib import DlibEmbedder
 from facematch.embedders.onnx import OnnxEmbedder
 from facematch.models import registry
@@ -23,13 +25,14 @@ from facematch.pipeline.named_models import with_models
 from facematch.settings.file import load_settings
 from facematch.settings.root import Settings
 from facematch.tasks.sample.portraits import Image, wheel_file
+from tiny_detectors import write_network
 from tiny_onnx import write_mean_model
 
 SMALL = ModelInput(48, channels="bgr", mean=(0, 0, 0), std=(255, 255, 255), template="facenet")
 ROWS = (
     Model("tiny", "face", "https://x", "free", "MIT", runs="onnx", url="https://x/tiny.onnx", input=SMALL),
     Model("looker", "detector", "https://x", "research", "no trade", url="https://x/looker.onnx"),
-    *(named(name) for name in ("dlib", "centerface", "clip-vit-b-16", "yunet")),
+    *(named(name) for name in ("dlib", "centerface", "clip-vit-b-16", "yunet", "scrfd-2_5g", "retinaface-mnetv2")),
 )
 
 
@@ -109,6 +112,26 @@ def _detecting(kind: str, file: str) -> Any:
     return load_settings(None, [f"faces.detector={kind}", f"faces.{kind}_file={file}"]).faces
 
 
+@pytest.mark.parametrize(("kind", "name"), [("scrfd", "scrfd-2_5g"), ("retinaface", "retinaface-mnetv2")])
+@pytest.mark.parametrize("place", ["detector", "second_look"])
+def test_a_published_detector_is_run_by_its_name(place: str, kind: str, name: str) -> None:
+    faces = load_settings(None, [f"faces.{place}={kind}", f"faces.{kind}_file={name}"]).faces
+    with pytest.raises(FacematchError, match=f"{name} is not here") as error:
+        build_cropper(faces)
+    assert error.value.hint == f"Run: facematch models pull {name}"
+    place_of(named(name)).parent.mkdir(parents=True)
+    write_network(place_of(named(name)), kind)  # type: ignore[arg-type]
+    with pytest.raises(FacematchError, match=f"{name}: .* is not the file it should be"):
+        build_cropper(faces)
+    ours = replace(named(name), sha256=sha256_of_file(place_of(named(name))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "models", lambda: (ours,))
+        cropper = build_cropper(faces)
+    assert faces.aligns
+    prefix = "second_look_" if place == "second_look" else ""
+    assert cropper.detector.settings()[f"{prefix}{kind}_sha256"] == ours.sha256
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
@@ -117,6 +140,7 @@ def _detecting(kind: str, file: str) -> Any:
         (["embedder.kind=onnx", "embedder.file=dlib"], "embedder.kind onnx: dlib does not belong there"),
         (["embedder.file=tinny"], r"embedder\.file: tinny does not exist \(did you mean 'tiny'\?\)"),
         (["faces.detector=yunet", "faces.yunet_file=centerface"], "centerface does not belong there"),
+        (["faces.detector=scrfd", "faces.scrfd_file=retinaface-mnetv2"], "retinaface-mnetv2 does not belong there"),
     ],
 )
 def test_a_name_in_the_wrong_place(overrides: list[str], words: str) -> None:

@@ -28,6 +28,7 @@ PRINT = Fingerprint({"faces.size": 112, "network.weights_sha256": "ab", "faces.c
 def test_saved_and_loaded_is_equal(tmp_path: Path, vectors: np.ndarray, names: list[str]) -> None:  # type: ignore[type-arg]
     one = Embeddings(tuple(names[: len(vectors)]), vectors, "cosine", PRINT)
     one.save(tmp_path / "e.safetensors")
+    assert Embeddings.load(str(tmp_path / "e.safetensors")).names == one.names
     two = load_embeddings(tmp_path / "e.safetensors")
     assert (two.names, two.metric, two.fingerprint) == (one.names, one.metric, one.fingerprint)
     np.testing.assert_array_equal(two.vectors, one.vectors)

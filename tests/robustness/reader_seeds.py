@@ -107,6 +107,7 @@ _ALL = (
         _by("networks.onnx_metadata.read_onnx_metadata"), _torch,
     ),
     Reader("onnx", "r.onnx", BYTES, tensors.models, tensors.run_onnx, _torch),
+    Reader("detector", "d.onnx", BYTES, tensors.detector_models, tensors.find_faces, _torch),
     Reader("tuned", "run/tuned/tuned.json", JSON, records.tuned, records.read_tuned),
     Reader("thresholds", "t.json", JSON, _values(*records.THRESHOLDS), records.threshold),
     Reader(

@@ -1,5 +1,6 @@
 """Whole files for the readers of tensors and models: checkpoints, embeddings, whitening, UMAP, ONNX."""
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -130,6 +131,24 @@ def run_onnx(path: Path) -> None:
 
     found = OnnxEmbedder(path, 16, batch=4).embed(np.zeros((5, 16, 16, 3), np.uint8))
     assert len(found) == 5
+
+
+def detector_models(folder: Path) -> list[bytes]:
+    helpers = str(Path(__file__).resolve().parents[1] / "helpers")
+    if helpers not in sys.path:  # this runs in a process of its own, too
+        sys.path.append(helpers)
+    from tiny_detectors import write_network
+
+    kinds: tuple[Any, ...] = ("scrfd", "retinaface")
+    return [write_network(folder / f"{kind}.onnx", kind).read_bytes() for kind in kinds]
+
+
+def find_faces(path: Path) -> None:
+    from facematch.faces.retinaface import RetinaFaceDetector
+    from facematch.faces.scrfd import ScrfdDetector
+
+    kind = RetinaFaceDetector if b"score.all" in path.read_bytes() else ScrfdDetector
+    kind(path, min_score=0.9).detect(np.zeros((70, 90, 3), np.uint8))
 
 
 def torch_network() -> None:

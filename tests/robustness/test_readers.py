@@ -39,7 +39,7 @@ KNOWN = {
     "torch.load": ["networks/weights.py", "pipeline/run_state.py"],
     "torch.jit.load": ["embedders/clip.py"],
     "open_clip.load_checkpoint": ["embedders/clip.py"],
-    "InferenceSession": ["embedders/onnx.py"],
+    "InferenceSession": ["embedders/onnx.py", "faces/onnx_detector.py"],
     "np.load": ["ranking/embedding_files.py", "tasks/sample/portraits.py"],
     "np.fromfile": ["ranking/embeddings.py", "tasks/sample/portraits.py"],
     "loadmat": ["identities/published.py"],

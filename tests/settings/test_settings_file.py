@@ -69,7 +69,12 @@ def test_an_unknown_key_two_levels_down_is_named(tmp_path: Path) -> None:
         ("faces: {detector: centerface}", r"faces: faces\.detector: centerface needs faces\.centerface_file"),
         ("faces: {detector: centreface}", "did you mean 'centerface'"),
         ("faces: {second_look: yunet}", r"faces: faces\.second_look: yunet needs faces\.yunet_file"),
-        ("faces: {second_look: haar}", r"faces\.second_look: haar gives no .*none, yunet, centerface, finder"),
+        (
+            "faces: {second_look: haar}",
+            r"faces\.second_look: haar gives no .*none, yunet, centerface, scrfd, retinaface, finder",
+        ),
+        ("faces: {detector: scrfd}", r"faces: faces\.detector: scrfd needs faces\.scrfd_file"),
+        ("faces: {second_look: retinaface}", r"faces: faces\.second_look: retinaface needs faces\.retinaface_file"),
         ("faces: {template: facenett}", "did you mean 'facenet'"),
         ("faces: {max_roll: -1}", r"faces\.max_roll: .*greater than or equal to 0"),
         ("training: {choose_over: {drawn: 1}}", r"training\.choose_over"),

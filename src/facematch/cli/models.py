@@ -1,5 +1,6 @@
 """The commands about published models: listed, shown, fetched on their terms, checked."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,3 +41,20 @@ def check_models(as_json: JsonOut = False) -> None:
 @command(group, "tasks.models.command:path_command", name="path")
 def path_of_model(name: _Name, as_json: JsonOut = False) -> None:
     """Print where a model's file lies, or where to put it by hand."""
+
+
+@command(app, "tasks.export.push:push_command")
+def push(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's name or its folder.")],
+    address: Annotated[str, typer.Argument(metavar="hf://OWNER/REPOSITORY", help="Where it is published.")],
+    licence: Annotated[
+        str, typer.Option("--licence", "--license", help="The weights' licence: mit, apache-2.0, cc-by-nc-4.0, other …")
+    ],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Add a commit to a repository that is there.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write what would go to results/push, and send nothing.")
+    ] = False,
+    as_json: JsonOut = False,
+) -> None:
+    """Publish a run on Hugging Face: weights, settings and a card, without people's names and without paths."""

@@ -47,7 +47,7 @@ PANELS = {
     "Submissions": ("submissions", "resend", "check", "submit", "diff", "rescore"),
     "Evaluation": ("figures", "report", "compare", "verify", "leaks", "hash-report", "revisited"),
     "Rehearsal": ("demo", "sample", "serve"),
-    "Networks and embeddings": ("models", "export", "embed", "rank", "augment-preview", "plugins"),
+    "Networks and embeddings": ("models", "export", "push", "embed", "rank", "augment-preview", "plugins"),
     "Folders of photos": ("search", "source", "duplicates", "classes", "robustness", "umap"),
 }
 _FIRST = """\

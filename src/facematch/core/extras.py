@@ -17,6 +17,8 @@ EXTRAS: Mapping[str, str] = {
     "uvicorn": "serve",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "huggingface_hub": "hub",
+    "pooch": "hub",
 }
 
 

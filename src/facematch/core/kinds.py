@@ -51,6 +51,8 @@ _OURS: Mapping[Group, Mapping[str, str]] = MappingProxyType(
             "haar": "facematch.pipeline.detectors:haar",
             "yunet": "facematch.pipeline.detectors:yunet",
             "centerface": "facematch.pipeline.detectors:centerface",
+            "scrfd": "facematch.pipeline.detectors:scrfd",
+            "retinaface": "facematch.pipeline.detectors:retinaface",
             "finder": "facematch.pipeline.detectors:finder",
             "none": "facematch.faces.detectors:NoDetector",
         },

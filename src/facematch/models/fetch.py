@@ -62,7 +62,7 @@ def pull(model: Model, allowed: Collection[Terms], on_progress: Told = lambda do
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     state = target.stat()
-    record(model, Record(found, state.st_size, state.st_mtime_ns))
+    record(model.name, Record(found, state.st_size, state.st_mtime_ns))
     return target
 
 

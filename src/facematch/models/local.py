@@ -50,25 +50,38 @@ def verified(model: Model, *, again: bool = False) -> str:
     A file that was not changed since it was read is not read again, unless `again`. Where no digest is known, this one
     is recorded. Raises FacematchError for another file, and where there is none.
     """
-    path, records = place_of(model), records_here()
+    return verified_file(
+        model.name,
+        place_of(model),
+        model.sha256,
+        f"Remove it, and run: facematch models pull {model.name}",
+        again=again,
+    )
+
+
+def verified_file(name: str, path: Path, sha256: str | None, remedy: str, *, again: bool = False) -> str:
+    """Return the SHA-256 of a file, which is `sha256`, or the one that was recorded first under its `name`.
+
+    As `verified`; `remedy` is what to do with another file. Raises FacematchError for one, and where there is none.
+    """
+    records = records_here()
     try:
         state = path.stat()
-        kept = records.get(model.name)
+        kept = records.get(name)
         if kept is not None and not again and (kept.size, kept.time) == (state.st_size, state.st_mtime_ns):
             found = kept.sha256
         else:
             found = sha256_of_file(path)
     except OSError as error:
-        raise FacematchError(f"{model.name}: {path} cannot be read: {error.strerror}.", "Allow reading it.") from error
-    expected = model.sha256 or (found if kept is None else kept.sha256)
+        raise FacematchError(f"{name}: {path} cannot be read: {error.strerror}.", "Allow reading it.") from error
+    expected = sha256 or (found if kept is None else kept.sha256)
     if found != expected:
-        since = "the registry has" if model.sha256 else "it was"
+        since = "the registry has" if sha256 else "it was"
         raise FacematchError(
-            f"{model.name}: {path} is not the file it should be: its SHA-256 is {found}, {since} {expected}.",
-            f"Remove it, and run: facematch models pull {model.name}",
+            f"{name}: {path} is not the file it should be: its SHA-256 is {found}, {since} {expected}.", remedy
         )
     with suppress(FacematchError):  # a folder that cannot be written: the file is read anew each time
-        record(model, Record(found, state.st_size, state.st_mtime_ns))
+        record(name, Record(found, state.st_size, state.st_mtime_ns))
     return found
 
 
@@ -101,9 +114,12 @@ def read_records(path: Path) -> dict[str, Record]:
     return read_as(dict[str, Record], path, "the digests of models", "Remove it; what the registry knows is not lost.")
 
 
-def record(model: Model, new: Record) -> None:
-    """Write a model's digest down. Raises FacematchError where the folder cannot be written."""
+def record(name: str, new: Record) -> None:
+    """Write down the digest of a model, or of another file by its name.
+
+    Raises FacematchError where the folder cannot be written.
+    """
     records = records_here()
-    if records.get(model.name) != new:
-        every = {**records, model.name: new}
+    if records.get(name) != new:
+        every = {**records, name: new}
         write_json(models_folder() / RECORDS, {name: asdict(each) for name, each in sorted(every.items())})

@@ -71,7 +71,7 @@ class Model:
     licence: str
     about: str = ""
     aliases: tuple[str, ...] = ()
-    runs: Literal["onnx", "dlib", "clip", "timm", "yunet", "centerface"] | None = None
+    runs: Literal["onnx", "dlib", "clip", "timm", "yunet", "centerface", "scrfd", "retinaface"] | None = None
     url: str | None = None
     revision: str | None = None
     member: str | None = None

@@ -53,11 +53,15 @@ def settings_in_use(
 def find_run(given: Path, checkpoints: Path, what: str = "checkpoint") -> Path:
     """Return the run folder or the checkpoint that is meant: a path, a name below `checkpoints`, or `default`.
 
-    A folder that holds a run goes before one that does not. Raises FacematchError, which begins with `what`, where
-    there is none.
+    A folder that holds a run goes before one that does not. hf://OWNER/REPOSITORY is a run of Hugging Face, which is
+    fetched. Raises FacematchError, which begins with `what`, where there is none.
     """
     if str(given) == "default":
         return default_file()
+    if given.parts[:1] == ("hf:",):
+        from facematch.pipeline.hub_runs import hub_run_folder
+
+        return hub_run_folder(given, what)
     places = [given, *([checkpoints / given] if len(given.parts) == 1 and not given.is_absolute() else [])]
     try:
         for each in places:
@@ -73,8 +77,8 @@ def find_run(given: Path, checkpoints: Path, what: str = "checkpoint") -> Path:
     raise MissingError(
         f"{what}: {given} does not exist{nearest_name(given.name, runs)}: there is no "
         f"{' and no '.join(str(each.absolute()) for each in places)}.",
-        f"Name a run folder, a .safetensors file or default, the network that comes with facematch; or train: "
-        f"{typed('train')}",
+        f"Name a run folder, a .safetensors file, hf://OWNER/REPOSITORY or default, the network that comes with "
+        f"facematch; or train: {typed('train')}",
     )
 
 

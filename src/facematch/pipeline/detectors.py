@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from facematch.faces.detectors import HaarDetector
     from facematch.faces.finder import FinderDetector
     from facematch.faces.landmarks import CenterFaceDetector, YunetDetector
+    from facematch.faces.retinaface import RetinaFaceDetector
+    from facematch.faces.scrfd import ScrfdDetector
 
 
 def haar(faces: FaceSettings) -> "HaarDetector":
@@ -32,6 +34,22 @@ def centerface(faces: FaceSettings) -> "CenterFaceDetector":
 
     assert faces.centerface_file is not None
     return CenterFaceDetector(faces.centerface_file, faces.centerface_score, faces.detect_size[-1])
+
+
+def scrfd(faces: FaceSettings) -> "ScrfdDetector":
+    """Return SCRFD. Raises FacematchError where its file is missing or another model."""
+    from facematch.faces.scrfd import ScrfdDetector
+
+    assert faces.scrfd_file is not None
+    return ScrfdDetector(faces.scrfd_file, faces.scrfd_score, faces.detect_size[-1])
+
+
+def retinaface(faces: FaceSettings) -> "RetinaFaceDetector":
+    """Return RetinaFace. Raises FacematchError where its file is missing or another model."""
+    from facematch.faces.retinaface import RetinaFaceDetector
+
+    assert faces.retinaface_file is not None
+    return RetinaFaceDetector(faces.retinaface_file, faces.retinaface_score, faces.detect_size[-1])
 
 
 def finder(faces: FaceSettings) -> "FinderDetector":

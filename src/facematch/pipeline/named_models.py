@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from facematch.core.console import info_once, warn_once
 from facematch.core.errors import FacematchError
-from facematch.settings.embedding import EmbedderSettings, FaceSettings
+from facematch.settings.embedding import BY_FILE, EmbedderSettings, FaceSettings
 from facematch.settings.root import Settings
 from facematch.settings.section import Section
 
@@ -18,7 +18,7 @@ CONFIGS = {kind: Path(f"config/{kind}.yaml") for kind in ("onnx", "dlib", "clip"
 
 
 def with_models(settings: Settings) -> Settings:
-    """Return settings with files in place of models' names: `embedder.file`, `faces.yunet_file`, `.centerface_file`.
+    """Return settings with files in place of models' names: `embedder.file`, `faces.yunet_file` and others.
 
     What a model is given – size, colours, mean, standard deviation, where the five points of a face come – takes the
     place of settings at their defaults; any other is kept, and a warning says so. Raises FacematchError for a model
@@ -56,12 +56,13 @@ def named_embedder(embedder: EmbedderSettings) -> EmbedderSettings:
 def named_faces(faces: FaceSettings) -> FaceSettings:
     """Return `faces:` with files in place of models' names. Raises FacematchError as `with_models`."""
     update = {}
-    for key in ("yunet_file", "centerface_file"):
-        if key.removesuffix("_file") not in (faces.detector, faces.looking_behind):
+    for kind in BY_FILE:
+        key = f"{kind}_file"
+        if kind not in (faces.detector, faces.looking_behind):
             continue
         model = _meant(getattr(faces, key), f"faces.{key}")
         if model is not None:
-            if model.runs != key.removesuffix("_file"):
+            if model.runs != kind:
                 raise _elsewhere(model, f"faces.{key}")
             update[key] = _file_of(model)
     return faces.model_copy(update=update) if update else faces

@@ -98,7 +98,12 @@ class Embeddings:
         """Return the embeddings of some rows, in the order given."""
         return replace(self, names=tuple(self.names[row] for row in rows), vectors=self.vectors[list(rows)])
 
-    def save(self, path: Path) -> None:
+    @staticmethod
+    def load(path: Path | str) -> "Embeddings":
+        """Read what `save` and `facematch embed` wrote. Raises FacematchError for any other or a damaged file."""
+        return load_embeddings(Path(path))
+
+    def save(self, path: Path | str) -> None:
         """Write a .safetensors file: the vectors, and the rest in its header."""
         from safetensors.numpy import save_file
 
@@ -108,7 +113,7 @@ class Embeddings:
             "metric": self.metric,
             "fingerprint": json.dumps(dict(self.fingerprint.settings)),
         }
-        with replacing(path) as temporary:
+        with replacing(Path(path)) as temporary:
             save_file({"vectors": np.ascontiguousarray(self.vectors)}, temporary, metadata=header)
 
 

@@ -12,7 +12,8 @@ MissChoice = Literal["whole", "centre", "skip", "error"]
 WholePhoto = Literal["pad", "squash", "centre"]
 EmbedderKind = Annotated[str, AfterValidator(known_kind("embedders")), Short({"enum": list(own_names("embedders"))})]
 DetectorKind = Annotated[str, AfterValidator(known_kind("detectors")), Short({"enum": list(own_names("detectors"))})]
-_WITH_POINTS = ("yunet", "centerface", "finder")  # of our detectors, those that give five points
+BY_FILE = ("yunet", "centerface", "scrfd", "retinaface")  # detectors that others published: each has its file here
+_WITH_POINTS = (*BY_FILE, "finder")  # of our detectors, those that give five points
 Terms = Literal["free", "research", "unstated"]  # of published weights, which often differ from the code's
 DetectSize = Annotated[int, Field(ge=64, le=4096)]
 
@@ -42,6 +43,10 @@ class FaceSettings(Section):
     yunet_score: Share = 0.6  # the least score of a face
     centerface_file: Path | None = None  # its ONNX file, or its name among the published models
     centerface_score: Share = 0.5  # the least score of a face
+    scrfd_file: Path | None = None  # its ONNX file, or its name among the published models
+    scrfd_score: Share = 0.5  # the least score of a face
+    retinaface_file: Path | None = None  # its ONNX file, or its name among the published models
+    retinaface_score: Share = 0.5  # the least score of a face
     finder_file: Path | None = None  # None: the one that comes with facematch
     finder_score: Share = 0.57  # one false face in a hundred pictures
     miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
@@ -57,7 +62,7 @@ class FaceSettings(Section):
     @model_validator(mode="after")
     def _check(self) -> "FaceSettings":
         for key, kind in (("detector", self.detector), ("second_look", self.looking_behind)):
-            if kind in ("yunet", "centerface") and getattr(self, f"{kind}_file") is None:
+            if kind in BY_FILE and getattr(self, f"{kind}_file") is None:
                 raise ValueError(f"faces.{key}: {kind} needs faces.{kind}_file, the path of its ONNX file")
         if self.second_look != "none" and not _gives_points(self.second_look):
             raise ValueError(

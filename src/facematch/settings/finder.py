@@ -13,6 +13,7 @@ LandmarkDetector = Literal["yunet", "centerface"]
 class FinderSettings(Section):
     """What the finder learns from: photos whose faces two other detectors agree on, and pictures without faces."""
 
+    init_from: Literal["default"] | Path | None = None  # a finder's ONNX file to go on from
     teachers: dict[LandmarkDetector, Path]  # ONNX files
     photos: Annotated[tuple[Path, ...], OneOrSeveral]
     backgrounds: Annotated[tuple[Path, ...], OneOrSeveral] = ()

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, MissingError
 from facematch.faces.detectors import Detector
-from facematch.faces.finder import FinderDetector
+from facematch.faces.finder import FinderDetector, read_finder
 from facematch.faces.values import Face, Image
 from facematch.settings.finder import FinderSettings
 from facematch.settings.root import Settings
@@ -102,6 +103,28 @@ def test_photos_that_are_left_out_teach_nothing_and_may_validate(
     said = "".join(capsys.readouterr())
     assert "training: 5 faces in 5 photos" in said
     assert "validation: 2 photos and a drawing of each" in said
+
+
+def said_by(finder: Path) -> list[NDArray[np.float32]]:
+    model = read_finder(finder)
+    model.setInput(cv2.dnn.blobFromImage(np.full((64, 64, 3), 90, np.uint8)))
+    return [np.asarray(each) for each in model.forward(["cells_8", "cells_16", "cells_32"])]
+
+
+def test_a_run_goes_on_from_the_file_of_another(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train_command(config, ["training.epochs=1"], resume=False, fresh=False)
+    first = config.parent / "checkpoints" / "own" / "best.onnx"
+    again = ["name=again", f"finder.init_from={first}", "training.epochs=1", "training.learning_rate.head=0.0"]
+    train_command(config, again, resume=False, fresh=False)
+    said = [said_by(config.parent / "checkpoints" / name / "best.onnx") for name in ("own", "again")]
+    assert all(np.allclose(before, after, atol=0.1) for before, after in zip(*said, strict=True))
+    capsys.readouterr()
+    first.unlink()
+    with pytest.raises(MissingError, match=r"finder\.init_from: .*best\.onnx does not exist"):
+        train_command(config, [*again, "name=third"], resume=False, fresh=False)
+    assert "labelling" not in "".join(capsys.readouterr())
+    train_command(config, [*again, "training.epochs=2"], resume=True, fresh=False)
+    assert "resumed at epoch 2" in "".join(capsys.readouterr())
 
 
 def test_photos_without_a_face_are_named(config: Path) -> None:

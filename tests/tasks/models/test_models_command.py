@@ -38,8 +38,8 @@ def test_the_list_has_every_model_and_its_terms(run: Run) -> None:
     assert set(rows) == {each.name for each in models()}
     assert "LFW 0.9983" in rows["buffalo_l"]
     assert "research" in rows["buffalo_l"]
-    assert "detector *" in rows["scrfd-10g"]
-    assert "facematch cannot run it yet" in done.err
+    assert "detector" in rows["scrfd-10g"]
+    assert "facematch cannot run it yet" not in done.err
     shown = json.loads(run("models", "list", "--json").out)
     assert [each["name"] for each in shown] == [each.name for each in models()]
 
@@ -56,9 +56,19 @@ def test_a_model_is_shown_with_its_sources(run: Run) -> None:
         "(w600k_r50.onnx)",
     ):
         assert words in done.out
-    assert "use: facematch cannot run it yet" in run("models", "show", "scrfd-10g").out
+    assert "use: --set faces.scrfd_file=scrfd-10g" in run("models", "show", "scrfd-10g").out
     assert "SHA-256: not known: recorded when it comes" in run("models", "show", "edgeface-xs").out
     assert "did you mean 'sface'?" in run("models", "show", "sfase").err
+
+
+def test_what_cannot_be_run_yet_is_marked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Model("kept", "detector", "https://x", "free", "MIT")
+    monkeypatch.setattr(registry, "models", lambda: (kept,))
+    monkeypatch.setattr("facematch.tasks.models.command.models", registry.models)
+    done = run("models", "list")
+    assert "detector *" in done.out
+    assert "* facematch cannot run it yet" in done.err
+    assert "use: facematch cannot run it yet" in run("models", "show", "kept").out
 
 
 def test_pull_tells_terms_first_and_prints_the_file(run: Run, served: FileServer) -> None:

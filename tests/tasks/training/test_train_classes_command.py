@@ -18,6 +18,7 @@ from facematch.networks.checkpoint import load_checkpoint, read_checkpoint_heade
 from facematch.pipeline.people import training_and_validation
 from facematch.pipeline.run_folder import RunFolder, read_log
 from facematch.settings.file import load_settings
+from facematch.tasks.export.published import write_weights
 from facematch.tasks.training.loop import Trainer
 from hash_project import write_photos
 from shared import shared
@@ -109,6 +110,14 @@ def test_a_classifier_tells_both_figures_and_can_start_triplets(classes: Path, r
     seen = run(*TRAIN, *sets(*triplets, "name=other", "seed=9", f"network.init_from={RUN}"))
     assert seen.code == 1
     assert "people of the validation were in the training of checkpoints/classes" in seen.err
+
+    Path("checkpoints/nameless").mkdir()  # as published: digests of their names
+    write_weights(header, Path("checkpoints/nameless/best.safetensors"))
+    seen = run(*TRAIN, *sets(*triplets, "name=other", "seed=9", "network.init_from=nameless"))
+    assert "people of the validation were in the training of checkpoints/nameless" in seen.err
+    again = run(*TRAIN, *sets(*triplets, "name=again", "network.embedding=8", "network.init_from=nameless"))
+    assert again.code == 0, again.err
+    assert read_checkpoint_header(Path("checkpoints/again")).people == header.people  # each once, by name
 
 
 def test_held_out_photos_of_seen_people_are_not_trained_on(classes: Path) -> None:

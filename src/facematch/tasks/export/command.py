@@ -17,7 +17,6 @@ from facematch.core.errors import FacematchError
 from facematch.core.files import replacing, sha256_of_file
 from facematch.core.text import evenly
 from facematch.faces.values import Crop
-from facematch.identities.values import person_digest
 from facematch.networks.checkpoint import CheckpointHeader, load_checkpoint, save_checkpoint
 from facematch.networks.onnx_metadata import OnnxMetadata, Precision
 from facematch.photos.photo import PhotoFile
@@ -27,6 +26,7 @@ from facematch.pipeline.evaluated import photos_of
 from facematch.pipeline.people import ValidationPeople, validation_photos
 from facematch.settings.root import Settings
 from facematch.tasks.export.cost import Agreement, agreement, costs, costs_as_dict, exported_embedder, show_costs
+from facematch.tasks.export.published import nameless
 
 if TYPE_CHECKING:
     from facematch.networks.embedding import EmbeddingNetwork
@@ -226,7 +226,7 @@ def _metadata(header: CheckpointHeader, network: "EmbeddingNetwork", with_people
         dimension=network.dimensions,
         crops=header.fingerprint.only("faces."),
         network=header.fingerprint.only("network."),
-        people=header.people if with_people else tuple(sorted(map(person_digest, header.people))),
+        people=header.people if with_people else nameless(header.people),
         precision="float32",
     )
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from facematch.core.cache import cache_folder
 from facematch.core.console import Stopwatch, info, progress, result
-from facematch.core.errors import FacematchError
+from facematch.core.errors import FacematchError, MissingError
 from facematch.core.shipped import find_settings
 from facematch.core.text import evenly
 from facematch.faces.detectors import Detector
+from facematch.faces.finder import shipped_finder
 from facematch.faces.landmarks import CenterFaceDetector, YunetDetector
 from facematch.networks.finder import FinderNetwork, export_finder
 from facematch.photos.photo import PhotoFile, find_photos
@@ -37,6 +38,7 @@ def train_finder(
     watch = Stopwatch()
     if resume:
         check_state(folder, settings)
+    first = None if resume and folder.state.is_file() else _first(finder)
     with watch.stage("labelling"):
         photos, unseen = _labelled_photos(settings, finder)
         backgrounds, others = _backgrounds(settings, finder)
@@ -51,6 +53,8 @@ def train_finder(
     trainer = FinderTrainer(maker, folder, finder, settings.training, settings.seed)
     if resume and trainer.resume():
         info(f"resumed at epoch {trainer.at.epoch}, batch {trainer.at.batch}")
+    elif first is not None:
+        trainer.begin_from(first)
     validate = validation_of(unseen, others, finder.side)
     best = folder.path / "best.onnx"
 
@@ -76,6 +80,17 @@ def train_finder(
         raise SystemExit(128 + stop.signal)
     result(f"finished. Best epoch {trainer.at.best_epoch}: recall {(trainer.at.best or {}).get('recall')}")
     result(f"the finder: {best}")
+
+
+def _first(finder: FinderSettings) -> Path | None:
+    # The file whose weights come first.
+    given = shipped_finder() if finder.init_from == "default" else finder.init_from
+    if finder.init_from is not None and (given is None or not given.is_file()):
+        raise MissingError(
+            f"finder.init_from: {finder.init_from} does not exist.",
+            "Name a finder's ONNX file, or null to begin with random weights.",
+        )
+    return given
 
 
 def teachers(finder: FinderSettings, min_score: float = _LABELLING_SCORE) -> tuple[Detector, Detector]:

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,13 @@ from facematch.pipeline.run_state import Progress, StopRequest, load_state, read
 from facematch.pipeline.schedule import learning_rate
 from facematch.settings.finder import FinderSettings
 from facematch.settings.training import TrainingSettings
+from facematch.tasks.finder.begin import begin_from
 from facematch.tasks.finder.loss import cells, finder_loss
 from facematch.tasks.finder.scenes import Scene, SceneMaker
 
 _SAVE_EVERY_SECONDS = 60.0
 _AVERAGED = 0.998  # what stays of the mean weights at each step
+_MEASURED = 64  # scenes by which the norms of a finder to go on from are measured
 _AHEAD = 4  # batches of scenes that are being made while one is learned
 
 Validate = Callable[[FinderNetwork], DetectionFigures]
@@ -88,6 +91,13 @@ class FinderTrainer:
             self.at = state["progress"]
         self.log.cut(state["log_bytes"])
         return True
+
+    def begin_from(self, file: Path) -> None:
+        """Take the first weights from a finder's file. Raises FacematchError as `begin.begin_from`."""
+        scenes = [self.maker((self.seed, 0, each)).image for each in range(_MEASURED)]
+        pictures = torch.from_numpy(np.stack(scenes)).permute(0, 3, 1, 2).to(self.device)
+        begin_from(self.network, file, pictures.float() / 127.5 - 1)
+        self.average.module.load_state_dict(self.network.state_dict())
 
     def save(self) -> None:
         """Save everything needed to go on from here."""

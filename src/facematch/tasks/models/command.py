@@ -37,7 +37,8 @@ def list_command(*, as_json: bool) -> None:
             for each in models()
         ],
     )
-    info("* facematch cannot run it yet")
+    if not all(each.runs for each in models()):
+        info("* facematch cannot run it yet")
 
 
 def show_command(name: str, *, as_json: bool) -> None:

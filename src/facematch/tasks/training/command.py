@@ -14,6 +14,7 @@ from facematch.core.text import interval_words, with_interval
 from facematch.evaluation.tie_groups import task_ties
 from facematch.evaluation.tied_figures import tied_figures
 from facematch.evaluation.topk import Figures
+from facematch.identities.values import person_digest, trained_among
 from facematch.losses.by_name import require_loss
 from facematch.networks.checkpoint import save_checkpoint
 from facematch.networks.embedding import EmbeddingNetwork, weights_digest
@@ -74,7 +75,8 @@ def train(settings: Settings, folder: RunFolder, config: Path, again: str, *, re
     digests = {file: photos.sha256[file] for file in people.files if file in photos.sha256}
     write_trained_photos(folder.path, digests, before)
     del photos, digests  # and with them the crops of test photos, whose turn is at the end
-    known = tuple(sorted({*people.people, *origin.people}))
+    again_seen = {person_digest(each) for each in people.people}.intersection(origin.people)
+    known = tuple(sorted({*people.people, *origin.people} - again_seen))  # each once, by name where it is known
     save = _saver(settings, folder, known, origin, weights_digest(network), objective, crops.people)
     trainer = Trainer(
         network,
@@ -128,7 +130,7 @@ def _require_unseen(origin: Origin, validation: ValidationPeople) -> None:
     if validation.by_photo:
         return
     others = {*validation.queries.people, *validation.distractors.people}
-    if both := sorted(others & set(origin.people)):
+    if both := sorted(trained_among(others, origin.people)):
         raise FacematchError(
             f"{len(both)} people of the validation were in the training of {origin.source}, first {both[0]}.",
             "Use that run's identities and seed, which are in settings.yaml in its folder, or name other people with "
