@@ -11,6 +11,8 @@ from typing import Any
 import pydantic
 import pytest
 
+import facematch
+import facematch.plugins
 from page_commands import ROOT
 
 TOOL = ROOT / "docs" / "tools" / "reference.py"
@@ -72,6 +74,20 @@ def test_files_of_the_repository_are_pages_and_nothing_comes_from_elsewhere(site
     for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"<(script|img|link|iframe)[^>]*(src|href)=\"?(https?:)?//", text), path
+
+
+@needs_mkdocs
+def test_every_promised_name_is_on_the_page_of_python(site: Path) -> None:
+    page = (site / "reference/python.html").read_text(encoding="utf-8")
+    for name in (
+        *facematch.__all__,
+        *facematch.plugins.__all__,
+        "TripletLoss",
+        "PKSampler",
+        "FaceFolder",
+        "check_embedder",
+    ):
+        assert re.search(rf'id="facematch\.([\w.]+\.)?{name}"', page), name
 
 
 @needs_mkdocs

@@ -69,8 +69,8 @@ def notebook(values: dict[str, Any]) -> str:
         parts.append(source if cell["cell_type"] == "markdown" else f"````python\n{source}\n````")
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if "image/png" in data:
-                parts.append(f"![](data:image/png;base64,{''.join(data['image/png']).strip()})")
+            if kind := next((each for each in data if each in ("image/png", "image/jpeg")), None):
+                parts.append(f"![](data:{kind};base64,{''.join(''.join(data[kind]).split())})")
             elif written := "".join(output.get("text", data.get("text/plain", ""))).rstrip():
                 parts.append(f"````text\n{written}\n````")
     return "\n\n".join(parts) + "\n"
