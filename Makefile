@@ -1,8 +1,9 @@
 # `make demo` sets everything up and runs the whole job; `make test` sets everything up and runs the tests.
+# `make lint`, `make docs`, `make bench`: the linters, the site, the measurements.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: .venv/ready
 	$(BIN)/facematch demo
@@ -15,6 +16,17 @@ lint: .venv/ready
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python docs/tools/reference.py --check
+
+# The site in site/, to be opened from the disk; a warning is an error. It is quick: pages are read, not run.
+docs: .venv/docs
+	$(BIN)/python docs/tools/reference.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "open site/index.html"
+
+.venv/docs: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
 
 # docs/benchmarks.md says what each measures; half an hour, and 5 GB of memory and of disk. Let nothing else run meanwhile.
 bench: .venv/ready
@@ -31,6 +43,6 @@ bench: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src -name '*.egg-info' -prune -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +

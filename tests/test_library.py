@@ -1,4 +1,4 @@
-"""The examples of docs/library.md run as they stand there."""
+"""The examples of docs/library.md, of the README and of a guide run as they stand there."""
 
 import re
 from pathlib import Path
@@ -12,8 +12,10 @@ from facematch.photos.photo import find_photos
 from facematch.tasks.competition.submission import defects
 from facematch.tasks.sample.plan import FACES, GALLERY, QUERY, make_plan
 from facematch.tasks.sample.write import render_photo
+from page_commands import blocks
 
-TEXT = (Path(__file__).resolve().parents[1] / "docs" / "library.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -32,9 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.filterwarnings("ignore:.*show no face:UserWarning")
 def test_every_example_runs(folder: Path) -> None:
-    names: dict[str, Any] = {}
-    for example in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
-        exec(compile(example, "docs/library.md", "exec"), names)
+    names = run_page("docs/library.md")
     gallery = {file.name for file in find_photos(Path("data/test_data/gallery")).files}
     best = names["submission"].images
     assert len(best) == 3
@@ -44,6 +44,23 @@ def test_every_example_runs(folder: Path) -> None:
     assert np.isfinite(names["value"].item())
     assert all(len(each.image) == 112 for each in names["found"])
     assert names["colours"].vectors.shape == (12, 3)
+
+
+@pytest.mark.filterwarnings("ignore:.*show no face:UserWarning")
+def test_the_examples_of_the_readme_and_of_a_guide_run(folder: Path) -> None:
+    readme = run_page("README.md")
+    assert len(readme["faces"]) == 12
+    assert len(readme["submission"].images) == 3
+    assert readme["figures"]["top-1"].value > 0.5
+    assert run_page("docs/guides/embedder.md")["gallery"].vectors.shape == (12, 3)
+
+
+def run_page(page: str) -> dict[str, Any]:
+    """Run the examples of a page one after the other; return what they made, by name."""
+    names: dict[str, Any] = {}
+    for example in blocks((ROOT / page).read_text(encoding="utf-8"), "python"):
+        exec(compile(example, page, "exec"), names)
+    return names
 
 
 def test_every_promised_name_is_told() -> None:

@@ -16,9 +16,9 @@ FigureName = Literal["top-1", "top-5", "top-10", "score", "mAP", "F1"]
 class SystemSettings(MemberSettings):
     """A system with its name in the comparison, or with `fuse` an ensemble of others that are listed."""
 
-    name: str = Field(min_length=1, max_length=60)
+    name: str = Field(min_length=1, max_length=60)  # in the tables
     optional: bool = False  # left out with a note, instead of failing, where its model is missing
-    fuse: tuple[str, ...] = ()
+    fuse: tuple[str, ...] = ()  # the names of the systems that are fused
     method: Method = "z-score"
     weights: Literal["equal", "tuned"] | tuple[Positive, ...] = "equal"
 
@@ -53,8 +53,8 @@ class PhotosSettings(Section):
     domain: DomainsBy | None = None
     across: tuple[str, str] | None = None  # photos of the first domain ask those of the second
     query: Path | None = None
-    gallery: Path | None = None
-    truth: Path | None = None
+    gallery: Path | None = None  # what they ask
+    truth: Path | None = None  # the ground truth: for each query its right gallery photos
 
     @model_validator(mode="after")
     def _one_kind(self) -> "PhotosSettings":
@@ -74,11 +74,11 @@ class PhotosSettings(Section):
 class CompareSettings(Section):
     """A whole file for `facematch compare`; `set` holds for every system, unless its own says otherwise."""
 
-    name: str = "compare"
-    photos: PhotosSettings
+    name: str = "compare"  # of the comparison; what is finished is kept under it
+    photos: PhotosSettings  # one of three: see below
     by: FigureName = "score"  # what decides which system is better
     set: dict[str, Any] = Field(default_factory=dict)
-    systems: tuple[SystemSettings, ...] = Field(min_length=1)
+    systems: tuple[SystemSettings, ...] = Field(min_length=1)  # each a mapping of these
 
     def overrides(self) -> list[str]:
         """Return `set` as `section.key=value` lines."""

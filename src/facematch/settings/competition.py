@@ -20,19 +20,19 @@ KS = (1, 5, 10)
 class AnswerForm(Section):
     """Where the score is in an answer: a list of shares (top-1, top-5, top-10), or the score itself."""
 
-    key: Annotated[str, Field(min_length=1)] = "results"
-    form: Literal["shares", "score"] = "shares"
+    key: Annotated[str, Field(min_length=1)] = "results"  # where the score is in an answer
+    form: Literal["shares", "score"] = "shares"  # shares: top-1, top-5, top-10; score: the weighted sum
 
 
 class Dialect(Section):
     """One way of asking and answering."""
 
-    path: Annotated[str, Field(pattern=r"^/\S*$")] = "/results/"
-    group_key: Annotated[str, Field(min_length=1)] = "groupname"
-    images_key: Annotated[str, Field(min_length=1)] = "images"
+    path: Annotated[str, Field(pattern=r"^/\S*$")] = "/results/"  # behind the address
+    group_key: Annotated[str, Field(min_length=1)] = "groupname"  # the payload's key of the group's name
+    images_key: Annotated[str, Field(min_length=1)] = "images"  # the payload's key of the answers
     names: Annotated[int, Field(ge=1, le=1000)] = 10  # gallery names for each query
     content_type: str | None = None  # None: no Content-Type header, as the official example sends it
-    answer: AnswerForm = AnswerForm()
+    answer: AnswerForm = AnswerForm()  # how the server answers
 
 
 def _known() -> dict[str, Dialect]:
@@ -47,7 +47,7 @@ class CompetitionForm(Section):
 
     address: str | None = None  # http://HOST:PORT; server.url wins over it
     weights: tuple[float, float, float] = (600.0, 300.0, 100.0)  # of top-1, top-5 and top-10 in the score
-    dialects: dict[str, Dialect] = Field(default_factory=_known)
+    dialects: dict[str, Dialect] = Field(default_factory=_known)  # by name, which server.dialect gives
 
     @field_validator("weights")
     @classmethod

@@ -32,25 +32,25 @@ class FaceSettings(Section):
     choose: Literal["largest", "central"] = "largest"
     # Long sides of the copies that are searched, until one has a face.
     detect_size: Annotated[tuple[DetectSize, ...], OneOrSeveral] = (128, 320)
-    cascade: str = "haarcascade_frontalface_default.xml"
-    fallback_cascades: tuple[str, ...] = ("haarcascade_frontalface_alt2.xml",)
-    scale_factor: Annotated[float, Field(gt=1.0, le=2)] = 1.1
-    min_neighbors: Annotated[int, Field(ge=0)] = 5
+    cascade: str = "haarcascade_frontalface_default.xml"  # OpenCV's file
+    fallback_cascades: tuple[str, ...] = ("haarcascade_frontalface_alt2.xml",)  # asked where it finds nothing
+    scale_factor: Annotated[float, Field(gt=1.0, le=2)] = 1.1  # from one size of face that is looked for to the next
+    min_neighbors: Annotated[int, Field(ge=0)] = 5  # how many finds have to agree on a face
     overlap: Share | None = None  # haar: of faces that overlap more, only the surest counts; None: all count
     min_size: Positive = 0.15  # below 1: share of the photo's shorter side; else pixels of the photo
     whole: WholePhoto = "pad"  # how a whole photo becomes a square: by its edge pixels, its sides changed, its centre
-    yunet_file: Path | None = None
-    yunet_score: Share = 0.6
-    centerface_file: Path | None = None
-    centerface_score: Share = 0.5
-    scrfd_file: Path | None = None
-    scrfd_score: Share = 0.5
-    retinaface_file: Path | None = None
-    retinaface_score: Share = 0.5
+    yunet_file: Path | None = None  # its ONNX file, or its name among the published models
+    yunet_score: Share = 0.6  # the least score of a face
+    centerface_file: Path | None = None  # its ONNX file, or its name among the published models
+    centerface_score: Share = 0.5  # the least score of a face
+    scrfd_file: Path | None = None  # its ONNX file, or its name among the published models
+    scrfd_score: Share = 0.5  # the least score of a face
+    retinaface_file: Path | None = None  # its ONNX file, or its name among the published models
+    retinaface_score: Share = 0.5  # the least score of a face
     finder_file: Path | None = None  # None: the one that comes with facematch
     finder_score: Share = 0.59  # one false face in a hundred pictures
     miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
-    miss_training: MissChoice = "skip"
+    miss_training: MissChoice = "skip"  # what a training photo without a face becomes
 
     @field_validator("detect_size")
     @classmethod
@@ -98,19 +98,19 @@ def _gives_points(detector: str) -> bool:
 class EmbedderSettings(Section):
     """What turns crops into embeddings: a trained network, an ONNX file, dlib, CLIP, pixels, a hash or a plug-in."""
 
-    kind: EmbedderKind = "network"
+    kind: EmbedderKind = "network"  # what makes the vectors: one of these, or a plug-in's name
     options: Options = Field(default_factory=dict)  # of an embedder that a plug-in brings
     file: Path | None = None  # onnx; dlib, where it is not that of face_recognition_models
     # clip: open_clip's name, such as ViT-B-32, or the JSON file of a configuration; timm: timm's name.
     model: str = "RN50"
     weights: str = "openai"  # clip: a pretrained tag of open_clip, a local file, or none: random; timm: that file
     size: Annotated[int, Field(ge=8, le=1024)] = 112  # onnx: input side in pixels
-    layout: Literal["nchw", "nhwc"] = "nchw"
-    channels: Literal["rgb", "bgr"] = "rgb"
+    layout: Literal["nchw", "nhwc"] = "nchw"  # onnx: order of the input's axes
+    channels: Literal["rgb", "bgr"] = "rgb"  # onnx: order of the colours
     mean: Rgb = (127.5, 127.5, 127.5)  # in units of 0–255
-    std: Rgb = (128.0, 128.0, 128.0)
+    std: Rgb = (128.0, 128.0, 128.0)  # in the same units
     batch: Count = 32  # photos in one call; 1 for a model of fixed batch 1
-    normalise: bool = True
+    normalise: bool = True  # vectors get length 1
 
     @model_validator(mode="after")
     def _check(self) -> "EmbedderSettings":

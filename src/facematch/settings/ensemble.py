@@ -18,8 +18,8 @@ class MemberSettings(Section):
     `set` maps dotted names to values, `{embedder.kind: pixels}`, or holds sections as a settings file does.
     """
 
-    config: Path | None = None
-    set: dict[str, Any] = Field(default_factory=dict)
+    config: Path | None = None  # a settings file
+    set: dict[str, Any] = Field(default_factory=dict)  # single settings, which win over the file
 
     def overrides(self) -> list[str]:
         """Return `set` as `section.key=value` lines."""
@@ -32,7 +32,7 @@ class EnsembleSettings(Section):
     A member whose model or file is `missing` is an error, or left out.
     """
 
-    members: tuple[MemberSettings, ...] = Field(min_length=2)
+    members: tuple[MemberSettings, ...] = Field(min_length=2)  # each a settings file, single settings, or both
     method: Method = "z-score"
     weights: Literal["equal"] | tuple[Positive, ...] = "equal"
     missing: Literal["error", "leave-out"] = "error"

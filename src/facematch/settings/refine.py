@@ -50,6 +50,7 @@ class ViewsStep(_Step):
 
     metrics = METRICS
     step: Literal["views"] = "views"
+    # how much wider than its box each view is
     margins: Annotated[tuple[Annotated[float, Field(gt=-0.5, le=2)], ...], Field(min_length=1)] = (0.1, 0.2, 0.3)
     up: Annotated[float, Field(ge=-0.25, le=0.25)] = 0.0  # how far above the box's centre, in sides of the view
     shift: Annotated[float, Field(ge=0, le=0.25)] = 0.0  # each also moved by this: left, right, up and down
@@ -85,8 +86,8 @@ class TemplatesStep(_Step):
 
 
 class _Neighbours(_Step):
-    n: Count = 2
-    alpha: Annotated[float, Field(ge=0)] = 3.0
+    n: Count = 2  # neighbours
+    alpha: Annotated[float, Field(ge=0)] = 3.0  # weights are similarities to this power
 
     @classmethod
     def tried(cls, dimensions: int) -> tuple[Self, ...]:
@@ -110,7 +111,7 @@ class BlendStep(_Step):
     """Each photo moves towards the mean of its nearest gallery photos, as far as they are like it."""
 
     step: Literal["blend"] = "blend"
-    n: Count = 4
+    n: Count = 4  # neighbours
     weight: Annotated[float, Field(gt=0, lt=1)] = 0.3  # of that mean
     least: Annotated[float, Field(ge=-1, le=1)] = 0.5  # cosine from which on two photos are alike
 
@@ -158,8 +159,8 @@ class ReciprocalStep(_Step):
     gives_distances = True
     metrics = ("euclidean", "cosine")
     step: Literal["k-reciprocal"] = "k-reciprocal"
-    k1: Count = 20
-    k2: Count = 6
+    k1: Count = 20  # neighbours that must have each other among theirs
+    k2: Count = 6  # neighbours over which these are averaged; 1: not at all
     weight: Share = 0.3  # λ: of the original distance
 
     @classmethod

@@ -20,13 +20,13 @@ from facematch.settings.training import LossSettings, NetworkSettings, TrainingS
 class PathSettings(Section):
     """Where things are. Relative paths start at the current folder."""
 
-    query: Path = Path("data/test_data/query")
-    gallery: Path = Path("data/test_data/gallery")
+    query: Path = Path("data/test_data/query")  # photos that ask
+    gallery: Path = Path("data/test_data/gallery")  # photos to look in
     # A run by its name, its folder (its best weights) or a .safetensors file, or the network that comes with facematch;
     # None: the run of this name, or where nothing was trained under it, the network that comes with facematch.
     checkpoint: Literal["default"] | Path | None = None
     checkpoints: Path = Path("checkpoints")  # run folders are made here
-    submissions: Path = Path("submissions")
+    submissions: Path = Path("submissions")  # every submission is kept here
     cache: Path | None = None  # None: the user's cache folder, or $FACEMATCH_CACHE
 
 
@@ -45,7 +45,7 @@ class IdentitySettings(Section):
     domain: DomainsBy | None = None  # folder, column, or globs of names by domain: which pictures are drawn, rendered
     across: tuple[str, str] | None = None  # the domain that asks, and that of the gallery; None: all ask all
     split_by: Literal["person", "photo"] = "person"  # photo: other photos of the same people or classes
-    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2  # of the people, or of each one's photos
     seen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of each training person's photos: accuracy on seen people
     test: Path | None = None  # split_by photo: what asks once, when training has ended; a dataset has its own
     test_share: Annotated[float, Field(ge=0, lt=1)] = 0.0  # without `test`: this share of each class's photos
@@ -76,7 +76,7 @@ class IdentitySettings(Section):
 class PhotoSettings(Section):
     """Limits that keep a hostile or absurd file from taking the machine down."""
 
-    max_pixels: Count = 89_000_000
+    max_pixels: Count = 89_000_000  # width times height
     max_bytes: Count = 200_000_000
     max_memory: Count = 500_000_000
 
@@ -113,7 +113,7 @@ class Settings(Section):
     """A whole YAML file."""
 
     name: str = Field(default="triplet", pattern=r"^[\w][\w.-]*$")
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1  # of everything that is drawn by chance
     paths: PathSettings = PathSettings()
     identities: IdentitySettings = IdentitySettings()
     photos: PhotoSettings = PhotoSettings()

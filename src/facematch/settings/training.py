@@ -42,7 +42,7 @@ class NetworkSettings(Section):
     init_from: Literal["default"] | Path | None = None
     freeze: tuple[str, ...] = ()  # stages of the backbone that are not trained, for example conv1, layer1
     mean: Rgb = IMAGENET_MEAN
-    std: Rgb = IMAGENET_STD
+    std: Rgb = IMAGENET_STD  # likewise
 
     @model_validator(mode="after")
     def _check(self) -> "NetworkSettings":
@@ -56,7 +56,7 @@ class NetworkSettings(Section):
 class TeacherModel(Section):
     """Another embedder, and the crops it sees."""
 
-    embedder: EmbedderSettings = EmbedderSettings(kind="onnx")
+    embedder: EmbedderSettings = EmbedderSettings(kind="onnx")  # the model
     faces: FaceSettings | None = None  # how its crops are made; None: like the network's
     flip: bool = True  # it embeds each photo and its mirror image, averaged
     share: Positive = 1.0  # of what is learned, beside other teachers'
@@ -79,6 +79,7 @@ class TeacherSettings(TeacherModel):
     """Embedders whose embeddings of the training photos the network learns as well (distillation)."""
 
     also: tuple[TeacherModel, ...] = ()  # further teachers: their embeddings stand behind the first one's
+    # cosine: the embedding itself; relational: the cosines within a batch
     kind: Literal["cosine", "relational", "both"] = "cosine"
     weight: Positive = 1.0  # beside the loss of the labels
     alone_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs: nothing is learned from the labels yet
@@ -169,8 +170,8 @@ class LossSettings(Section):
 class LearningRate(Section):
     """Separate learning rates."""
 
-    backbone: Annotated[float, Field(ge=0)] = 1e-4
-    head: Annotated[float, Field(ge=0)] = 1e-3
+    backbone: Annotated[float, Field(ge=0)] = 1e-4  # of the pretrained layers
+    head: Annotated[float, Field(ge=0)] = 1e-3  # of the new ones
 
 
 class TrainingSettings(Section):
@@ -181,28 +182,29 @@ class TrainingSettings(Section):
     sizes: dict[Count, Side] = Field(default_factory=dict)  # from which epoch crops are reduced to which side
     identities_per_batch: Annotated[int, Field(ge=2)] = 16
     photos_per_identity: Annotated[int, Field(ge=2)] = 4
-    optimiser: Literal["adam", "adamw"] = "adamw"
-    learning_rate: LearningRate = LearningRate()
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    optimiser: Literal["adam", "adamw"] = "adamw"  # which of the two
+    learning_rate: LearningRate = LearningRate()  # separate ones
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4  # of all weights
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)  # of Adam
     schedule: Literal["constant", "step", "cosine", "inverse-sqrt"] = "cosine"
-    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0  # while the learning rate rises
     warmup_updates: Annotated[int, Field(ge=0)] | None = None  # in place of warmup_epochs
     warmup_from: Annotated[float, Field(ge=0)] = 1e-7  # schedule inverse-sqrt: the first learning rate
     step_epochs: Count = 5  # schedule: step
     step_factor: Positive = 0.1
-    gradient_norm: Positive | None = 5.0
+    gradient_norm: Positive | None = 5.0  # a longer gradient is cut to this; null: none is
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    channels_last: bool = True
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    channels_last: bool = True  # photos' channels lie together in memory: quicker convolutions
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: cuda, else mps, else cpu
+    # processes that load batches; auto: none on two cores, beside a GPU all cores but one, at most 16
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
-    validate_every: Count = 1
+    validate_every: Count = 1  # epochs
     choose_by: Literal["top-1", "mAP"] = "top-1"  # which validation is the best
     # By the mean of it over several validations, each with its weight: asked, rendered, A>B (of identities.domain).
     choose_over: dict[Annotated[str, Field(pattern=_PARTS)], Positive] = Field(default_factory=dict)
     patience: Count | None = 8  # early stopping: validations without a better one
-    collapse_guard: bool = True
-    collapse_steps: Count = 200
+    collapse_guard: bool = True  # stops a training whose embeddings become one point, with what to do
+    collapse_steps: Count = 200  # within how many steps it decides
     loggers: Annotated[tuple[Logger, ...], OneOrSeveral] = ("tensorboard",)  # who draws curves, beside log.jsonl
 
     def size_at(self, epoch: int) -> int | None:
