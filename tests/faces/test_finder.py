@@ -151,7 +151,7 @@ class TestShipped:
         height, width = astronaut().shape[:2]
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
         turned = cv2.warpAffine(astronaut(), matrix, (width, height))
-        face = max(detector().detect(turned), key=lambda each: each.score)
+        face = max(detector(0.5).detect(turned), key=lambda each: each.score)  # at 30° it is less sure: 0.59
         wanted = ASTRONAUT @ matrix[:, :2].T + matrix[:, 2]
         eyes = float(np.linalg.norm(wanted[0] - wanted[1]))
         assert np.linalg.norm(np.array(face.points) - wanted, axis=1).mean() < 0.2 * eyes
@@ -203,7 +203,7 @@ class TestShipped:
             shipped_finder.cache_clear()
 
 
-def detector() -> FinderDetector:
+def detector(min_score: float = 0.59) -> FinderDetector:
     file = shipped_finder()
     assert file is not None
-    return FinderDetector(file)
+    return FinderDetector(file, min_score)
