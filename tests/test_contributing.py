@@ -71,7 +71,7 @@ def test_what_it_names_exists(name: str) -> None:
     if "/" in name:
         assert any((base / name).exists() for base in (ROOT, SOURCE)), name
         return
-    if name.endswith((".yaml", ".md", ".py", ".html")):
+    if name.endswith((".yaml", ".yml", ".md", ".py", ".html")):
         assert any(ROOT.rglob(name)), name
         return
     *parts, last = name.removeprefix("facematch.").split(".")
