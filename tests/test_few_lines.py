@@ -1,7 +1,6 @@
 """The pieces of docs/few-lines.md run as they stand there, and are as short as they say."""
 
 import os
-import re
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -10,25 +9,20 @@ from typing import Any
 import pytest
 
 import facematch
-from facematch.tasks.sample.plan import FACES, GALLERY, QUERY, make_plan
-from facematch.tasks.sample.write import render_photo
+from few_photos import write_few_photos
+from page_commands import ROOT, blocks
 
-ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "few-lines.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", TEXT, re.DOTALL)
+SHELL, PYTHON, TOML = (blocks(TEXT, each) for each in ("sh", "python", "toml"))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three queries, twelve gallery photos, and four photos of each of eight people."""
-    root, photos = tmp_path_factory.mktemp("few"), make_plan(2026).photos
-    sides = {side: [photo for photo in photos if photo.path.startswith(side)] for side in (QUERY, GALLERY, FACES)}
-    chosen = [*sides[QUERY][:3], *sides[GALLERY][-12:], *(sides[FACES][at] for at in range(64) if at % 8 < 4)]
-    for photo in chosen:
-        place = photo.path.replace(QUERY, "query").replace(GALLERY, "gallery").replace(FACES, "people")
-        path = root / "photos" / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(render_photo(photo, 2026))
+    root = tmp_path_factory.mktemp("few")
+    write_few_photos(root, people=8, of_each=4)
+    (root / "data/test_data").rename(root / "photos")
+    (root / "data/faces").rename(root / "photos/people")
     return root
 
 
@@ -48,12 +42,8 @@ def shell(folder: Path, commands: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def blocks(kind: str) -> list[str]:
-    return [text for each, text in BLOCKS if each == kind]
-
-
 def test_a_ranking_in_the_shell(folder: Path) -> None:
-    shell(folder, blocks("sh")[0])
+    shell(folder, SHELL[0])
     rows = (folder / "ranking.csv").read_text().splitlines()
     assert rows[0] == "query,rank,gallery,distance"
     assert len(rows) == 1 + 3 * 10
@@ -67,7 +57,7 @@ def test_the_pieces_of_python(
     monkeypatch.chdir(folder)
     monkeypatch.setenv("FACEMATCH_CACHE", str(folder / "cache"))
     names: dict[str, Any] = {}
-    exec(compile(blocks("python")[number], "docs/few-lines.md", "exec"), names)
+    exec(compile(PYTHON[number], "docs/few-lines.md", "exec"), names)
     if number == 0:
         assert "3 queries, the nearest 10 of 12 photos" in capsys.readouterr().out
     else:
@@ -76,13 +66,13 @@ def test_the_pieces_of_python(
 
 def test_an_embedder_as_a_plug_in(folder: Path) -> None:
     (folder / "mine").mkdir()
-    (folder / "mine/pyproject.toml").write_text(blocks("toml")[0])
-    (folder / "mine/mine.py").write_text(blocks("python")[2])
-    shell(folder, blocks("sh")[1])
+    (folder / "mine/pyproject.toml").write_text(TOML[0])
+    (folder / "mine/mine.py").write_text(PYTHON[2])
+    shell(folder, SHELL[1])
     assert facematch.Embeddings.load(folder / "mine.safetensors").vectors.shape == (3, 3)
 
 
 def test_each_is_under_ten_lines() -> None:
-    lines = [len([line for line in text.splitlines() if line.strip()]) for _, text in BLOCKS]
-    assert max(lines) < 10, lines
-    assert sum(lines[3:5]) < 10, "the two files of the plug-in"
+    lines = {text: len([line for line in text.splitlines() if line.strip()]) for text in (*SHELL, *PYTHON, *TOML)}
+    assert max(lines.values()) < 10, lines
+    assert lines[TOML[0]] + lines[PYTHON[2]] < 10, "the two files of the plug-in"

@@ -10,24 +10,16 @@ import pytest
 import facematch
 from facematch.photos.photo import find_photos
 from facematch.tasks.competition.submission import defects
-from facematch.tasks.sample.plan import FACES, GALLERY, QUERY, make_plan
-from facematch.tasks.sample.write import render_photo
-from page_commands import blocks
+from few_photos import write_few_photos
+from page_commands import ROOT, blocks
 
-ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Fifteen photos of the competition, three of which ask, and three of each of four people to train on."""
-    photos = make_plan(2026).photos
-    sides = {side: [photo for photo in photos if photo.path.startswith(side)] for side in (QUERY, GALLERY, FACES)}
-    chosen = [*sides[QUERY][:3], *sides[GALLERY][-12:], *(sides[FACES][at] for at in range(32) if at % 8 < 3)]
-    for photo in chosen:
-        path = tmp_path / "data" / photo.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(render_photo(photo, 2026))
+    write_few_photos(tmp_path, people=4, of_each=3)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

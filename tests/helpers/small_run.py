@@ -36,12 +36,7 @@ def write_run(folder: Path, **changes: Any) -> Path:
         folder / "best.safetensors",
         EmbeddingNetwork(network_spec(loaded)),
         build_cropper(loaded.faces).fingerprint,
-        origin={
-            "source": "/home/ada/weights.pth",
-            "notice": "weights: /home/ada/weights.pth",
-            "seed": 1,
-            "sha256": "x",
-        },
+        origin={"source": FILE, "notice": f"weights: {FILE}", "seed": 1, "sha256": "x"},
         people=PEOPLE,
         metric="cosine",
         trained={"epoch": 2, "validation": {"top-1": 0.75, "score": 800.0}},

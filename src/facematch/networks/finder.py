@@ -83,6 +83,11 @@ def _last(width: int) -> nn.Conv2d:
     return last
 
 
+def finder_input(pixels: Tensor) -> Tensor:
+    """Return N×3×H×W RGB pixels from 0 to 255 as the network takes them, from −1 to 1."""
+    return pixels.float() / 127.5 - 1
+
+
 def export_finder(network: FinderNetwork, path: Path) -> None:
     """Write the network as an ONNX file whose outputs are the maps, of the finest stride first; whole or not at all.
 

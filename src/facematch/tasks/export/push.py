@@ -57,9 +57,7 @@ def push_command(
         if dry_run:
             shutil.rmtree(folder, ignore_errors=True)
         left = _write(find_run(run, Path("checkpoints"), "push"), folder, target, licence)
-        files = [
-            {"name": n, "bytes": (folder / n).stat().st_size, "sha256": sha256_of_file(folder / n)} for n in _FILES
-        ]
+        files = [_file(folder / name) for name in _FILES]
         sent = None if dry_run else _send(target, folder, private=private, force=force)
     if as_json:
         where: dict[str, Any] = {"folder": str(folder)} if sent is None else {"url": sent.url, "commit": sent.commit}

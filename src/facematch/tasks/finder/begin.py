@@ -1,5 +1,6 @@
 """Going on from a finder that is there: its ONNX file, whose norms are folded into the convolutions before them."""
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def begin_from(network: FinderNetwork, file: Path, pictures: Tensor) -> None:
             f"{convolutions[-1].in_channels}.",
             f"Set finder.width={width}." if width else "Name the best.onnx of a finder's run.",
         )
-    norms = dict(_norms(network))
+    norms = _norms(network)
     with torch.no_grad():
         for convolution, parts in zip(convolutions, weights, strict=True):
             convolution.weight.copy_(parts[0])
@@ -39,24 +40,28 @@ def begin_from(network: FinderNetwork, file: Path, pictures: Tensor) -> None:
             bias = convolution.bias if norm is None else norm.bias
             if bias is not None and len(parts) > 1:
                 bias.copy_(parts[1].flatten())
-        _measure(network, pictures)
+        _measure(network, list(norms.values()), pictures)
 
 
 def _convolutions(network: nn.Module, picture: Tensor) -> list[nn.Conv2d]:
     # In the order in which they work, which is the file's.
     found: list[nn.Conv2d] = []
-    hooks = [
-        each.register_forward_hook(lambda module, *_: found.append(module))
-        for each in network.modules()
-        if isinstance(each, nn.Conv2d)
-    ]
+    every = [each for each in network.modules() if isinstance(each, nn.Conv2d)]
+    _watch(network, every, picture, lambda convolution, _: found.append(convolution))
+    return found
+
+
+def _watch(
+    network: nn.Module, parts: Sequence[nn.Module], pictures: Tensor, see: Callable[[Any, Tensor], None]
+) -> None:
+    # Runs the network as it is used; `see` gets each of its parts with what that is given, in the order of the work.
+    hooks = [each.register_forward_pre_hook(lambda module, inputs: see(module, inputs[0])) for each in parts]
     training = network.training
     with torch.no_grad():
-        network.eval()(picture)
+        network.eval()(pictures)
     network.train(training)
     for hook in hooks:
         hook.remove()
-    return found
 
 
 def _weights(file: Path) -> list[list[Tensor]]:
@@ -70,35 +75,25 @@ def _weights(file: Path) -> list[list[Tensor]]:
     return found
 
 
-def _norms(network: nn.Module) -> list[tuple[nn.Module, Any]]:
+def _norms(network: nn.Module) -> dict[nn.Module, Any]:
     # Every convolution that a norm follows, with the norm.
-    found: list[tuple[nn.Module, Any]] = []
-    for module in network.modules():
-        parts = list(module.children())
-        found += [
-            (before, after)
-            for before, after in pairwise(parts)
-            if isinstance(before, nn.Conv2d) and isinstance(after, nn.BatchNorm2d)
-        ]
-    return found
+    return {
+        before: after
+        for module in network.modules()
+        for before, after in pairwise(module.children())
+        if isinstance(before, nn.Conv2d) and isinstance(after, nn.BatchNorm2d)
+    }
 
 
-def _measure(network: FinderNetwork, pictures: Tensor) -> None:
+def _measure(network: FinderNetwork, norms: Sequence[nn.Module], pictures: Tensor) -> None:
     # Each norm gets what it is given, and gives it back: nothing that the network says changes.
     given: dict[Any, tuple[Tensor, Tensor]] = {}
-    hooks = []
-    for _, norm in _norms(network):
 
-        def keep(module: Any, inputs: tuple[Tensor]) -> None:
-            variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
-            given[module] = mean, variance
+    def keep(norm: Any, values: Tensor) -> None:
+        variance, mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)
+        given[norm] = mean, variance
 
-        hooks.append(norm.register_forward_pre_hook(keep))
-    training = network.training
-    network.eval()(pictures)
-    network.train(training)
-    for hook in hooks:
-        hook.remove()
+    _watch(network, norms, pictures, keep)
     for norm, (mean, variance) in given.items():
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(variance)

@@ -18,7 +18,7 @@ from facematch.core.errors import FacematchError
 from facematch.core.files import write_json
 from facematch.core.machine import choose_device, uses_bf16
 from facematch.evaluation.detection import DetectionFigures
-from facematch.networks.finder import FinderNetwork
+from facematch.networks.finder import FinderNetwork, finder_input
 from facematch.pipeline.run_folder import RunFolder
 from facematch.pipeline.run_log import TrainingLog
 from facematch.pipeline.run_state import Progress, StopRequest, load_state, reading_state, save_state, state_of
@@ -44,6 +44,10 @@ def _moved(mean: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
     # The first means would else hold the random weights for long.
     stays = min(_AVERAGED, (1 + int(steps)) / (10 + int(steps)))
     return stays * mean + (1 - stays) * now
+
+
+def _pictures(scenes: list[Scene]) -> Tensor:
+    return torch.from_numpy(np.stack([each.image for each in scenes])).permute(0, 3, 1, 2)
 
 
 class FinderTrainer:
@@ -94,10 +98,8 @@ class FinderTrainer:
 
     def begin_from(self, file: Path) -> None:
         """Take the first weights from a finder's file. Raises FacematchError as `begin.begin_from`."""
-        scenes = [self.maker((self.seed, 0, each)).image for each in range(_MEASURED)]
-        pictures = torch.from_numpy(np.stack(scenes)).permute(0, 3, 1, 2).to(self.device)
-        begin_from(self.network, file, pictures.float() / 127.5 - 1)
-        self.average.module.load_state_dict(self.network.state_dict())
+        pictures = _pictures([self.maker((self.seed, 0, each)) for each in range(_MEASURED)])
+        begin_from(self.network, file, finder_input(pictures.to(self.device)))
 
     def save(self) -> None:
         """Save everything needed to go on from here."""
@@ -185,7 +187,7 @@ class FinderTrainer:
             group["lr"] = rate
         pictures = pictures.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            maps = self.network(pictures.float() / 127.5 - 1)
+            maps = self.network(finder_input(pictures))
         loss, parts = finder_loss(maps, scenes, self.centres, self.strides)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -206,7 +208,7 @@ class FinderTrainer:
         # Made by threads, a few batches ahead, in order.
         def made(batch: int) -> Batch:
             scenes = [self.maker((self.seed, epoch, batch, each)) for each in range(self.finder.batch)]
-            return torch.from_numpy(np.stack([each.image for each in scenes])).permute(0, 3, 1, 2), scenes
+            return _pictures(scenes), scenes
 
         waiting: deque[Future[Batch]] = deque()
         with ThreadPoolExecutor(2, thread_name_prefix="scenes") as pool:

@@ -9,7 +9,7 @@ from facematch.evaluation.detection import DetectionFigures, Found, judge
 from facematch.faces.boxes import moved, reduced
 from facematch.faces.finder import decoded
 from facematch.faces.values import Face
-from facematch.networks.finder import FinderNetwork
+from facematch.networks.finder import FinderNetwork, finder_input
 from facematch.photos.encoded import rgb_pixels
 from facematch.photos.pixels import Rgb
 from facematch.photos.renderings import render
@@ -50,7 +50,7 @@ def validation_of(
         for start in range(0, len(pictures), _BATCH):
             batch = torch.from_numpy(np.stack(pictures[start : start + _BATCH])).permute(0, 3, 1, 2).to(device)
             with torch.inference_mode():
-                maps = [each.float().cpu().numpy() for each in network(batch.float() / 127.5 - 1)]
+                maps = [each.float().cpu().numpy() for each in network(finder_input(batch))]
             for each in range(len(batch)):
                 faces = decoded([level[each] for level in maps], side, _LEAST_SCORE)
                 found.append(Found(faces, *truth[start + each]))
