@@ -1,5 +1,6 @@
 """The finder's maps are decoded as they are meant, and its file answers as the network it was made from."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,6 @@ from skimage import data
 
 from facematch.core.errors import FacematchError
 from facematch.core.files import sha256_of_file
-from facematch.faces import finder
 from facematch.faces.boxes import moved
 from facematch.faces.finder import SHA256, FinderDetector, decoded, shipped_finder
 from facematch.networks.finder import CHANNELS, STRIDES, FinderNetwork, export_finder
@@ -185,22 +185,18 @@ class TestShipped:
         assert detector().detect(np.ascontiguousarray(image[..., :3])) == []
 
     def test_where_it_is_missing_the_cascade_finds_faces(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, hide_finder: Callable[[], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr(finder, "shipped_places", lambda name: [tmp_path / name])
+        hide_finder()
+        haar = build_cropper(FaceSettings()).fingerprint
+        assert build_cropper(FaceSettings(detector="finder")).fingerprint == haar
+        assert build_cropper(FaceSettings(second_look="finder")).fingerprint == haar
+        assert "the finder that comes with facematch is missing" in capsys.readouterr().err
+        (tmp_path / "checkpoints/default").mkdir(parents=True)
+        (tmp_path / "checkpoints/default/finder.onnx").write_bytes(b"other")
         shipped_finder.cache_clear()
-        try:
-            haar = build_cropper(FaceSettings()).fingerprint
-            assert build_cropper(FaceSettings(detector="finder")).fingerprint == haar
-            assert build_cropper(FaceSettings(second_look="finder")).fingerprint == haar
-            assert "the finder that comes with facematch is missing" in capsys.readouterr().err
-            (tmp_path / "checkpoints/default").mkdir(parents=True)
-            (tmp_path / "checkpoints/default/finder.onnx").write_bytes(b"other")
-            shipped_finder.cache_clear()
-            with pytest.raises(FacematchError, match=r"finder\.onnx is not the file that was shipped"):
-                build_cropper(FaceSettings(detector="finder"))
-        finally:
-            shipped_finder.cache_clear()
+        with pytest.raises(FacematchError, match=r"finder\.onnx is not the file that was shipped"):
+            build_cropper(FaceSettings(detector="finder"))
 
 
 def detector(min_score: float = 0.59) -> FinderDetector:
