@@ -1,7 +1,7 @@
 """The finder: facematch's own small face detector, run by OpenCV's DNN module."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -25,7 +25,9 @@ _LARGE = 0.2  # of the photo's shorter side: a face that a small copy is enough 
 _SURE = 0.6  # … from this score on
 _WINDOW = 2.0  # sides of a face: the square in which it is looked at from near …
 NEAR = 224  # … in so many pixels
-_SAME = 0.4  # intersection over union of a face from far and from near
+_SAME = 0.4  # intersection over union of a face in two looks
+_DOUBT, _CLEAR = 0.15, 0.85  # between these scores a face is looked at once more, from farther …
+_FRAME = 0.5  # … with so much grey on each side of the copy, in its longer sides
 _ENOUGH = 560  # pixels of the shorter side, at least: of these a large face has as many as it is looked at in from near
 
 
@@ -57,11 +59,13 @@ class FinderDetector:
 
     `file` is its ONNX file; `min_score` is the confidence from 0 to 1. `detect_sizes` are the longer sides, in pixels,
     of the copies that are searched, the next one when the one before shows no large face that is sure. What was found
-    in a copy before the last is looked at once more from near, where its points are exact.
+    in a copy before the last is looked at once more from near, where its points are exact. In the last copy a face
+    that is neither clear nor out of the question is looked for once more at half its size: its score is the mean of
+    both looks, 0 where the second shows none, and so are its box and points.
     """
 
     file: Path
-    min_score: float = 0.59
+    min_score: float = 0.48
     detect_sizes: tuple[int, ...] = (128, 320)
     name: ClassVar[str] = "finder"
     gives_points: ClassVar[bool] = True
@@ -79,33 +83,46 @@ class FinderDetector:
 
     def _detect(self, image: Image) -> list[Face]:
         if max(image.shape[:2]) <= NEAR:
-            return self._search(image, NEAR)
+            return self._agreed(image, NEAR)
         least = _LARGE * min(image.shape[:2])
         for size in self.detect_sizes[:-1]:
             if size >= max(image.shape[:2]):
                 break
             sure = max(self.min_score, _SURE)
-            large = [face for face in self._search(image, size) if face.score >= sure and face.width >= least]
+            large = [face for face in self._search(image, size, sure) if face.width >= least]
             if large:
                 return without_overlaps([self._from_near(image, face) for face in large], _OVERLAP)
-        return self._search(image, self.detect_sizes[-1])
+        return self._agreed(image, self.detect_sizes[-1])
+
+    def _agreed(self, image: Image, size: int) -> list[Face]:
+        found = self._search(image, size, min(self.min_score, _DOUBT))
+        if any(face.score < _CLEAR for face in found):
+            farther = self._farther(image, size)
+            found = [face if face.score >= _CLEAR else _seen_twice(face, farther) for face in found]
+        return [face for face in found if face.score >= self.min_score]
+
+    def _farther(self, image: Image, size: int) -> list[Face]:
+        # What it finds in a copy half as large, with grey around it.
+        small, scale = reduced(image, size // 2)
+        frame = round(_FRAME * max(small.shape[:2]))
+        framed = cv2.copyMakeBorder(small, frame, frame, frame, frame, cv2.BORDER_CONSTANT, value=(127, 127, 127))
+        found = self._search(np.asarray(framed, np.uint8), size, _DOUBT)
+        return [moved(face, scale, -frame * scale, -frame * scale) for face in found]
 
     def _from_near(self, image: Image, face: Face) -> Face:
         # The face of a square around this one that covers it best; this one where none does.
         side = _WINDOW * max(face.width, face.height)
         left, top = (max(0, int(edge - side / 2)) for edge in (face.x + face.width / 2, face.y + face.height / 2))
         window = image[top : int(top + side), left : int(left + side)]
-        nearer = [moved(each, 1.0, left, top) for each in self._search(window, NEAR)]
-        best = max(nearer, key=lambda each: intersection_over_union(face, each), default=face)
-        return best if intersection_over_union(face, best) >= _SAME else face
+        return _same(face, [moved(each, 1.0, left, top) for each in self._search(window, NEAR, self.min_score)]) or face
 
-    def _search(self, image: Image, size: int) -> list[Face]:
+    def _search(self, image: Image, size: int, least: float) -> list[Face]:
         small, scale = reduced(image, size)
         picture = padded(small)
         network = read_network(self.file, self.name, _OUTPUTS)
         network.setInput(cv2.dnn.blobFromImage(picture, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
         maps = [np.asarray(each[0], np.float32) for each in network.forward(list(_OUTPUTS))]
-        return [moved(face, scale) for face in decoded(maps, picture.shape[1], self.min_score)]
+        return [moved(face, scale) for face in decoded(maps, picture.shape[1], least)]
 
     def settings(self) -> dict[str, Value]:
         """Return the model's digest and parameters."""
@@ -114,8 +131,23 @@ class FinderDetector:
             "finder_sha256": sha256_of_file(self.file),
             "finder_score": self.min_score,
             "detect_size": list(self.detect_sizes) if several else self.detect_sizes[0],
+            **{"doubt": _DOUBT, "clear": _CLEAR, "frame": _FRAME},
             **({"large": _LARGE, "sure": _SURE, "window": _WINDOW, "near": NEAR, "enough": _ENOUGH} if several else {}),
         }
+
+
+def _same(face: Face, others: Sequence[Face]) -> Face | None:
+    # The one of another look that covers this face best.
+    best = max(others, key=lambda each: intersection_over_union(face, each), default=face)
+    return best if best is not face and intersection_over_union(face, best) >= _SAME else None
+
+
+def _seen_twice(face: Face, others: Sequence[Face]) -> Face:
+    # Box and points are the means of both looks, weighted by their scores.
+    again = _same(face, others)
+    if again is None:
+        return replace(face, score=face.score / 2)
+    return replace(_mean([face, again], face), score=(face.score + again.score) / 2)
 
 
 def _means(image: Image, every: int) -> Image:

@@ -18,7 +18,7 @@ NAME = "default.safetensors"
 _OF_RUN = ("settings.yaml", "best.safetensors", "last.safetensors")
 _BROUGHT = ("faces", "network", "ranking", "refine")
 _OF_MACHINE = ("precision", "device", "workers", "channels_last")
-SHA256 = "44481b6cd56e2268a49bc9084b98f127439f7bc261f8f04ebe4674fec3e3558a"
+SHA256 = "9a861a20c849c108929183c5e7a4ce2b856884f041667ba9a886cc836dfc7215"
 
 
 def settings_in_use(

@@ -48,7 +48,7 @@ class FaceSettings(Section):
     retinaface_file: Path | None = None  # its ONNX file, or its name among the published models
     retinaface_score: Share = 0.5  # the least score of a face
     finder_file: Path | None = None  # None: the one that comes with facematch
-    finder_score: Share = 0.59  # one false face in a hundred pictures
+    finder_score: Share = 0.48  # one false face in a hundred pictures
     miss: MissChoice = "whole"  # what a query, gallery or validation photo without a face becomes
     miss_training: MissChoice = "skip"  # what a training photo without a face becomes
 
