@@ -60,8 +60,8 @@ class FinderDetector:
     `file` is its ONNX file; `min_score` is the confidence from 0 to 1. `detect_sizes` are the longer sides, in pixels,
     of the copies that are searched, the next one when the one before shows no large face that is sure. What was found
     in a copy before the last is looked at once more from near, where its points are exact. In the last copy a face
-    that is neither clear nor out of the question is looked for once more at half its size: its score is the mean of
-    both looks, 0 where the second shows none, and so are its box and points.
+    that is neither clear nor out of the question is looked for once more at half its size: score, box and points are
+    the means of both looks. Where the second one shows nothing there, the score is halved.
     """
 
     file: Path
