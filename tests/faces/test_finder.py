@@ -132,6 +132,7 @@ def test_the_file_answers_as_the_network_at_every_size(
     image = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
     expected = two_looks(network, image, max(*shape, 224))
     found = FinderDetector(path, min_score=0.4, detect_sizes=(max(shape),)).detect(image)
+    assert found
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         assert (one.x, one.y, one.width, one.height, one.score) == pytest.approx(

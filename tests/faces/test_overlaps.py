@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch.faces import detectors
-from facematch.faces.boxes import without_overlaps
+from facematch.faces.boxes import counterpart, without_overlaps
 from facematch.faces.detectors import HaarDetector
 from facematch.faces.values import Face
 from facematch.pipeline.build import build_cropper
@@ -50,6 +50,14 @@ def test_suppression_is_that_of_counted_pixels(faces: list[Face], most: float) -
         if all(share <= most for share in shares):
             kept.append(each)
     assert without_overlaps(faces, most) == kept
+
+
+@given(FACES, st.sampled_from([0.25, 0.5, 1.0]))
+def test_the_counterpart_shares_most_counted_pixels(faces: list[Face], least: float) -> None:
+    one = face(20, 20, 20, 0)
+    shares = [len(pixels(one) & pixels(other)) / len(pixels(one) | pixels(other)) for other in faces]
+    best = max(shares, default=0.0)
+    assert counterpart(one, faces, least) == (faces[shares.index(best)] if best >= least else None)
 
 
 @given(st.permutations([face(0, 0, 10, 1), face(1, 1, 10, 1), face(2, 2, 11, 1), face(50, 0, 9, 2)]))

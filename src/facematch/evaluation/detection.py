@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.faces.boxes import intersection_over_union, shared_area
+from facematch.faces.boxes import counterpart, shared_area
 from facematch.faces.values import Face
 
 RIGHT = 0.5  # intersection over union from which a box is right (Everingham et al. 2010)
@@ -83,14 +83,13 @@ def judge(found: Sequence[Found]) -> Judged:
     for each in found:
         free = list(each.there)
         for face in sorted(each.faces, key=lambda face: -face.score):
-            best = max(free, key=lambda other: intersection_over_union(face, other), default=None)
-            is_right = best is not None and intersection_over_union(face, best) >= RIGHT
-            if not is_right and any(_share_of_smaller(face, place) >= RIGHT for place in each.unknown):
+            best = counterpart(face, free, RIGHT)
+            if best is None and any(_share_of_smaller(face, place) >= RIGHT for place in each.unknown):
                 continue
             scores.append(face.score)
-            right.append(is_right)
+            right.append(best is not None)
             errors.append(np.nan)
-            if best is not None and is_right:
+            if best is not None:
                 free.remove(best)
                 errors[-1] = _point_error(face, best)
     faces = sum(len(each.there) for each in found)

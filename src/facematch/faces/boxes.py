@@ -1,6 +1,6 @@
 """Boxes of faces: how far they overlap, which stay, and the reduced copy they are looked for in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import cv2
@@ -24,6 +24,12 @@ def intersection_over_union(first: Face, second: Face) -> float:
     """Return the share of the union of two boxes that both cover, from 0 to 1."""
     shared = shared_area(first, second)
     return shared / (first.width * first.height + second.width * second.height - shared)
+
+
+def counterpart(face: Face, others: Iterable[Face], least: float) -> Face | None:
+    """Return the one of `others` with the largest intersection over union with a face, at least `least`, or None."""
+    same = [other for other in others if intersection_over_union(face, other) >= least]
+    return max(same, key=lambda other: intersection_over_union(face, other), default=None)
 
 
 def shared_area(first: Face, second: Face) -> float:

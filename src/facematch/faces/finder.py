@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facematch.core.files import sha256_of_file
 from facematch.core.fingerprint import Value
 from facematch.core.shipped import shipped_file, shipped_places
-from facematch.faces.boxes import intersection_over_union, moved, reduced, without_overlaps
+from facematch.faces.boxes import counterpart, intersection_over_union, moved, reduced, without_overlaps
 from facematch.faces.landmarks import padded, read_network, require_model
 from facematch.faces.values import Face, Image
 
@@ -114,7 +114,8 @@ class FinderDetector:
         side = _WINDOW * max(face.width, face.height)
         left, top = (max(0, int(edge - side / 2)) for edge in (face.x + face.width / 2, face.y + face.height / 2))
         window = image[top : int(top + side), left : int(left + side)]
-        return _same(face, [moved(each, 1.0, left, top) for each in self._search(window, NEAR, self.min_score)]) or face
+        nearer = [moved(each, 1.0, left, top) for each in self._search(window, NEAR, self.min_score)]
+        return counterpart(face, nearer, _SAME) or face
 
     def _search(self, image: Image, size: int, least: float) -> list[Face]:
         small, scale = reduced(image, size)
@@ -131,20 +132,16 @@ class FinderDetector:
             "finder_sha256": sha256_of_file(self.file),
             "finder_score": self.min_score,
             "detect_size": list(self.detect_sizes) if several else self.detect_sizes[0],
-            **{"doubt": _DOUBT, "clear": _CLEAR, "frame": _FRAME},
+            "doubt": _DOUBT,
+            "clear": _CLEAR,
+            "frame": _FRAME,
             **({"large": _LARGE, "sure": _SURE, "window": _WINDOW, "near": NEAR, "enough": _ENOUGH} if several else {}),
         }
 
 
-def _same(face: Face, others: Sequence[Face]) -> Face | None:
-    # The one of another look that covers this face best.
-    best = max(others, key=lambda each: intersection_over_union(face, each), default=face)
-    return best if best is not face and intersection_over_union(face, best) >= _SAME else None
-
-
 def _seen_twice(face: Face, others: Sequence[Face]) -> Face:
     # Box and points are the means of both looks, weighted by their scores.
-    again = _same(face, others)
+    again = counterpart(face, others, _SAME)
     if again is None:
         return replace(face, score=face.score / 2)
     return replace(_mean([face, again], face), score=(face.score + again.score) / 2)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, FiniteFloat
 from facematch.core.cache import Cache
 from facematch.core.fingerprint import Fingerprint
 from facematch.core.foreign import as_kind
-from facematch.faces.boxes import intersection_over_union
+from facematch.faces.boxes import counterpart
 from facematch.faces.detectors import Detector
 from facematch.faces.stream import in_order
 from facematch.faces.values import Face
@@ -95,8 +95,8 @@ def _agreed(image: Rgb, detectors: tuple[Detector, Detector], overlap: float) ->
     first, second = (each.detect(image) for each in detectors)
     row, alone = _Row(boxes=[], points=[], unknown=[]), list(second)
     for face in sorted(first, key=lambda each: -each.score):
-        other = max(alone, key=lambda each: intersection_over_union(face, each), default=None)
-        if other is None or intersection_over_union(face, other) < overlap:
+        other = counterpart(face, alone, overlap)
+        if other is None:
             row.unknown.append(_corners(face))
             continue
         alone.remove(other)
